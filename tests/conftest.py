@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 REQUIRE = "OAUTHKIT_REQUIRE_E2E"
 SEED = "OAUTHKIT_TEST_SEED"
+KEPT = (REQUIRE, SEED, "OAUTHKIT_TEST_CLAUDE")
 # Variables that would lead a test, or a program that it starts, to the user's login, session bus or
 # settings.
 PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
@@ -22,7 +23,7 @@ PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
 def _isolate() -> str:
     """Give this process and its children an empty HOME. Return its path."""
     for name in list(os.environ):
-        if name.startswith(PRIVATE_PREFIXES) and name not in (REQUIRE, SEED):
+        if name.startswith(PRIVATE_PREFIXES) and name not in KEPT:
             del os.environ[name]
     home = tempfile.mkdtemp(prefix="oauthkit-test-home-")
     os.environ["HOME"] = home

@@ -66,6 +66,8 @@ def test_actions_and_images_are_pinned(workflow: Path) -> None:
     for action in used:
         assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d[\d.]*", action), action
     for image in images:
+        if image == "${{ matrix.image }}":  # the matrix lists the images
+            continue
         assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
 
 

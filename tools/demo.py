@@ -332,7 +332,7 @@ def perform(directory: Path, now_s: int, stop: Stop) -> tuple[World, list[list[O
 def demo(stop: Stop) -> int:
     """Run the demo. Return 0 if the results of both forms are equal, else 1."""
     if shutil.which("jq") is None:
-        print("demo: this system lacks jq: sudo apt-get install -y jq", file=sys.stderr)
+        print("demo: jq not found in PATH. Install it: sudo apt-get install -y jq", file=sys.stderr)
         return 1
     page = Page()
     now_s = int(time.time())

@@ -25,6 +25,7 @@ NUMBERS = (
         "mutants",
         "{0} of {1} mutants killed: a sample of the mistakes in both forms",
     ),
+    ("days", "runs_in_days", "{0} simulated days of a host, with {1} runs in both forms"),
     ("faults_survived", "faults", "{0} of {1} faults survived: kills, clock jumps, crowds"),
 )
 

@@ -212,7 +212,7 @@ def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
         return 1
     if source.is_symlink():
         # tar would archive the link itself, and the older archives would eventually be removed.
-        complain(f"backup: {source} is a link: give the directory that it points to")
+        complain(f"backup: {source} is a link: pass the directory that it points to")
         return 1
     if not source.is_dir():
         complain(f"backup: {source} is not a directory")

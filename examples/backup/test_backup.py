@@ -324,7 +324,7 @@ def test_unwritable_target(parity: Pair[Run]) -> None:
     ("directory", "target", "said"),
     [
         ("nowhere", "store", "{project}/nowhere is not a directory"),
-        ("to-data", "store", "{project}/to-data is a link: give the directory that it points to"),
+        ("to-data", "store", "{project}/to-data is a link: pass the directory that it points to"),
         ("data/a", "store", "{project}/data/a is not a directory"),
         ("data", "mnt/disk", "{project}/mnt/disk is not a directory"),
         ("/", "store", "/ has no name for an archive"),
@@ -351,7 +351,7 @@ def test_unusable_directories(parity: Pair[Run], directory: str, target: str, sa
         (("-v", "data", "store"), "unknown option -v"),
     ],
 )
-def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
+def test_usage_error(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
     run = parity.run(*arguments)
     assert (run.exit_code, run.stderr) == (2, f"backup: {problem}\n{USAGE}")
     assert run.touched == []

@@ -101,6 +101,6 @@ def test_other_limit(parity: Pair[Run], limit: str, is_mailed: bool) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("0",), ("100",), ("",), ("9x",), ("90", "/")])
-def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...]) -> None:
+def test_usage_error(parity: Pair[Run], arguments: tuple[str, ...]) -> None:
     run = parity.run(*arguments)
     assert (run.exit_code, run.stderr, run.programs) == (2, "usage: alarm [PERCENT]\n", [])

@@ -124,7 +124,7 @@ def read_state(state: str) -> str:
 def report_unsaved(problem: str) -> Status:
     """Report that the state could not be saved, so that the next run alerts again. Return 1.
 
-    Also on stderr, because the log may be on the same full disk.
+    Report it on stderr, too, because the log may be on the same full disk.
     """
     log(f"ERROR: {problem}")
     complain(f"health_check: {problem}")
@@ -132,7 +132,7 @@ def report_unsaved(problem: str) -> Status:
 
 
 def write_state(state: str, word: str, problem: str) -> Status:
-    """Write the state, its time and its reason, in one step."""
+    """Write the state, its time and its reason atomically."""
     fresh = f"{state}.new"
     now = now_ms()
     since = timestamp(now // 1000)
@@ -216,7 +216,7 @@ def usage_error(problem: str) -> Status:
 
 
 def option(argument: str) -> tuple[Status, int]:
-    """Parse the number in an option such as --tries=3. Status 1 if it is out of range."""
+    """Parse the number in an option such as --tries=3. Return status 1 if it is out of range."""
     _, _, digits = argument.partition("=")
     status, number = parse_int(digits)
     if status != 0 or number < 1 or number > LARGEST_OPTION:
@@ -235,7 +235,7 @@ def default_directory() -> str:
 
 
 def is_variable(argument: str) -> bool:
-    """Return whether `argument` is an assignment, not a program's path with a = in it."""
+    """Return whether `argument` is an assignment, not a program's path that contains =."""
     variable, equals_sign, _ = argument.partition("=")
     return equals_sign != "" and "/" not in variable
 

@@ -351,7 +351,7 @@ def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
         ),
     ],
 )
-def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
+def test_usage_error(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
     run = parity.run(*arguments)
     assert run.exit_code == 2
     assert run.stderr.startswith(f"health_check: {problem}\nusage: health_check ")

@@ -1,4 +1,4 @@
-"""Each hook does what its head says, and passes the token in no argument."""
+"""Each hook does what its comment says, and never passes the token in an argument."""
 
 from __future__ import annotations
 

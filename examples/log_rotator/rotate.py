@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Rotate a log file that is larger than a limit. For cron.
+"""Rotate a log file that exceeds a size limit. Run it from cron.
 
 FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and so on. FILE.N.gz is removed.
 
-Exit status: 0 for success (also if there was nothing to do), 1 if something failed (the reason is
+Exit status: 0 for success (even if there was nothing to do), 1 if something failed (the reason is
 on stderr), 2 for a usage error.
 """
 
@@ -27,7 +27,7 @@ from oauthkit.shell import (
     take_lock,
 )
 
-USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE"
+USAGE = "usage: rotate [--size=BYTES[K|M|G]] [--keep=1…99] [--] FILE"
 HELP = """
 If FILE has more than BYTES, renames FILE to FILE.1, FILE.1 to FILE.2.gz and so on, and removes the
 oldest. The new FILE is empty, with the mode and owner of the old one.
@@ -38,7 +38,7 @@ oldest. The new FILE is empty, with the mode and owner of the old one.
 DEFAULT_SIZE = 1024 * 1024
 DEFAULT_KEEP = 5
 MAX_KEEP = 99
-# A larger number of G could exceed 63 bits.
+# A larger number with the suffix G could exceed 63 bits.
 LARGEST_NUMBER = 999999999
 
 chmod = program("chmod")
@@ -68,7 +68,7 @@ def succeeds(what: str, command: BaseCommand) -> bool:
 
 
 def parse_size(text: str) -> tuple[Status, int]:
-    """Parse a size such as 500, 20K, 10M or 1G into bytes. Status 1 if it is not one."""
+    """Parse a size such as 500, 20K, 10M or 1G into bytes. Return status 1 if it is invalid."""
     digits = text
     factor = 1
     unit = 1
@@ -100,10 +100,10 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
 
     A run that fails halfway leaves a number unused, so the next run does not remove another log.
     """
-    # If FILE.1 is a second name of FILE, a run was killed before its last rename.
+    # If FILE.1 is a hard link to FILE, a run was killed before its last rename.
     first = f"{log_file}.1"
     if same_file(log_file, first) and not succeeds(
-        f"removing the second name {first}", rm["-f", first]
+        f"removing the hard link {first}", rm["-f", first]
     ):
         return 1
     free = 1
@@ -117,7 +117,7 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
     while free > 1:
         plain = absolute(f"{log_file}.{free - 1}")
         packed = absolute(f"{log_file}.{free - 1}.gz")
-        # Both exist only if a run was killed while it compressed. The plain file is complete. Keep
+        # Both exist only if a run was killed during compression. The plain file is complete. Keep
         # only that: if this run were killed between the renames, one log would have two numbers.
         if (
             plain.exists()
@@ -136,12 +136,12 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
 def start_new_log(log_file: LocalPath) -> Status:
     """Rename FILE to FILE.1, and create an empty FILE with the same mode and owner.
 
-    FILE exists at every moment. A program that opens it for each line never fails, and its lines
-    are in one of the two files.
+    FILE always exists. A program that opens it for each line never fails, and its lines are in one
+    of the two files.
     """
     first = f"{log_file}.1"
     fresh = f"{log_file}.fresh"
-    # Replace what is there: a killed run's file would become the log, and a link would be followed.
+    # Replace an existing file: a killed run's file would become the log, and cp follows links.
     copy = cp["-T", "--remove-destination", "--attributes-only", "--preserve=mode"]
     # cp copies the ACL, but does not fail if only root can set the owner, so chown does that. The
     # log's writer must be able to open it. chown clears bits of the mode, so chmod follows.
@@ -155,16 +155,16 @@ def start_new_log(log_file: LocalPath) -> Status:
         return 1
     if succeeds(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
         return 0
-    # mv may have failed after the rename. FILE.1 is then the only name of the old log.
+    # mv can fail after the rename. In that case FILE.1 is the old log's only name.
     if same_file(log_file, first):
-        _ = succeeds(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
+        _ = succeeds(f"removing {fresh} and the hard link {first}", rm["-f", fresh, first])
     return 1
 
 
 def pack(plain: LocalPath, packing: str) -> bool:
     """Compress PLAIN to PLAIN.gz through the file `packing`. Return whether that succeeded.
 
-    PLAIN is removed when PLAIN.gz is complete and on the disk. A run that is killed before leaves
+    PLAIN is removed when PLAIN.gz is complete and on the disk. A run that is killed earlier leaves
     both, and the next one compresses PLAIN again.
     """
     # Remove it instead of overwriting it: a killed run's gzip may still write to the file that it
@@ -179,7 +179,7 @@ def pack(plain: LocalPath, packing: str) -> bool:
     if (
         did_work(f"compressing {plain}", status, reason)
         and succeeds(
-            f"copying mode, owner and time of {plain} to {packing}",
+            f"copying the mode, owner and times of {plain} to {packing}",
             cp["-T", "--attributes-only", "--preserve=mode,ownership,timestamps", plain, packing],
         )
         and succeeds(f"writing {packing}", sync[packing])
@@ -230,7 +230,7 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
     if locked != 0:
         return 1
 
-    # stat, because a log may be too large to read.
+    # Use stat, because a log can be too large to read.
     status, answer = stat["--format=%s", log_file] & CAPTURE
     not_a_number, size = parse_int(answer)
     if status != 0 or not_a_number != 0:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
 TOOLS = ["chmod", "chown", "cp", "flock", "gzip", "ln", "mv", "rm", "sh", "stat", "sync"]
-USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE\n"
+USAGE = "usage: rotate [--size=BYTES[K|M|G]] [--keep=1…99] [--] FILE\n"
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_owner_is_kept(parity: Pair[Run], owner: tuple[int, int], mode: int) -> 
     [
         ("rm", "removing {log}.packing"),
         ("sh", "compressing {log}.2"),
-        ("cp", "copying mode, owner and time of {log}.2 to {log}.packing"),
+        ("cp", "copying the mode, owner and times of {log}.2 to {log}.packing"),
         ("sync", "writing {log}.packing"),
         ("mv", "renaming {log}.packing"),
     ],
@@ -244,9 +244,7 @@ def test_unused_number_of_a_failed_run_is_used_before_a_log_is_removed(
 
 
 @pytest.mark.parametrize("rest", [{".2.gz": "older\n"}, {}])
-def test_second_name_of_the_log_is_not_a_rotated_log(
-    parity: Pair[Run], rest: dict[str, str]
-) -> None:
+def test_hard_link_to_the_log_is_not_a_rotated_log(parity: Pair[Run], rest: dict[str, str]) -> None:
     parity.file("app.log", "new\n")
     parity.step(lambda world: os.link(world.path("app.log"), world.path("app.log.1")))
     for name, content in rest.items():
@@ -256,14 +254,14 @@ def test_second_name_of_the_log_is_not_a_rotated_log(
     assert logs(run) == {"": "", ".1": "new\n", **rest}
 
 
-def test_second_name_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]) -> None:
+def test_hard_link_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]) -> None:
     parity.stand_in("rm").fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     parity.step(lambda world: os.link(world.path("app.log"), world.path("app.log.1")))
     parity.file("app.log.2.gz", gzip.compress(b"old\n", mtime=0))
     run = parity.run("--size=0", "--keep=2", "app.log")
     name = parity.project / "app.log.1"
-    problem = f"rotate: removing the second name {name} failed (exit 1): no\n"
+    problem = f"rotate: removing the hard link {name} failed (exit 1): no\n"
     assert (run.exit_code, run.stderr) == (1, problem)
     assert logs(run) == {"": "new\n", ".1": "new\n", ".2.gz": "old\n"}
 
@@ -375,7 +373,7 @@ def test_only_regular_files_are_rotated(parity: Pair[Run], kind: str) -> None:
         (("-f", "a"), "unknown option -f"),
     ],
 )
-def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
+def test_usage_error(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
     run = parity.run(*arguments)
     assert (run.exit_code, run.stdout, run.stderr) == (2, "", f"rotate: {problem}\n{USAGE}")
     assert run.touched == []

@@ -6,7 +6,7 @@ current directory. It does so before it runs the first line below.
 """
 
 # Do not import plumbum.py or json.py from the current directory: `-m` puts it first in sys.path,
-# unless safe_path (3.11) or -I is set or the directory does not exist any more. Python has already
+# unless safe_path (3.11) or -I is set or the directory no longer exists. Python has already
 # loaded os.
 import os
 import sys

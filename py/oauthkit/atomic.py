@@ -11,7 +11,7 @@ _PREFIX_CHARACTERS = 50
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file in one step: a reader sees the old file or the new one.
+    """Replace a file atomically: a reader sees the old file or the new one.
 
     A symbolic link at `path` is replaced, not followed. If this raises an OSError, the old file is
     unchanged and no temporary file is left.
@@ -23,7 +23,7 @@ def replace_file(path: Path, content: bytes, mode: int) -> None:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
-            # By descriptor: in a directory that others can write, the name may lead elsewhere.
+            # By descriptor: in a directory that others can write to, the name may lead elsewhere.
             os.fchmod(stream.fileno(), mode)
         temporary.replace(path)
     except BaseException:

@@ -74,10 +74,10 @@ class ProjectCommand(cli.Application):
         from oauthkit.program.start import is_project  # noqa: PLC0415
         from oauthkit.shell import absolute  # noqa: PLC0415
 
-        # `absolute` ends the command if the directory does not exist any more.
+        # `absolute` ends the command if the directory no longer exists.
         if self.given_project is not None or is_project(directory := absolute(".")):
             return True
-        complain(f"{self.PROGNAME}: {str(directory)!r} is not a project: give --project DIR")
+        complain(f"{self.PROGNAME}: {str(directory)!r} is not a project: pass --project DIR")
         return False
 
     def run_program(self, program: Callable[[LocalPath], int]) -> int:
@@ -88,12 +88,12 @@ class ProjectCommand(cli.Application):
         project = absolute(self.project)
         if not self.project or not os.path.isdir(project):  # noqa: PTH112 - raises nothing
             shown = str(project) if self.project else ""
-            complain(f"{self.PROGNAME}: {shown!r} is not a directory: give --project DIR")
+            complain(f"{self.PROGNAME}: {shown!r} is not a directory: pass --project DIR")
             return 2
         if not self.is_project():
             return 2
         try:
-            os.getcwd()  # noqa: PTH109 - fails if it does not exist any more
+            os.getcwd()  # noqa: PTH109 - fails if it no longer exists
         except OSError:
             # Change to another one. If a setting is a relative path, `absolute` ends the run.
             for name in PATHS:
@@ -125,6 +125,13 @@ class SettingsOptions(cli.Application):
         help="also write the login, without its refresh token, to PATH (relative to the project):"
         " write OAUTHKIT_BEARER to scripts/oauth/refresh.conf",
     )
+    store: Any = cli.SwitchAttr(
+        "--store",
+        str,
+        argname="URL",
+        help="publish the token in this store, or with install --follow, follow it: write"
+        " OAUTHKIT_STORE to scripts/oauth/refresh.conf",
+    )
     light: Any = cli.Flag(
         "--light",
         help="renew with a small request to the cheapest model: write OAUTHKIT_LIGHT to"
@@ -132,10 +139,10 @@ class SettingsOptions(cli.Application):
     )
 
     def settings(self) -> dict[str, str]:
-        """Return the selected settings. UsageError if a value cannot be written."""
+        """Return the selected settings. Raise UsageError if a value cannot be written."""
         from oauthkit.host.settings_file import selected  # noqa: PLC0415
 
-        return selected(self.unit, self.bearer, is_light=bool(self.light))
+        return selected(self.unit, self.bearer, store=self.store, is_light=bool(self.light))
 
 
 def report_errors(command: cli.Application, work: Callable[[], int]) -> int:
@@ -199,16 +206,24 @@ class Follow(ProjectCommand):
     """Keeps a live access token from the store OAUTHKIT_STORE in the project's .env."""
 
     DESCRIPTION_MORE = (
-        "Without --once, it runs until a signal ends it. Exit status: 0 if .env has a live token; 1"
-        " if not: the log's last ERROR has the reason; 2 for a usage error."
+        "Without options, it runs until a signal ends it. Exit status: 0 if .env has a live token;"
+        " 1 if not: the log's last ERROR has the reason; 2 for a usage error."
     )
-    once = cli.Flag("--once", help="read the store once, and exit")
+    once = cli.Flag("--once", help="read the store once, and exit", excludes=["--rejected"])
+    rejected = cli.Flag(
+        "--rejected",
+        excludes=["--once"],
+        help="replace the token in .env, because the API has rejected it, and exit",
+    )
 
     def main(self) -> int:
         """Run the program on the project."""
         from oauthkit.program.follow import follow_once, follow_store  # noqa: PLC0415
 
-        return self.run_program(follow_once if self.once else follow_store)
+        if self.once or self.rejected:
+            mode = "rejected" if self.rejected else "once"
+            return self.run_program(lambda project: follow_once(project, mode))
+        return self.run_program(follow_store)
 
 
 @OAuthKit.subcommand("status")
@@ -231,7 +246,7 @@ class Status(ProjectCommand):
         str,
         argname="FILE",
         excludes=["--json"],
-        help="write metrics to FILE in one step, for node_exporter's textfile collector; - prints"
+        help="write metrics to FILE atomically, for node_exporter's textfile collector; - prints"
         " them",
     )
 
@@ -266,6 +281,12 @@ class Install(ProjectCommand, SettingsOptions):
     watch = cli.Flag(
         "--watch", help="also install a unit that refreshes when a container asks for it"
     )
+    follow = cli.Flag(
+        "--follow",
+        excludes=["--cron", "--light", "--watch"],
+        help="on a host without a login, install a unit that follows the store, instead of the"
+        " timers",
+    )
     cron = cli.Flag(
         "--cron",
         excludes=["--watch", "--linger"],
@@ -284,10 +305,12 @@ class Install(ProjectCommand, SettingsOptions):
         excludes=[
             "--bearer",
             "--cron",
+            "--follow",
             "--form",
             "--light",
             "--linger",
             "--notify",
+            "--store",
             "--unit",
             "--watch",
         ],
@@ -296,7 +319,7 @@ class Install(ProjectCommand, SettingsOptions):
 
     def main(self) -> int:
         """Install the units, print the crontab line, or send a test message."""
-        from oauthkit.host.commands import install, notify  # noqa: PLC0415
+        from oauthkit.host.commands import install, install_follower, notify  # noqa: PLC0415
         from oauthkit.host.systemd import units  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
@@ -318,6 +341,15 @@ class Install(ProjectCommand, SettingsOptions):
                     notify.write(places, channel, complain)  # stdout has the crontab line
                 OUT.write(units.crontab(units.command_of(places, self.form)))
                 return 0
+            if self.follow:
+                return install_follower.install_follower(
+                    places,
+                    self.form,
+                    linger=bool(self.linger),
+                    say=OUT.line,
+                    settings=settings,
+                    channel=channel,
+                )
             return install.install(
                 places,
                 self.form,
@@ -500,7 +532,7 @@ class Generate(cli.Application):
         directory = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPTS
         if self.output is None and not directory.is_dir():
             hint = (
-                "give --output DIR, or run this in a checkout: scripts/setup; .venv/bin/oauthkit"
+                "pass --output DIR, or run this in a checkout: scripts/setup; .venv/bin/oauthkit"
                 " generate"
             )
             complain(f"oauthkit generate: this oauthkit does not run from a checkout: {hint}")
@@ -550,7 +582,7 @@ class Compile(cli.Application):
         program = Path(file)
         target = None if self.output is None else Path(self.output)
         try:
-            wrong = self._wrong_usage(file, target)
+            wrong = self._usage_problem(file, target)
         except OSError as error:  # for example, a name is too long
             wrong = f"{error.filename}: {error.strerror}"
         if wrong:
@@ -566,7 +598,7 @@ class Compile(cli.Application):
         check, lints = bool(self.check), bool(self.lint)
         return run_compilation(compilation, "oauthkit compile", target, check=check, lints=lints)
 
-    def _wrong_usage(self, file: str, target: Path | None) -> str:
+    def _usage_problem(self, file: str, target: Path | None) -> str:
         if self.check and target is None:
             return "--check needs --output FILE"
         program = Path(file)
@@ -577,7 +609,7 @@ class Compile(cli.Application):
         if target and not target.parent.is_dir():
             return missing_directory(self.output, target)
         if not all(map(str.isprintable, (program.name, target.name if target else ""))):
-            # The head of the script has both, each within one line.
+            # The script's header contains both, each on one line.
             return "a file name has characters that are not printable"
         if target and target.exists() and target.samefile(program):
             return "--output is the program itself"

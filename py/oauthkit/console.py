@@ -30,7 +30,7 @@ class Output:
         self.write(f"{printable(text)}\n")
 
     def write(self, text: str) -> None:
-        """Write a text unchanged: a script, help, or text that is printable already.
+        """Write a text unchanged: a script, help, or text that is already printable.
 
         The first write error is reported. After it, nothing more is written.
         """

@@ -13,7 +13,7 @@ esac
 # mode, special builtins take precedence over functions; quoted words are not alias-expanded.
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
-\set +aCefkmvx +o posix
+\set +aCefkmvx +o posix +o pipefail
 \set +o history 2>/dev/null # or ! is expanded, and all lines are saved in HISTFILE
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 [[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, child scripts would inherit -u
@@ -111,7 +111,7 @@ add_secret() {
   fi
 }
 
-# Replace each Anthropic token in $1 by sk-ant-***, and each added secret by ***.
+# Replace each Anthropic token in $1 with sk-ant-***, and each added secret with ***.
 mask_secrets() {
   local +x rest=$1 secret
   REPLY=
@@ -128,7 +128,7 @@ mask_secrets() {
 }
 
 # Set REPLY to the path $1 as an absolute path without `.`, `..` and doubled slashes. Links are not
-# followed. End the run with status 1 if the working directory does not exist any more.
+# followed. End the run with status 1 if the working directory no longer exists.
 absolute() {
   local +x rest=$1 part
   if [[ $rest != /* ]]; then
@@ -140,7 +140,7 @@ absolute() {
       part=${part%$'\n'x}
     fi
     if [[ $part != /* ]]; then
-      complain 'the working directory does not exist any more. Change to another one'
+      complain 'the working directory no longer exists. Change to another directory'
       exit 1
     fi
     rest=$part/$rest
@@ -188,7 +188,7 @@ write_file() {
 # the owner). Another user who can write in the directory can exchange both files at any time, so
 # each is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new='' model mode='' found name wanted owner user content mask status=1
+  local +x new='' model mode='' found name wanted owner group user content mask status=1
   user_id
   user=$REPLY
   REPLY=
@@ -219,15 +219,30 @@ create_file() {
       found=${found#*$'\n'}
       wanted=${name#* } # owner, group, mode
       owner=${wanted%% *}
+      group=${wanted#* }
+      group=${group% *}
       mode=${wanted##* }
       if [[ $name != "${found%%$'\n'*}" ]]; then
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
-      # Another mode than 600 would be that of an access control list.
-      elif [[ ${found##*$'\n'} == *" $wanted" && $mode == 600 ]] ||
+      # Another mode than 600 would be that of an access control list of the directory.
+      elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {
+        [[ ${found##*$'\n'} == *" $wanted" ]] ||
+          { chmod 600 /dev/stdout >&"$new" {new}>&- {model}<&- 6<&- 8>&- 9>&-; } 2>/dev/null
+      } ||
         { cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
           <&"$model" >&"$new" {new}>&- {model}<&- 6<&- 8>&- 9>&-; } 2>/dev/null; then
+        status=0
+      # cp(1) of uutils cannot copy to an open file. Without an access control list, chown(1) and
+      # chmod(1) do the same. ls(1) of BusyBox cannot show such a list: it fails here, because it
+      # lacks --dereference.
+      elif found=$(exec ls -n --dereference /dev/stdin \
+        <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-) && [[ ${found%% *} != *+ ]] &&
+        found=$(exec ls -n --dereference /dev/stdin \
+          <&"$new" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-) && [[ ${found%% *} != *+ ]] &&
+        { chown "$owner:$group" /dev/stdout && chmod "$mode" /dev/stdout; } \
+          >&"$new" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-; then
         status=0
       fi
     fi
@@ -270,6 +285,14 @@ own_temporary() {
 # Test whether the paths $1 and $2 lead to the same file.
 same_file() {
   [[ $1 -ef $2 ]]
+}
+
+# Change the working directory to $1. Status 1 if that fails.
+change_directory() {
+  local +x path=$1
+  # cd would search CDPATH for a relative path, and treat - as the previous directory.
+  [[ $path == /* ]] || path=./$path
+  [[ -n $1 ]] && cd -P -- "$path" 2>/dev/null || return 1
 }
 
 # Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already.
@@ -508,13 +531,8 @@ finish_command() {
   done
   exec 7<&-
   REPLY=$_output
-  if ((_size == 8192)); then
-    part=$REPLY
-    if ((${#part} > 512)); then # no secret is longer
-      part=${REPLY: -512}
-    fi
-    part=${part##*[!A-Za-z0-9._~+/=-]}
-    REPLY=${REPLY%"$part"}
+  if ((_size == 8192)) && [[ $REPLY =~ [A-Za-z0-9._~+/=-]*$ ]]; then
+    REPLY=${REPLY:0:${#REPLY}-${#BASH_REMATCH[0]}}
   fi
   while [[ $REPLY == *$'\n' ]]; do
     REPLY=${REPLY%$'\n'}
@@ -532,7 +550,7 @@ get_env() {
   REPLY=${!1-}
 }
 
-# Set the environment variable $1 to $2, also for the commands that are started.
+# Set the environment variable $1 to $2 for the script and the commands that it starts.
 set_env() {
   export -- "$1=$2"
 }
@@ -645,4 +663,155 @@ own_command() {
     [[ -x $shell ]] || shell=$BASH
   fi
   REPLIES=("$shell" "${_script//'$'/'$$'}")
+}
+# --- Constructs ---
+# Functions for constructs that Python itself has. The compiler calls them.
+
+# Set REPLY to the rest of standard input. End the run with status 1 if it has a NUL byte.
+read_stdin() {
+  REPLY=
+  # read succeeds only at its delimiter, NUL here.
+  if { IFS= read -r -d '' REPLY; } 2>/dev/null; then
+    complain 'standard input has a NUL byte, which a text cannot hold'
+    exit 1
+  fi
+}
+
+# Set REPLY to the number of characters in $1, as len counts them: those of UTF-8 (RFC 3629), and
+# each byte that is not part of one.
+count_characters() {
+  local +x text=$1 tail=$'[\x80-\xbf]'
+  if [[ $text == *[$'\x80'-$'\xff']* ]]; then
+    text=${text//[$'\xc2'-$'\xdf']$tail/x}
+    text=${text//$'\xe0'[$'\xa0'-$'\xbf']$tail/x}
+    text=${text//$'\xed'[$'\x80'-$'\x9f']$tail/x}
+    text=${text//[$'\xe1'-$'\xec\xee\xef']$tail$tail/x}
+    text=${text//$'\xf0'[$'\x90'-$'\xbf']$tail$tail/x}
+    text=${text//[$'\xf1'-$'\xf3']$tail$tail$tail/x}
+    text=${text//$'\xf4'[$'\x80'-$'\x8f']$tail$tail/x}
+  fi
+  REPLY=${#text}
+}
+
+# Strip whitespace, or the characters $3, from $1 as str.strip does, and set REPLY to the result.
+# $2 is the side: start, end or both.
+strip_text() {
+  local +x where=$2 set=${3:-$' \t\n\v\f\r\034\035\036\037'} found
+  REPLY=$1
+  while [[ $where != end ]]; do
+    found=${REPLY%%[!"$set"]*}
+    REPLY=${REPLY:${#found}}
+    [[ ! -v 3 ]] || break
+    case $REPLY in # in UTF-8
+      $'\xc2\x85'* | $'\xc2\xa0'*) REPLY=${REPLY:2} ;;
+      $'\xe2\x80'[$'\x80'-$'\x8a\xa8\xa9\xaf']*) REPLY=${REPLY:3} ;;
+      $'\xe1\x9a\x80'* | $'\xe2\x81\x9f'* | $'\xe3\x80\x80'*) REPLY=${REPLY:3} ;;
+      *) break ;;
+    esac
+  done
+  while [[ $where != start ]]; do
+    found=${REPLY##*[!"$set"]}
+    REPLY=${REPLY:0:${#REPLY}-${#found}}
+    [[ ! -v 3 ]] || break
+    case $REPLY in
+      *$'\xc2\x85' | *$'\xc2\xa0') REPLY=${REPLY:0:${#REPLY}-2} ;;
+      *$'\xe2\x80'[$'\x80'-$'\x8a\xa8\xa9\xaf']) REPLY=${REPLY:0:${#REPLY}-3} ;;
+      *$'\xe1\x9a\x80' | *$'\xe2\x81\x9f' | *$'\xe3\x80\x80') REPLY=${REPLY:0:${#REPLY}-3} ;;
+      *) break ;;
+    esac
+  done
+}
+
+# Set REPLY to $1 // $3 or $1 % $3, rounded as in Python. $2 is the operator. End the run with
+# status 1 if $3 is 0.
+divide() {
+  local +x quotient
+  if (($3 == 0)); then
+    complain 'division by zero'
+    exit 1
+  fi
+  quotient=$(($1 / $3 - ($1 % $3 != 0 && ($1 < 0) != ($3 < 0))))
+  REPLY=$quotient
+  [[ $2 == // ]] || REPLY=$(($1 - quotient * $3))
+}
+
+# Set REPLY to the number $1, padded as printf does with the format %$2d.
+pad_number() {
+  printf -v REPLY "%$2d" "$1"
+}
+
+# Pad $1 with spaces to $2 characters: at its start if $3 is >, else at its end. Set REPLY to the
+# result.
+pad_text() {
+  local +x spaces
+  count_characters "$1"
+  printf -v spaces '%*s' "$((REPLY < $2 ? $2 - REPLY : 0))" ''
+  REPLY=$1$spaces
+  [[ $3 != '>' ]] || REPLY=$spaces$1
+}
+
+# Split $1 at the character $2, or at whitespace if there is no $2, as str.split does. Set REPLIES
+# to the parts.
+split_text() {
+  local +x rest=$1 IFS=${2- }
+  if [[ -v 2 ]]; then
+    rest+=$2 # or an empty last part would be lost
+  else
+    rest=${rest//[$'\t\n\v\f\r\034\035\036\037']/ }
+    rest=${rest//$'\xc2'[$'\x85\xa0']/ }
+    rest=${rest//$'\xe1\x9a\x80'/ }
+    rest=${rest//$'\xe2\x80'[$'\x80'-$'\x8a\xa8\xa9\xaf']/ }
+    rest=${rest//$'\xe2\x81\x9f'/ }
+    rest=${rest//$'\xe3\x80\x80'/ }
+  fi
+  local -
+  set -f
+  # shellcheck disable=SC2206 # split at each separator, and do not expand patterns
+  REPLIES=($rest)
+}
+
+# Set REPLIES to the lines of $1, split as str.splitlines does. U+0085, U+2028 and U+2029 end a
+# line, too.
+split_lines() {
+  local +x rest=${1//$'\r\n'/$'\036'} IFS=$'\036'
+  rest=${rest//[$'\n\r\v\f\034\035']/$'\036'}
+  rest=${rest//$'\xc2\x85'/$'\036'}
+  rest=${rest//$'\xe2\x80'[$'\xa8\xa9']/$'\036'}
+  local -
+  set -f
+  # shellcheck disable=SC2206 # split at each \036, and do not expand patterns
+  REPLIES=($rest)
+}
+
+# Set REPLIES to the paths in the directory $1 whose names match the pattern $2, sorted by code
+# points, as Python sorts. There, a byte that is not UTF-8 is a character between U+D7FF and U+E000
+# (PEP 383), so it gets the first bytes of such a character in front of it while they are sorted.
+sorted_glob() {
+  local +x directory=${1%/}/ utf8=$'[^\x80-\xff]|[\xc2-\xdf][\x80-\xbf]' IFS='' path key i
+  utf8+=$'|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf][\x80-\xbf]'
+  utf8+=$'|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf][\x80-\xbf]'
+  utf8+=$'|[\xf1-\xf3][\x80-\xbf][\x80-\xbf][\x80-\xbf]|\xf4[\x80-\x8f][\x80-\xbf][\x80-\xbf]'
+  shopt -u dotglob nocaseglob
+  shopt -s nullglob
+  REPLIES=()
+  # shellcheck disable=SC2231 # the pattern is expanded, but not split
+  for path in "$directory"$2; do
+    case ${path#"$directory"} in . | ..) continue ;; esac
+    key=
+    while [[ $path == *[$'\x80'-$'\xff']* && $path =~ ^($utf8)* ]]; do
+      key+=${BASH_REMATCH[0]}
+      path=${path:${#BASH_REMATCH[0]}}
+      key+=${path:+$'\xed\xb2'${path:0:1}}
+      path=${path:1}
+    done
+    key+=$path
+    # bash has sorted them by bytes.
+    for ((i = ${#REPLIES[@]}; i > 0; i--)); do
+      [[ ${REPLIES[i - 1]} > $key ]] || break
+      REPLIES[i]=${REPLIES[i - 1]}
+    done
+    REPLIES[i]=$key
+  done
+  shopt -u nullglob
+  REPLIES=("${REPLIES[@]//$'\xed\xb2'/}")
 }

@@ -14,12 +14,24 @@ import stat
 import string
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from plumbum import LocalPath, local
-from plumbum.commands.base import BaseCommand, BaseRedirection, ConcreteCommand
+from plumbum.commands.base import (
+    AppendingStdoutRedirection,
+    BaseCommand,
+    BaseRedirection,
+    BoundCommand,
+    ConcreteCommand,
+    Pipeline,
+    StderrRedirection,
+    StdinDataRedirection,
+    StdinRedirection,
+    StdoutRedirection,
+)
 from plumbum.commands.modifiers import ExecutionModifier
 from plumbum.machines.local import LocalCommand
 
@@ -35,8 +47,6 @@ STATE = ("_command", "_group", "_log_size", "_output", "_script", "_secrets", "_
 SHORTEST_SECRET = 12
 # How much of a command's output finish_command returns.
 OUTPUT_LIMIT_BYTES = 8192
-# A longer word is not a secret.
-LONGEST_TOKEN = 512
 FILE_LIMIT_BYTES = 256 * 1024
 # Longer than a line of a command's output, which must not be cut: a part of a secret is not masked.
 LINE_LIMIT_BYTES = 16384
@@ -53,7 +63,76 @@ _secrets: list[str] = []  # what mask_secrets masks besides Anthropic's tokens
 # --- Commands ------------------------------------------------------------------------------------
 
 
-class _Program(LocalCommand):
+class _Command(BaseCommand):
+    """A command that can be called: `command(…)` ends the run if the command fails."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: Any) -> str:
+        """Run the command with this process's stderr. Return its stdout without NUL bytes."""
+        command = self.bound_command(*arguments)
+        _flush()
+        status, output = _run(command, subprocess.PIPE, stderr=None)
+        if status != 0:
+            _fail(command, status)
+        return _decode(output.replace(b"\0", b""))
+
+    def bound_command(self, *arguments: Any) -> Any:
+        """Return the command with more arguments."""
+        if not arguments:
+            return self
+        if isinstance(self, BoundCommand):
+            return _Bound(self.cmd, [*self.args, *arguments])
+        return _Bound(self, arguments)
+
+    def __or__(self, other: BaseCommand) -> Pipeline:
+        return _Piped(self, other)
+
+    def __gt__(self, file: Any) -> StdoutRedirection:
+        return _To(self, file)
+
+    def __rshift__(self, file: Any) -> AppendingStdoutRedirection:
+        return _Appending(self, file)
+
+    def __ge__(self, file: Any) -> StderrRedirection:
+        return _Errors(self, file)
+
+    def __lt__(self, file: Any) -> StdinRedirection:
+        return _From(self, file)
+
+    def __lshift__(self, data: Any) -> StdinDataRedirection:
+        return _Given(self, data)
+
+
+class _Bound(_Command, BoundCommand):
+    __slots__ = ()
+
+
+class _Piped(_Command, Pipeline):
+    __slots__ = ()
+
+
+class _To(_Command, StdoutRedirection):
+    __slots__ = ()
+
+
+class _Appending(_Command, AppendingStdoutRedirection):
+    __slots__ = ()
+
+
+class _Errors(_Command, StderrRedirection):
+    __slots__ = ()
+
+
+class _From(_Command, StdinRedirection):
+    __slots__ = ()
+
+
+class _Given(_Command, StdinDataRedirection):
+    __slots__ = ()
+
+
+class _Program(_Command, LocalCommand):
     """A command that is looked up when it runs, and whose nested commands are never quoted."""
 
     __slots__ = ()
@@ -97,9 +176,30 @@ def _keep_bytes() -> None:
             stream.reconfigure(errors="surrogateescape")
 
 
+class _Stdin(io.TextIOWrapper):
+    """Standard input as bash reads it: all bytes are kept, and a NUL byte ends the run."""
+
+    def read(self, size: int | None = -1, /) -> str:
+        """Return the rest of the input. End the run with status 1 if it has a NUL byte."""
+        text = super().read(size)
+        if "\0" in text:
+            complain("standard input has a NUL byte, which a text cannot hold")
+            sys.exit(1)
+        return text
+
+
+def _replace_stdin() -> None:
+    """Replace sys.stdin by one that keeps all bytes and line ends. A closed stdin is empty."""
+    if sys.stdin is None:
+        sys.stdin = io.StringIO()
+    elif isinstance(sys.stdin, io.TextIOWrapper) and not isinstance(sys.stdin, _Stdin):
+        sys.stdin = _Stdin(sys.stdin.buffer, "utf-8", "surrogateescape", newline="")
+
+
 _forget_coerced_locale()
 _forget_functions()
 _keep_bytes()
+_replace_stdin()
 with contextlib.suppress(ValueError):  # not in the main thread
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, exit statuses are lost
 if "PATH" not in local.env:
@@ -122,44 +222,168 @@ def _plain_path() -> Iterator[dict[str, str]]:
 
 def _run(
     command: BaseCommand,
-    stdout: int,
-    stdin: int = subprocess.DEVNULL,
-    stderr: int = subprocess.DEVNULL,
+    stdout: int | None,
+    stdin: int | None = subprocess.DEVNULL,
+    stderr: int | None = subprocess.DEVNULL,
 ) -> tuple[Status, bytes]:
-    """Run `command`. Return its exit status, with a shell's numbers, and its stdout."""
-    streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+    """Run `command`. Return its exit status, numbered as in a shell, and its stdout.
+
+    A pipeline's status is that of its last command that failed.
+    """
+    stages = _stages(command)
+    stages[0], given = _without_input(stages[0])
+    streams: dict[str, Any] = {"stdin": stdin if given is None else subprocess.PIPE}
+    processes: list[Any] = []
+    for number, stage in enumerate(stages, 1):
+        streams |= {"stdout": stdout if number == len(stages) else subprocess.PIPE}
+        process = _start(stage, {**streams, "stderr": stderr})
+        if number > 1 and streams["stdin"] != subprocess.DEVNULL:
+            streams["stdin"].close()  # so that SIGPIPE kills a command if the next one has ended
+        # A command after one that did not start has an empty stdin.
+        streams["stdin"] = subprocess.DEVNULL if isinstance(process, int) else process.stdout
+        processes.append(process)
+    output = b""
+    if len(processes) > 1 and given is not None and not isinstance(processes[0], int):
+        threading.Thread(target=_write, args=(processes[0].stdin, given), daemon=True).start()
+        given = None
+    if not isinstance(processes[-1], int):
+        output = processes[-1].communicate(given)[0] or b""
+    statuses = [p if isinstance(p, int) else _status_of(p) for p in processes]
+    return next((status for status in reversed(statuses) if status != 0), 0), output
+
+
+def _start(command: BaseCommand, streams: dict[str, Any]) -> Any:
+    """Start a command. Return its process, or its exit status if that fails."""
     inner = command
     while isinstance(inner, BaseRedirection):
         streams.pop(inner.KWARG, None)
         inner = inner.cmd
     try:
         with _plain_path() as path:
-            process: Any = command.popen(env=path, **streams)
+            return command.popen(env=path, **streams)
     except OSError as error:
-        if error.filename != inner.formulate()[0]:
-            return 1, b""  # a redirection that failed
-        return (127 if isinstance(error, FileNotFoundError) else 126), b""
-    output, _ = process.communicate()
-    status = process.returncode
-    return (status if status >= 0 else 128 - status), output or b""
+        if error.filename != _program_name(inner):
+            return 1  # a redirection failed
+        return 127 if isinstance(error, FileNotFoundError) else 126
 
 
-class _RETCODE(ExecutionModifier):
-    """`command & RETCODE`: run it without output, return its exit status (127 if missing)."""
+def _program_name(command: BaseCommand) -> str:
+    """Return the program that a command starts, without the arguments: they may be secret."""
+    while isinstance(command, (BaseRedirection, StdinDataRedirection)):
+        command = command.cmd
+    return command.formulate()[0]
+
+
+def _status_of(process: Any) -> Status:
+    status: int = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    """Write `data` to a pipe. Ignore errors: the command may end before it has read all."""
+    with contextlib.suppress(OSError), file:
+        file.write(data)
+
+
+def _stages(command: BaseCommand) -> list[BaseCommand]:
+    """Return a pipeline's commands. The first and last ones get the pipeline's redirections."""
+    if isinstance(command, Pipeline):
+        return [*_stages(command.srccmd), *_stages(command.dstcmd)]
+    if isinstance(command, StdinDataRedirection):
+        first, *others = _stages(command.cmd)
+        return [_Given(first, command.data), *others]
+    if isinstance(command, BaseRedirection):
+        stages = _stages(command.cmd)
+        for number in {"stdin": [0], "stdout": [-1]}.get(command.KWARG, range(len(stages))):
+            stages[number] = type(command)(stages[number], command.file)
+        return stages
+    return [command]
+
+
+def _without_input(command: BaseCommand) -> tuple[BaseCommand, bytes | None]:
+    """Return `command` without `<<`, and the data right of it. plumbum would write it to a file."""
+    if isinstance(command, StdinDataRedirection):
+        data = command.data
+        return command.cmd, _encode(data) if isinstance(data, str) else data
+    if isinstance(command, BaseRedirection):
+        inner, given = _without_input(command.cmd)
+        return type(command)(inner, command.file), given
+    return command, None
+
+
+def _run_foreground(command: BaseCommand) -> Status:
+    """Run `command` with the stdin, stdout and stderr of this process. Return its exit status.
+
+    Ctrl-C sends SIGINT to both, and the command may handle it, as an editor does. End this process
+    in the same way, as bash does, only if the command is killed.
+    """
+    _flush()
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return _run(command, None, None, None)[0]
+    received: list[int] = []
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        status = _run(command, None, None, None)[0]
+    finally:
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    if received and status == 128 + signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    return status
+
+
+def _flush() -> None:
+    """Flush stdout, before a command writes to the same file."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _fail(command: BaseCommand, status: Status) -> NoReturn:
+    """Print that `command` failed, and end the run with its exit status."""
+    names = " | ".join(map(_program_name, _stages(command)))
+    reason = {126: ": it cannot be executed", 127: ": it was not found"}.get(status, "")
+    complain(f"{names} failed with exit status {status}{reason}")
+    sys.exit(status)
+
+
+class _FG(ExecutionModifier):
+    """`command & FG`: run it with the stdin, stdout and stderr of this process.
+
+    If it fails, end the run with its exit status, and print a message.
+    """
 
     __slots__ = ()
 
+    def __rand__(self, command: BaseCommand) -> None:
+        status = _run_foreground(command)
+        if status != 0:
+            _fail(command, status)
+
+
+class _RETCODE(ExecutionModifier):
+    """`command & RETCODE`: run it without output. Return its exit status (127 if missing).
+
+    `command & RETCODE(FG=True)` runs it with the stdin, stdout and stderr of this process.
+    """
+
+    __slots__ = ("FG",)
+
+    def __init__(self, FG: bool = False) -> None:  # noqa: N803 # plumbum's name
+        self.FG = FG
+
     def __rand__(self, command: BaseCommand) -> Status:
-        return _run(command, subprocess.DEVNULL)[0]
+        return _run_foreground(command) if self.FG else _run(command, subprocess.DEVNULL)[0]
 
 
-class _TF(ExecutionModifier):
-    """`command & TF`: run it without output, return whether its exit status is 0."""
+class _TF(_RETCODE):
+    """`command & TF`: return whether the exit status is 0. TF(FG=True) is like RETCODE(FG=True)."""
 
     __slots__ = ()
 
     def __rand__(self, command: BaseCommand) -> bool:
-        return _run(command, subprocess.DEVNULL)[0] == 0
+        return super().__rand__(command) == 0
 
 
 class _CAPTURE(ExecutionModifier):
@@ -172,6 +396,7 @@ class _CAPTURE(ExecutionModifier):
         return status, _decode(output.replace(b"\0", b"")).rstrip("\n")
 
 
+FG = _FG()
 RETCODE = _RETCODE()
 TF = _TF()
 CAPTURE = _CAPTURE()
@@ -244,7 +469,7 @@ _C1_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|(" + _UTF8_PATTERN + rb")|[\x80-\x9f
 
 
 def replace_controls(text: str, mark: str) -> str:
-    """Replace each control character by `mark`: C0, DEL, and C1 in UTF-8 or as a single byte.
+    """Replace each control character with `mark`: C0, DEL, and C1 in UTF-8 or as a single byte.
 
     In a terminal they could move the cursor or hide a line (ECMA-48).
     """
@@ -259,7 +484,7 @@ def add_secret(text: str) -> None:
 
 
 def mask_secrets(text: str) -> str:
-    """Replace each Anthropic token by sk-ant-***, and each added secret by ***."""
+    """Replace each Anthropic token with sk-ant-***, and each added secret with ***."""
     text = re.sub(r"sk-ant-[A-Za-z0-9._~+/=-]*", "sk-ant-***", text)
     for secret in _secrets:
         text = text.replace(secret, "***")
@@ -272,14 +497,14 @@ def mask_secrets(text: str) -> str:
 def absolute(text: str) -> LocalPath:
     """Return `text` as an absolute path without `.`, `..` and doubled slashes; ~ is not expanded.
 
-    End the run with status 1 if the working directory does not exist any more.
+    End the run with status 1 if the working directory no longer exists.
     """
     whole = text
     if not text.startswith("/"):
         try:
             whole = os.path.join(os.getcwd(), text)
         except OSError:
-            complain("the working directory does not exist any more. Change to another one")
+            complain("the working directory no longer exists. Change to another directory")
             sys.exit(1)
     return LocalPath("/" + whole.lstrip("/"))
 
@@ -310,6 +535,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def write_file(path: str, text: str) -> Status:
     """Write `text` to the file `path`, in place. Return status 0, or 1 if that fails."""
+    _flush()  # the file may be /dev/stdout
     try:
         with open(path, "wb") as file:
             file.write(_encode(text))
@@ -351,7 +577,7 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
 
 
 def _open_privately(path: str, flags: int) -> int:
-    """Open a file with mode 600 from the start, also in a directory with a default ACL."""
+    """Open a file with mode 600 from the start, even in a directory with a default ACL."""
     return os.open(path, flags, 0o600)
 
 
@@ -379,9 +605,26 @@ def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status,
     if mode != "600" or not found.endswith(f" {owner} {group} {mode}"):
         preserve = ["--attributes-only", "--preserve=mode,ownership"]
         cp = program("cp")[[*preserve, "/dev/stdin", "/dev/stdout"]]
-        if _run(cp, new, stdin=old)[0] != 0:
+        copied = _run(cp, new, stdin=old)[0] == 0
+        if not copied and not _set_attributes(old, new, f"{owner}:{group}", mode):
             return 1, ""
     return 0, mode
+
+
+def _set_attributes(old: int, new: int, owner: str, mode: str) -> bool:
+    """Set a new file's owner, group and mode without cp(1). Return whether that worked.
+
+    cp(1) of uutils cannot copy to an open file. Without an access control list, chown(1) and
+    chmod(1) do the same. ls(1) of BusyBox cannot show such a list: it fails here, because it lacks
+    --dereference.
+    """
+    ls = program("ls")["-n", "--dereference", "/dev/stdin"]
+    for file in (old, new):
+        status, line = _run(ls, subprocess.PIPE, stdin=file)
+        if status != 0 or line.partition(b" ")[0].endswith(b"+"):
+            return False
+    chown, chmod = program("chown")[owner, "/dev/stdout"], program("chmod")[mode, "/dev/stdout"]
+    return _run(chown, new)[0] == 0 and _run(chmod, new)[0] == 0
 
 
 def is_foreign_link(path: str) -> bool:
@@ -418,6 +661,15 @@ def same_file(first: str, second: str) -> bool:
     with contextlib.suppress(OSError):
         return os.path.samefile(first, second)
     return False
+
+
+def change_directory(path: str) -> Status:
+    """Change the working directory to `path`. Return status 0, or 1 if that fails."""
+    try:
+        os.chdir(path)
+    except OSError:
+        return 1
+    return 0
 
 
 # --- Log -----------------------------------------------------------------------------------------
@@ -757,7 +1009,7 @@ def _read_output(printed: BinaryIO, data: bytes) -> str:
         data += part
     text = data.replace(b"\0", b"")
     if len(data) == OUTPUT_LIMIT_BYTES:
-        text = text[:-LONGEST_TOKEN] + text[-LONGEST_TOKEN:].rstrip(_TOKEN_CHARACTERS)
+        text = text.rstrip(_TOKEN_CHARACTERS)
     return _decode(text.rstrip(b"\n"))
 
 
@@ -787,7 +1039,7 @@ def get_env(name: str) -> str:
 
 
 def set_env(name: str, value: str) -> None:
-    """Set the environment variable `name`, also for the commands that are started."""
+    """Set the environment variable `name` for this process and the commands that it starts."""
     local.env[name] = value
 
 

@@ -17,7 +17,7 @@ from oauthkit.compiler.runtime_library import RuntimeLibrary, RuntimeLibraryErro
 
 
 def extended(directory: Path) -> RuntimeLibrary:
-    """Return the standard library, extended by that of the directory."""
+    """Return the standard library, extended with the directory's library."""
     return load_standard_library().extended(load_library(directory / "words.py", "words"))
 
 
@@ -31,7 +31,7 @@ def test_script_is_printed(directory: Path) -> None:
     done = oauthkit(directory, "hello.py")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("#!/usr/bin/env bash\n# A program.\n#\n")
-    assert "from hello.py: change that and run `oauthkit compile hello.py`.\n" in done.stdout
+    assert "from hello.py. Edit that file and run `oauthkit compile hello.py`.\n" in done.stdout
 
 
 def test_unprintable_script_is_an_error(directory: Path) -> None:
@@ -131,7 +131,7 @@ def test_runtime_library_beside_the_program(directory: Path) -> None:
     (directory / "words.py").write_text(WORDS_PY)
     (directory / "words.bash").write_text(WORDS_BASH)
     (directory / "loud.py").write_text(USES_WORDS, encoding="utf-8")
-    # Also from another directory: the program's directory counts, as in Python.
+    # It works from another directory, too: the program's directory counts, as in Python.
     done = oauthkit(directory.parent, f"{directory.name}/loud.py", "-o", "x.sh")
     assert (done.returncode, done.stderr) == (0, "")
     for argv in (["bash", "../x.sh"], [sys.executable, "loud.py"]):
@@ -279,9 +279,7 @@ def test_runtime_library_search_runs_no_module(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(("place", "status"), [("site", 0), ("nowhere", 1)])
-def test_runtime_library_is_found_on_python_s_path(
-    directory: Path, place: str, status: int
-) -> None:
+def test_runtime_library_is_found_in_sys_path(directory: Path, place: str, status: int) -> None:
     (directory / "site").mkdir()
     (directory / "site/words.py").write_text(WORDS_PY)
     (directory / "site/words.bash").write_text(WORDS_BASH)

@@ -36,7 +36,10 @@ def test_rejected_builtin_is_named(directory: Path, bash: str, said: str) -> Non
     (directory / "words.bash").write_text(bash)
     done = oauthkit(directory, "loud.py", "-o", "loud.sh", "--lint")
     assert (done.returncode, done.stdout) == (1, "")
-    start = "oauthkit compile: words.bash: shout has errors (lines are counted from its comment):\n"
+    start = (
+        "oauthkit compile: words.bash: shout has errors"
+        " (line 1 is the first line of its comment):\n"
+    )
     assert done.stderr.startswith(start)
     assert said in done.stderr
     assert "main" not in done.stderr

@@ -26,7 +26,7 @@ def test_env_passes_a_bash_variable_to_a_program(python: str, way: str) -> None:
     (found,) = caught.value.diagnostics
     assert (found.code, found.help) == (
         "D401",
-        f'pass it with env = program("env") at the top: {way}',
+        f"pass it to the command with the program env, as in `{way}`",
     )
     *first, _ = python.splitlines()
     body = "\n".join([*first, f"_ = {way} & RETCODE"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from tests.support.compiler.helping import check_help
 from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.diagnostics import explain as explanations
@@ -37,12 +39,17 @@ def test_rejected_example_has_only_this_code(code: str) -> None:
     assert {found.code for found in caught.value.diagnostics} == {code}, caught.value.render()
 
 
+@pytest.mark.parametrize("code", [code for code in CODES if code != "D001"])
+def test_help_compiles_and_does_the_same(code: str, tmp_path: Path) -> None:
+    check_help(tmp_path, whole(PAGES[code].bad))
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_accepted_example_compiles(code: str) -> None:
     compile_text(whole(PAGES[code].good), "program.py", library())
 
 
-def test_page_is_found_regardless_of_the_code_s_case() -> None:
+def test_page_is_found_regardless_of_case() -> None:
     shown = explain("d201")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("D201: ignored exit status\n\nEvery command can fail")

@@ -83,7 +83,7 @@ def test_script_rejected_by_a_linter_is_not_written(broken: str, said: str) -> N
 
 
 def test_compilation_is_deterministic(tmp_path: Path) -> None:
-    """Also in another process with another hash seed: no order depends on a set."""
+    """Another process with another hash seed gives the same script: no order depends on a set."""
     for seed in ("1", "2"):
         directory = tmp_path / seed
         directory.mkdir()

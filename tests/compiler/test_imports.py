@@ -72,21 +72,21 @@ def test_imports_can_share_a_line() -> None:
 def test_star_import_gives_one_error() -> None:
     main = PROGRAM.replace("greetings import greeting, printf", "greetings import *")
     main = main.replace("print(", "there = for_others(text)\n    if there:\n        print(")
-    said = "hello.py:7:27: D103: * imports names that are not listed"
-    way = "= help: list the names: from kit.greetings import greeting, for_others"
+    said = "hello.py:7:27: D103: `import *` is outside the dialect"
+    way = "= help: list the names: `from kit.greetings import greeting, for_others`"
     assert rejection_lines(main) == [said, way]
 
 
 @pytest.mark.parametrize(
     ("relative", "way"),
     [
-        (".marks import MARK, marked", "from kit.marks import MARK, marked"),
-        ("..kit.marks import MARK, marked", "from kit.marks import MARK, marked"),
-        (". import marks", "from kit.marks import …"),
+        (".marks import MARK, marked", ": `from kit.marks import MARK, marked`"),
+        ("..kit.marks import MARK, marked", ": `from kit.marks import MARK, marked`"),
+        (". import marks", " `from kit.marks import …`"),
     ],
 )
 def test_suggestion_for_a_relative_import_names_the_file(relative: str, way: str) -> None:
     greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
     place, help = rejection_lines(**{"kit/greetings": greetings})[:2]
     assert place == "kit/greetings.py:10:6: D103: relative imports are outside the dialect"
-    assert help == f"= help: write {way}"
+    assert help == f"= help: write{way}"

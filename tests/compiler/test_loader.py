@@ -79,39 +79,41 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
         ]),
         ("kit.marks import MARK", "kit.greetings import MARK", [
             "hello.py:8:27: D103: MARK is not defined in kit.greetings",
-            "= help: from kit.marks import MARK",
+            "= help: import it: `from kit.marks import MARK`",
         ]),
         ("kit.marks import MARK", "kit.marks import MARK as SIGN", [
-            "hello.py:8:23: D103: MARK is renamed",
-            "= help: remove `as`: from kit.marks import MARK",
+            "hello.py:8:23: D103: `as` in an import is outside the dialect",
+            "= help: remove `as`, and use its own name. Write `from kit.marks import MARK`",
         ]),
         ("kit.marks import MARK", "kit.marks import *", [
-            "hello.py:8:23: D103: * imports names that are not listed",
-            "= help: list the names: from kit.marks import marked, MARK",
+            "hello.py:8:23: D103: `import *` is outside the dialect",
+            "= help: list the names: `from kit.marks import marked, MARK`",
         ]),
         ("kit.marks import MARK", "kit.greetings import find_program", [
             "hello.py:8:27: D103: find_program is not defined in kit.greetings",
-            "= help: from oauthkit.shell import find_program",
+            "= help: import it: `from oauthkit.shell import find_program`",
         ]),
         ("kit.marks import MARK", "kit.marks import sys", [
-            "hello.py:8:23: D103: sys is not defined in kit.marks", "= help: import sys",
+            "hello.py:8:23: D103: sys is not defined in kit.marks",
+            "= help: import it: `import sys`",
         ]),
         ("kit.marks import MARK", "kit import marks", [
             "hello.py:8:6: D103: kit is a directory",
-            "= help: write from kit.marks import …",
+            "= help: import from the file, as in `from kit.marks import …`",
         ]),
         ("from kit.marks import MARK", "from . import kit", [
             "hello.py:8:6: D103: relative imports are outside the dialect",
-            "= help: write from kit import …",
+            "= help: write `from kit import …`",
         ]),
         ("from kit.marks import MARK", "import kit.marks", [
             "hello.py:8:8: D103: kit.marks is outside the dialect",
-            "= help: import the builtins that you need: from kit.marks import …",
+            "= help: packages from PyPI cannot be compiled. From a file of your own, import each"
+            " function, with `from kit.marks import …`",
         ]),
         ("kit.marks import MARK", "kit.mark import MARK", [
-            "hello.py:8:6: D103: kit.mark is outside the dialect",
-            "= help: to import your own functions, put them into kit/mark.py in the program's"
-            " directory",
+            "hello.py:8:6: D103: there is no module kit.mark in the program's directory",
+            "= help: packages from PyPI cannot be compiled. Your own functions can be in"
+            " kit/mark.py in the program's directory",
         ]),
         ('NAME = "world"', 'greeting = "world"', [
             "hello.py:11:1: D402: greeting is already defined",
@@ -119,14 +121,14 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
         ]),
         ('NAME = "world"', 'TIMES = "3"\nNAME = "world" + TIMES', [
             "hello.py:11:1: D402: TIMES is also defined in greetings.py",
-            "= help: rename one of them: a script has one namespace",
+            "= help: rename one of them. A script has one namespace",
         ]),
         ("text = greeting(NAME)", 'TIMES = ""\n    text = greeting(NAME + TIMES)', [
             "hello.py:16:5: D402: TIMES is also defined in greetings.py",
-            "= help: rename one of them: a script has one namespace",
+            "= help: rename one of them. A script has one namespace",
         ]),
         ('    """Greets."""\n', '    """Greets."""\n    _ = for_others("x")\n', [
-            "hello.py:16:9: D104: for_others is not known here",
+            "hello.py:16:9: D104: for_others is not defined",
             "= help: define it, or import it from a runtime library",
         ]),
         ("def main", "def printf2(name: str) -> str:\n    return MARK + name\n\n\ndef main", [
@@ -254,7 +256,7 @@ def test_function_named_like_another_file_s_program_is_rejected() -> None:
     files = {"kit/marks": marks, "kit/greetings": GREETINGS.replace(
         'printf = program("printf")', 'printf_it = program("tac")')}  # fmt: skip
     assert rejection_lines(main, **files)[0] == (
-        "kit/marks.py:10:5: D402: this program runs a program tac"
+        "kit/marks.py:10:5: D402: this program runs a program of the name tac"
     )
 
 
@@ -262,7 +264,7 @@ def test_environment_name_conflicts_with_a_name_in_another_file() -> None:
     marks = MARKS.replace("    return MARK", '    local.env["NAME"] = text\n    return MARK')
     marks = marks.replace('MARK = "', 'from plumbum import local\n\nMARK = "')
     assert rejection_lines(**{"kit/marks": marks})[0] == (
-        "hello.py:11:1: D402: NAME is a name in the program and in the environment"
+        "hello.py:11:1: D402: NAME is also an environment variable that the program uses"
     )
 
 

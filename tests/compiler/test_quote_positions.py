@@ -44,8 +44,8 @@ def through(command: BaseCommand) -> str:
     _, text = command[{x}, "."] & CAPTURE
     return text
 """
-# Positions of a text, and the value of t then. x and y are literals; fx and fy are the same in an
-# f-string. g has input bytes. n is a file name.
+# Positions of a text, and the resulting value of t. x and y are literals. fx and fy are the same
+# literals in an f-string. g contains input bytes. n is a file name.
 POSITIONS = (
     ("t = {x}", "{x}"),
     ("t = {x} + g + {y}", "{x}{g}{y}"),
@@ -106,7 +106,7 @@ def body_of(places: dict[str, str]) -> str:
 @example("*", "[a]?", b"*[")
 @example("~", "}{a,b}", b"~/\xc3")
 @example("\n\n", "\\", b"\n")
-def test_any_text_at_any_position(x: str, y: str, g: bytes) -> None:
+def test_any_text_in_any_position(x: str, y: str, g: bytes) -> None:
     braces = {"f" + key: escaped(text).replace("{", "{{").replace("}", "}}")
               for key, text in (("x", x), ("y", y))}  # fmt: skip
     literals = {key: f'"{escaped(text)}"' for key, text in (("x", x), ("y", y))}

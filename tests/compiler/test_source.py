@@ -15,17 +15,24 @@ from oauthkit.compiler.runtime_library import load_library
 from oauthkit.compiler.source import Source
 
 # Line endings of str.splitlines that are not line endings in Python.
-NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+NOT_LINE_ENDINGS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
-def test_line_ends_match_python() -> None:
-    source = Source("p.py", f"a = 1  # {NO_ENDS}x\r\nb = '{NO_ENDS}'\r\f\nc = 3  # y\n")
-    assert source.lines == [f"a = 1  # {NO_ENDS}x", f"b = '{NO_ENDS}'", "\f", "c = 3  # y"]
-    assert source.comments == {1: f"# {NO_ENDS}x", 4: "# y"}
+def test_line_endings_match_python() -> None:
+    source = Source(
+        "p.py", f"a = 1  # {NOT_LINE_ENDINGS}x\r\nb = '{NOT_LINE_ENDINGS}'\r\f\nc = 3  # y\n"
+    )
+    assert source.lines == [
+        f"a = 1  # {NOT_LINE_ENDINGS}x",
+        f"b = '{NOT_LINE_ENDINGS}'",
+        "\f",
+        "c = 3  # y",
+    ]
+    assert source.comments == {1: f"# {NOT_LINE_ENDINGS}x", 4: "# y"}
 
 
-@pytest.mark.parametrize("character", NO_ENDS)
-def test_columns_are_right_after_such_a_character(character: str) -> None:
+@pytest.mark.parametrize("character", NOT_LINE_ENDINGS)
+def test_columns_after_such_a_character_are_correct(character: str) -> None:
     body = """text = "a@b"
 if text == "":
     print("1")
@@ -45,10 +52,10 @@ else:
 
 def test_bash_half_keeps_such_characters(tmp_path: Path) -> None:
     (tmp_path / "words.py").write_text("def shout(text: str) -> str: ...\n", "utf-8")
-    half = f"# --- Builtins ---\n\nshout() {{\n  REPLY=$1'{NO_ENDS}'\n}}\n"
+    half = f"# --- Builtins ---\n\nshout() {{\n  REPLY=$1'{NOT_LINE_ENDINGS}'\n}}\n"
     (tmp_path / "words.bash").write_text(half, "utf-8")
     words = load_library(tmp_path / "words.py", "words").builtins
-    assert words["shout"].bash == f"shout() {{\n  REPLY=$1'{NO_ENDS}'\n}}"
+    assert words["shout"].bash == f"shout() {{\n  REPLY=$1'{NOT_LINE_ENDINGS}'\n}}"
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ STORE = "~/store"
 
 
 def make(directory: Path, program: str) -> Parity:
-    """Return both forms of a program, with the real jq and find, and a store."""
+    """Return both forms of a program, with the real find, jq and sh, and a store."""
     parity = Parity(directory, program)
-    for name in ("find", "jq", "uname"):
+    for name in ("find", "jq", "sh", "uname"):
         parity.tool(name, Path(str(shutil.which(name))))
     parity.directory(STORE, 0o700)
     parity.env["OAUTHKIT_STORE"] = f"dir:{parity.home}/store"
@@ -51,4 +51,12 @@ def refresher(tmp_path: Path) -> Iterator[Parity]:
     with closing(make(tmp_path, "refresh")) as parity:
         parity.script("publish")
         parity.credentials()
+        yield parity
+
+
+@pytest.fixture
+def loginless(tmp_path: Path) -> Iterator[Parity]:
+    """A host with the refresh, but without a login."""
+    with closing(make(tmp_path, "refresh")) as parity:
+        parity.script("follow")
         yield parity

@@ -44,10 +44,10 @@ def publish(parity: Parity, name: str, left_s: int, **changes: Any) -> None:
     parity.file(f"~/store/{name}.json", json.dumps(values) + "\n", 0o600)
 
 
-def follow(parity: Parity, exit_code: int = 0) -> RefreshRun:
+def follow(parity: Parity, exit_code: int = 0, mode: str = "--once") -> RefreshRun:
     """Follow the store once. The log of earlier runs is deleted."""
     parity.delete(LOG)
-    run = parity.run("--once")
+    run = parity.run(mode)
     assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
     assert run.stderr.count("\n") == sum(line.startswith("ERROR") for line in run.messages)
     assert b"sk-ant" not in run.log.encode("utf-8", "surrogateescape")
@@ -149,7 +149,7 @@ def test_last_token_stays_while_it_is_live(follower: Parity, *, is_away: bool) -
     problem = f"dir:{follower.home}/store has no record of a live token"
     if is_away:
         follower.delete("~/store")
-        problem = f"the store {follower.home}/store is not a directory"
+        problem = f"the store {follower.home}/store is not a directory. Create or mount it"
     else:
         follower.delete("~/store/a.json")
     run = follow(follower)
@@ -157,7 +157,9 @@ def test_last_token_stays_while_it_is_live(follower: Parity, *, is_away: bool) -
         f"WARN: {problem}. The token in .env is still live (expires_at={expires_at})"
     ]
     assert follow(follower).messages == []  # one warning is enough
-    follower.set_clock(follower.now_s + HOUR_S - 300)
+    follower.set_clock(follower.now_s + HOUR_S - 61)
+    assert follow(follower).messages == []
+    follower.set_clock(follower.now_s + 1)
     run = follow(follower, 1)
     assert run.messages == [f"ERROR: {problem}"]
     assert FAILING in run.files
@@ -166,6 +168,19 @@ def test_last_token_stays_while_it_is_live(follower: Parity, *, is_away: bool) -
     follower.directory("~/store", 0o700)
     publish(follower, "b", HOUR_S)
     has(follower, "b")
+
+
+def test_renewal_of_a_single_publisher_is_not_a_failure(follower: Parity) -> None:
+    """It renews when 5 min are left. Until then, no record can be delivered."""
+    publish(follower, "a", HOUR_S)
+    has(follower, "a")
+    follower.set_clock(follower.now_s + HOUR_S - 5 * 60)
+    run = follow(follower)
+    assert [line.partition(":")[0] for line in run.messages] == ["WARN"]
+    assert FAILING not in run.files
+    publish(follower, "a", 8 * HOUR_S, access_token=token("new"))
+    run = follow(follower)
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('new')}\n"
 
 
 def test_hooks_run_for_failure_renewal_and_recovery(follower: Parity) -> None:
@@ -177,6 +192,54 @@ def test_hooks_run_for_failure_renewal_and_recovery(follower: Parity) -> None:
     run = follow(follower)
     problem = f"dir:{follower.home}/store has no record of a live token"
     assert run.files["~/events"].content == f"failed {problem}\nrenewed \nrecovered \n".encode()
+
+
+# --- A token that the API refuses ----------------------------------------------------------------
+
+
+def test_refused_token_is_replaced_by_one_with_a_shorter_life(follower: Parity) -> None:
+    publish(follower, "a", 8 * HOUR_S)
+    publish(follower, "b", HOUR_S // 3)
+    has(follower, "a")
+    run = follow(follower, mode="--rejected")
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('b')}\n"
+    has(follower, "b")  # a is not selected again, although it expires last
+
+
+def test_refused_token_stays_without_another(follower: Parity) -> None:
+    for event in ("failed", "recovered"):
+        text = '#!/bin/sh\nprintf "%s\n" "$OAUTHKIT_EVENT" >>"$HOME/events"\n'
+        follower.file(f"scripts/oauth/hooks/{event}", text, 0o755)
+    publish(follower, "a", 8 * HOUR_S)
+    has(follower, "a")
+    error = (
+        f"ERROR: the API refuses the token in .env, and dir:{follower.home}/store has no record of"
+        " a live token"
+    )
+    for mode in ("--rejected", "--once"):
+        run = follow(follower, 1, mode)
+        assert run.messages[0] == error
+        assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
+    publish(follower, "a", 9 * HOUR_S, access_token=token("new"))
+    run = follow(follower)
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('new')}\n"
+    assert run.files["~/events"].content == b"failed\nrecovered\n"
+
+
+def test_refused_token_is_an_error_while_the_store_is_missing(follower: Parity) -> None:
+    publish(follower, "a", 8 * HOUR_S)
+    has(follower, "a")
+    follower.delete("~/store")
+    run = follow(follower, 1, "--rejected")
+    problem = f"the store {follower.home}/store is not a directory. Create or mount it"
+    assert run.messages == [f"ERROR: the API refuses the token in .env, and {problem}"]
+
+
+def test_report_without_a_delivered_token_delivers_one(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    follower.dotenv("CLAUDE_CODE_OAUTH_TOKEN=other\n")
+    run = follow(follower, mode="--rejected")
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
 
 
 # --- Damaged records -----------------------------------------------------------------------------
@@ -275,7 +338,7 @@ def test_store_that_hangs_is_an_error(follower: Parity, name: str) -> None:
     follower.remove(name)
     follower.tool(name, Path(__file__).with_name("hangs.sh"))
     run = follow(follower)
-    what = {"find": f"{follower.home}/store", "jq": f"the records in {follower.home}/store"}
+    what = {"find": f"{follower.home}/store", "jq": f"the records in dir:{follower.home}/store"}
     assert run.messages[0].startswith(f"WARN: {what[name]} cannot be read ({name} exit 124). ")
 
 
@@ -285,6 +348,42 @@ def test_records_of_the_future_hide_no_other(follower: Parity) -> None:
         issued_at_ms = (follower.now_s + HOUR_S) * 1000
         publish(follower, f"host-{number}", 2 * HOUR_S, issued_at_ms=issued_at_ms)
     has(follower, "a")
+
+
+def test_file_that_has_grown_does_not_fill_the_memory(follower: Parity, tmp_path: Path) -> None:
+    publish(follower, "a", HOUR_S)
+    has(follower, "a")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1536 * 1024 * 1024)
+    follower.symlink("~/store/b.json", str(tmp_path / "large"))
+    # As if it had been small when find saw it.
+    follower.remove("find")
+    follower.tool("find", Path(__file__).with_name("finds_b.sh"))
+    run = follow(follower)
+    problem = f"the records in dir:{follower.home}/store cannot be read (jq exit "
+    assert run.messages[0].startswith(f"WARN: {problem}")
+
+
+def test_damaged_records_do_not_fill_the_log(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    for number in range(25):
+        follower.file(f"~/store/b{number}.json", "x", 0o600)
+        follower.file(f"~/store/c{number}.json", "", 0o600)
+    run = follow(follower)
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
+    errors = [line for line in run.messages if line.startswith("ERROR")]
+    assert sum("is empty" in line for line in errors) == 20
+    assert sum("is not a JSON object" in line for line in errors) == 20
+
+
+@pytest.mark.parametrize(("count", "status"), [(1999, 0), (2000, 1)])
+def test_number_of_records_is_limited(follower: Parity, count: int, status: int) -> None:
+    publish(follower, "a", HOUR_S)
+    for number in range(count):
+        follower.file(f"~/store/{number}.json", "", 0o600)
+    run = follow(follower, status)
+    if status:
+        assert run.messages[0] == f"ERROR: {follower.home}/store has more than 2000 records"
 
 
 def test_token_that_was_not_delivered_does_not_serve(follower: Parity) -> None:
@@ -314,8 +413,10 @@ def test_missing_tool(follower: Parity, name: str) -> None:
     publish(follower, "a", HOUR_S)
     follower.remove(name)
     run = follow(follower, 1)
-    what = {"find": f"{follower.home}/store", "jq": f"the records in {follower.home}/store"}
-    problem = f"{what[name]} cannot be read ({name} exit 127)"
+    problem = {
+        "find": f"{follower.home}/store cannot be read (find exit 127)",
+        "jq": "jq not found in PATH. It is needed to read the records",
+    }[name]
     assert run.messages[0] == f"ERROR: {problem}"
 
 
@@ -362,6 +463,6 @@ def test_follower_without_sleep_ends(follower: Parity) -> None:
 def test_command_line_of_the_script(follower: Parity, arguments: list[str], status: int) -> None:
     follower.forms = {"bash": follower.forms["bash"]}
     run = follower.run(*arguments)
-    usage = "usage: follow.sh [--once]\n"
+    usage = "usage: follow.sh [--once | --rejected]\n"
     assert run.exit_code == status
     assert (run.stdout if status == 0 else run.stderr.partition("\n")[2]) == usage

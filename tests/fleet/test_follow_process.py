@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ class Follower:
 
     root: Path
     form: str
+    url: str = ""
 
     def __post_init__(self) -> None:
         self.project, self.store = self.root / "my $project", self.root / "store"
@@ -36,24 +38,27 @@ class Follower:
         script.parent.mkdir(parents=True)
         self.store.mkdir()
         shutil.copy(SCRIPT, script)
-        commands = {
-            "bash": ["bash", str(script)],
-            "python": [sys.executable, "-m", "oauthkit", "follow", "--project", str(self.project)],
-        }
         self.errors = self.root / "errors"
         with self.errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                commands[self.form],
-                env={
-                    "HOME": str(self.root),
-                    "PATH": os.environ["PATH"],
-                    "OAUTHKIT_STORE": f"dir:{self.store}",
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                start_new_session=True,
-            )
+            self.start(errors.fileno())
+
+    def start(self, stderr: int) -> None:
+        commands = {
+            "bash": ["bash", str(self.project / "scripts/oauth/follow.sh")],
+            "python": [sys.executable, "-m", "oauthkit", "follow", "--project", str(self.project)],
+        }
+        self.process = subprocess.Popen(
+            commands[self.form],
+            env={
+                "HOME": str(self.root),
+                "PATH": f"{self.root}:{os.environ['PATH']}",
+                "OAUTHKIT_STORE": self.url or f"dir:{self.store}",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,
+        )
 
     def publish(self, name: str, left_s: int) -> str:
         """Replace the record of a host in one step. Return the line that .env must have."""
@@ -77,6 +82,16 @@ class Follower:
             time.sleep(0.1)
 
 
+# A stand-in for etcdctl: the store has no records, and the watch never ends.
+ETCDCTL = """\
+#!/bin/sh
+case $1 in
+get) echo '{"header":{"revision":7}}' ;;
+watch) echo $$ >"$HOME/watch" && exec sleep 300 ;;
+esac
+"""
+
+
 @pytest.fixture(params=["bash", "python"])
 def follower(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Follower]:
     made = Follower(tmp_path, request.param)
@@ -95,6 +110,47 @@ def test_better_tokens_are_delivered_until_a_signal_comes(follower: Follower) ->
     follower.process.send_signal(signal.SIGTERM)
     assert follower.process.wait(LIMIT_S) == -signal.SIGTERM
     assert follower.dotenv.read_text("utf-8").count("\n") == 1
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_wait_for_etcd_ends_with_the_follower(tmp_path: Path, form: str, number: int) -> None:
+    etcdctl, watch = tmp_path / "etcdctl", tmp_path / "watch"
+    etcdctl.write_text(ETCDCTL, encoding="utf-8")
+    etcdctl.chmod(0o755)
+    made = Follower(tmp_path, form, "etcd:http://127.0.0.1:9/agents")
+    try:
+        made.wait_for(watch, "\n")
+        watching = Path("/proc", watch.read_text("utf-8").strip())
+        assert watching.exists()
+        made.process.send_signal(number)  # not to its process group
+        assert made.process.wait(LIMIT_S) == -number
+        end_s = time.monotonic() + LIMIT_S / 2
+        while watching.exists() and time.monotonic() < end_s:
+            time.sleep(0.1)
+        assert not watching.exists()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(made.process.pid, signal.SIGKILL)
+        made.process.wait()
+
+
+def test_missing_store_is_shown_on_a_terminal_at_each_start(follower: Follower) -> None:
+    follower.wait_for(follower.dotenv, follower.publish("a", 3600))
+    shutil.rmtree(follower.store)
+    warning = f"the store {follower.store} is not a directory. Create or mount it."
+    follower.wait_for(follower.project / "logs/oauth-refresh.followed", " warned")
+    os.killpg(follower.process.pid, signal.SIGTERM)
+    follower.process.wait(LIMIT_S)
+    terminal, stderr = os.openpty()
+    follower.start(stderr)
+    os.close(stderr)
+    shown = b""
+    with contextlib.suppress(OSError):  # the follower has exited
+        while b"\n" not in shown:
+            shown += os.read(terminal, 1024)
+    os.close(terminal)
+    assert f" WARN: {warning} The token in .env is still live" in shown.decode()
 
 
 def test_errors_are_on_stderr(follower: Follower) -> None:

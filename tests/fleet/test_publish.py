@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TOKEN = "sk-ant-oat01-made-up-old"
 RECORD = "~/store/alpha.json"
+MUST = "It must be dir:/PATH or etcd:https://HOST:PORT/PREFIX"
 
 
 def publish(parity: Parity, exit_code: int = 0) -> RefreshRun:
@@ -113,12 +114,12 @@ def test_temporaries_of_killed_runs_are_removed(publisher: Parity) -> None:
     ("store", "problem"),
     [
         ("", "OAUTHKIT_STORE is not set"),
-        ("/store", "OAUTHKIT_STORE is /store. It must be dir:/PATH"),
-        ("dir:store", "OAUTHKIT_STORE is dir:store. It must be dir:/PATH"),
-        ("http://a/b", "OAUTHKIT_STORE is http://a/b. It must be dir:/PATH"),
-        ("dir:{home}/no", "the store {home}/no is not a directory"),
+        ("/store", f"OAUTHKIT_STORE is /store. {MUST}"),
+        ("dir:store", f"OAUTHKIT_STORE is dir:store. {MUST}"),
+        ("http://a/b", f"OAUTHKIT_STORE is http://a/b. {MUST}"),
+        ("dir:{home}/no", "the store {home}/no is not a directory. Create or mount it"),
         ("dir:{home}/.claude/.credentials.json", "the store {home}/.claude/.credentials.json is"
-         " not a directory"),
+         " not a directory. Create or mount it"),
     ],
 )  # fmt: skip
 def test_wrong_store(publisher: Parity, store: str, problem: str) -> None:
@@ -166,7 +167,8 @@ def test_missing_store_does_not_fail_the_refresh(refresher: Parity) -> None:
     run = refresher.run()
     assert (run.exit_code, run.stderr) == (0, "")
     assert run.messages[-2:] == [
-        f"publish: oauthkit: the store {refresher.home}/store is not a directory",
+        f"publish: oauthkit: the store {refresher.home}/store is not a directory."
+        " Create or mount it",
         "WARN: the token was not published (exit 1)",
     ]
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
@@ -187,3 +189,13 @@ def test_failed_refresh_publishes_nothing(refresher: Parity) -> None:
     run = refresher.run()
     assert run.exit_code == 1
     assert RECORD not in run.files
+
+
+def test_each_error_in_the_settings_is_a_line(publisher: Parity) -> None:
+    publisher.file("scripts/oauth/refresh.conf", "a\nOAUTHKIT_HOST=$x\n")
+    conf = publisher.project / "scripts/oauth/refresh.conf"
+    assert publish(publisher, 1).stderr == (
+        f"oauthkit: {conf} line 1 is not NAME=VALUE and is ignored\n"
+        f"oauthkit: {conf} line 2 is ignored: it has $, a comment or extra spaces\n"
+        "oauthkit: an error in refresh.conf may hide OAUTHKIT_STORE_RECIPIENTS. Fix refresh.conf\n"
+    )

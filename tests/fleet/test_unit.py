@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS
 
-from oauthkit.program import credentials, store
+from oauthkit.program import credentials, encryption, store
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -68,7 +68,7 @@ RECORDS = st.lists(
 @given(RECORDS, st.sampled_from(["", "first", "second", "other"]))
 def test_choice_follows_the_rules(records: list[Record], current: str) -> None:
     text = "\n".join(record.lines for record in records)
-    login = store.choose_token(text, current)
+    login = store.choose_token(text, current, "")
     assert credentials.access_token(login) == model(records, current)
     if login:
         assert (*login.split("\n"),)[2:] == ("null", "{}")
@@ -78,7 +78,7 @@ def test_choice_follows_the_rules(records: list[Record], current: str) -> None:
 def test_errors_of_records_are_logged(host: Host) -> None:
     late = Record("b", HOUR_MS, 5 * MINUTE_MS + 1, "second")
     text = f"!the record of a is bad\n{late.lines}"
-    assert store.choose_token(text, "") == ""
+    assert store.choose_token(text, "", "") == ""
     assert host.lines() == [
         "ERROR: the record of a is bad and is ignored",
         "ERROR: the record of b was issued at 2026-01-02T03:09:05+00:00, but this host's time is"
@@ -86,8 +86,96 @@ def test_errors_of_records_are_logged(host: Host) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", "dir:", "dir:a", "/a", "etcd:http://a/b", "dir:/a/no"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "dir:",
+        "dir:a",
+        "/a",
+        "consul:http://a/b",
+        "dir:/a/no",
+        "etcd:",
+        "etcd:a:2379/p",
+        "etcd:http://a:2379",
+        "etcd:http://a:2379/",
+        "etcd:http://a:2379//",
+        "etcd:http://a/b c",
+        "etcd:http://a/b;c",
+        "etcd:http://a b/c",
+        "etcd:http:///b",
+        "etcd:http://a,/b",
+        "etcd:http://a,b:1/c",
+        "etcd:[::1]:2379/p",
+        "etcd:http://a/b//c",
+        "etcd:http://-a/b",
+        "etcd:http://a/-b",
+        "etcd:http://a\\b/c",
+        "etcd:http://a/b\nc",
+        "etcd:http://https://a/b",
+    ],
+)
 def test_wrong_store(host: Host, text: str) -> None:
-    assert store.store_directory(text)[0] != ""
     assert store.read_records(text)[0] != ""
     assert host.names() == []
+
+
+# --- Encrypted records ---
+
+
+@pytest.mark.parametrize(
+    ("status", "printed", "error"),
+    [
+        (0, "age: error: x", ""),
+        (127, "", "age not found in PATH"),
+        (124, "", "age was stopped after 5 s"),
+        (137, "", "age was stopped after 5 s"),
+        (1, "", "age exit 1"),
+        (1, "first\nsecond", "age exit 1"),  # it could be a part of the record
+        (1, "text\nage: error: first\nage: report", "age exit 1: first"),
+    ],
+)
+def test_error_of_age(status: int, printed: str, error: str) -> None:
+    assert encryption.age_error(status, printed) == error
+
+
+@pytest.mark.usefixtures("host")
+def test_records_in_clear_text_and_errors_are_kept() -> None:
+    text = "!an error\na\n7\n6\ntoken\n{}\n!another error\n"
+    assert store.decrypt_records(text, "") == ("", text)
+    assert store.decrypt_records(text.removesuffix("\n"), "") == ("", text)
+
+
+@pytest.mark.usefixtures("host")
+def test_encrypted_record_without_an_identity_is_an_error() -> None:
+    assert store.decrypt_records("a\n7\n6\n\narmor", "") == (
+        "",
+        "!the record of a is encrypted (OAUTHKIT_STORE_IDENTITY is not set)\n",
+    )
+
+
+RECORD = (
+    f'{{"version":1,"host":"a","issued_at_ms":{NOW_MS},'
+    f'"access_token":"token","expires_at_ms":7,"scopes":[]}}\n'
+)
+
+
+@pytest.mark.usefixtures("host")
+@pytest.mark.parametrize(
+    ("old", "new", "is_current"),
+    [
+        ("", "", True),
+        (',"scopes":[]', "", True),
+        ("\n", "", True),
+        ("}\n", "", False),
+        ('"a"', '"b"', False),
+        ('"token"', '"other"', False),
+        (":7", ":8", False),
+        (":7", ":77", False),
+        (f"{NOW_MS}", f"{NOW_MS + 1000}", False),
+        (f"{NOW_MS}", "x", False),
+    ],
+)
+def test_current_record(old: str, new: str, *, is_current: bool) -> None:
+    record = RECORD.replace(old, new) if old else RECORD
+    assert store.is_current(record, "a", "token\n7\nnull\n{}", "") is is_current

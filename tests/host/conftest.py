@@ -25,7 +25,7 @@ MORE_MEMORY = 512 * 1024 * 1024
 
 @pytest.fixture(autouse=True)
 def heard() -> Iterator[None]:
-    """Restore default signals for children, even if the tests run in the background or by nohup."""
+    """Restore default signals for children if the tests run in the background or under nohup."""
     deaf = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
     for number in deaf:
         signal.signal(number, signal.SIG_DFL)

@@ -33,7 +33,7 @@ def calls(*missing: str) -> list[str]:
     """Return the lines that adopt prints if the sources do not make these calls."""
     lines = [*nanoclaw.CALL, *(nanoclaw.CALLS[key] for key in missing)]
     return [
-        "add these calls to NanoClaw's sources (docs/host.md of oauthkit):",
+        "add these calls to NanoClaw's sources (oauthkit's docs/host.md):",
         *(f"    {line}" for line in lines),
     ]
 
@@ -60,7 +60,7 @@ def test_everything_is_moved(checkout: Path) -> None:
         assert NEW in (checkout / name).read_text("utf-8")
     assert "refresh-oauth.sh" not in git(checkout, "grep", "-h", "", "--", "src", ".claude")
     lines = done.stdout.splitlines()
-    said, steps = lines[:9], lines[9:]
+    said, steps = lines[:11], lines[11:]
     assert steps == [
         "now build and restart NanoClaw: its sources have changed",
         f"now run: bash '{checkout}/{NEW}'",
@@ -75,6 +75,8 @@ def test_everything_is_moved(checkout: Path) -> None:
         f"removed {OLD}",
         "wrote .gitignore",
         "wrote scripts/oauth/README.md",
+        "wrote scripts/oauth/follow.sh",
+        "wrote scripts/oauth/publish.sh",
         f"wrote {NEW}",
     ]
 
@@ -87,7 +89,7 @@ def test_a_second_run_changes_nothing(checkout: Path) -> None:
     assert git(checkout, "status", "--porcelain") == ""
 
 
-def test_without_the_old_script_it_says_what_to_do_next(checkout: Path) -> None:
+def test_next_steps_are_printed_without_the_old_script(checkout: Path) -> None:
     names = (OLD, "src/oauth.ts", "src/ipc.ts", "container/skills/refresh-oauth/SKILL.md")
     git(checkout, "rm", "--quiet", *names, ".claude/skills/setup/SKILL.md", "package.json")
     for name in ("package.json", "src/other.ts", "container/x"):
@@ -140,7 +142,7 @@ def test_a_dirty_tree_is_rejected_unless_forced(checkout: Path) -> None:
     assert (checkout / "src/other.ts").read_text("utf-8") == "// mine\n"
 
 
-def test_what_is_not_understood_is_named_and_left(checkout: Path) -> None:
+def test_unclear_mentions_are_reported_and_unchanged(checkout: Path) -> None:
     text = "const name = 'refresh-oauth.sh';\nrun(name); // my-scripts/refresh-oauth.sh\n"
     (checkout / "src/odd.ts").write_text(text, encoding="utf-8")
     commit(checkout)
@@ -153,7 +155,7 @@ def test_what_is_not_understood_is_named_and_left(checkout: Path) -> None:
     assert not (checkout / OLD).exists()
 
 
-def test_what_is_named_in_parts_is_named_and_left(checkout: Path) -> None:
+def test_paths_in_parts_are_reported_and_unchanged(checkout: Path) -> None:
     odd = {
         "src/parts.ts": "const a = 1;\nrun(dir + 'refresh-oauth' + '.sh');\n",
         "src/other.ts": "const NAME = `refresh-oauth`;\n",
@@ -175,7 +177,7 @@ def test_what_is_named_in_parts_is_named_and_left(checkout: Path) -> None:
     assert {name: (checkout / name).read_text("utf-8") for name in odd} == odd
 
 
-def test_bytes_links_and_binaries_are_left_alone(checkout: Path) -> None:
+def test_bytes_links_and_binaries_are_unchanged(checkout: Path) -> None:
     (checkout / "src/latin.ts").write_bytes(b"// \xe9\r\nx('scripts/refresh-oauth.sh')\r\n")
     (checkout / "image.png").write_bytes(b"\0scripts/refresh-oauth.sh")
     (checkout / "src/link.ts").symlink_to("oauth.ts")
@@ -188,7 +190,7 @@ def test_bytes_links_and_binaries_are_left_alone(checkout: Path) -> None:
     assert (checkout / "src/link.ts").is_symlink()
 
 
-def test_what_git_does_not_have_is_not_destroyed(checkout: Path) -> None:
+def test_content_that_git_does_not_have_is_not_destroyed(checkout: Path) -> None:
     skill = "container/skills/refresh-oauth/SKILL.md"
     (checkout / ".gitignore").write_text("container/skills/\n", encoding="utf-8")
     git(checkout, "rm", "--quiet", "--cached", skill)
@@ -197,7 +199,7 @@ def test_what_git_does_not_have_is_not_destroyed(checkout: Path) -> None:
     assert adopt(checkout, "--force").returncode == 0
 
 
-def test_what_git_ignores_is_not_destroyed(checkout: Path) -> None:
+def test_ignored_files_are_not_destroyed(checkout: Path) -> None:
     git(checkout, "update-index", "--skip-worktree", OLD)
     (checkout / OLD).write_text("#!/bin/bash\n# mine\n", encoding="utf-8")
     refused(checkout, f"{OLD} differs from the last commit")
@@ -250,7 +252,7 @@ def test_temporary_files_are_ignored_by_git(checkout: Path) -> None:
     assert ".gitignore" not in adopt(checkout, "--bearer", "/run/bearer").stdout
 
 
-def test_gitignore_is_left_alone(checkout: Path) -> None:
+def test_gitignore_is_unchanged(checkout: Path) -> None:
     (checkout / ".gitignore").write_text(f"/{OLD}\n", encoding="utf-8")
     commit(checkout)
     done = adopt(checkout)
@@ -274,7 +276,7 @@ def test_a_second_run_before_the_commit(checkout: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, UNCHANGED, "")
 
 
-def test_git_of_the_environment_is_not_asked(checkout: Path, tmp_path: Path) -> None:
+def test_git_variables_in_the_environment_are_ignored(checkout: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     git(other, "init", "--quiet")
@@ -283,11 +285,11 @@ def test_git_of_the_environment_is_not_asked(checkout: Path, tmp_path: Path) -> 
     assert NEW in (checkout / "package.json").read_text("utf-8")
 
 
-def test_a_part_of_a_checkout_is_rejected(checkout: Path) -> None:
+def test_subdirectory_of_a_checkout_is_rejected(checkout: Path) -> None:
     refused(checkout / "src", "is a subdirectory of the checkout")
 
 
-def test_scripts_of_something_else_are_named_and_left(checkout: Path) -> None:
+def test_unrelated_scripts_are_reported_and_unchanged(checkout: Path) -> None:
     text = f"""see https://example.org/nanoclaw/blob/main/{OLD}
 bash ../other/{OLD}
 """
@@ -301,7 +303,7 @@ bash ../other/{OLD}
     assert left[0].endswith(" (and 1 more line)")
 
 
-def test_a_file_in_the_place_of_a_directory_is_seen_before_anything_is_changed(
+def test_file_in_place_of_a_directory_is_rejected_before_any_change(
     checkout: Path,
 ) -> None:
     (checkout / "scripts/oauth").touch()
@@ -335,16 +337,18 @@ def test_no_checkout(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"oauthkit adopt: git rev-parse in {tmp_path / 'empty'} failed: " in done.stderr
-    way = ". Run git init there and commit everything, or copy the files by hand: README.md of"
-    assert done.stderr.endswith(f"{way} oauthkit, The script alone\n")
+    fix = ". Run git init there and commit everything, or copy the files by hand: see "
+    assert done.stderr.endswith(f'{fix}"The script alone" in oauthkit\'s README.md\n')
     assert "\n### The script alone\n" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
     done = adopt(tmp_path / "none")
-    said = "is not a directory: give a checkout of NanoClaw"
+    said = "is not a directory: pass a NanoClaw checkout"
     assert done.returncode == 2
     assert done.stderr == f"oauthkit adopt: {str(tmp_path / 'none')!r} {said}\n"
 
 
-def test_what_does_not_look_like_nanoclaw_is_rejected_unless_forced(checkout: Path) -> None:
+def test_checkout_that_does_not_look_like_nanoclaw_is_rejected_unless_forced(
+    checkout: Path,
+) -> None:
     git(checkout, "rm", "-r", "--quiet", "container", "package.json")
     commit(checkout)
     missing = "there is no package.json and no container. Give another directory, or use --force"
@@ -353,7 +357,7 @@ def test_what_does_not_look_like_nanoclaw_is_rejected_unless_forced(checkout: Pa
     assert (checkout / NEW).exists()
 
 
-def test_what_was_built_before_is_named(checkout: Path) -> None:
+def test_calls_in_built_files_are_reported(checkout: Path) -> None:
     built = checkout / "dist/host/oauth.js"
     built.parent.mkdir(parents=True)
     built.write_text("import x\nrun('scripts/refresh-oauth.sh')\n", encoding="utf-8")
@@ -392,13 +396,13 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
     ]
 
 
-def test_the_readme_says_how_long_a_refresh_may_take() -> None:
+def test_readme_states_how_long_a_refresh_can_take() -> None:
     assert adopting.DURATION_HINT == "a refresh may take 10 min"
     text = " ".join((REPOSITORY / "scripts/oauth/README.md").read_text("utf-8").split())
     assert "A caller should wait at least 10 min " in text
 
 
-def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:
+def test_uncommitted_file_is_reported_and_unchanged(checkout: Path) -> None:
     (checkout / "start.sh").write_text(f"exec bash {OLD}\n", encoding="utf-8")
     done = adopt(checkout, "--force")
     assert done.returncode == 1
@@ -406,7 +410,7 @@ def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:
     assert (checkout / "start.sh").read_text("utf-8") == f"exec bash {OLD}\n"
 
 
-def test_what_calls_it_from_outside_is_named(checkout: Path, tmp_path: Path) -> None:
+def test_calls_from_outside_the_checkout_are_reported(checkout: Path, tmp_path: Path) -> None:
     unit = tmp_path / "home/.config/systemd/user/old.service"
     unit.parent.mkdir(parents=True)
     unit.write_text(f"[Service]\nExecStart={checkout}/{OLD}\nExecStop=/x/{OLD}\n", encoding="utf-8")
@@ -423,7 +427,7 @@ def test_what_calls_it_from_outside_is_named(checkout: Path, tmp_path: Path) -> 
     assert done.returncode == 1
 
 
-def test_names_are_said_in_printable_characters(checkout: Path) -> None:
+def test_names_are_made_printable(checkout: Path) -> None:
     (checkout / "src/\x1b[31m.ts").write_text("run('refresh-oauth.sh', '\x1b')\n", "utf-8")
     commit(checkout)
     done = adopt(checkout)
@@ -432,7 +436,7 @@ def test_names_are_said_in_printable_characters(checkout: Path) -> None:
     assert "src/\ufffd[31m.ts:1: run('refresh-oauth.sh', '\ufffd')\n" in done.stdout
 
 
-def test_the_wheel_carries_what_is_given() -> None:
+def test_wheel_contains_the_shipped_files() -> None:
     project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     for name in CHECKOUT_FILES:
         assert f'"{name}" = "oauthkit/_data/{name.rpartition("/")[2]}"\n' in project
@@ -464,7 +468,7 @@ def test_settings_are_written(checkout: Path) -> None:
 def test_settings_that_cannot_be_written(checkout: Path) -> None:
     done = adopt(checkout, "--bearer", "~/x")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--bearer: the value '~/x' begins with ~" in done.stderr
+    assert "--bearer: the value '~/x' starts with ~" in done.stderr
     assert (checkout / OLD).exists()
     target = checkout.parent / "outside"
     target.write_text("A=1\n", "utf-8")
@@ -485,7 +489,8 @@ def test_dry_run_starts_with_a_summary(checkout: Path) -> None:
     lines = adopt(checkout, "--dry-run").stdout.splitlines()
     assert lines[:5] == [
         f"checkout: {checkout}",
-        "would write 3: scripts/oauth/refresh.sh, scripts/oauth/README.md, .gitignore",
+        "would write 5: scripts/oauth/refresh.sh, scripts/oauth/publish.sh,"
+        " scripts/oauth/follow.sh, scripts/oauth/README.md, .gitignore",
         "would change 5: container/skills/refresh-oauth/SKILL.md, .claude/skills/setup/SKILL.md,"
         " package.json, src/ipc.ts, src/oauth.ts",
         f"would remove 1: {OLD}",

@@ -164,17 +164,17 @@ def test_filters_that_were_not_run_are_named(checkout: Path) -> None:
     refused(checkout, said)
 
 
-def test_a_filter_that_cannot_be_switched_off_is_named(checkout: Path, program: Path) -> None:
+def test_a_filter_that_cannot_be_disabled_is_named(checkout: Path, program: Path) -> None:
     git(checkout, "config", "filter.a=b.clean", str(program))
     refused(checkout, "'a=b'. Remove it from .git/config", "--force")
 
 
-def test_git_that_does_not_end_is_ended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_that_hangs_is_killed(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(checkout / ".git/fifo")
     with (checkout / ".git/config").open("a", encoding="utf-8") as config:
         config.write("[include]\npath = fifo\n")
     monkeypatch.setattr(untrusted, "LIMIT_S", 0.5)
-    with pytest.raises(HostError, match=r"git config in .* did not end within 0\.5 s"):
+    with pytest.raises(HostError, match=r"git config in .* did not finish within 0\.5 s"):
         adopting.adopt(checkout, lambda _: None, is_dry=True, is_forced=True)
 
 
@@ -292,7 +292,8 @@ def test_a_name_that_leads_out_of_the_checkout(checkout: Path, name: str) -> Non
     write_index(checkout, 2, content + b"\0" * (8 - len(content) % 8), 1)
     assert name in git(checkout, "ls-files")
     for arguments in (["--force"], ["--force", "--dry-run"]):
-        said = f"is not safe to change: its git index has the name {name!r}. Clone it again\n"
+        said = f"is not safe to change: its git index contains the unsafe path {name!r}. "
+        said += "Clone it again\n"
         refused(checkout, said, *arguments)
     assert victim.read_text("utf-8") == f"{OLD}\n"
 
@@ -322,14 +323,14 @@ def test_an_index_of_long_names(checkout: Path, count: int, said: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [1, 2])
-def test_git_that_prints_without_end(
+def test_git_with_endless_output(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: int
 ) -> None:
     (tmp_path / "git").write_text(f"#!/bin/sh\nexec yes >&{stream}\n", "utf-8")
     (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(untrusted, "LIMIT_S", 2)
-    said = {1: r"printed more than 16 MiB", 2: r"did not end within 2 s"}[stream]
+    said = {1: r"printed more than 16 MiB", 2: r"did not finish within 2 s"}[stream]
     with pytest.raises(HostError, match=rf"git config in .* {said}"):
         adopting.adopt(checkout, lambda _: None, is_dry=True, is_forced=True)
 
@@ -399,7 +400,7 @@ def test_a_large_file_is_named(checkout: Path) -> None:
     ],
     ids=["a long number", "popular lines", "many changes", "blanks"],
 )
-def test_odd_texts_take_seconds(checkout: Path, text: str) -> None:
+def test_worst_case_texts_take_only_seconds(checkout: Path, text: str) -> None:
     (checkout / "src/oauth.ts").write_text(text, encoding="utf-8")
     commit(checkout)
     for arguments in (["--dry-run"], []):
@@ -484,7 +485,7 @@ def test_bytes_to_search_are_limited(
     ]
 
 
-def test_a_pipe_in_the_place_of_a_file_is_named(checkout: Path) -> None:
+def test_pipe_in_place_of_a_file_is_reported(checkout: Path) -> None:
     for name in ("src/other.ts", "dist/x.js"):
         (checkout / name).unlink(missing_ok=True)
         (checkout / name).parent.mkdir(exist_ok=True)
@@ -495,7 +496,7 @@ def test_a_pipe_in_the_place_of_a_file_is_named(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [NEW, "container/skills/refresh-oauth/SKILL.md"])
-def test_a_pipe_in_the_place_of_what_is_written(checkout: Path, name: str) -> None:
+def test_pipe_in_place_of_a_written_file(checkout: Path, name: str) -> None:
     (checkout / name).unlink(missing_ok=True)
     (checkout / name).parent.mkdir(exist_ok=True)
     os.mkfifo(checkout / name)

@@ -27,7 +27,7 @@ def test_status_is_that_of_the_refresh(
     assert child.refresh(places(tmp_path)) == status
 
 
-def test_refresh_that_does_not_end_is_killed(
+def test_refresh_that_hangs_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(child, "REFRESH_LIMIT_S", 1)
@@ -35,14 +35,14 @@ def test_refresh_that_does_not_end_is_killed(
     start_instead(monkeypatch, ignore)
     assert child.refresh(places(tmp_path)) == 1
     assert capfd.readouterr().err == (
-        "oauthkit: the refresh did not end within 1 s and was killed\n"
+        "oauthkit: the refresh did not finish within 1 s and was killed\n"
     )
 
 
-def test_what_the_refresh_says_is_made_printable(
+def test_output_of_the_refresh_is_made_printable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # U+2028 is a line separator (str.splitlines), with which claude's output could forge a line.
+    # U+2028 is a line separator (str.splitlines). With it, claude's output could forge a line.
     text = "ERROR: a\\x1b]0;b\\u202ec\\udc9b\\n\\nclaude: d\\u2028ERROR: e\\n"
     start_instead(
         monkeypatch, f"import os; os.write(2, '{text}'.encode('utf-8', 'surrogateescape'))"
@@ -53,7 +53,7 @@ def test_what_the_refresh_says_is_made_printable(
     )
 
 
-def test_a_process_that_the_refresh_leaves_behind_delays_nothing(
+def test_process_that_the_refresh_leaves_behind_does_not_delay_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child, "REFRESH_LIMIT_S", 20)
@@ -83,5 +83,5 @@ def start_instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
 
 
 def places(project: Path) -> ProjectPaths:
-    """Return the paths of a project that a child needs."""
+    """Return the project paths that a child needs."""
     return cast("ProjectPaths", SimpleNamespace(project=project))

@@ -24,12 +24,12 @@ LONG = "x" * 300
 
 @pytest.fixture
 def closed(live: HostProject) -> HostProject:
-    """Create a correct project, and give up root's right to ignore file modes."""
+    """Create a project without problems, and drop root's right to ignore file modes."""
     live.without_override()
     return live
 
 
-# The closed path, its mode, the start of the fix, and whether the token is live nevertheless.
+# The inaccessible path, its mode, the start of the fix, and whether the token is still live.
 CLOSED: dict[str, tuple[Callable[[HostProject], Path], int, str, bool]] = {
     "the directory of claude": (lambda h: h.credentials.parent, 0, "chmod u+rwx", False),
     "the home": (lambda h: h.home, 0, "chmod u+x", False),
@@ -41,9 +41,9 @@ CLOSED: dict[str, tuple[Callable[[HostProject], Path], int, str, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("what", "mode", "cure", "is_live"), CLOSED.values(), ids=CLOSED)
-def test_status_names_what_is_closed_and_the_cure(
-    closed: HostProject, what: Callable[[HostProject], Path], mode: int, cure: str, is_live: bool
+@pytest.mark.parametrize(("what", "mode", "chmod", "is_live"), CLOSED.values(), ids=CLOSED)
+def test_status_names_the_inaccessible_path_and_the_fix(
+    closed: HostProject, what: Callable[[HostProject], Path], mode: int, chmod: str, is_live: bool
 ) -> None:
     path = what(closed)
     path.chmod(mode)
@@ -54,7 +54,7 @@ def test_status_names_what_is_closed_and_the_cure(
     finally:
         path.chmod(0o700)
     assert data["live"] is is_live
-    fix = f"{cure} {quoted(path)}"
+    fix = f"{chmod} {quoted(path)}"
     assert any(said.endswith(f" is not readable: {fix}") for said in data["warnings"])
     for done in (shown, metrics):
         assert (done.returncode, done.stderr) == (0 if is_live else 1, "")
@@ -88,7 +88,7 @@ def test_project_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> N
         done = closed.run(command)
         assert (done.returncode, done.stdout) == (2, "")
         fix = f"chmod u+rwx {quoted(directory)}"
-        said = f"{closed.project} is not readable: {fix}: give --project DIR"
+        said = f"{closed.project} is not readable: {fix}: pass --project DIR"
         assert done.stderr == f"oauthkit {command}: {said}\n"
 
 
@@ -119,7 +119,7 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize(("kind", "make"), ODD.items(), ids=ODD)
 @pytest.mark.parametrize("name", ["dotenv", "credentials"])
-def test_what_is_not_a_file_is_named_and_taken_away(
+def test_entry_that_is_not_a_file_is_named_and_removed(
     well: HostProject, name: str, kind: str, make: Callable[[Path], object]
 ) -> None:
     path: Path = getattr(well, name)
@@ -183,17 +183,17 @@ def beside(project: HostProject, kind: str) -> Path:
 
 # A path that a run cannot write, its mode, and the check that reports it.
 UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
-    "a closed directory of logs": (lambda h: h.log.parent, 0, "logs"),
-    "a directory of logs for reading": (lambda h: h.log.parent, 0o500, "logs"),
-    "a project where no logs can be": (no_logs, 0o500, "logs"),
-    "a log for reading": (lambda h: h.log, 0o400, "log"),
-    "a lock for reading": (lambda h: beside(h, "lock"), 0o400, "lock"),
-    "a project for reading": (lambda h: h.project, 0o500, "directory of .env"),
+    "inaccessible logs directory": (lambda h: h.log.parent, 0, "logs"),
+    "read-only logs directory": (lambda h: h.log.parent, 0o500, "logs"),
+    "read-only project without logs": (no_logs, 0o500, "logs"),
+    "read-only log": (lambda h: h.log, 0o400, "log"),
+    "read-only lock": (lambda h: beside(h, "lock"), 0o400, "lock"),
+    "read-only project": (lambda h: h.project, 0o500, "directory of .env"),
 }
 
 
 @pytest.mark.parametrize(("what", "mode", "name"), UNWRITABLE.values(), ids=UNWRITABLE)
-def test_doctor_names_what_no_run_could_write(
+def test_doctor_names_what_runs_cannot_write(
     well: HostProject, what: Callable[[HostProject], Path], mode: int, name: str
 ) -> None:
     well.without_override()
@@ -207,7 +207,7 @@ def test_doctor_names_what_no_run_could_write(
     assert examined(well)[1] == {}
 
 
-def test_thing_in_the_place_of_the_log(well: HostProject) -> None:
+def test_other_kind_of_file_in_place_of_the_log(well: HostProject) -> None:
     well.log.unlink()
     os.mkfifo(well.log)
     assert examined(well)[1] == {"log": f"{well.log} is not a file but a FIFO"}
@@ -235,14 +235,14 @@ def test_directory_that_dotenv_leads_to(well: HostProject) -> None:
     assert fixes["directory of .env"] == f"check its owner before you change anything: {ls}"
 
 
-def test_directory_of_dotenv_that_is_not_there(well: HostProject) -> None:
+def test_missing_directory_of_dotenv(well: HostProject) -> None:
     directory = well.project / "secret files"
     done = well.run("doctor", OAUTHKIT_DOTENV=f"{directory}/env")
     fix = f"mkdir -p '{directory}'"
     assert f"FAIL  directory of .env: {directory} not found\n      fix: {fix}\n" in done.stdout
 
 
-def test_what_is_of_another_user_is_given_to_this_one(
+def test_fix_for_a_file_of_another_user_changes_its_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "file"

@@ -1,4 +1,4 @@
-"""Every command: wrong usage gives a message of one line, and nothing is done."""
+"""Every command reports a usage error in one line, and does nothing else."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def oauthkit(directory: Path, *arguments: str, **env: str) -> subprocess.Complet
     return done
 
 
-def test_every_command_is_here(tmp_path: Path) -> None:
+def test_list_of_commands_is_complete(tmp_path: Path) -> None:
     shown = oauthkit(tmp_path).stderr.partition("Sub-commands:\n")[2]
     assert tuple(re.findall(r"^    ([a-z]+) ", shown, re.MULTILINE)) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_switch_that_there_is_not(tmp_path: Path, command: str) -> None:
+def test_unknown_switch(tmp_path: Path, command: str) -> None:
     done = oauthkit(tmp_path, command, "--no-such-switch")
     assert (done.returncode, done.stdout) == (2, "")
     said = f"unknown switch --no-such-switch: see oauthkit {command} --help"
@@ -51,12 +51,12 @@ def test_switch_that_there_is_not(tmp_path: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", OF_A_PROJECT)
-def test_project_that_is_not_there(tmp_path: Path, command: str) -> None:
+def test_missing_project(tmp_path: Path, command: str) -> None:
     done = oauthkit(tmp_path, command, "--project", "/no/such/directory")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"oauthkit {command}: ")
     assert "/no/such/directory" in done.stderr
-    assert done.stderr.endswith(" is not a directory: give --project DIR\n")
+    assert done.stderr.endswith(" is not a directory: pass --project DIR\n")
 
 
 @pytest.mark.parametrize("command", [["refresh"], ["run", "true"], ["watch"], ["install"]])
@@ -65,7 +65,7 @@ def test_nothing_is_created_in_a_directory_that_is_not_a_project(
 ) -> None:
     done = oauthkit(tmp_path, *command, PATH="/none")
     assert (done.returncode, done.stdout) == (2, "")
-    problem = f"{str(tmp_path)!r} is not a project: give --project DIR"
+    problem = f"{str(tmp_path)!r} is not a project: pass --project DIR"
     assert done.stderr == f"oauthkit {command[0]}: {problem}\n"
     assert list(tmp_path.iterdir()) == []
 
@@ -90,21 +90,21 @@ def test_argument_of_a_switch(tmp_path: Path, language: str) -> None:
     assert done.stderr == f"oauthkit install: {said}\n"
 
 
-def test_what_asks_for_help_gets_it(tmp_path: Path) -> None:
+def test_help_is_printed(tmp_path: Path) -> None:
     for command in COMMANDS:
         done = oauthkit(tmp_path, command, "--help")
         assert (done.returncode, done.stderr) == (0, "")
         assert f"\nUsage:\n    oauthkit {command} [" in done.stdout
 
 
-def test_generate_without_a_checkout_says_where_there_is_one(tmp_path: Path) -> None:
+def test_generate_without_a_checkout_is_an_error_with_a_fix(tmp_path: Path) -> None:
     package = tmp_path / "installed/oauthkit"
     shutil.copytree(REPOSITORY / "py/oauthkit", package)
     (tmp_path / "empty").mkdir()
     done = oauthkit(tmp_path / "empty", "generate", PYTHONPATH=str(package.parent))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "oauthkit generate: this oauthkit does not run from a checkout: give --output DIR,"
+        "oauthkit generate: this oauthkit does not run from a checkout: pass --output DIR,"
         " or run this in a checkout: scripts/setup; .venv/bin/oauthkit generate\n"
     )
 
@@ -144,7 +144,7 @@ def test_install_reports_what_it_did_before_the_failure(live: HostProject) -> No
 
 
 @pytest.mark.parametrize(("stdout", "status"), [("/dev/full", 1), ("pipe", 141), ("closed", 0)])
-def test_stdout_that_takes_nothing_ends_no_work(
+def test_unwritable_stdout_does_not_stop_the_work(
     live: HostProject, stdout: str, status: int
 ) -> None:
     live.program("systemctl", "#!/bin/sh\n")
@@ -165,7 +165,7 @@ def test_stdout_that_takes_nothing_ends_no_work(
 
 
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
-def test_stderr_that_takes_nothing_changes_no_exit_status(tmp_path: Path, stderr: str) -> None:
+def test_unwritable_stderr_does_not_change_the_exit_status(tmp_path: Path, stderr: str) -> None:
     argv = [sys.executable, "-m", "oauthkit", "doctor", "--project", "/no/such/directory"]
     done = subprocess.run(
         ["/bin/sh", "-c", f"{shlex.join(argv)} {stderr}"],

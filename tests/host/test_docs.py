@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from tests.support.host.store_host import publish, with_store
 from tests.support.refresh.world import REPOSITORY
 
 if TYPE_CHECKING:
@@ -36,7 +37,16 @@ def test_the_version_is_the_one_of_the_page(live: HostProject) -> None:
     assert f"| `version` | {live.status()['version']} |" in PAGE
 
 
-def test_every_metric_is_named(live: HostProject) -> None:
+def test_every_field_of_the_store_is_named(well: HostProject) -> None:
+    publish(with_store(well), "beta")
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `store` |"))
+    store = well.status()["store"]
+    assert {*store, *store["records"][0], "null", "store", ".env"} == {*re.findall("`(.*?)`", row)}
+
+
+def test_every_metric_is_named(well: HostProject) -> None:
+    live = with_store(well)
+    publish(live, "alpha")
     live.login(refreshTokenExpiresAt=live.ms(86400))
     live.failing.touch()
     text = live.run("status", "--prometheus", "-").stdout

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,17 +16,61 @@ from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, SAME_CODE, SUD
 
 from oauthkit.host.commands import notify
 from oauthkit.host.doctor import checks, doctor
+from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
+PUBLISH = "scripts/oauth/publish.sh"
 
-def test_nothing_is_wrong(well: HostProject) -> None:
+
+def test_healthy_host_has_no_findings(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(" ok ") for line in done.stdout.splitlines()), done.stdout
     assert len(done.stdout.splitlines()) == 21
+
+
+@pytest.mark.parametrize(
+    ("version", "is_old"),
+    [
+        ("timeout 0.0.30", True),
+        ("timeout (uutils coreutils) 0.2.2", True),
+        ("timeout (uutils coreutils) 0.6.0", False),
+        ("timeout (uutils coreutils) 0.12.0", False),
+        ("timeout (GNU coreutils) 9.1\nCopyright (C) 2022", False),
+        ("timeout (GNU coreutils) 0.1.0", False),
+    ],
+)
+def test_timeout_that_does_not_kill_is_named(well: HostProject, version: str, is_old: bool) -> None:
+    well.program("timeout", f"#!/bin/sh\n[ \"$1\" = --version ] && echo '{version}'\n")
+    problem = f"{version} does not end a claude that ignores SIGTERM"
+    assert examined(well)[1] == ({"timeout": problem} if is_old else {})
+
+
+def test_hook_that_failed_is_named(well: HostProject) -> None:
+    hook = well.project / "scripts/oauth/hooks/failed"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\n", "utf-8")
+    hook.chmod(0o755)
+    os.utime(hook, (well.now_s - HOUR_S,) * 2)
+    well.lines(
+        (-50, "Hook 'failed' succeeded"), (-40, "Hook 'recovered' succeeded"),
+        (-30, "WARN: hook 'failed' failed (exit 127)"),
+        (-30, "hook 'failed': notify-send: not found"),
+    )  # fmt: skip
+    said = f"""\
+note  hook 'failed': it failed when it was last run (exit 127)
+      hook 'failed': notify-send: not found
+      fix: correct it. Its output is in {well.log}
+"""
+    assert said in well.run("doctor").stdout
+    os.utime(hook)  # it was changed
+    assert " hook" not in well.run("doctor").stdout
+    os.utime(hook, (well.now_s - HOUR_S,) * 2)
+    well.lines((-20, "Hook 'failed' succeeded"))
+    assert " hook" not in well.run("doctor").stdout
 
 
 def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
@@ -84,7 +129,7 @@ def test_hooks_that_lack_their_program_are_named(
     for event in ("failed", "recovered"):
         (hooks / event).write_text(notify.parse(where).hook(), "utf-8")
         (hooks / event).chmod(0o755)
-    # Not install's own: what it needs is unknown.
+    # install did not write this hook, so doctor does not know what it needs.
     (hooks / "login-ending").write_text("#!/bin/sh\nno-such\n", "utf-8")
     (hooks / "login-ending").chmod(0o755)
     done = well.run("doctor")
@@ -104,7 +149,7 @@ def stale(host: HostProject) -> None:
     os.utime(lock, (host.now_s - 3600,) * 2)
 
 
-def nowhere(host: HostProject) -> None:
+def dangling_link(host: HostProject) -> None:
     host.dotenv.unlink()
     host.dotenv.symlink_to("no/such/place")
 
@@ -125,19 +170,19 @@ def spelt_otherwise(host: HostProject) -> None:
         file.write(f"export {name}=dead\n  {name}=dead\n{name} =dead\n")
 
 
-def circle(host: HostProject) -> None:
+def link_to_itself(host: HostProject) -> None:
     host.dotenv.unlink()
     host.dotenv.symlink_to(host.dotenv.name)
 
 
 def not_delivered(host: HostProject) -> None:
     host.deliver("sk-ant-other")
-    os.utime(host.dotenv, (host.now_s - 3 * 3600,) * 2)  # by the log's last delivery
+    os.utime(host.dotenv, (host.now_s - 3 * 3600,) * 2)  # the time of the log's last delivery
 
 
 def unreadable(host: HostProject) -> None:
     (host.project / SCRIPT).unlink()
-    (host.project / SCRIPT).symlink_to("/proc/self/mem")  # not even by root
+    (host.project / SCRIPT).symlink_to("/proc/self/mem")  # root cannot read it either
 
 
 # A problem, the check that reports it, and whether its command is a complete fix.
@@ -152,8 +197,8 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "a dead token": (lambda h: h.login(-60), ".env", False),
     "no expiry": (lambda h: h.login(None), ".env", False),
     "runs that fail": (lambda h: h.failing.touch(), "runs", False),
-    "a link to itself": (circle, ".env", False),
-    "a link to nowhere": (nowhere, ".env", False),
+    "a link to itself": (link_to_itself, ".env", False),
+    "a dangling link": (dangling_link, ".env", False),
     "mode of .env": (lambda h: h.dotenv.chmod(0o640), ".env's mode", True),
     "mode of the login": (lambda h: h.credentials.chmod(0o604), "login's mode", True),
     "a variable in .env": (shadowed, "ANTHROPIC_API_KEY", True),
@@ -161,6 +206,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "another spelling": (spelt_otherwise, "CLAUDE_CODE_OAUTH_TOKEN", True),
     "a lock of claude": (stale, "claude's lock", True),
     "another script": (lambda h: (h.project / SCRIPT).write_text("x"), "script", True),
+    "another publish.sh": (lambda h: (h.project / PUBLISH).write_text("x"), "script", True),
     "unreadable script": (unreadable, "script", False),
     "no manager": (lambda h: h.program("systemctl", "#!/bin/sh\nexit 1\n"), "next run", False),
     "no timer": (lambda h: manager(h, timers={}, heal=NOT_FOUND), "timer", False),
@@ -199,7 +245,7 @@ def test_the_suggested_command_fixes_the_problem(
         assert examined(well)[1] == {}
 
 
-def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
+def test_claude_outside_path_is_found(well: HostProject) -> None:
     (well.home / ".local/bin").mkdir(parents=True)
     (well.bin / "claude").rename(well.home / ".local/bin/claude")
     assert examined(well)[1] == {}
@@ -207,7 +253,7 @@ def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
     assert "claude" in examined(well)[1]
 
 
-def test_host_for_which_a_token_for_a_year_is_better(well: HostProject) -> None:
+def test_long_lived_token_is_suggested_without_a_user_manager(well: HostProject) -> None:
     well.program("systemctl", "#!/bin/sh\nexit 1\n")
     assert "claude setup-token" in well.run("doctor").stdout
 
@@ -263,7 +309,7 @@ def test_crontab_line_is_enough_without_systemd(well: HostProject, has_script: b
         "MAILTO={}/scripts/oauth/refresh.sh",
     ],
 )
-def test_crontab_line_of_something_else(well: HostProject, line: str) -> None:
+def test_unrelated_crontab_line_starts_no_refresh(well: HostProject, line: str) -> None:
     without_systemd(well, line.format(well.project) + "\n")
     assert examined(well)[1].keys() == {"next run"}
     (warning,) = live_warnings(well)
@@ -284,7 +330,7 @@ def test_crontab_line_of_something_else(well: HostProject, line: str) -> None:
         "*/4 * * * * bash ../project/scripts/oauth/refresh.sh",
     ],
 )
-def test_crontab_line_of_a_user(well: HostProject, line: str) -> None:
+def test_crontab_line_that_a_user_wrote(well: HostProject, line: str) -> None:
     without_systemd(well, f'PATH = "{well.bin}"\n{line.format(quoted(well.project))}\n')
     assert examined(well)[1] == {}
 
@@ -323,8 +369,9 @@ def test_without_cron_it_is_installed_first(well: HostProject) -> None:
     assert fix.endswith(command("install", well.project, "--cron") + ") | crontab -")
 
 
+@pytest.mark.parametrize("runtime", ["", f"/run/user/{os.getuid()}", "/run/user/another"])
 def test_user_without_a_manager_on_a_host_with_systemd(
-    well: HostProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    well: HostProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runtime: str
 ) -> None:
     (well.bin / "systemctl").unlink()
     monkeypatch.setattr(doctor, "BOOTED", tmp_path)
@@ -332,12 +379,15 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     monkeypatch.setenv("HOME", str(well.home))
     monkeypatch.setenv("USER", "x y")
     monkeypatch.setenv("LOGNAME", "x y")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     found = {finding.name: finding for finding in doctor.examine(find_paths(str(well.project)))}
-    assert found["user manager"].fix == f"{SUDO}loginctl enable-linger 'x y'"
+    more = f" && export XDG_RUNTIME_DIR=/run/user/{os.getuid()}"
+    fix = f"{SUDO}loginctl enable-linger 'x y'" + (more if "another" in runtime else "")
+    assert found["user manager"].fix == fix
     assert "next run" not in found
 
 
-def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
+def test_long_lived_token_is_a_note(well: HostProject) -> None:
     well.deliver("sk-ant-oat01-for-a-year")
     done = well.run("doctor")
     assert done.returncode == 0
@@ -348,7 +398,7 @@ def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
     assert done.returncode == 0
     text = "no run is scheduled. A run would replace the token in .env"
     assert f"note  timer: {text}\n" in done.stdout
-    well.failing.touch()  # the reason why a person creates such a token
+    well.failing.touch()  # the reason why a user creates such a token
     assert examined(well)[1].keys() == {"runs"}
     os.utime(well.dotenv, (well.now_s - 4 * HOUR_S,) * 2)  # not changed since the last delivery
     assert examined(well)[1].keys() == {".env", "runs", "timer"}
@@ -359,16 +409,39 @@ def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     well.dotenv.mkdir()
     assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}"
     well.dotenv.rmdir()
-    well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
+    well.dotenv.symlink_to("/proc/self/mem")  # root cannot read it either
     assert examined(well)[2][".env"] == f"check the file system of {quoted(well.dotenv)}"
 
 
-def test_a_closed_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: Path) -> bool:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", fails)
     assert not checks._can_run("/no/such/directory/claude")
+
+
+def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
+    well.dotenv.unlink()
+    well.dotenv.symlink_to("/no/such/file")
+    assert examined(well)[1:] == (
+        {".env": f"{well.dotenv} is a link that leads nowhere"},
+        {".env": f"rm {quoted(well.dotenv)}"},
+    )
+
+
+@pytest.mark.parametrize("blocks", [0, 100])
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int) -> None:
+    disk = SimpleNamespace(f_blocks=blocks, f_bfree=255, f_bavail=255, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    places = find_paths(str(tmp_path))
+    found = [x for check in (logs, delivery, login) for x in check(places) if not x.is_ok]
+    text = f"less than 1 MiB is free on the disk of {tmp_path}"
+    assert {x.text for x in found} == ({text} if blocks else set())
+    names = {"logs", "directory of .env", "login's directory"} if blocks else set()
+    assert {x.name for x in found} == names
+    assert {x.fix for x in found} <= {f"free some space. What is used: df -h {quoted(tmp_path)}"}
 
 
 def test_reason_of_failing_runs_and_its_fix(well: HostProject) -> None:
@@ -417,7 +490,7 @@ def test_directory_that_is_not_a_project(well: HostProject, tmp_path: Path) -> N
     env = {"HOME": str(well.home), "PATH": str(well.bin), **SAME_CODE}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 1
-    said = f"FAIL  project: {directory} is not a project\n      fix: give --project DIR\n"
+    said = f"FAIL  project: {directory} is not a project\n      fix: pass --project DIR\n"
     assert done.stdout == said  # the fixes of other checks would change the directory
 
 
@@ -444,14 +517,14 @@ def test_an_empty_variable_overrides_nothing(well: HostProject) -> None:
     assert examined(well)[1:] == ({}, {})
 
 
-def test_a_key_is_not_deleted(well: HostProject) -> None:
+def test_api_key_is_commented_out_and_not_deleted(well: HostProject) -> None:
     shadowed(well)
     subprocess.run(["/bin/sh", "-c", examined(well)[2]["ANTHROPIC_API_KEY"]], check=True)
     text = well.dotenv.read_text("utf-8")
     assert text.endswith("\n# export ANTHROPIC_API_KEY=x\n# ANTHROPIC_API_KEY=y\n")
 
 
-def test_another_spelling_is_not_deleted_and_the_plain_line_stays(well: HostProject) -> None:
+def test_another_spelling_is_commented_out_and_the_plain_line_stays(well: HostProject) -> None:
     before = well.dotenv.read_text("utf-8")
     spelt_otherwise(well)
     fix = examined(well)[2]["CLAUDE_CODE_OAUTH_TOKEN"]
@@ -461,7 +534,7 @@ def test_another_spelling_is_not_deleted_and_the_plain_line_stays(well: HostProj
     assert well.dotenv.read_text("utf-8") == before + kept
 
 
-def test_a_variable_of_this_environment_is_a_note(well: HostProject) -> None:
+def test_variable_in_the_environment_is_a_note(well: HostProject) -> None:
     done = well.run("doctor", ANTHROPIC_API_KEY="x")
     assert done.returncode == 0
     assert "note  ANTHROPIC_API_KEY: set in this shell, where it overrides the token" in done.stdout

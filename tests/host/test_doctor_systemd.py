@@ -10,7 +10,16 @@ from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager,
 from tests.support.host.host_project import SAME_CODE, UNIT, command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.host.host_project import HostProject
+
+
+def other(host: HostProject) -> Path:
+    """Create another project's directory, beside the host's own."""
+    directory = host.project.with_name(f"{host.project.name}2")
+    directory.mkdir()
+    return directory
 
 
 def test_claude_that_only_the_timer_cannot_find(well: HostProject) -> None:
@@ -80,15 +89,16 @@ def test_two_timers_that_wait(well: HostProject) -> None:
     )
 
 
-@pytest.mark.parametrize("who", ["/some/other/project", None])
-def test_status_ignores_timers_of_other_projects(well: HostProject, who: str | None) -> None:
+@pytest.mark.parametrize("is_project", [True, False])
+def test_status_ignores_timers_of_other_projects(well: HostProject, *, is_project: bool) -> None:
+    who = other(well) if is_project else None
     argv = "/bin/true" if who is None else f"/bin/bash {who}/{SCRIPT}"
     manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     said = f"{UNIT}.timer " + ("runs something else" if who is None else f"belongs to {who}")
     assert examined(well)[2]["whose timer"] == command("refresh", well.project)
     data = well.status()
     assert data["next_run"] == {
-        "unit": None, "at_s": None, "timers": 0, "of_another": said, "is_running": False,
+        "unit": None, "at_s": None, "timers": 0, "foreign_timer": said, "is_running": False,
         "by_cron": False, "problem": None,
     }  # fmt: skip
     text = f"and no run of this project is scheduled. Run: {command('refresh', well.project)}"
@@ -103,7 +113,7 @@ def test_status_ignores_timers_of_other_projects(well: HostProject, who: str | N
 
 def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) -> None:
     """`install` would reject them, so it cannot fix their PATH or start their timer."""
-    argv = f"bash {well.project}2/{SCRIPT}"
+    argv = f"bash {other(well)}/{SCRIPT}"
     manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
     _, failed, fixes = examined(well)
     assert failed.keys() == {"claude by the timer", "whose units"}
@@ -112,8 +122,21 @@ def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) ->
     assert fixes["whose units"] == command("install", well.project, "--unit", name)
 
 
+def test_timer_of_a_project_that_was_moved(well: HostProject) -> None:
+    gone = well.project.parent / "gone"
+    argv = f"bash {gone}/{SCRIPT}"
+    manager(well, argv=argv, heal=shown(argv, well.bin))
+    _, failed, fixes = examined(well)
+    uninstall = command("uninstall", gone)
+    assert fixes == {"whose timer": uninstall, "whose units": uninstall}
+    said = f"{UNIT}.service belongs to {gone}, which does not exist"
+    assert failed["whose timer"] == said
+    said = f"{UNIT}-heal.timer belongs to {gone}, which does not exist. Run: {uninstall}"
+    assert well.status()["warnings"] == [said]
+
+
 @pytest.mark.parametrize("is_own_pending", [True, False])
-def test_two_projects_of_one_unit_name(well: HostProject, *, is_own_pending: bool) -> None:
+def test_two_projects_with_the_same_unit_name(well: HostProject, *, is_own_pending: bool) -> None:
     """The second project's timer has a name of its own."""
     own = f"{well.own_unit()}--alt"
     timers = {f"{UNIT}.timer": 60.0, f"{UNIT}-heal.timer": 900.0}
@@ -129,7 +152,7 @@ def test_two_projects_of_one_unit_name(well: HostProject, *, is_own_pending: boo
     assert f"{name}.timer" in done.stdout
     data = well.status()
     assert data["next_run"]["unit"] == f"{name}.timer"
-    assert data["next_run"]["of_another"] == f"{UNIT}.timer belongs to {well.project}2"
+    assert data["next_run"]["foreign_timer"] == f"{UNIT}.timer belongs to {well.project}2"
     assert data["warnings"] == []
 
 
@@ -145,8 +168,8 @@ def test_heal_timer_of_another_project_does_not_restart_the_chain(well: HostProj
     assert "restarts the chain" not in well.run("doctor").stdout
 
 
-def test_name_of_its_own_fixes_what_two_projects_share(well: HostProject) -> None:
-    manager(well, heal=shown(f"bash {well.project}2/{SCRIPT}", well.bin))
+def test_separate_unit_name_fixes_a_shared_one(well: HostProject) -> None:
+    manager(well, heal=shown(f"bash {other(well)}/{SCRIPT}", well.bin))
     _, failed, fixes = examined(well)
     assert failed["whose units"] == (
         f"{UNIT}-heal.service belongs to another project: {well.project}2. This project needs a"

@@ -40,12 +40,15 @@ def asked(project: HostProject) -> list[str]:
 
 
 def test_calls_of_systemd(ready: HostProject) -> None:
+    shown = "LoadState ExecStart Environment ActiveState SubState"
+    properties = " ".join(f"--property={name}" for name in shown.split())
     done = ready.run("install")
     assert (done.returncode, done.stderr) == (0, "")
     assert asked(ready) == [
         "--user --no-pager show-environment",
         "--user --no-pager daemon-reload",
         f"--user --no-pager enable --now --quiet {HEAL}.timer",
+        f"--user --no-pager show {HEAL}.service {properties}",
         f"--user --no-pager start {HEAL}.service",
         f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
     ]
@@ -148,7 +151,7 @@ def test_uninstall_keeps_timers_of_another_project(
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
-def test_unit_of_someone_else_is_left_alone(ready: HostProject, command: str) -> None:
+def test_unit_that_install_did_not_write_is_unchanged(ready: HostProject, command: str) -> None:
     unit_directory(ready).mkdir(parents=True)
     file = unit_directory(ready) / f"{HEAL}.service"
     file.write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
@@ -198,10 +201,10 @@ def test_project_that_was_moved(ready: HostProject, tmp_path: Path, command: str
     assert (
         f" belongs to the project '{old}', which does not exist. If it was moved, " in done.stderr
     )
-    cure = done.stderr.partition(" remove its units: ")[2]
-    assert cure == f"{oauthkit_command('uninstall', old)}\n"
+    fix = done.stderr.partition(" remove its units: ")[2]
+    assert fix == f"{oauthkit_command('uninstall', old)}\n"
     env = {"PATH": f"{ready.bin}:/bin", "HOME": str(ready.home), **SAME_CODE}
-    subprocess.run(["/bin/sh", "-c", cure], env=env, check=True)
+    subprocess.run(["/bin/sh", "-c", fix], env=env, check=True)
     assert f"--user --no-pager disable --now --quiet {HEAL}.timer" in asked(ready)
     # Without names, this would reset the user's other units.
     assert not [line for line in asked(ready) if "reset-failed" in line]

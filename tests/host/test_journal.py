@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from oauthkit.host.status.log import (
     TOO_OFTEN,
     Entry,
     Failure,
+    fix_of,
     last,
     last_failure,
     read_journal,
@@ -121,6 +123,21 @@ def entries(*texts: str) -> list[Entry]:
 CLI_FAILED = "claude CLI refresh failed (exit 1). User may need to run 'claude login'."
 
 
+def test_fix_of_a_cli_that_took_too_long() -> None:
+    for status in ("124", "137"):
+        fix = Failure(0, CLI_FAILED.replace("1", status)).fix
+        assert fix == "it took too long: check the network and the proxy, then run claude -p ok"
+
+
+def test_fix_of_a_failed_cli_names_the_directory_of_the_login(tmp_path: Path) -> None:
+    failure = Failure(0, CLI_FAILED)
+    place = places(tmp_path)
+    fix = f"run CLAUDE_CONFIG_DIR={tmp_path} claude -p ok, and fix what it reports"
+    assert fix_of(failure, place) == fix
+    default = replace(place, credentials=tmp_path / ".claude/.credentials.json")
+    assert fix_of(failure, default) == failure.fix
+
+
 @pytest.mark.parametrize(
     ("output", "fix"),
     [
@@ -151,9 +168,13 @@ def test_failure_has_the_output_of_its_own_run() -> None:
 
 
 def test_earlier_failure_explains_that_claude_has_failed_too_often() -> None:
-    too_often = f"{TOO_OFTEN} 3 times in 5 min. Next try: 2026-01-02T03:09:05+00:00"
+    too_often = f"{TOO_OFTEN} 3 times. Next try: 2026-01-02T03:09:05+00:00"
     assert last_failure(entries("ERROR: a", f"ERROR: {too_often}")) == Failure(0, "a")
     assert last_failure(entries(f"ERROR: {too_often}")) == Failure(0, too_often)
+    delivery = "/p/.env already has this token (expires_at=1)"
+    assert last_failure(entries("ERROR: a", delivery, f"ERROR: {too_often}")) == Failure(
+        2, too_often
+    )
 
 
 def test_unknown_problem_has_no_fix() -> None:

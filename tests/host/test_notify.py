@@ -258,8 +258,8 @@ def test_missing_sendmail_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         ("ntfy:https://ntfy.example.org/a?auth=b", "is neither a topic"),
         ("ntfy:https://ntfy.example.org/[a-z]", "is neither a topic"),
         ("ntfy:file:///etc/passwd", "is neither a topic"),
-        ("smtp:me@example.org", "unknown kind: give a command, mailto:ADDRESS, ntfy:TOPIC or"),
-        ("https://ntfy.sh/topic", "unknown kind: give a command, mailto:ADDRESS, ntfy:TOPIC or"),
+        ("smtp:me@example.org", "unknown kind: use a command, mailto:ADDRESS, ntfy:TOPIC or"),
+        ("https://ntfy.sh/topic", "unknown kind: use a command, mailto:ADDRESS, ntfy:TOPIC or"),
         ("page 'a", "no closing quotation"),
         ("'' a", "'' is not a program"),
         ("-x", "'-x' is not a program"),
@@ -461,8 +461,7 @@ def test_test_message(ready: HostProject) -> None:
     assert done.stdout == f"{hooks(ready) / 'failed'} succeeded (exit 0)\n"
     (message,) = sent(ready, "argv").splitlines()[1:]
     assert message == (
-        f"oauthkit: test on {HOST}: {ready.project}: this is a test by oauthkit install"
-        " --test-notify"
+        f"oauthkit: test on {HOST}: {ready.project}: this is a test of oauthkit install --notify"
     )
     # It installs nothing.
     after = {*ready.bin.parent.rglob("*")}
@@ -521,8 +520,8 @@ def test_test_message_without_a_hook(ready: HostProject, kind: str) -> None:
         hook.symlink_to("nowhere")
     done = ready.run("install", "--test-notify")
     assert (done.returncode, done.stdout) == (1, "")
-    cure = command("install", ready.project, "--notify")
-    assert done.stderr == f"oauthkit install: there is no hook {hook}. Write it: {cure} WHERE\n"
+    fix = command("install", ready.project, "--notify")
+    assert done.stderr == f"oauthkit install: there is no hook {hook}. Write it: {fix} WHERE\n"
 
 
 def test_test_message_of_a_hook_that_is_not_executable(ready: HostProject) -> None:

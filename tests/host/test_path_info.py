@@ -62,7 +62,7 @@ def test_sparse_file_of_a_terabyte(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["dotenv", "credentials"])
-def test_huge_file_in_what_doctor_and_status_say(live: HostProject, name: str) -> None:
+def test_huge_file_in_the_output_of_doctor_and_status(live: HostProject, name: str) -> None:
     file: Path = getattr(live, name)
     with file.open("ab") as stream:
         stream.truncate(TERABYTE)

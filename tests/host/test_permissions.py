@@ -18,18 +18,29 @@ import pytest
 from plumbum import local
 from tests.support.host.doctor_host import SCRIPT, examined
 from tests.support.host.host_project import quoted
+from tests.support.refresh.world import REPOSITORY
 
 import oauthkit
 from oauthkit.host.doctor import permissions
 from oauthkit.host.path_info import MAX_LINKS, entries_to
 from oauthkit.host.project import CONF_FILE, ProjectPaths, find_paths
-from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
+from oauthkit.program import (
+    credentials,
+    delivery,
+    follow,
+    hooks,
+    process,
+    refresh,
+    schedule,
+    store,
+)
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 OTHER = 4711  # an unused user and a group without members
 HOOKS = "scripts/oauth/hooks"
+PUBLISH = "scripts/oauth/publish.sh"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chown needs root")
 
 
@@ -43,6 +54,7 @@ def hooked(well: HostProject) -> HostProject:
     for name in ("settings.json", "settings.local.json"):
         (well.home / ".claude" / name).write_text("{}\n", encoding="utf-8")
     (well.home / ".claude.json").write_text("{}\n", encoding="utf-8")
+    shutil.copy(REPOSITORY / PUBLISH, well.project / PUBLISH)
     assert examined(well)[1] == {}
     return well
 
@@ -54,6 +66,7 @@ TRUSTED = {
     "scripts": "project/scripts",
     "scripts/oauth": "project/scripts/oauth",
     SCRIPT: f"project/{SCRIPT}",
+    PUBLISH: f"project/{PUBLISH}",
     HOOKS: f"project/{HOOKS}",
     f"{HOOKS}/failed": f"project/{HOOKS}/failed",
     "home directory": "home",
@@ -76,8 +89,8 @@ def test_what_others_can_write(hooked: HostProject, name: str, path: str, mode: 
         os.chown(changed, -1, OTHER)
     changed.chmod(mode)
     _, failed, fixes = examined(hooked)
-    who = f"group {OTHER}" if mode == 0o775 else "everybody"
-    assert failed == {f"permissions of {name}": f"{changed}: {who} can write it"}
+    who = f"group {OTHER}" if mode == 0o775 else "everyone"
+    assert failed == {f"permissions of {name}": f"{changed}: {who} can write to it"}
     assert fixes == {f"permissions of {name}": f"chmod go-w {quoted(changed)}"}
     subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
     assert examined(hooked)[1] == {}
@@ -120,7 +133,7 @@ def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:
     assert examined(well)[1] == {}
     directory.chmod(0o777)
     assert examined(well)[1] == {
-        "permissions of the directory of .env": f"{directory}: everybody can write it"
+        "permissions of the directory of .env": f"{directory}: everyone can write to it"
     }
 
 
@@ -136,13 +149,13 @@ def test_bearer_file_that_others_can_write(well: HostProject, name: str) -> None
     changed.chmod(0o777)
     role = "the bearer file" if changed == file else "the directory of the bearer file"
     _, failed, fixes = examined(well)
-    assert failed == {f"permissions of {role}": f"{changed}: everybody can write it"}
+    assert failed == {f"permissions of {role}": f"{changed}: everyone can write to it"}
     assert fixes == {f"permissions of {role}": f"chmod go-w {quoted(changed)}"}
 
 
 @pytest.mark.parametrize("name", [".claude/local", ".local/bin"])
 def test_claude_that_is_not_in_path(well: HostProject, name: str) -> None:
-    """Another user who can write one of its directories can put a program there."""
+    """Another user who can write to one of its directories can put a program there."""
     directories = [well.home / ".claude/local", well.home / ".local/bin"]
     for directory in directories:
         directory.mkdir(parents=True)
@@ -156,7 +169,7 @@ def test_claude_that_is_not_in_path(well: HostProject, name: str) -> None:
     places = [*directories[: last + 1], claude]
     said = {f"permissions of ~/{path.relative_to(well.home)}": path for path in places}
     _, failed, fixes = examined(well)
-    assert failed == {key: f"{path}: everybody can write it" for key, path in said.items()}
+    assert failed == {key: f"{path}: everyone can write to it" for key, path in said.items()}
     assert fixes == {key: f"chmod go-w {quoted(path)}" for key, path in said.items()}
     for fix in fixes.values():
         subprocess.run(["/bin/sh", "-c", fix], check=True)
@@ -182,7 +195,7 @@ def test_package_that_others_can_write(
     assert findings(hooked, monkeypatch) == {}
     changed.chmod(0o777)
     role = "oauthkit" if changed == package else "the directory of oauthkit"
-    said = {f"permissions of {role}": f"{changed}: everybody can write it"}
+    said = {f"permissions of {role}": f"{changed}: everyone can write to it"}
     assert findings(hooked, monkeypatch) == said
 
 
@@ -220,8 +233,8 @@ def test_directory_above_the_project(well: HostProject) -> None:
     parent.chmod(0o777)
     _, failed, fixes = examined(well)
     assert failed == {
-        "permissions on the way to project": f"{parent}: everybody can write it",
-        "PATH": f"{well.bin} depends on {parent}: everybody can write it",
+        "permissions on the way to project": f"{parent}: everyone can write to it",
+        "PATH": f"{well.bin} depends on {parent}: everyone can write to it",
     }
     fix = fixes["permissions on the way to project"]
     assert fix == f"chmod go-w {quoted(parent)}"
@@ -238,7 +251,7 @@ def test_directory_of_another_user_above_the_project(well: HostProject) -> None:
     assert fixes["permissions on the way to project"] == fix
 
 
-# --- The way that links lead ---
+# --- Paths through links ---
 
 # What a refresh reads, writes or runs, below the directory that holds project and home.
 BY_LINKS = {
@@ -305,7 +318,7 @@ def test_directory_that_a_link_leads_through(
     directory.chmod(0o777)
     failed, fixes = failed_permissions(hooked)
     finding = f"permissions on the way to {role}"
-    assert failed == {finding: f"{directory}: everybody can write it"}
+    assert failed == {finding: f"{directory}: everyone can write to it"}
     assert fixes == {finding: f"chmod go-w {quoted(directory)}"}
     subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
     assert failed_permissions(hooked)[0] == {}
@@ -341,7 +354,7 @@ def test_link_of_another_user_on_the_way(
 
 @needs_root
 def test_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
-    """Its target may have thousands of parts, and doctor checks many paths."""
+    """Its target may have thousands of components, and doctor checks many paths."""
     open_directory = tmp_path / "open"
     open_directory.mkdir()
     open_directory.chmod(0o777)
@@ -356,12 +369,12 @@ def test_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
 @needs_root
 @pytest.mark.parametrize("kind", ["directory", "link"])
 def test_way_out_of_home(hooked: HostProject, kind: str) -> None:
-    """What lies neither in the project nor at home is not to be changed unseen."""
+    """Inspect a path outside the project and the home before you change it."""
     linked = LinkedPath(hooked.dotenv, hooked.home.parent / "elsewhere")
     if kind == "directory":
         linked.between.chmod(0o777)
         place, finding = linked.between, "permissions on the way to .env"
-        said = f"{place}: everybody can write it"
+        said = f"{place}: everyone can write to it"
         shown = [place]
     else:
         os.chown(linked.link, OTHER, OTHER, follow_symlinks=False)
@@ -385,7 +398,7 @@ def test_directory_of_a_setting(hooked: HostProject) -> None:
         "OAUTHKIT_LOG": f"{hooked.home}/env/log",
         "CLAUDE_CONFIG_DIR": f"{hooked.home}/env",
     }
-    said = f"{linked.between}: everybody can write it\n"
+    said = f"{linked.between}: everyone can write to it\n"
     assert said not in hooked.run("doctor").stdout
     for name, value in settings.items():
         assert said in hooked.run("doctor", **{name: value}).stdout
@@ -399,21 +412,21 @@ def test_sticky_directory_protects_what_is_there(hooked: HostProject, is_there: 
     linked.end.parent.chmod(0o1777)
     failed, fixes = failed_permissions(hooked)
     finding = "permissions on the way to log"
-    said = {} if is_there else {finding: f"{linked.end.parent}: everybody can write it"}
+    said = {} if is_there else {finding: f"{linked.end.parent}: everyone can write to it"}
     assert failed == said
-    if not is_there:  # that of /tmp is not to be changed
+    if not is_there:  # the mode of /tmp must not be changed
         hint = f"check its owner before you change anything: ls -ld {quoted(linked.end.parent)}"
         assert fixes == {finding: hint}
 
 
-def test_sticky_directory_of_the_system_is_not_to_be_changed(hooked: HostProject) -> None:
-    """Root owns /tmp, but root's doctor must not advise to close it."""
+def test_change_of_a_sticky_directory_of_the_system_is_not_suggested(hooked: HostProject) -> None:
+    """Root owns /tmp, but root's doctor must not suggest a change of its mode."""
     directory = hooked.home.parent / "tmp"
     directory.mkdir()
     directory.chmod(0o1777)
     lines = hooked.run("doctor", OAUTHKIT_DOTENV=f"{directory}/.env").stdout.splitlines()
     at = lines.index(
-        f"FAIL  permissions of the directory of .env: {directory}: everybody can write it"
+        f"FAIL  permissions of the directory of .env: {directory}: everyone can write to it"
     )
     assert (
         lines[at + 1]
@@ -473,7 +486,7 @@ def test_directory_of_the_overflow_uid(
     if uid_map.startswith("0 0"):
         assert above == in_path == [f"{parent}: it belongs to user {OTHER}"]
     else:
-        said = [] if mode == 0o755 else [f"{parent}: everybody can write it"]
+        said = [] if mode == 0o755 else [f"{parent}: everyone can write to it"]
         assert above == (said if mode == 0o777 else [])
         assert in_path == said
 
@@ -521,7 +534,7 @@ def test_private_group_is_the_user_alone(
 ) -> None:  # fmt: skip
     """With umask 002, the default of many systems, every directory has mode 0775."""
     people(monkeypatch, tmp_path, group, listed, primary)
-    said = "" if is_safe else f"group {group} can write it"
+    said = "" if is_safe else f"group {group} can write to it"
     assert permissions.other_writer(tmp_path) == said
 
 
@@ -529,7 +542,7 @@ def test_access_control_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     people(monkeypatch, tmp_path, "me", [], [])
     assert permissions.other_writer(tmp_path) == ""
     monkeypatch.setattr(os, "getxattr", lambda *_: b"")
-    said = "others can write it, by its access control list"
+    said = "others can write to it, by its access control list"
     assert permissions.other_writer(tmp_path) == said
 
 
@@ -538,7 +551,10 @@ def test_access_control_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_programs_of_the_refresh_are_searched() -> None:
     source = "".join(
-        map(inspect.getsource, (refresh, credentials, delivery, schedule, hooks, process))
+        map(
+            inspect.getsource,
+            (refresh, credentials, delivery, schedule, hooks, process, store, follow),
+        )
     )
     started = set(re.findall(r'\bprogram\("([a-z-]+)"\)', source))
     assert len(started) > 7
@@ -563,7 +579,7 @@ def test_programs_of_the_project_are_named(well: HostProject) -> None:
         f"      fix: remove {quoted(modules)} from PATH",
     ]
     assert in_path(well, f"{well.bin}:{modules}") == []
-    # Also by a link from elsewhere.
+    # A link in another directory is found, too.
     (well.home / "bin").mkdir()
     (well.home / "bin/jq").symlink_to(modules / "jq")
     assert in_path(well, f"{well.home}/bin:{well.bin}")[0] == (
@@ -598,20 +614,20 @@ def test_entry_that_others_can_write(well: HostProject) -> None:
     assert in_path(well, f"{well.bin}:{directory}:/no/such") == []
     directory.chmod(0o777)
     assert in_path(well, f"{well.bin}:{directory}") == [
-        f"FAIL  PATH: {directory}: everybody can write it",
+        f"FAIL  PATH: {directory}: everyone can write to it",
         f"      fix: remove {quoted(directory)} from PATH",
     ]
 
 
 def test_entry_that_depends_on_what_others_can_write(well: HostProject) -> None:
-    """By a link in place of the entry, or of a program in it."""
+    """A link can replace the entry, or a program in it."""
     linked = LinkedPath(well.home / "programs", well.home / "linked")
     linked.end.unlink()
     linked.end.mkdir()
     path = f"{well.bin}:{linked.path}"
     assert in_path(well, path) == []
     linked.between.chmod(0o777)
-    said = f"{linked.between}: everybody can write it"
+    said = f"{linked.between}: everyone can write to it"
     assert in_path(well, path) == [
         f"FAIL  PATH: {linked.path} depends on {said}",
         f"      fix: remove {linked.path} from PATH",
@@ -626,12 +642,12 @@ def test_entry_that_depends_on_what_others_can_write(well: HostProject) -> None:
 
 
 def test_each_entry_is_named_once(well: HostProject) -> None:
-    """In WSL, PATH has many entries below a file system that everybody can write."""
+    """In WSL, PATH has many entries in a file system that everyone can write to."""
     directory = well.home / "mnt/programs"
     directory.mkdir(parents=True)
     for path in (directory, directory.parent):
         path.chmod(0o777)
     assert in_path(well, f"{well.bin}:{directory}") == [
-        f"FAIL  PATH: {directory}: everybody can write it",
+        f"FAIL  PATH: {directory}: everyone can write to it",
         f"      fix: remove {directory} from PATH",
     ]

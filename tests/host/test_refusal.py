@@ -28,7 +28,7 @@ DOCUMENTS: dict[bytes, bool] = {
 
 
 @pytest.mark.parametrize(("stdout", "refused"), DOCUMENTS.items())
-def test_what_counts_on_stdout(stdout: bytes, refused: bool) -> None:
+def test_rejections_on_stdout(stdout: bytes, refused: bool) -> None:
     assert is_rejection(stdout, b"") is refused
 
 
@@ -40,5 +40,5 @@ def test_what_counts_on_stdout(stdout: bytes, refused: bool) -> None:
         "API Error: 401 Invalid authentication credentials",
     ],
 )
-def test_what_counts_on_stderr(said: str) -> None:
+def test_rejections_on_stderr(said: str) -> None:
     assert is_rejection(b"", said.encode())

@@ -59,11 +59,11 @@ def test_directory_that_is_closed(closed: HostProject, arguments: list[str], ref
     assert done.stderr == f"oauthkit {arguments[0]}: {path!r}{CLOSED}"
 
 
-def test_command_is_run_nevertheless(closed: HostProject) -> None:
+def test_command_runs_anyway(closed: HostProject) -> None:
     done = oauthkit(closed, "run", "--project", str(closed.project), "sh", "-c", "exit 7")
     assert (done.returncode, done.stdout) == (7, "")
-    cure = f"chmod u+rwx {quoted(closed.project)}"
-    assert done.stderr.endswith(f"oauthkit run: {closed.dotenv} is not readable: {cure}\n")
+    fix = f"chmod u+rwx {quoted(closed.project)}"
+    assert done.stderr.endswith(f"oauthkit run: {closed.dotenv} is not readable: {fix}\n")
 
 
 @pytest.mark.parametrize("arguments", [["adopt"], ["watch", "--project", "{}"]])
@@ -97,7 +97,7 @@ def test_removed_directory_is_not_a_project(live: HostProject, command: str) -> 
         cwd=gone, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "the working directory does not exist any more. Change to another one\n"
+    assert done.stderr == "the working directory no longer exists. Change to another directory\n"
 
 
 def test_refresh_in_a_removed_directory(live: HostProject) -> None:
@@ -106,7 +106,7 @@ def test_refresh_in_a_removed_directory(live: HostProject) -> None:
     done = from_nowhere(live, OAUTHKIT_DOTENV="x")
     assert (done.returncode, done.stderr) == (
         1,
-        "the working directory does not exist any more. Change to another one\n",
+        "the working directory no longer exists. Change to another directory\n",
     )
 
 
@@ -114,4 +114,4 @@ def test_project_without_a_name(live: HostProject) -> None:
     for command in ("refresh", "status", "doctor", "install"):
         done = oauthkit(live, command, "--project", "")
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"oauthkit {command}: '' is not a directory: give --project DIR\n"
+        assert done.stderr == f"oauthkit {command}: '' is not a directory: pass --project DIR\n"

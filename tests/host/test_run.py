@@ -39,7 +39,7 @@ def test_live_token_is_passed_without_a_refresh(host: HostProject) -> None:
     assert host.log.read_bytes() == before
 
 
-def test_a_dead_token_is_renewed_before(host: HostProject) -> None:
+def test_expired_token_is_renewed_before_the_command(host: HostProject) -> None:
     host.login(-60)
     done = run(host, SHOW)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -121,7 +121,7 @@ def test_token_that_has_been_replaced_meanwhile_is_not_renewed(host: HostProject
     assert (done.returncode, renewals(host), seen(host)) == (0, 1, NEW)
 
 
-def test_it_is_not_run_once_more_with_the_rejected_token(host: HostProject) -> None:
+def test_command_is_not_repeated_with_the_rejected_token(host: HostProject) -> None:
     host.program("claude", "#!/bin/sh\n")
     done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
     assert (done.returncode, runs(host)) == (4, 1)
@@ -199,7 +199,7 @@ def test_unknown_switch_of_run(host: HostProject) -> None:
     assert done.stderr == "oauthkit run: unknown switch --no-such: see oauthkit run --help\n"
 
 
-def test_no_command_is_wrong_usage(live: HostProject) -> None:
+def test_missing_command_is_a_usage_error(live: HostProject) -> None:
     done = live.run("run")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "oauthkit run: no command: see oauthkit run --help\n"

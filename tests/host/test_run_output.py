@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def test_run_does_not_wait_for_a_child_that_keeps_the_pipe(host: HostProject) -> None:
-    # It keeps the other pipe, and ends with the test.
+    # The child keeps the command's stdout open. The test kills it.
     script = 'sleep 60 & echo $! >"$HOME/pid"; echo hi; exit 3'
     try:
         done = subprocess.run(
@@ -130,7 +130,7 @@ def test_command_has_the_same_streams_as_without_run(host: HostProject, how: str
         results.append((done.returncode, done.stdout, *(file.read_text() for file in files)))
         for file in files:
             file.unlink()
-    if "1<" in how:  # which run notices, and the command does not
+    if "1<" in how:  # run notices this, and the command does not
         results = [(status, err) for status, _, _, err in results]
     assert results[0] == results[1]
 
@@ -183,7 +183,7 @@ raise SystemExit(count)
 """
 
 
-def test_terminal_is_that_of_the_command_and_sends_its_keys_once(host: HostProject) -> None:
+def test_command_has_the_terminal_and_gets_each_key_once(host: HostProject) -> None:
     script = f"[ -t 1 ] && [ -t 2 ] && exec {sys.executable} -c {shlex.quote(COUNTS_KEYS)}"
     child, terminal = pty.fork()
     if child == 0:

@@ -76,16 +76,16 @@ def test_a_file_that_a_refresh_would_not_read(before: bytes, why: str) -> None:
     ("value", "why"),
     [
         ("", "is empty"),
-        ("a\nb", "has a newline"),
-        ("a\r", "has a newline"),
-        ("a\0", "has a newline"),
-        ('"a"', "begins with a quote"),
-        ("'a'", "begins with a quote"),
-        ("~/a", "begins with ~"),
-        ("/a$b", "has a $"),
-        ("/a #b", "has a blank before a #"),
-        (" /a", "begins or ends with a space"),
-        ("/a ", "begins or ends with a space"),
+        ("a\nb", "contains a newline or a NUL byte"),
+        ("a\r", "contains a newline or a NUL byte"),
+        ("a\0", "contains a newline or a NUL byte"),
+        ('"a"', "starts with a quote"),
+        ("'a'", "starts with a quote"),
+        ("~/a", "starts with ~"),
+        ("/a$b", "contains $"),
+        ("/a #b", "contains a space before #"),
+        (" /a", "starts or ends with a space"),
+        ("/a ", "starts or ends with a space"),
     ],
 )
 def test_value_that_cannot_be_written(value: str, why: str) -> None:
@@ -121,7 +121,7 @@ def test_light_is_selected_with_a_path() -> None:
     assert selected(None, "/a", is_light=True) == {"OAUTHKIT_BEARER": "/a", "OAUTHKIT_LIGHT": "1"}
 
 
-def test_install_writes_them_and_uses_them(ready: HostProject) -> None:
+def test_install_writes_settings_and_uses_them(ready: HostProject) -> None:
     (ready.project / "run").mkdir()
     done = ready.run("install", "--unit", "mine", "--bearer", "run/bearer", "--light")
     assert (done.returncode, done.stderr) == (0, "")
@@ -170,7 +170,18 @@ def test_bearer_file_that_a_refresh_would_reject_changes_nothing(
     assert not (ready.home / ".config").exists()
 
 
-def test_bearer_file_of_before_is_accepted(ready: HostProject) -> None:
+def test_git_ignores_the_bearer_file(ready: HostProject) -> None:
+    (ready.project / "run").mkdir()
+    ready.run("install", "--bearer", "run/bearer")
+    assert not (ready.project / ".gitignore").exists()  # not a checkout
+    (ready.project / ".git").mkdir()
+    done = ready.run("install", "--bearer", "run/bearer")
+    assert "wrote .gitignore\n" in done.stdout
+    assert (ready.project / ".gitignore").read_text("utf-8") == "/.env.oauthkit.*\n/run/\n"
+    assert ".gitignore" not in ready.run("install", "--bearer", "run/bearer").stdout
+
+
+def test_earlier_bearer_file_is_accepted(ready: HostProject) -> None:
     (ready.project / "run").mkdir()
     (ready.project / "run/bearer").write_text('{"claudeAiOauth":{"accessToken":"old"}}\n', "utf-8")
     assert ready.run("install", "--bearer", "run/bearer").returncode == 0
@@ -209,7 +220,7 @@ def test_another_name_needs_the_old_units_removed(ready: HostProject) -> None:
     assert ready.run("install", "--unit", "mine").returncode == 0
 
 
-def test_a_wrong_name_in_the_file_is_replaced(ready: HostProject) -> None:
+def test_invalid_name_in_the_file_is_replaced(ready: HostProject) -> None:
     file = ready.project / CONF
     file.parent.mkdir(parents=True)
     file.write_text("OAUTHKIT_UNIT=a b\n", "utf-8")
@@ -219,7 +230,7 @@ def test_a_wrong_name_in_the_file_is_replaced(ready: HostProject) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "FIFO"])
-def test_no_file_in_its_place(ready: HostProject, kind: str) -> None:
+def test_other_kind_of_file_in_its_place(ready: HostProject, kind: str) -> None:
     file = ready.project / CONF
     file.parent.mkdir(parents=True)
     if kind == "link":
@@ -238,7 +249,7 @@ def test_no_file_in_its_place(ready: HostProject, kind: str) -> None:
         assert target.read_text("utf-8") == "A=1\n"
 
 
-def test_the_crontab_line_has_nothing_beside_it(ready: HostProject) -> None:
+def test_only_the_crontab_line_is_printed(ready: HostProject) -> None:
     done = ready.run("install", "--cron", "--light")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("*/4 ")

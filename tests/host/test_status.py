@@ -47,7 +47,7 @@ def test_a_live_token(live: HostProject, tmp_path: Path) -> None:
     assert data["token"]["left_s"] == pytest.approx(5 * HOUR_S, abs=60)
     assert data["dotenv"] == {
         "path": str(live.dotenv), "problem": None, "carries_token": True, "tokens": 1,
-        "other_spellings": 0, "of_a_person": False,
+        "other_spellings": 0, "is_manual": False,
     }  # fmt: skip
     assert data["next_run"]["unit"] == f"{UNIT}.timer"
     assert data["next_run"]["at_s"] == pytest.approx(live.now_s + 4.5 * HOUR_S, abs=1)
@@ -124,7 +124,7 @@ def test_token_that_is_not_live_is_reported(
 def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.deliver(OTHER)
     data = live.status()
-    assert (data["live"], data["dotenv"]["of_a_person"]) == (False, True)
+    assert (data["live"], data["dotenv"]["is_manual"]) == (False, True)
     text = "the next run replaces the token that was put into .env by hand. To keep it, run"
     assert data["warnings"] == [f"{text}: {command('uninstall', live.project)}"]
     live.timers({})
@@ -236,7 +236,7 @@ def test_failing_runs(live: HostProject) -> None:
     assert data["failing_since_s"] == pytest.approx(live.now_s - 2 * HOUR_S, abs=0.01)
     assert data["last_error"]["text"] == error.removeprefix("ERROR: ")
     assert data["last_error"]["output"] == ["claude: Not logged in. Please run /login"]
-    assert data["last_error"]["cure"] == "claude auth login"
+    assert data["last_error"]["fix"] == "claude auth login"
     lines = [line.strip() for line in live.run("status", COLUMNS="120").stdout.splitlines()]
     first = next(number for number, line in enumerate(lines) if line.startswith("Failing"))
     assert lines[first].endswith(", for 2 h")
@@ -249,10 +249,10 @@ def test_failing_runs(live: HostProject) -> None:
 def test_login_since_the_failure_leaves_the_refresh(live: HostProject) -> None:
     live.lines((-HOUR_S, "ERROR: no accessToken in credentials"))
     live.failing.touch()
-    assert live.status()["last_error"]["cure"] == ""
+    assert live.status()["last_error"]["fix"] == ""
     assert f"→ {command('refresh', live.project)}" in live.run("status", COLUMNS="200").stdout
     os.utime(live.credentials, (live.now_s - 2 * HOUR_S,) * 2)
-    assert live.status()["last_error"]["cure"] == "claude auth login"
+    assert live.status()["last_error"]["fix"] == "claude auth login"
 
 
 def test_login_is_that_of_the_setting(live: HostProject) -> None:
@@ -297,6 +297,22 @@ def test_lines_fit_into_the_terminal(live: HostProject, columns: int) -> None:
     assert "▁" in shown or "▇" in shown
     long = [line for line in shown.splitlines() if len(line) > columns]
     assert [line for line in long if " " in line[10:].strip()] == []  # a path is not broken
+
+
+def test_commands_are_not_broken(live: HostProject) -> None:
+    live.deliver(OTHER)
+    os.utime(live.dotenv, (live.now_s - 4 * HOUR_S,) * 2)
+    live.lines((-HOUR_S, "ERROR: no accessToken in credentials"))
+    commands = [command("uninstall", live.project), f"→ {command('refresh', live.project)}"]
+    shown = live.run("status", COLUMNS="50").stdout
+    live.failing.touch()
+    shown += live.run("status", COLUMNS="50").stdout
+    live.dotenv.unlink()
+    live.dotenv.mkdir()
+    commands.append(f"rm -d {live.dotenv}")
+    shown += live.run("status", COLUMNS="50").stdout
+    lines = [line.strip() for line in shown.splitlines()]
+    assert [lines.count(line) for line in commands] == [1, 2, 1]
 
 
 def on_terminal(host: HostProject, env: dict[str, str]) -> str:
@@ -363,7 +379,7 @@ def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> No
         (("--no-such-switch",), "unknown switch --no-such-switch"),
     ],
 )
-def test_wrong_usage(live: HostProject, arguments: tuple[str, ...], said: str) -> None:
+def test_usage_error(live: HostProject, arguments: tuple[str, ...], said: str) -> None:
     done = live.run("status", *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -384,7 +400,7 @@ def test_no_project(live: HostProject) -> None:
     done = live.run("status")
     assert done.returncode == 2
     assert (
-        done.stderr == f"oauthkit status: '{live.project}' is not a directory: give --project DIR\n"
+        done.stderr == f"oauthkit status: '{live.project}' is not a directory: pass --project DIR\n"
     )
 
 

@@ -119,7 +119,7 @@ def test_name_of_a_program_in_the_output_of_run(odd: HostProject) -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor", "no-such", "explain", "compile", "adopt"])
-def test_arguments_in_messages_of_wrong_usage(tmp_path: Path, command: str) -> None:
+def test_arguments_in_messages_of_usage_errors(tmp_path: Path, command: str) -> None:
     for argument in (HOSTILE, f"--{HOSTILE}"):
         argv = [sys.executable, "-m", "oauthkit", command, argument]
         if command == "no-such":
@@ -147,7 +147,7 @@ def test_stale_script_in_the_output_of_compile(tmp_path: Path) -> None:
     done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 1
     shown = check(done.stdout, done.stderr)
-    assert shown.startswith("--- x.sh (as it is)\n+++ x.sh (as generated)\n@@ -")
+    assert shown.startswith("--- x.sh (current)\n+++ x.sh (generated)\n@@ -")
     assert "\n-a\ufffd]0;x\ufffdb\n" in shown
 
 
@@ -185,7 +185,7 @@ def test_quoted_word_of_a_command_is_unchanged(word: str) -> None:
 
 
 def test_quoted_word_runs_nothing_in_a_shell_without_this_form() -> None:
-    """For dash, $'…' is a $ and a word in single quotes, in which a backslash has no meaning."""
+    """For dash, $'…' is a $ and a word in single quotes, where backslashes are literal."""
     quoted = quote("\x01'; echo ran; #")
     assert "'" not in quoted[2:-1]
     argv = ["/bin/sh", "-c", f": {quoted}"]

@@ -37,12 +37,12 @@ class Watched:
 
     def count(self) -> int:
         """Scan once. Return the number of requests."""
-        return len(self.inbox.look())
+        return len(self.inbox.scan())
 
     def serve(self) -> None:
         """Scan, and remove the requests."""
-        self.inbox.mark_served(self.inbox.look())
-        self.inbox.look()
+        self.inbox.mark_served(self.inbox.scan())
+        self.inbox.scan()
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_what_the_skill_writes_is_a_request(
             ["bash", "-ec", code], cwd=tasks, check=True, capture_output=True, env=env
         )
         assert (done.stdout, done.stderr) == (b"", b"")
-        requests = watched.inbox.look()
+        requests = watched.inbox.scan()
         assert len(requests) == 1
         named = {hashlib.sha256(TOKEN.encode()).hexdigest()[:16]} if "sha256sum" in block else set()
         assert watched.inbox.rejected(requests) == named
@@ -342,7 +342,7 @@ def test_errors_do_not_end_the_watch(
 def test_newer_request_of_the_same_name_is_kept(tasks: Path, watched: Watched) -> None:
     file = add(tasks)
     replaced = add(tasks, "replaced.json")
-    requests = watched.inbox.look()
+    requests = watched.inbox.scan()
     time.sleep(0.02)  # the kernel's file times have a resolution of up to 10 ms
     add(tasks)  # the same file, written again
     add(tasks, "new").rename(replaced)
@@ -353,7 +353,7 @@ def test_newer_request_of_the_same_name_is_kept(tasks: Path, watched: Watched) -
 
 
 def test_request_that_nanoclaw_has_removed(tasks: Path, watched: Watched) -> None:
-    requests = (add(tasks), watched.inbox.look())[1]
+    requests = (add(tasks), watched.inbox.scan())[1]
     (tasks / "request.json").unlink()
     watched.inbox.mark_served(requests)
     assert (watched.count(), watched.complaints) == (0, [])

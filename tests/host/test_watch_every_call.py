@@ -151,8 +151,8 @@ def serve(path: Path) -> None:
     """Serve the requests as the watcher does."""
     directory = IpcDirectory(path)
     inbox = Inbox([directory], lambda _: None)
-    inbox.mark_served(inbox.look())
-    inbox.look()
+    inbox.mark_served(inbox.scan())
+    inbox.scan()
     directory.close()
 
 

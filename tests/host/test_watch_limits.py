@@ -69,7 +69,7 @@ class Flooded:
         for _ in range(seconds):
             for number in range(3):
                 self.ask(f"{self.now_s}-{number}.json")
-            self.watcher.look()
+            self.watcher.scan()
             self.now_s += 1.0
 
     def gaps(self) -> list[float]:
@@ -92,7 +92,7 @@ def test_flood_of_requests(flooded: Flooded, status: int, pause_s: float) -> Non
     assert len(flooded.said) == 6
     flooded.now_s += pause_s
     for _ in range(20):
-        flooded.watcher.look()
+        flooded.watcher.scan()
     assert len(flooded.refreshed_s) == 4
     assert list(flooded.tasks.iterdir()) == []
 
@@ -111,43 +111,43 @@ def test_rejected_token(
 ) -> None:
     flooded.ask(rejected=rejected)
     flooded.ask("more.json")
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert (flooded.modes, flooded.said) == ([mode], [f"refreshed for 2 requests{why}"])
     assert list(flooded.tasks.iterdir()) == []
     flooded.ask()
     flooded.now_s += PAUSE_S
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert flooded.modes == [mode, ()]
 
 
 def test_without_a_token_in_dotenv_none_is_rejected(flooded: Flooded) -> None:
     flooded.fingerprint = ""
     flooded.ask(rejected=FINGERPRINT)
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert flooded.modes == [()]
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])
 def test_rejected_token_during_the_pause(flooded: Flooded, *, is_replaced: bool) -> None:
     flooded.ask()
-    flooded.watcher.look()
+    flooded.watcher.scan()
     flooded.ask(rejected=FINGERPRINT)
-    flooded.watcher.look()
+    flooded.watcher.scan()
     (flooded.tasks / "request.json").unlink()  # by NanoClaw
     flooded.ask(rejected="f" * 16)
-    flooded.watcher.look()
+    flooded.watcher.scan()
     if is_replaced:
         flooded.fingerprint = "f" * 16
         (flooded.tasks / "request.json").unlink()
     flooded.now_s += PAUSE_S
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert flooded.modes == [(), () if is_replaced else ("--rejected",)]
 
 
 def test_flood_of_rejections_keeps_the_pause(flooded: Flooded) -> None:
     for number in range(200):
         flooded.ask(f"{number}.json", FINGERPRINT if number % 2 else f"{number:016x}")
-        flooded.watcher.look()
+        flooded.watcher.scan()
         flooded.now_s += 1.0
     assert flooded.gaps() == [PAUSE_S] * 3
     assert flooded.modes == [(), ("--rejected",), (), ()]
@@ -158,7 +158,7 @@ def test_container_that_rejects_each_new_token(flooded: Flooded) -> None:
     for number in range(601):
         flooded.fingerprint = f"{len(flooded.modes):016x}"
         flooded.ask(f"{number}.json", flooded.fingerprint)
-        flooded.watcher.look()
+        flooded.watcher.scan()
         flooded.now_s += 1.0
     assert flooded.gaps() == [PAUSE_S] * 10
     assert [index for index, mode in enumerate(flooded.modes) if mode] == [0, 5, 10]
@@ -166,27 +166,27 @@ def test_container_that_rejects_each_new_token(flooded: Flooded) -> None:
 
 def test_requests_during_the_pause_wait_and_are_served_by_one_refresh(flooded: Flooded) -> None:
     flooded.ask()
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert flooded.said == ["refreshed for 1 request"]
     flooded.now_s += 20
     for number in range(3):
         flooded.ask(f"{number}.json")
-        flooded.watcher.look()
+        flooded.watcher.scan()
     times = [time.strftime("%H:%M:%S", time.localtime(time.time() + left_s)) for left_s in (39, 40)]
     assert flooded.said[1:] in [
-        [f"requests wait until {until}: one has just ended"] for until in times
+        [f"requests wait until {until}: the last one just ended"] for until in times
     ]
     assert len([*flooded.tasks.iterdir()]) == 3
     flooded.now_s += 39.9
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert len(flooded.refreshed_s) == 1
     flooded.now_s += 0.1
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert flooded.said[2:] == ["refreshed for 3 requests"]
     assert list(flooded.tasks.iterdir()) == []
     # The next pause has its own line.
     flooded.ask()
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert len(flooded.said) == 4
 
 
@@ -203,14 +203,14 @@ def test_success_ends_the_longer_pause(flooded: Flooded) -> None:
 
 def test_request_that_nanoclaw_removes_during_the_pause_is_served(flooded: Flooded) -> None:
     flooded.ask()
-    flooded.watcher.look()
+    flooded.watcher.scan()
     flooded.ask()
-    flooded.watcher.look()
+    flooded.watcher.scan()
     (flooded.tasks / "request.json").unlink()
     flooded.now_s += PAUSE_S
-    flooded.watcher.look()
+    flooded.watcher.scan()
     flooded.now_s += 10 * PAUSE_S
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert len(flooded.refreshed_s) == 2
     assert flooded.said[-1] == "refreshed for 1 request"
 
@@ -224,7 +224,7 @@ def test_request_during_a_refresh_waits_for_the_next_one(
 
     monkeypatch.setattr(flooded.watcher, "_refresh", refresh)
     flooded.ask()
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert [file.name for file in flooded.tasks.iterdir()] == ["late.json"]
 
 
@@ -292,9 +292,9 @@ def test_flood_of_broken_files_is_reported_in_few_lines(
         for number in range(100):
             (flooded.tasks / f"{minute}-{number}.json").touch()
         for _ in range(60):
-            flooded.watcher.look()
+            flooded.watcher.scan()
             flooded.now_s += 1
-    flooded.watcher.look()
+    flooded.watcher.scan()
     assert len(flooded.said) == 3 * (MAX_COMPLAINTS + 1)
     assert flooded.said.count("90 more complaints were not shown") == 3
     # After the flood, complaints are shown again, each once.
@@ -302,17 +302,17 @@ def test_flood_of_broken_files_is_reported_in_few_lines(
         file.unlink()
     os.mkfifo(flooded.tasks / "fifo.json")
     for _ in range(200):
-        flooded.watcher.look()
+        flooded.watcher.scan()
         flooded.now_s += 1
     assert flooded.said[33:] == [f"{flooded.tasks}/fifo.json is not a regular file and is ignored"]
 
 
 def test_complaint_is_shown_once(flooded: Flooded) -> None:
-    """Also a complaint about something that is checked at each scan."""
+    """Even a complaint about something that is checked at each scan is shown once."""
     flooded.tasks.rename(flooded.tasks.with_name("away"))
     flooded.tasks.symlink_to("away")
     for _ in range(200):
-        flooded.watcher.look()
+        flooded.watcher.scan()
         flooded.now_s += 1
     why = "is ignored: it is a symbolic link or not a directory"
     assert flooded.said == [f"{flooded.tasks} {why}"]

@@ -1,4 +1,4 @@
-"""oauthkit watch as a process: it serves requests until a signal ends it."""
+"""oauthkit watch as a process: it serves requests until a signal stops it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ask(tasks: Path, name: str = "request.json") -> Path:
 
 def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path) -> None:
     (tasks / "other.json").write_text('{"type":"schedule_task"}', encoding="utf-8")
-    ask(tasks, "early.json")  # before its start
+    ask(tasks, "early.json")  # before the watcher starts
     with running(live) as watcher:
         assert watcher.line() == f"watching {live.project}/data/ipc"
         assert watcher.line() == "refreshed for 1 request"
@@ -110,7 +110,7 @@ def test_refresh_that_cannot_be_started_is_reported(live: HostProject, tasks: Pa
 
 
 def test_writer_that_keeps_a_request_open(live: HostProject, tasks: Path) -> None:
-    """It completes and breaks requests repeatedly during all scans."""
+    """It repeatedly completes and breaks requests while the watcher scans them."""
     with running(live) as watcher, ExitStack() as opened:
         assert watcher.line().startswith("watching ")
         files = []
@@ -141,7 +141,7 @@ def test_names_that_are_not_utf_8_in_a_locale_without_it(live: HostProject, task
         assert watcher.process.wait(DEADLINE_S) == 0
 
 
-def test_flood_of_files_takes_a_share_of_one_cpu(live: HostProject, tasks: Path) -> None:
+def test_flood_of_files_uses_only_part_of_one_cpu(live: HostProject, tasks: Path) -> None:
     """Files of 20 groups are read and parsed at each scan, because they may be incomplete."""
     for group in range(20):
         directory = tasks.parents[1] / f"{group}/tasks"
@@ -189,7 +189,7 @@ def test_second_watcher_does_not_start(live: HostProject, tasks: Path) -> None:
     assert list(tasks.iterdir()) == []
 
 
-# --- Its output, its end, systemd ---
+# --- Output, shutdown, systemd ---
 
 
 def test_closed_pipe_does_not_end_the_watch(live: HostProject, tasks: Path) -> None:
@@ -245,7 +245,7 @@ def test_systemd_is_notified(live: HostProject, tasks: Path, tmp_path: Path) -> 
             assert watcher.process.wait(DEADLINE_S) == 0
 
 
-# --- Its start ---
+# --- Startup ---
 
 
 def test_module_named_oauthkit_in_the_current_directory_is_not_run(
@@ -266,7 +266,7 @@ def test_module_named_oauthkit_in_the_current_directory_is_not_run(
 
 
 @pytest.mark.parametrize("name", ["no/such/directory", "file"])
-def test_missing_directory_argument_is_wrong_usage(live: HostProject, name: str) -> None:
+def test_missing_directory_argument_is_a_usage_error(live: HostProject, name: str) -> None:
     (live.home / "file").touch()
     directory = str(live.home / name)
     done = live.run("watch", directory)
@@ -279,7 +279,7 @@ def test_missing_directory(live: HostProject) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     directory = str(live.project / "data/ipc")
     assert done.stderr == (
-        f"oauthkit watch: {directory!r} is not a directory: give NanoClaw's data/ipc\n"
+        f"oauthkit watch: {directory!r} is not a directory: pass NanoClaw's data/ipc\n"
     )
 
 
@@ -294,11 +294,11 @@ def test_linked_directory_is_rejected_with_the_correct_command(
     assert (done.returncode, done.stdout) == (2 if is_given else 1, "")
     begin = f"oauthkit watch: '{directory}' is a symbolic link. Watch the directory itself: "
     assert done.stderr.startswith(begin)
-    cure = done.stderr.removeprefix(begin)
-    assert cure.endswith(f" watch --project {quoted(live.project)} {quoted(target)}\n")
+    fix = done.stderr.removeprefix(begin)
+    assert fix.endswith(f" watch --project {quoted(live.project)} {quoted(target)}\n")
     ask(target / "main/tasks")
     process = subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {cure}"], stdout=subprocess.PIPE, encoding="utf-8",
+        ["/bin/sh", "-c", f"exec {fix}"], stdout=subprocess.PIPE, encoding="utf-8",
         env={"HOME": str(live.home), "PATH": str(live.bin), **SAME_CODE},
     )  # fmt: skip
     assert process.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import signal
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,9 @@ import pytest
 from tests.support.parity_kit.programs import VARIABLES, bash_form, scripts, tools, twins
 from tests.support.refresh.differences import ALLOWED
 
-from oauthkit.parity import Allowed, Call, Entry, Form, Outcome, Pair, World
+from oauthkit.parity import Allowed, Call, Entry, Form, Outcome, Pair, World, options
 from oauthkit.parity.compare import compare
+from oauthkit.parity.format_values import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +210,85 @@ def test_wrong_own_command_of_both_forms_is_reported(tmp_path: Path) -> None:
     assert "expected ['bash', 'right']\n      got      ['bash', 'wrong']" in report
 
 
+KILLED = r"form: line 1: +\d+ Killed +tool"
+
+
+def killed(directory: Path, python: str) -> Pair[Run]:
+    """Return a pair whose bash form reports a killed tool."""
+    pair = scripts(directory, "tool\nexit 3", f"import subprocess, sys\n{python}\nsys.exit(3)")
+    pair.stand_in("tool").dies_by_signal(signal.SIGKILL)
+    return pair
+
+
+@pytest.mark.parametrize("pattern", [KILLED, re.compile(KILLED)])
+def test_allowed_line_of_stderr(tmp_path: Path, pattern: str | re.Pattern[str]) -> None:
+    pair = killed(tmp_path, "subprocess.run(['tool'])")
+    run = pair.run(allowed=[Allowed("bash reports it", stderr=pattern)])
+    assert (run.exit_code, run.stderr) == (3, "")
+    assert re.fullmatch(f"{KILLED}\n", (tmp_path / "bash/control/stderr").read_text())
+    pair.stand_in("tool").dies_by_signal(signal.SIGKILL)
+    assert "1. stderr\n     bash    'form: line 1: " in report_of(pair)  # allowed in one run only
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "form: line 1: 1 Killed tool, later",
+        "form: line 1: 1 Killed tool\r",
+        "a\rform: line 1: 1 Killed tool",
+        "\udcff",
+    ],
+)
+def test_other_lines_of_stderr_are_compared(tmp_path: Path, more: str) -> None:
+    python = f"subprocess.run(['tool']); sys.stderr.buffer.write({os.fsencode(more)!r})"
+    pair = killed(tmp_path, python)
+    with pytest.raises(AssertionError) as failure:
+        pair.run(allowed=[Allowed("bash reports it", stderr=KILLED)])
+    pair.close()
+    assert str(failure.value).startswith("bash and python differ in 1 place.\n\n1. stderr")
+    for line in os.fsencode(more).splitlines(keepends=True):
+        assert f"     python  {readable(line)}\n" in str(failure.value)
+
+
+def test_allowed_line_that_is_missing_is_reported(tmp_path: Path) -> None:
+    pair = scripts(tmp_path, "printf 'a\n' >&2")
+    with pytest.raises(AssertionError) as failure:
+        pair.run(allowed=[Allowed("of a", stderr="a"), Allowed("of b", stderr="b|c")])
+    pair.close()
+    assert str(failure.value).startswith(
+        "both: no line of stderr matches 'b|c', which is allowed\n      of b\n\nThe sandboxes"
+    )
+
+
+def test_allowed_line_of_a_form_that_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "current", options.Options(only="python"))
+    pair = killed(tmp_path, "subprocess.run(['tool'])")
+    assert pair.run(allowed=[Allowed("bash reports it", stderr=KILLED)]).exit_code == 3
+    pair.close()
+
+
+def test_line_of_stderr_cannot_be_allowed_for_all_runs(tmp_path: Path) -> None:
+    forms = [bash_form("", name) for name in ("one", "other")]
+    with pytest.raises(ValueError, match=r"applies to one run\. Pass it to Pair\.run"):
+        Pair(tmp_path, forms, {}, [Allowed("", stderr="a")])
+
+
+def test_differences_that_one_run_allows(tmp_path: Path) -> None:
+    pair = twins(tmp_path, before="os.environ['NEW'] = '1'")
+    new = Allowed("set by Python alone", variables=frozenset({"NEW"}))
+    assert pair.run(allowed=[new]).exit_code == 3
+    pair.close()
+    start = bash_form("tool --user -- bash wrong").argv
+    forms = [Form(name, start, lambda _world: ["bash", "right"]) for name in ("one", "other")]
+    pair = Pair(tmp_path / "2", forms, tools("bash"), [VARIABLES])
+    pair.stand_in("tool").exits(0)
+    with pytest.raises(AssertionError, match="must get, after --, the form's own command"):
+        pair.run(allowed=[Allowed("it schedules itself", own_command_of="tool")])
+    pair.close()
+
+
 def test_list_of_allowed_differences_is_short() -> None:
     assert len(ALLOWED) == 2
     assert [entry.own_command_of for entry in ALLOWED] == ["systemd-run", ""]
@@ -280,6 +361,6 @@ def test_run_exceeds_its_time_limit(tmp_path: Path) -> None:
     pair.stand_in("tool").ignores_sigterm()
     pair.limit_s = 0.5
     report = report_of(pair)
-    assert "bash: did not end within 0.5 s and was killed" in report
+    assert "bash: did not finish within 0.5 s and was killed" in report
     tool = re.escape(str(pair.world.bin / "tool"))
     assert re.search(rf"\d+: \S+ -IS {tool}\n", report)

@@ -132,6 +132,86 @@ def test_remaining_processes_end_with_the_test(directory: Path) -> None:
     assert str(directory).encode() not in read_environ(int(found[1]))
 
 
+TEARDOWN = """
+from contextlib import closing
+import pytest
+from oauthkit.parity import Pair, script
+
+class Own(Pair):
+    def __init__(self, directory):
+        super().__init__(directory, [script("form.sh"), script("form.py")], {})
+
+@pytest.fixture
+def parity(make_pair):
+    pair = make_pair("form.sh", "form.py")
+    pair.stand_in("tool").exits(0)
+    return pair
+
+@pytest.fixture
+def own(tmp_path):
+    with closing(Own(tmp_path)) as pair:
+        pair.stand_in("tool").when("a").exits(0)
+        yield pair
+
+@pytest.fixture
+def broken(parity):
+    raise LookupError("broken fixture")
+
+def test_failure(parity):
+    raise LookupError("failed test")
+
+def test_failure_with_own_class(own):
+    raise LookupError("failed test")
+
+def test_error(broken):
+    pass
+
+def test_skip(parity):
+    pytest.skip()
+
+@pytest.mark.xfail
+def test_xfail(parity):
+    assert False
+
+def test_exception_in_a_with_statement(tmp_path):
+    with closing(Own(tmp_path)) as pair:
+        pair.stand_in("tool").exits(0)
+        raise LookupError("failed test")
+
+def test_error_of_the_run(parity):
+    parity.env["PATH"] = "/usr/bin"
+    parity.run()
+
+def test_no_run(parity):
+    pass
+
+def test_no_run_with_own_class(own):
+    pass
+"""
+
+
+def test_teardown_adds_nothing_to_an_error(directory: Path) -> None:
+    (directory / "test_it.py").write_text(TEARDOWN)
+    ran = run_pytest(directory, "-rA")
+    outcomes = re.findall(
+        r"^(ERROR|FAILED|PASSED|SKIPPED|XFAIL)\b.*?::(\w+)", ran.output, re.MULTILINE
+    )
+    assert outcomes == [
+        ("PASSED", "test_no_run"),
+        ("PASSED", "test_no_run_with_own_class"),
+        ("XFAIL", "test_xfail"),
+        ("ERROR", "test_error"),
+        ("ERROR", "test_no_run"),
+        ("ERROR", "test_no_run_with_own_class"),
+        ("FAILED", "test_failure"),
+        ("FAILED", "test_failure_with_own_class"),
+        ("FAILED", "test_exception_in_a_with_statement"),
+        ("FAILED", "test_error_of_the_run"),
+    ]
+    assert "4 failed, 2 passed, 1 skipped, 1 xfailed, 3 errors" in ran.output
+    assert len(re.findall(r"^E .*: calls were planned, but", ran.output, re.MULTILINE)) == 2
+
+
 def read_environ(pid: int) -> bytes:
     """Return the environment of a process, or b"" if it is gone or a zombie."""
     try:
@@ -162,7 +242,7 @@ def test_script_is_started_by_the_interpreter_that_it_names(tmp_path: Path) -> N
 def test_unstartable_script_is_rejected_at_once(tmp_path: Path) -> None:
     path = tmp_path / "form"
     for line in ("", "# no program", "#!", "#!/usr/bin/env"):
-        with pytest.raises(ValueError, match="names no interpreter in its first line"):
+        with pytest.raises(ValueError, match="the first line does not name an interpreter"):
             argv_of(path, line)
     with pytest.raises(FileNotFoundError, match="the interpreter no-such-shell is not installed"):
         argv_of(path, "#!/usr/bin/env no-such-shell")
@@ -214,11 +294,11 @@ def test_only_one_form_runs_and_the_summary_reports_it(directory: Path) -> None:
     ran = run_pytest(directory, "--parity-only", "bash")
     assert ran.status == 0
     head, _, rest = ran.output.partition("collected 3 items")
-    assert "\nparity: NOTHING IS COMPARED, only bash runs (--parity-only)\n" in head
-    assert re.search(r"\n=+ parity: NOTHING IS COMPARED, only bash runs .*=+\n", rest)
+    assert "\nparity: NOTHING IS COMPARED: only bash runs (--parity-only)\n" in head
+    assert re.search(r"\n=+ parity: NOTHING IS COMPARED: only bash runs .*=+\n", rest)
     ran = run_pytest(directory, "--parity-only=python")
     assert (ran.status, ran.output.count("SyntaxError")) == (1, 2)
-    assert ran.output.count("NOTHING IS COMPARED, only python runs") == 2
+    assert ran.output.count("NOTHING IS COMPARED: only python runs") == 2
 
 
 def test_single_form_must_make_the_planned_calls(directory: Path) -> None:
@@ -234,7 +314,7 @@ def test_unknown_form_is_a_usage_error(directory: Path, more: tuple[str, ...]) -
     assert ran.status == pytest.ExitCode.USAGE_ERROR
     message = "--parity-only zsh: no such form; this pair has bash and python"
     assert re.search(rf"\n=+ parity: {message} =+\n", ran.output)
-    assert ran.output.count(f"\n{message}\n") == 2  # of the two tests that have a pair
+    assert ran.output.count(f"\n{message}\n") == 2  # once for each test that has a pair
     assert "Traceback" not in ran.output
     assert "1 passed, 2 errors" in ran.output
 
@@ -286,7 +366,7 @@ def test_nothing_to_keep(directory: Path) -> None:
 
 
 def test_options_end_with_the_session(directory: Path) -> None:
-    # Two sessions in one process, as started by an editor or a watcher.
+    # Two sessions in one process, as an editor or a watcher starts them.
     code = (
         "import pytest\nfrom oauthkit.parity import options\n"
         "pytest.main(['-q', '--parity-only', 'bash', '--parity-keep'])\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.parity_kit.programs import scripts
 
-from oauthkit.parity.format_values import alike, command, exit_status, readable
+from oauthkit.parity.format_values import alike, collapse, command, exit_status, numbers, readable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -296,6 +296,109 @@ def test_equal_calls_in_the_middle_are_omitted(tmp_path: Path) -> None:
 """ in report_of(tmp_path, same, python)
 
 
+def test_difference_of_several_calls_is_shown_once(tmp_path: Path) -> None:
+    bash = "for i in 1 2 3 4 5; do mail $i; done; umask 077; mail 6; umask 022; mail 7"
+    python = (
+        f"{CALL}os.environ['LC_ALL'] = 'C'\nfor i in range(1, 8):\n"
+        "    if i == 7: del os.environ['LC_ALL']\n"
+        "    if i in (1, 3): os.umask(0)\n"
+        "    call('mail', str(i))\n    os.umask(0o022)"
+    )
+    assert (
+        report_of(tmp_path, bash, python).replace(KEPT, "")
+        == """\
+bash and python differ in 3 places.
+
+1. calls 1 to 6, mail: environment LC_ALL
+     bash    (not set)
+     python  'C'
+
+2. calls 1, 3, mail: umask
+     bash    0022
+     python  0000
+
+3. call 6, mail: umask
+     bash    0077
+     python  0022
+"""
+    )
+
+
+def test_repeats_are_collapsed(tmp_path: Path) -> None:
+    bash = (
+        "for i in {1..30}; do df; sync; done; for i in {1..5}; do mail me; done; mail root\n"
+        "printf 'a\\n%.0s' {1..9}; printf 'b\\nc\\nd\\n%.0s' {1..4}"
+    )
+    python = (
+        f"{CALL}for i in range(30): call('df'); call('sync')\n"
+        "for i in range(4): call('mail', 'you')\ncall('mail', 'root')\n"
+        "print('a\\n' * 9 + 'b\\nc\\nd\\n' * 4, end='')"
+    )
+    assert (
+        report_of(tmp_path, bash, python).replace(KEPT, "")
+        == """\
+bash and python differ in 1 place.
+
+1. calls, in order
+     both    df
+     both    sync
+     both    ... these 2 lines 29 more times
+     bash    mail me
+     bash    ... 4 more times
+     python  mail you
+     python  ... 3 more times
+     both    mail root
+
+stdout of both:
+     a
+     ... 8 more times
+     b
+     c
+     d
+     ... these 3 lines 3 more times
+"""
+    )
+
+
+def test_equal_unplanned_calls_are_listed_once(tmp_path: Path) -> None:
+    pair = scripts(tmp_path, "for i in {1..40}; do mail a; done; mail b; mail a")
+    pair.stand_in("mail").exits(0)
+    with pytest.raises(AssertionError) as failure:
+        pair.run()
+    pair.close()
+    assert str(failure.value).startswith(
+        "both: unplanned call: mail a\n"
+        "      calls 2 to 40, 42 of mail; 1 planned: exits(exit=0); it got exit status 97\n"
+        "both: unplanned call: mail b\n      call 41 of mail; "
+    )
+
+
+def test_collapsed_lines_stand_for_all_lines() -> None:
+    lines = [*"aabbbcdcdcdeabcdabcdabcdabcdz", *"abcdeabcdeabcde"]
+    shown = collapse(lines)
+    assert sum(count for _, count in shown) == len(lines)
+    assert [line for line, _ in shown] == [
+        "a", "a", "b", "... 2 more times", "c", "d", "... these 2 lines 2 more times", "e",
+        "a", "b", "c", "d", "... these 4 lines 3 more times", "z", *"abcdeabcdeabcde",
+    ]  # fmt: skip
+    assert collapse([]) == []
+
+
+def test_omitted_lines_are_counted_before_they_are_collapsed(tmp_path: Path) -> None:
+    bash = "for i in {1..9}; do mail $i; mail $i; mail $i; done"
+    assert """
+     bash    mail 1
+     bash    ... 2 more times
+     bash    mail 2
+     bash    ... 2 more times
+     bash    mail 3
+     bash    ... 2 more times
+     bash    mail 4
+     bash    ... 15 more
+     bash    ... 2 more times
+""" in report_of(tmp_path, bash, f"{CALL}call('sync')")
+
+
 def test_differing_arguments_of_a_long_command_are_shown(tmp_path: Path) -> None:
     files = " ".join(f"/a/file/with/a/long/name/{number}" for number in range(20))
     bash = f"rsync -a {files} here"
@@ -355,6 +458,13 @@ def test_no_two_commands_look_alike() -> None:
 def test_exit_statuses() -> None:
     assert [exit_status(number) for number in (0, 137, -9, -15, -200)] == [
         "0", "137", "-9 (SIGKILL)", "-15 (SIGTERM)", "-200",
+    ]  # fmt: skip
+
+
+def test_lists_of_numbers() -> None:
+    lists = ([2], [2, 5], [1, 2, 3], [1, 2, 3, 4], [1, 3, 4, 5, 6, 9])
+    assert [numbers("call", found) for found in lists] == [
+        "call 2", "calls 2, 5", "calls 1, 2, 3", "calls 1 to 4", "calls 1, 3 to 6, 9",
     ]  # fmt: skip
 
 

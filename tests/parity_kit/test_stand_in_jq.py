@@ -110,9 +110,14 @@ FILES = {
     "expiry -0.5": expiry(b"-0.5"),
     "expiry -1.5": expiry(b"-1.5"),
     "expiry with a fraction": expiry(b"1767323045000.999"),
-    "expiry with an exponent": expiry(b"1.767323045e12"),
     "expiry of 15 digits": expiry(b"999999999999999"),
     "expiry of 16 digits": expiry(b"9999999999999998"),
+    "expiry missing": oauth(b'"accessToken":"a"'),
+}
+# Documents that only jq 1.6 treats this way: its parser is lenient, and its numbers are doubles.
+# Later versions print a number that they do not calculate with as it was written.
+FILES_OF_1_6 = {
+    "expiry with an exponent": expiry(b"1.767323045e12"),
     "expiry of 17 digits": expiry(b"12345678901234567"),
     "expiry of 31 digits": expiry(b"1" + b"0" * 30),
     "expiry of 31 other digits": expiry(b"1234567890123456789012345678901"),
@@ -121,10 +126,6 @@ FILES = {
     "expiry 1e999": expiry(b"1e999"),
     "expiry -1e999": expiry(b"-1e999"),
     "expiry 1e-999": expiry(b"1e-999"),
-    "expiry missing": oauth(b'"accessToken":"a"'),
-}
-# Documents that only jq 1.6 treats this way: its parser is lenient, and its numbers are doubles.
-FILES_OF_1_6 = {
     "BOM": b"\xef\xbb\xbf" + GOOD,
     "part of a BOM": b"\xef\xbb" + GOOD,
     "BOM alone": b"\xef\xbb\xbf",
@@ -190,6 +191,8 @@ def assert_same(path: Path) -> None:
     call: Any = Call("-c", jq.FILTER, str(path))
     status = jq.reads(call)
     assert call.stdout == real.stdout
+    if path.is_dir() and not IS_1_6:  # 1.8 prints an error, 1.7 does not. No version fails
+        real.stderr = call.stderr
     assert bool(call.stderr) == bool(real.stderr)
     # jq 1.6 exits with 4 if it cannot parse the input. Later versions exit with other statuses.
     assert status == real.returncode if IS_1_6 else bool(status) == bool(real.returncode)

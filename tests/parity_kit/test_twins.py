@@ -1,4 +1,4 @@
-"""The result is the same if both forms run at once in mount namespaces, or in turn."""
+"""The result is the same whether both forms run at once in mount namespaces, or in turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NEEDED = pytest.mark.skipif(
     not twins.are_possible() and os.environ.get("OAUTHKIT_REQUIRE_E2E") != "1",
-    reason="no mount namespaces may be made here",
+    reason="mount namespaces cannot be created here",
 )
 both_ways = pytest.mark.parametrize(
     "at_once", [pytest.param(True, marks=NEEDED), False], ids=["at once", "in turn"]
@@ -83,8 +83,8 @@ def test_only_the_hanging_form_is_killed(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as failure:
         pair.run()
     text = str(failure.value)
-    assert "bash: did not end within 1 s and was killed; still running:" in text
-    assert "python: did not end" not in text
+    assert "bash: did not finish within 1 s and was killed; still running:" in text
+    assert "python: did not finish" not in text
     assert "(SIGKILL)" in text
 
 
@@ -121,7 +121,7 @@ def test_process_in_its_own_namespace_is_found(
     pair = scripts(tmp_path, "exec unshare --mount sleep 600", "pass")
     pair.tool("unshare")
     pair.limit_s = 1.0
-    with pytest.raises(AssertionError, match="bash: did not end within 1 s") as failure:
+    with pytest.raises(AssertionError, match="bash: did not finish within 1 s") as failure:
         pair.run()
     assert "sleep 600" in str(failure.value)
     left = scripts(tmp_path / "left", "setsid unshare --mount sleep 600 & sleep 0.3", "pass")

@@ -1,4 +1,4 @@
-"""The example runs with the wheel, in its own environment."""
+"""The example and the manual's tests run in an environment that has only oauthkit[parity]."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+from tests.support.parity_kit.manual import write_project
 from tests.support.parity_kit.pytest_runs import run_pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/disk_alarm"
 
-# The report if the quotes of `mail -s "$subject" root` are missing.
+# The report if the quotes in `mail -s "$subject" root` are missing.
 REPORT = r"""
 bash and python differ in 1 place.
 
@@ -28,11 +31,14 @@ The sandboxes are kept (calls and streams: in the directory control):
      python  DIRECTORY/python"""
 
 
-def environment_with_the_wheel(directory: Path) -> Path:
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create a virtual environment with the wheel, offline. Return its interpreter.
 
-    All other packages are those of this test's environment.
+    The packages that the wheel's extra `parity` requires are those of this test's environment.
+    There are no others.
     """
+    directory = tmp_path_factory.mktemp("environment")
     built = directory / "built"
     execute(ROOT, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built))
     [wheel] = built.iterdir()
@@ -40,35 +46,63 @@ def environment_with_the_wheel(directory: Path) -> Path:
     python = directory / "venv/bin/python"
     pip = ("-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps")
     execute(directory, *pip, "--disable-pip-version-check", str(wheel))
-    others = directory / "others"
-    others.mkdir()
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if "oauthkit" not in entry.name and entry.suffix != ".pth":
-            (others / entry.name).symlink_to(entry)
     [packages] = (directory / "venv/lib").glob("python*/site-packages")
-    (packages / "others.pth").write_text(f"{others}\n")
+    [metadata] = packages.glob("oauthkit-*.dist-info")
+    for name in required(Distribution.at(metadata), "parity"):
+        for file in distribution(name).files or ():
+            top = file.parts[0]
+            if top != ".." and not (packages / top).exists():
+                (packages / top).symlink_to(str(distribution(name).locate_file(top)))
     return python
 
 
-def execute(directory: Path, *arguments: str) -> None:
+def required(root: Distribution, extra: str) -> set[str]:
+    """Return the names of the distributions that one requires with an extra, and their own."""
+    found: set[str] = set()
+    rest = [(root, extra)]
+    while rest:
+        one, its_extra = rest.pop()
+        for requirement in map(Requirement, one.requires or ()):
+            marker = requirement.marker
+            is_needed = marker is None or marker.evaluate({"extra": its_extra})
+            if is_needed and requirement.name not in found:
+                found.add(requirement.name)
+                rest.append((distribution(requirement.name), ""))
+    return found
+
+
+def execute(directory: Path, *arguments: str, python: str = sys.executable) -> None:
     """Run Python with these arguments. Raise AssertionError with its output if that fails."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=directory, check=False, timeout=300, text=True,
+        [python, *arguments], cwd=directory, check=False, timeout=300, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={"HOME": str(directory), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
 
 
-def test_example_runs_with_the_wheel_and_fails_if_broken(tmp_path: Path) -> None:
-    python = environment_with_the_wheel(tmp_path)
+def test_manual_runs_in_an_empty_directory(tmp_path: Path, python: Path) -> None:
+    write_project(tmp_path)
+    ran = run_pytest(tmp_path, python=str(python), autoload=True)
+    assert ran.status == 0, ran.output
+    plugins = re.search(r"^plugins: (.*)$", ran.output, re.MULTILINE)
+    assert plugins, ran.output
+    assert re.fullmatch(r"oauthkit-[\w.+]+", plugins[1])
+    execute(
+        tmp_path, "-c", "import sh, plumbum; import importlib.util as u\n"
+        "assert not u.find_spec('hypothesis') and not u.find_spec('xdist')",
+        python=str(python),
+    )  # fmt: skip
+
+
+def test_example_runs_with_the_wheel_and_fails_if_broken(tmp_path: Path, python: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__"))
 
     ran = run_pytest(copy, "--trace-config", python=str(python), autoload=True)
     assert ran.status == 0, ran.output
     assert re.search(r"^plugins: .*\boauthkit-\d", ran.output, re.MULTILINE)
-    assert re.search(rf"oauthkit.parity.plugin' from '{tmp_path}/venv/", ran.output)
+    assert re.search(rf"oauthkit.parity.plugin' from '{python.parents[1]}/", ran.output)
     passed = re.search(r"=+ (\d+) passed in ", ran.output)
     assert passed, ran.output
     assert int(passed[1]) == 20
@@ -77,7 +111,7 @@ def test_example_runs_with_the_wheel_and_fails_if_broken(tmp_path: Path) -> None
     text = script.read_text()
     assert text.count('"$subject"') == 1
     script.write_text(text.replace('"$subject"', "$subject"))
-    ran = run_pytest(copy, "--basetemp=kept", python=str(python))
+    ran = run_pytest(copy, "--basetemp=kept", python=str(python), autoload=True)
     assert ran.status == 1
     assert "10 failed, 10 passed" in ran.output
     shown = re.search(r"_+ test_full_disk_is_mailed _+\n.*?\n(E .*?)\n\n", ran.output, re.DOTALL)

@@ -1,4 +1,4 @@
-"""Each builtin does the same in shell.py and shell.bash."""
+"""Each builtin behaves the same in shell.py and shell.bash."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 few = settings(deadline=None, max_examples=25)
 
 NUMBERS = ["0", "1", "-1", "-0", "007", "0009", "-08", "999999999999999", "-999999999999999"]
-NO_NUMBERS = [
+INVALID_NUMBERS = [
     "", "-", "+1", " 1", "1 ", "1\n", "\n1", "1.5", "1e3", "0x10", "1_000", "--1", "a", "٣", "²",
     "1000000000000000", "-1000000000000000", "9" * 40, "BASH_VERSINFO[$(touch x)]", "1;2", "10#7",
 ]  # fmt: skip
@@ -54,20 +54,20 @@ def python_parse_int(text: str) -> Result:
 
 @few
 @given(texts(DIGITS, longest=8))
-@example(NUMBERS + NO_NUMBERS)
+@example(NUMBERS + INVALID_NUMBERS)
 def test_parse_int(inputs: list[str]) -> None:
     assert call_in_bash("parse_int", inputs) == [python_parse_int(text) for text in inputs]
 
 
-def test_parse_int_itself() -> None:
+def test_parse_int_in_python() -> None:
     for text in NUMBERS:
         assert shell.parse_int(text) == (0, int(text))
-    for text in NO_NUMBERS:
+    for text in INVALID_NUMBERS:
         assert shell.parse_int(text) == (1, 0)
 
 
 TOKENS = ["a", "Z9", "-._~+/", "a=", "a==", "sk-ant-oat01-A_b-c", "/"]
-NO_TOKENS = [
+INVALID_TOKENS = [
     "",
     "=",
     "=a",
@@ -87,18 +87,18 @@ NO_TOKENS = [
 
 @few
 @given(texts(["a", "Z", "0", "=", "-", ".", "_", "~", "+", "/", " ", "|", "&", "\\", "$", "ü"]))
-@example(TOKENS + NO_TOKENS)
+@example(TOKENS + INVALID_TOKENS)
 def test_is_b64token(inputs: list[str]) -> None:
     found = [result.status == 0 for result in call_in_bash("is_b64token", inputs)]
     assert found == [shell.is_b64token(text) for text in inputs]
 
 
-def test_is_b64token_itself() -> None:
-    assert [text for text in TOKENS + NO_TOKENS if shell.is_b64token(text)] == TOKENS
+def test_is_b64token_in_python() -> None:
+    assert [text for text in TOKENS + INVALID_TOKENS if shell.is_b64token(text)] == TOKENS
 
 
 UNIT_NAMES = ["a", "Z", "0", "my-unit", "a:b_c.d", "\\x2d", "_", "a" * 80]
-NO_UNIT_NAMES = [
+INVALID_UNIT_NAMES = [
     "", "-a", ".a", "a b", "a/b", "a@b", "ü", "\udcff", "a\n", "a\x1b", "a" * 81, "a$", "a*", "[a]",
 ]  # fmt: skip
 
@@ -107,14 +107,14 @@ NO_UNIT_NAMES = [
 @given(
     texts(["a", "Z", "0", ":", "_", ".", "-", "\\", "@", "/", " ", "\n", "ü", "\udcff", "a" * 80])
 )
-@example(UNIT_NAMES + NO_UNIT_NAMES)
+@example(UNIT_NAMES + INVALID_UNIT_NAMES)
 def test_is_unit_name(inputs: list[str]) -> None:
     found = [result.status == 0 for result in call_in_bash("is_unit_name", inputs)]
     assert found == [shell.is_unit_name(text) for text in inputs]
 
 
-def test_is_unit_name_itself() -> None:
-    names = UNIT_NAMES + NO_UNIT_NAMES
+def test_is_unit_name_in_python() -> None:
+    names = UNIT_NAMES + INVALID_UNIT_NAMES
     assert [text for text in names if shell.is_unit_name(text)] == UNIT_NAMES
 
 
@@ -145,7 +145,7 @@ def test_mask_secrets(inputs: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("text", "masked"), MASKED)
-def test_mask_secrets_itself(text: str, masked: str) -> None:
+def test_mask_secrets_in_python(text: str, masked: str) -> None:
     assert shell.mask_secrets(text) == masked
 
 
@@ -181,7 +181,7 @@ CONTROLS = [
     ("\x00\x1b\x7f\n"[1:], "???"),
     ("\x80\x9b\x9f", "???"),  # C1 in UTF-8
     ("\udc80\udc9b\udc9f", "???"),  # C1 as single bytes
-    ("À\udc9b", "À?"),  # its second byte is 0x80, but it is not a control
+    ("À\udc9b", "À?"),  # its second byte is 0x80, but it is not a control character
     ("é\udc9bx\udcff\udc9b", "é?x\udcff?"),
     ("\udca0\udcc2\udce2\udc82", "\udca0\udcc2\udce2?"),  # truncated
     ("\udce2\udc9bx\udcf0\udc9f\udc98", "\udce2?x\udcf0??"),
@@ -203,7 +203,7 @@ def test_replace_controls(inputs: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("text", "shown"), CONTROLS)
-def test_replace_controls_itself(text: str, shown: str) -> None:
+def test_replace_controls_in_python(text: str, shown: str) -> None:
     assert shell.replace_controls(text, "?") == shown
 
 
@@ -257,7 +257,7 @@ def test_absolute_in_a_deleted_directory(place: Path, capfd: pytest.CaptureFixtu
         shell.absolute("x")
     assert (
         capfd.readouterr().err
-        == "the working directory does not exist any more. Change to another one\n"
+        == "the working directory no longer exists. Change to another directory\n"
     )
 
 
@@ -354,6 +354,52 @@ def test_same_file(place: Path) -> None:
     assert [result.status == 0 for result in found] == [shell.same_file(*pair) for pair in pairs]
 
 
+# Bytes at the limits of UTF-8 (RFC 3629): first bytes, continuation bytes, and ASCII.
+UTF8_BYTES = bytes.fromhex(
+    "61 0a 80 8f 90 9f a0 bf c0 c1 c2 df e0 e1 ec ed ee ef f0 f1 f3 f4 f5 ff"
+)
+UTF8_PIECES = [bytes([byte]) for byte in UTF8_BYTES]
+UTF8_PIECES += [c.encode() for c in "\x80\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff"]
+# Too long, surrogates, above U+10FFFF, and cut off.
+INVALID = ("c080", "e08080", "e09fbf", "eda080", "edbfbf", "f0808080", "f08fbfbf", "f4908080",
+           "f5808080", "e282", "f09f98")  # fmt: skip
+UTF8_PIECES += map(bytes.fromhex, INVALID)
+
+
+@given(st.lists(st.lists(st.sampled_from(UTF8_PIECES), max_size=6), min_size=1, max_size=150))
+@settings(max_examples=20, deadline=None)
+def test_characters_are_counted_as_in_python(pieces: list[list[bytes]]) -> None:
+    texts = [b"".join(parts).decode("utf-8", "surrogateescape") for parts in pieces]
+    found = call_in_bash("count_characters", texts)
+    assert [result.reply for result in found] == [str(len(text)) for text in texts]
+
+
+def test_change_directory(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/b", "-", "-L", "x y", "n\n", "CDPATH/elsewhere"):
+        (place / name).mkdir(parents=True)
+    (place / "link").symlink_to("a/b")
+    (place / "loop").symlink_to("loop")
+    (place / "file").touch()
+    names = [
+        "a", "..", "a/b", "../..", "-", "-L", "../-L", "../link", "..", "../x y", "../n\n", "..",
+        "", "file", "loop", "none", "elsewhere", "x" * 300, "./" * 3000, ".", "./.", "//",
+        str(place),
+    ]  # fmt: skip
+    monkeypatch.chdir(place)
+    statuses, directories = [], []
+    for name in names:
+        statuses.append(shell.change_directory(name))
+        directories.append(f"{Path.cwd()}/")
+    source = LIBRARY.read_text("utf-8")
+    source += 'both() {\n  change_directory "$1"\n  set -- "$?"\n'
+    source += '  REPLY=$(readlink -n /proc/self/cwd; echo /)\n  return "$1"\n}\n'
+    env = {"CDPATH": f"{place}/CDPATH", "OLDPWD": "/usr"}
+    found = call_in_bash("both", names, source=source, cwd=place, env=env)
+    assert [result.status for result in found] == statuses
+    assert [result.reply for result in found] == directories
+    assert {*statuses} == {0, 1}
+
+
 @pytest.mark.parametrize("kind", ["directory", "missing", "fifo"])
 def test_not_a_file(place: Path, kind: str) -> None:
     path = place / "thing"
@@ -371,14 +417,14 @@ def test_not_a_file(place: Path, kind: str) -> None:
     assert printed == "(1, '')"
 
 
-def test_failed_read_clears_the_text_of_the_call_before(place: Path) -> None:
+def test_failed_read_clears_the_text_of_the_previous_call(place: Path) -> None:
     source = LIBRARY.read_text("utf-8") + 'both() {\n  REPLY=before\n  read_file "$1"\n}\n'
     assert call_in_bash("both", [f"{place}/none"], source=source) == [Result(1, "")]
 
 
 @pytest.mark.parametrize("has_writer", [False, True])
 def test_fifo_in_place_of_a_file_does_not_block(place: Path, has_writer: bool) -> None:
-    """Another user has replaced the file between the check and the open, in the Python form."""
+    """In the Python form, another user replaces the file between the check and the open."""
     path = place / "thing"
     os.mkfifo(path)
     program = (
@@ -418,7 +464,7 @@ def test_escape_unit() -> None:
 def test_escape_unit_matches_systemd(path: str) -> None:
     program = shutil.which("systemd-escape")
     if program is None:
-        pytest.skip("no systemd-escape: apt install systemd")
+        pytest.skip("systemd-escape not found in PATH. Install it: apt install systemd")
     argv = [os.fsencode(program), b"--path", os.fsencode(path)]
     done = subprocess.run(argv, capture_output=True, check=True)
     assert shell.escape_unit(path) == done.stdout.decode().removesuffix("\n")
@@ -460,7 +506,7 @@ def test_write_file(inputs: list[str]) -> None:
 
 
 def create_file(form: str, *call: str) -> tuple[int, str]:
-    """Create a file in one of the forms. Return the status and the mode of the model."""
+    """Create a file in one of the forms. Return the status and the model's mode."""
     if form == "python":
         return shell.create_file(*call)
     (result,) = call_in_bash("create_file", [call], env={"PATH": local.env["PATH"]})
@@ -468,7 +514,7 @@ def create_file(form: str, *call: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
-def test_create_file_where_something_has_the_name(place: Path, form: str) -> None:
+def test_create_file_at_an_existing_path(place: Path, form: str) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     (place / "file").write_text("kept", encoding="utf-8")
     (place / "link").symlink_to("file")
@@ -528,7 +574,7 @@ def test_create_file_restores_umask_and_options(place: Path, status_file: str, m
     assert call_in_bash("both", [f"{place}/new"], source=source) == [Result(0, mask)]
 
 
-# Create the file $1 that another process makes first, with $2, after the check that it is missing.
+# Create the file $1. After the check that it is missing, the code $2 creates it first.
 LATE_FILE = """
 both() {
   local file=$1 make=$2
@@ -552,11 +598,16 @@ def test_file_that_appears_after_the_check_is_kept(place: Path, make: str) -> No
     assert (place / "new").is_symlink() or (place / "new").read_text("utf-8") == "theirs"
 
 
-def test_programs_of_create_file_get_no_descriptors(place: Path) -> None:
+@pytest.mark.parametrize("copies", ["cp", "chmod"])
+def test_programs_of_create_file_inherit_no_descriptors(place: Path, copies: str) -> None:
     text = '#!/bin/bash\nprintf "%s\\n" /proc/$$/fd/* >"$0.fds"\nexec "/usr/bin/${0##*/}" "$@"\n'
     (place / "bin").mkdir()
-    for name in ("chmod", "stat", "cp"):
-        (place / "bin" / name).write_text(text, encoding="utf-8")
+    used = ["chmod", "stat", "cp", *(["ls", "chown"] if copies == "chmod" else [])]
+    for name in used:
+        is_broken = name == "cp" and copies == "chmod"
+        (place / "bin" / name).write_text(
+            text.replace("exec ", "exit 1 # ") if is_broken else text, encoding="utf-8"
+        )
         (place / "bin" / name).chmod(0o755)
     (place / "model").touch(mode=0o640)
     source = LIBRARY.read_text("utf-8")
@@ -565,7 +616,7 @@ def test_programs_of_create_file_get_no_descriptors(place: Path) -> None:
     env = {"PATH": str(place / "bin")}
     found = call_in_bash("both", calls, source=source, env=env)
     assert found == [Result(0, ""), Result(0, "640")]
-    for name in ("chmod", "stat", "cp"):
+    for name in used:
         lines = (place / "bin" / f"{name}.fds").read_text(encoding="utf-8").split()
         # 3 is the directory that is listed, and 255 is the script.
         assert {Path(line).name for line in lines} <= {"0", "1", "2", "3", "255"}
@@ -575,7 +626,7 @@ def test_programs_of_create_file_get_no_descriptors(place: Path) -> None:
 @pytest.mark.parametrize(
     ("owner", "mode", "status"), [(0, 0o600, 1), (0, 0o644, 0), (4321, 0o644, 2)]
 )
-def test_create_file_like_one_of_another_user(owner: int, mode: int, status: int) -> None:
+def test_create_file_with_a_model_of_another_user(owner: int, mode: int, status: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o777)
         Path(directory, "model").touch(mode)
@@ -598,9 +649,8 @@ def test_create_file_in_a_directory_with_a_default_acl(
     (place / "model").touch()
     (place / "model").chmod(mode)
     # user::rw- user:1234:rwx group::rwx mask::rwx other::---
-    entries = [(1, 6, 0), (2, 7, 1234), (4, 7, 0), (16, 7, 0), (32, 0, 0)]
-    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
-    os.setxattr(place, "system.posix_acl_default", acl)
+    entries = acl((1, 6, 0), (2, 7, 1234), (4, 7, 0), (16, 7, 0), (32, 0, 0))
+    os.setxattr(place, "system.posix_acl_default", entries)
     assert create_file(form, f"{place}/new", "x", model and f"{place}/model", "")[0] == 0
     assert stat.S_IMODE((place / "new").stat().st_mode) == mode
     # With mode 600, an ACL has no effect, because its mask is empty.
@@ -611,7 +661,7 @@ def test_create_file_in_a_directory_with_a_default_acl(
 @pytest.mark.parametrize(
     "content", [None, b"", b"old", b"old\n", b"old\0", b"old\n\0", b"another file\n"]
 )
-def test_create_file_like_one_that_has_changed(
+def test_create_file_with_a_model_that_has_changed(
     place: Path, form: str, content: bytes | None
 ) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
@@ -632,7 +682,7 @@ def test_content_of_the_model_is_not_a_pattern(place: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
-def test_create_file_like_a_symbolic_link(place: Path, form: str) -> None:
+def test_create_file_with_a_symbolic_link_as_its_model(place: Path, form: str) -> None:
     """A symbolic link may have replaced the file after it was read."""
     local.env["PATH"] = "/usr/bin:/bin"
     (place / "target").write_text("old", encoding="utf-8")
@@ -650,6 +700,61 @@ def test_root_creates_a_file_for_another_user(place: Path, form: str) -> None:
     assert create_file(form, f"{place}/new", "x", f"{place}/model", "") == (0, "600")
     info = (place / "new").stat()
     assert (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (1234, 4321, 0o600)
+
+
+def like_uutils(directory: Path) -> None:
+    """Make the programs of a host with uutils, whose cp(1) cannot copy to an open file."""
+    (directory / "bin").mkdir()
+    for name in ("stat", "ls", "chown", "chmod", "cp"):
+        (directory / "bin" / name).symlink_to("/bin/false" if name == "cp" else f"/bin/{name}")
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """Return an access control list as an extended attribute: tag, permissions, user or group."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("mode", [0o400, 0o640, 0o644, 0o664])
+def test_create_file_with_a_cp_that_cannot_copy_to_an_open_file(
+    place: Path, form: str, mode: int
+) -> None:
+    like_uutils(place)
+    local.env["PATH"] = str(place / "bin")
+    (place / "model").touch()
+    (place / "model").chmod(mode)
+    if os.getuid() == 0:
+        os.chown(place / "model", 1234, 4321)
+    found = create_file(form, f"{place}/new", "x", f"{place}/model", "")
+    assert found == (0, f"{mode:o}")
+    assert (place / "new").read_bytes() == b"x"
+    wanted, info = (place / "model").stat(), (place / "new").stat()
+    assert info.st_mode == wanted.st_mode
+    assert (info.st_uid, info.st_gid) == (wanted.st_uid, wanted.st_gid)
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize(
+    ("listed", "mode"), [("model", 0o640), ("directory", 0o640), ("directory", 0o600)]
+)
+def test_create_file_with_such_a_cp_and_an_access_control_list(
+    place: Path, form: str, listed: str, mode: int
+) -> None:
+    """Without cp, the model's list would be lost, and the directory's default list would apply."""
+    like_uutils(place)
+    local.env["PATH"] = str(place / "bin")
+    (place / "model").touch()
+    (place / "model").chmod(mode)
+    entries = acl((1, 6, 0), (2, 4, 1234), (4, 4, 0), (16, 4, 0), (32, 0, 0))
+    if listed == "model":
+        os.setxattr(place / "model", "system.posix_acl_access", entries)
+    else:
+        os.setxattr(place, "system.posix_acl_default", entries)
+    is_created = mode == 0o600  # a list has no effect then
+    wanted = (0, "600") if is_created else (1, "")
+    assert create_file(form, f"{place}/new", "secret", f"{place}/model", "") == wanted
+    assert (place / "new").read_bytes() == (b"secret" if is_created else b"")
+    assert stat.S_IMODE((place / "new").stat().st_mode) & 0o077 == 0 or not is_created
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
@@ -840,7 +945,7 @@ def test_link_whose_owner_changes_after_the_open(
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(("owner", "is_foreign"), [(0, False), (1234, False), (4321, True)])
-def test_whose_links_another_user_than_root_follows(
+def test_links_that_a_user_other_than_root_follows(
     monkeypatch: pytest.MonkeyPatch, owner: int, is_foreign: bool
 ) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
@@ -904,7 +1009,7 @@ def test_names_that_start_with_a_hyphen(place: Path, form: str) -> None:
     assert create_file(form, "-new", "x", "-model", "old") == (0, "640")
 
 
-# Set REPLY to how many more files are open after the call of open_log.
+# Set REPLY to the number of files that open_log leaves open.
 OPEN_FILES = """
 both() {
   local before=(/proc/$$/fd/*) after status
@@ -933,7 +1038,7 @@ def test_link_that_leads_elsewhere_after_the_open(place: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
 @pytest.mark.usefixtures("place")
-def test_device_is_a_log_and_a_lock_of_any_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_user_can_use_a_device_as_log_and_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     text = LIBRARY.read_text("utf-8") + "open_log /dev/null && take_lock /dev/full 5\n"
     argv = ["/bin/bash", "-c", text]
@@ -1032,7 +1137,8 @@ PRINTS = [
     "head -c 100000 /dev/zero",
     *[f"head -c {n} /dev/zero | tr '\\0' {c}; printf 'a-b.c~%s' '{end}'" for n, c, end in (
         (8185, "' '", ""), (8186, "' '", ""), (8187, "' '", ""), (8185, "x", "x"), (8184, "x", "x"),
-        (8180, "'\\n'", "\n\n\n"), (8186, "'\\0'", ""), (8185, "'\\0'", "!"), (8184, "'\\0'", "!!")
+        (8180, "'\\n'", "\n\n\n"), (8186, "'\\0'", ""), (8185, "'\\0'", "!"), (8184, "'\\0'", "!!"),
+        (7000, "' '", "x" * 2000),
     )],
     "sleep 600 & echo $! >>pids; echo left behind",
     # for more than a second in total, but with output in each second
@@ -1129,14 +1235,14 @@ def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
 
 @pytest.mark.parametrize("wait", ['lock_directory "$1" 0', "run_limited 60 5 true"])
 def test_signal_after_a_wait_is_not_passed_on(place: Path, wait: str) -> None:
-    """The process ID may be another process's by then; test_unit.py has the Python half."""
+    """By then, another process may have the process ID. test_unit.py has the Python half."""
     source = LIBRARY.read_text("utf-8")
     source += f"both() {{\n  {wait}\n  kill() {{\n    REPLY+=$*\n  }}\n  end_command\n}}\n"
     assert call_in_bash("both", [str(place)], source=source) == [Result(0, "")]
 
 
 @pytest.mark.parametrize(("end", "status"), [("exit 5", 5), ("kill -KILL $$", 137)])
-def test_flock_of_a_directory_prints_nothing_and_gets_no_descriptors(
+def test_flock_of_a_directory_prints_nothing_and_inherits_no_descriptors(
     place: Path, end: str, status: int
 ) -> None:
     flock = place / "bin" / "flock"
@@ -1166,8 +1272,8 @@ def test_write_that_fails_does_not_end_the_run(place: Path, write: str) -> None:
     assert (done.returncode, done.stdout) == (0, b"on\n")
 
 
-def test_id_gets_no_lock(place: Path) -> None:
-    """The variable UID of the caller is not trusted, so id(1) is asked."""
+def test_id_does_not_inherit_the_lock(place: Path) -> None:
+    """The caller's UID variable is not trusted, so id(1) is called."""
     program = place / "bin" / "id"
     program.parent.mkdir()
     text = '#!/bin/bash\nprintf "%s\\n" /proc/$$/fd/* >"$0.fds"\necho 7\n'
@@ -1254,9 +1360,10 @@ now_ms; timestamp 0; parse_int -1; is_b64token x; is_unit_name x
 replace_controls $'a\\xc3\\xbc\\x9f' x; add_secret 'a secret of 20 bytes'; mask_secrets sk-ant-x
 absolute x/../y; read_file library
 write_file new x; create_file other x new x; is_foreign_link link; own_temporary new
-same_file new new; open_log log; log_size; log x; log_error x; complain x; take_lock lock 0
-lock_directory . 0; unlock_directory; run_limited 60 5 sh -c 'echo x'; end_command; get_env HOME
-user_id; escape_unit /a/ä; find_program sh; script_path; own_command x
+same_file new new; change_directory .; open_log log; log_size; log x; log_error x; complain x
+take_lock lock 0; lock_directory . 0; unlock_directory; run_limited 60 5 sh -c 'echo x'; end_command
+get_env HOME; user_id; escape_unit /a/ä; find_program sh; script_path; own_command x
+split_lines $'a\nb'; sorted_glob . '*'; count_characters ü; read_stdin </dev/null
 """
 
 
@@ -1274,7 +1381,7 @@ def test_builtins_set_only_the_declared_variables(place: Path) -> None:
 
 
 def call_with_ifs(builtin: str, *call: str, functions: str = "", log: str = "") -> Result:
-    """Call a bash body with an IFS that would split its values, if they were not quoted."""
+    """Call a bash body with an IFS that would split its values if they were unquoted."""
     source = LIBRARY.read_text("utf-8") + 'IFS=" 0123456789"\n' + functions
     env = {"PATH": "/usr/bin:/bin", "TZ": "UTC0"}
     (result,) = call_in_bash(builtin, [call], source=source, env=env, log=log)

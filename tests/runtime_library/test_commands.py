@@ -158,7 +158,7 @@ def test_environment_is_local_env() -> None:
 
 
 @pytest.mark.parametrize("extra", [":{bin}/", ":/no//such/./x/", "::", ":a/../bin", ":~"])
-def test_path_reaches_every_program_as_it_is(tools: Path, extra: str) -> None:
+def test_path_reaches_every_program_unchanged(tools: Path, extra: str) -> None:
     path = f"{tools}{extra.format(bin=tools)}"
     local.env["PATH"] = path
     for _ in range(2):

@@ -175,7 +175,7 @@ def test_link_that_has_become_the_lock_is_rejected(
 
 
 @pytest.mark.parametrize("wait_s", [0, 3])
-def test_lock_is_waited_for(host: Host, wait_s: int) -> None:
+def test_wait_for_a_lock(host: Host, wait_s: int) -> None:
     path = host.root / "lock"
     with path.open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -341,11 +341,15 @@ def test_output_is_limited_and_the_command_does_not_notice(place: Path) -> None:
 
 @pytest.mark.usefixtures("_real_tools")
 @pytest.mark.parametrize(
-    ("word", "kept"), [("s" * 90, ""), (r"s" * 89 + r"\0", ""), ("s" * 88, "s" * 88)]
-)
-def test_word_that_the_limit_cuts_is_dropped(word: str, kept: str) -> None:
-    command = sh["-c", f"head -c 8100 /dev/zero | tr '\\0' ' '; printf '.. {word}'"]
-    assert shell.run_limited(60, 5, command) == (0, " " * 8100 + ".. " + kept)
+    ("blanks", "word", "kept"),
+    [
+        (8100, "s" * 90, ""), (8100, r"s" * 89 + r"\0", ""), (8100, "s" * 88, "s" * 88),
+        (7000, "s" * 2000, ""),
+    ],
+)  # fmt: skip
+def test_word_that_the_limit_cuts_is_dropped(blanks: int, word: str, kept: str) -> None:
+    command = sh["-c", f"head -c {blanks} /dev/zero | tr '\\0' ' '; printf '.. {word}'"]
+    assert shell.run_limited(60, 5, command) == (0, " " * blanks + ".. " + kept)
 
 
 @pytest.mark.usefixtures("_real_tools")
@@ -408,7 +412,7 @@ def test_limit_ends_the_whole_group(place: Path) -> None:
 
 
 @pytest.mark.usefixtures("_real_tools")
-def test_background_child_is_not_waited_for(place: Path) -> None:
+def test_background_child_delays_nothing(place: Path) -> None:
     command = sh["-c", f"sleep 600 & echo $! >'{place}/pid'; echo said"]
     assert shell.run_limited(60, 5, command) == (0, "said")
     pid = int((place / "pid").read_text(encoding="utf-8"))

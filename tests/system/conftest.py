@@ -1,4 +1,4 @@
-"""A user manager for each test under a real systemd, and real mounts."""
+"""Fixtures for a real systemd user manager and for real mounts."""
 
 from __future__ import annotations
 

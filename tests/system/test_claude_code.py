@@ -31,7 +31,7 @@ DOTENV_BEFORE = "NAME=value\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-before
 DOTENV_RENEWED = f"NAME=value\nCLAUDE_CODE_OAUTH_TOKEN={RENEWED.access}\nOTHER=1"
 SUCCESS = "Claude CLI refreshed token successfully"
 RETRY_S = 300
-# The exit status at the limit is 124, or 137 if claude did not end within its grace period.
+# The exit status at the limit is 124, or 137 if claude did not finish within its grace period.
 FAILED = r"claude CLI refresh failed \(exit {}\)\. User may need to run 'claude login'\."
 # claude has 55 s and 5 s of grace. The rest is for all other steps on a busy machine.
 LIMIT_S = 55 + 5 + 30
@@ -41,7 +41,7 @@ RENEWED_LIMIT_S = 10
 FULL_DISK = """
 directory=${1%/*} login=$(cat "$1") && mount -t tmpfs -o size=2m tmpfs "$directory" || exit 98
 printf %s "$login" >"$1" && ! head -c 3M /dev/zero >"$directory/full" 2>/dev/null || exit 98
-truncate -s "-$2" "$directory/full" || exit 98
+truncate "--size=-$2" "$directory/full" || exit 98
 shift 2
 exec "$@"
 """
@@ -75,6 +75,15 @@ def assert_renewed(project: Project, run: Run) -> None:
     assert asked.host in TOKEN_HOSTS
     assert asked.json["grant_type"] == "refresh_token"
     assert asked.json["refresh_token"] == LOGIN.refresh
+
+
+def assert_no_warning(run: Run) -> None:
+    """Assert that the log has no warning, except that claude needed more than its 5 s.
+
+    It gets 5 s after the renewal, and needs longer on a busy machine.
+    """
+    late = "WARN: claude exited 124 after it had renewed the token"
+    assert [warning for warning in run.warnings if warning != late] == [], run.story
 
 
 def assert_failed(project: Project, run: Run, error: str, *more: str) -> None:
@@ -151,11 +160,11 @@ def test_expired_token_is_renewed(project: Project) -> None:
     run = project.refresh()
     assert_renewed(project, run)
     assert run.called("claude") == [["-p", "ok", "--no-session-persistence"]]
-    assert run.warnings == [], run.story
+    assert_no_warning(run)
     assert project.login()["refreshToken"] == RENEWED.refresh
 
 
-@pytest.mark.parametrize("version", [CURRENT, OLD])
+@pytest.mark.parametrize("version", [CURRENT, OLD], ids=["current", OLD])
 def test_empty_config_dir_is_ignored(project: Project, version: str) -> None:
     # claude itself uses it as the directory in which it runs.
     project.use_claude(version)
@@ -192,7 +201,7 @@ def test_variable_that_shadows_the_login_does_not_reach_claude(
     for request in loopback.asked(MESSAGES_PATH):
         assert request.headers["authorization"] == f"Bearer {RENEWED.access}"
         assert "x-api-key" not in request.headers
-    assert run.warnings == [], run.story
+    assert_no_warning(run)
 
 
 def test_rejected_login(project: Project, loopback: Loopback) -> None:

@@ -25,7 +25,7 @@ FORMS = pytest.mark.parametrize("form", ["bash", "python"])
 def loopback(tmp_path: Path) -> Iterator[Loopback]:
     with Loopback(Plan(FIRST, SECOND), tmp_path).running() as served:
         yield served
-    assert served.rejected == [], "a host was asked that is not served here"
+    assert served.rejected == [], "claude sent a request to a host that is not served here"
 
 
 @FORMS

@@ -28,7 +28,7 @@ def test_status_shows_the_refresh_timer(tmp_path: Path) -> None:
             assert "no run is scheduled" in json.loads(before.stdout)["warnings"][-1]
 
             assert project.start(env=project.environment(shim=False)).returncode == 0
-            # Also without the bus address in the environment.
+            # This works even without the bus address in the environment.
             bare = {"HOME": str(home), "PATH": manager.environment()["PATH"]}
             for env in (None, bare):
                 done = manager.run(argv, env=env)
@@ -36,7 +36,7 @@ def test_status_shows_the_refresh_timer(tmp_path: Path) -> None:
                 data = json.loads(done.stdout)
                 assert data["next_run"] == {
                     "unit": f"{UNIT}.timer", "at_s": expires_at_ms // 1000 - 1800, "timers": 1,
-                    "of_another": None, "is_running": False, "by_cron": False, "problem": None,
+                    "foreign_timer": None, "is_running": False, "by_cron": False, "problem": None,
                 }  # fmt: skip
                 assert data["warnings"] == []
     except ManagerUnavailableError as why:

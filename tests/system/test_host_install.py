@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +125,58 @@ def test_stopped_chain_continues_and_survives_a_restart(home: Path, tmp_path: Pa
         again.__exit__(None, None, None)
 
 
+def kill_run(project: Project) -> None:
+    """Kill a run of the installed unit before it starts a timer. systemd waits for its restart."""
+    manager = project.manager
+    manager.systemctl("stop", f"{UNIT}.timer")
+    project.login(life_s=-60)
+    project.save_plan(kills=[0])
+    manager.systemctl("start", "--no-block", f"{HEAL}.service")
+    wait_until(
+        lambda: "SubState=auto-restart" in manager.systemctl("show", f"{HEAL}.service"),
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"the run is killed\n{project.report()}",
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_killed_run_of_the_installed_unit_is_restarted(
+    manager: UserManager, home: Path, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install", "--form", form).returncode == 0, project.report()
+    shown = manager.systemctl("show", "--property=RestartUSec", "--value", f"{HEAL}.service")
+    assert shown.strip() == "7min"
+    drop_in = home / f".config/systemd/user/{HEAL}.service.d/soon.conf"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("[Service]\nRestartSec=10\n", encoding="utf-8")
+    manager.systemctl("daemon-reload")
+    kill_run(project)
+    wait_until(
+        lambda: bool(chain(manager)),
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"the chain continues\n{project.report()}",
+    )
+    calls = project.claude_calls()
+    assert [call["service"] for call in calls] == [f"{HEAL}.service"] * 2, project.report()
+
+
+def test_install_does_not_wait_for_the_restart_of_a_killed_run(
+    manager: UserManager, tmp_path: Path
+) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0, project.report()
+    kill_run(project)
+    found = oauthkit(project, "doctor").stdout
+    assert f" ok   timer: a run was killed. systemd starts {HEAL}.service again" in found, found
+    began_s = time.monotonic()
+    assert oauthkit(project, "install").returncode == 0, project.report()
+    assert time.monotonic() - began_s < 300, "install waited 7 min for the restart"
+    assert len(chain(manager)) == 1, project.report()
+
+
 @pytest.mark.parametrize("name", ["two words", "$HOME %h \\x20", 'it\'s a "project"', "a\nb"])
 def test_any_path_and_settings(manager: UserManager, tmp_path: Path, name: str) -> None:
     root = tmp_path / "projects" / name
@@ -158,7 +211,7 @@ def test_status_and_doctor_report_timers(manager: UserManager, tmp_path: Path) -
     other = Project(manager, tmp_path / "other", "bash")
     other.login(life_s=LONG_LIFE_S)
     data = json.loads(oauthkit(other, "status", "--json").stdout)
-    assert data["next_run"]["of_another"] == f"{HEAL}.timer belongs to {project.root}"
+    assert data["next_run"]["foreign_timer"] == f"{HEAL}.timer belongs to {project.root}"
     fix = f" install --project {other.root} --unit oauth-refresh-other\n"
     assert fix in oauthkit(other, "doctor").stdout
 
@@ -257,7 +310,7 @@ def test_uninstall_of_a_project_that_was_removed(
     assert manager.timers().keys() == {"of-kept.timer", "of-kept-heal.timer"}
     done = oauthkit(gone, "uninstall")
     assert done.returncode == 2
-    assert done.stderr.endswith(" is not a directory: give --project DIR\n")
+    assert done.stderr.endswith(" is not a directory: pass --project DIR\n")
 
 
 def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
@@ -353,3 +406,31 @@ def test_journal_has_the_reason_of_a_failure(
     manager.systemctl("start", f"{HEAL}.service")
     assert "WARN" not in "".join(manager.journal("nanoclaw-oauth-refresh*"))
     assert messages() == [reason]  # a successful run prints nothing
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_journal_has_the_last_lines_of_a_failed_claude(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    manager.start_journal()
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install", "--form", form).returncode == 0
+    printed = "".join(f"line {number} sk-ant-made-up\n" for number in range(7))
+    project.save_plan(lives_s={"0": None}, claude_prints=printed)
+    project.login(life_s=-60)
+    manager.systemctl("start", "--no-block", f"{HEAL}.service")
+
+    def messages() -> list[str]:
+        shown = manager.journal("nanoclaw-oauth-refresh*")
+        return [line.partition(" ")[2] for line in shown]
+
+    wait_until(
+        lambda: any(text.startswith("ERROR: ") for text in messages()),
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"{messages()}\n{project.report()}",
+    )
+    assert messages() == [
+        *(f"claude: line {number} sk-ant-***" for number in range(2, 7)),
+        "ERROR: claude CLI refresh failed (exit 1). User may need to run 'claude login'.",
+    ]

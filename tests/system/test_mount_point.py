@@ -1,4 +1,4 @@
-"""A .env that is mounted by itself, as a container tool mounts a file."""
+"""A .env that is a mount point, because a container tool mounted the single file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOOLS = (
     "stat",
     "sync",
 )
-# Bind-mount $1 as $2, and run the rest.
+# Bind-mount $1 at $2, and run the remaining arguments as a command.
 MOUNTED = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 LIMIT_S = 60
 
@@ -64,7 +64,7 @@ class MountedProject:
         (self.source / ".env").write_text(BEFORE, "utf-8")
 
     def refresh(self, source: Path, target: Path, **given: str) -> int:
-        """Refresh with `source` mounted as `target`, and these settings. Return the exit status."""
+        """Refresh with `source` mounted at `target`, and these settings. Return the exit status."""
         script = str(self.project / SCRIPT)
         python = [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.project)]
         argv = [str(self.tools / "bash"), script] if self.form == "bash" else python
@@ -77,7 +77,7 @@ class MountedProject:
         )
         return done.returncode
 
-    def said(self) -> list[str]:
+    def log_lines(self) -> list[str]:
         """Return the log's lines, without their times."""
         return [line.partition(" ")[2] for line in self.log.read_text("utf-8").splitlines()]
 
@@ -97,7 +97,7 @@ def test_mounted_file_is_reported_and_unchanged(tmp_path: Path, form: str, name:
     assert mounted.refresh(source, mounted.dotenv) == 1
     problem = "is a mount point and cannot be replaced. Mount its directory instead"
     shown = str(mounted.dotenv).replace("\t", "?")
-    assert f"ERROR: {shown} {problem}" in mounted.said()
+    assert f"ERROR: {shown} {problem}" in mounted.log_lines()
     assert source.read_text("utf-8") == BEFORE
     after = source.stat()
     assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (
@@ -115,16 +115,16 @@ def test_mounted_file_in_a_linked_directory_is_reported(tmp_path: Path, form: st
     dotenv = f"{tmp_path}/link/.env"
     assert mounted.refresh(mounted.source / ".env", mounted.dotenv, OAUTHKIT_DOTENV=dotenv) == 1
     problem = "is a mount point and cannot be replaced. Mount its directory instead"
-    assert f"ERROR: {dotenv} {problem}" in mounted.said()
+    assert f"ERROR: {dotenv} {problem}" in mounted.log_lines()
 
 
 @needs_mounts
 def test_mounted_directory_gets_the_token(tmp_path: Path, form: str) -> None:
-    """The fix for a mounted file: mount its directory, and let .env lead there."""
+    """The fix for a mounted file: mount its directory, and make .env a link into it."""
     mounted = MountedProject(tmp_path, form)
     (mounted.project / "settings").mkdir()
     mounted.dotenv.symlink_to("settings/.env")
     assert mounted.refresh(mounted.source, mounted.project / "settings") == 0
     assert (mounted.source / ".env").read_text("utf-8") == AFTER
     assert [*mounted.source.iterdir()] == [mounted.source / ".env"]
-    assert not [line for line in mounted.said() if line.startswith("ERROR")]
+    assert not [line for line in mounted.log_lines() if line.startswith("ERROR")]

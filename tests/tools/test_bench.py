@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.bench_world import CHECKOUT, SCRIPT
-from tools.bench import bench, compile_time
+from tests.support.system.etcd_cluster import missing_programs
+from tests.support.system.systemd_manager import skip_or_fail
+from tools.bench import bench, compile_time, fleet
 
 from oauthkit.compiler.driver import compile_text, load_standard_library
 from oauthkit.compiler.lint import verify
@@ -53,7 +55,7 @@ def test_failing_script_is_not_timed(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("arguments", [["--runs", "0"], ["--runs", "x"], ["--against", "/none"]])
-def test_wrong_usage(arguments: list[str]) -> None:
+def test_usage_error(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         bench.main(arguments)
     assert caught.value.code == 2
@@ -96,3 +98,12 @@ def test_closed_pipe_ends_it_quietly(program: ModuleType, arguments: list[str]) 
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_followers_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    if missing := missing_programs():
+        skip_or_fail(f"not installed: {', '.join(missing)}. Run scripts/setup")
+    assert fleet.main(["--rounds", "1", "--followers", "1", "--forms", "bash"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"bash, 1 follower\(s\): from put to \.env median \d+\.\d\d s", shown)
+    assert re.search(r"bash: {'get': \d+, 'watch': 12} per hour", shown)

@@ -1,4 +1,4 @@
-"""scripts/demo shows what happened, and removes its files and processes."""
+"""scripts/demo shows what happened, removes its files, and stops its processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ESCAPE = "\033["
 def place(tmp_path: Path) -> Path:
     """Return a directory with a copy of the demo's input, so that a test can change it."""
     if shutil.which("jq") is None:
-        pytest.skip("this system lacks jq: sudo apt-get install -y jq")
+        pytest.skip("jq not found in PATH. Install it: sudo apt-get install -y jq")
     for name in ("tools/demo.py", "scripts/oauth/refresh.sh"):
         (tmp_path / name).parent.mkdir(parents=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -90,7 +90,7 @@ def test_difference_is_shown(place: Path, part: str, other: str) -> None:
     script = place / "scripts/oauth/refresh.sh"
     text = script.read_text()
     if part not in text:
-        pytest.fail(f"the script has no {part!r} any more")
+        pytest.fail(f"the script no longer contains {part!r}")
     script.write_text(text.replace(part, other))
     result = run(place)
     assert result.returncode == 1, result.stdout
@@ -170,7 +170,7 @@ def test_closed_pipe_causes_no_traceback(place: Path) -> None:
 def test_missing_jq_is_reported_with_an_install_command(place: Path) -> None:
     result = run(place, PATH=str(place))
     assert result.returncode == 1
-    assert result.stderr == "demo: this system lacks jq: sudo apt-get install -y jq\n"
+    assert result.stderr == "demo: jq not found in PATH. Install it: sudo apt-get install -y jq\n"
 
 
 @pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("-h", 0), ("x", 2)])

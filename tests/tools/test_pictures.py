@@ -8,17 +8,29 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from tools.pictures import architecture, draw, status_picture, token_life
+from tools.pictures import architecture, draw, fleet, status_picture, token_life
 from tools.pictures.palette import PALETTES, contrast
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tools.pictures.palette import Palette
+    from tools.pictures.room import Room
+    from tools.pictures.token_life import Edge
 
 ROOT = draw.DOCS.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+# The pages that show a picture. The README shows all others.
+PAGES = {
+    name: (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+    for name in ("architecture", "fleet")
+}
+PLANS = {"architecture": architecture.PLAN, "fleet": fleet.PLAN}
+ROOMS = [
+    pytest.param(room, id=f"{name} {room.title}")
+    for name, plan in PLANS.items()
+    for room in plan.rooms
+]
 FILES = [draw.DOCS / f"{name}-{palette.name}.svg" for name in draw.SUBJECTS for palette in PALETTES]
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -28,7 +40,7 @@ every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
 def test_no_picture_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also with any terminal and time zone. To update the pictures, run scripts/pictures."""
+    """The terminal and the time zone do not matter. scripts/pictures updates the pictures."""
     assert draw.stale() == []
     for name, value in {"TZ": "XYZ-5", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "20"}.items():
         monkeypatch.setenv(name, value)
@@ -70,7 +82,7 @@ def test_picture_is_self_contained_and_has_a_description(file: Path) -> None:
 
 @pytest.mark.parametrize("subject", draw.SUBJECTS)
 def test_page_shows_the_picture_in_both_themes(subject: str) -> None:
-    page, directory = (ARCHITECTURE, "") if subject == "architecture" else (README, "docs/")
+    page, directory = (PAGES[subject], "") if subject in PAGES else (README, "docs/")
     found = re.findall(
         r"<picture>\n"
         r'  <source media="\(prefers-color-scheme: dark\)"'
@@ -116,37 +128,45 @@ def around(text: str, x: float, y: float, size: int, *, is_middle: bool = False)
     return left, y - 0.78 * size, left + width, y + 0.22 * size
 
 
-def labels() -> dict[str, Box]:
-    """Return the label lines of all arrows."""
-    found = {}
-    for edge in token_life.EDGES:
+def labels(edges: tuple[Edge, ...]) -> list[tuple[str, Box]]:
+    """Return the label lines of arrows."""
+    found = []
+    for edge in edges:
         for number, line in enumerate(edge.label):
-            x = edge.at[0] + (20 if edge.is_of_person and not number else 0)
-            middle = edge.anchor == "middle"
-            found[line] = around(line, x, edge.at[1] + 18 * number, 14, is_middle=middle)
+            y = edge.at[1] + 18 * number
+            box = around(line, edge.at[0], y, 14, is_middle=edge.anchor == "middle")
+            moved = 20 if edge.is_of_person and not number else 0
+            if edge.anchor == "end":
+                moved = round(box[0] - box[2])
+            found.append((line, (box[0] + moved, box[1], box[2] + moved, box[3])))
     return found
 
 
-def frames() -> dict[str, Box]:
-    """Return the boxes of all states."""
-    return {
-        state.title: (
+def frames(subject: str) -> list[tuple[str, Box]]:
+    """Return the boxes of a picture."""
+    if subject in PLANS:
+        return [
+            (room.title, (room.x, room.row[0], room.x + room.width, sum(room.row)))
+            for room in PLANS[subject].rooms
+        ]
+    return [
+        (state.title, (
             state.x, token_life.ROWS[state.row][0],
             state.x + token_life.BOX, sum(token_life.ROWS[state.row]),
-        )
+        ))
         for state in token_life.STATES
-    }  # fmt: skip
+    ]  # fmt: skip
 
 
-def arrows() -> dict[str, Box]:
-    """Return the segments of all arrows, with the margin of an arrow's head."""
-    return {
-        f"{edge.label} {number}": (
+def arrows(edges: tuple[Edge, ...]) -> list[tuple[str, Box]]:
+    """Return the segments of arrows, with the margin of an arrow's head."""
+    return [
+        (f"{edge.label} {number}", (
             min(a[0], b[0]) - 5, min(a[1], b[1]) - 5, max(a[0], b[0]) + 5, max(a[1], b[1]) + 5,
-        )
-        for edge in token_life.EDGES
+        ))
+        for edge in edges
         for number, (a, b) in enumerate(pairwise(edge.points))
-    }  # fmt: skip
+    ]  # fmt: skip
 
 
 def meet(first: Box, second: Box) -> bool:
@@ -157,23 +177,42 @@ def meet(first: Box, second: Box) -> bool:
     )  # fmt: skip
 
 
-def test_labels_do_not_overlap() -> None:
-    others = [*frames().items(), *arrows().items()]
-    pairs = [*combinations(labels().items(), 2)]
-    pairs += [(label, other) for label in labels().items() for other in others]
+@pytest.mark.parametrize("subject", ["token-life", *PLANS])
+def test_labels_do_not_overlap(subject: str) -> None:
+    plan = PLANS.get(subject)
+    edges = plan.edges if plan else token_life.EDGES
+    found = labels(edges)
+    assert found != []
+    pairs = [*combinations(found, 2)]
+    pairs += [(label, other) for label in found for other in [*frames(subject), *arrows(edges)]]
     assert [(a[0], b[0]) for a, b in pairs if meet(a[1], b[1])] == []
-    card = (0, 0, token_life.WIDTH, token_life.HEIGHT)
-    for left, top, right, bottom in labels().values():
+    card = (0, 0, token_life.WIDTH, plan.height if plan else token_life.HEIGHT)
+    for _, (left, top, right, bottom) in found:
         assert card[0] < left < right < card[2]
         assert card[1] < top < bottom < card[3]
 
 
-@pytest.mark.parametrize("room", architecture.ROOMS, ids=lambda room: room.title)
-def test_every_text_fits_its_space(room: architecture.Room) -> None:
+@pytest.mark.parametrize("subject", PLANS)
+def test_boxes_and_arrows_do_not_overlap(subject: str) -> None:
+    """An arrow starts and ends at the edge of a box."""
+    plan = PLANS[subject]
+    boxes = frames(subject)
+    assert [(a[0], b[0]) for a, b in combinations(boxes, 2) if meet(a[1], b[1])] == []
+    for _, (_, top, _, bottom) in boxes:
+        assert 0 < top < bottom < plan.height
+    for edge in plan.edges:
+        (x, start), (_, end) = edge.points
+        sides = [y for _, box in boxes if box[0] < x < box[2] for y in (box[1], box[3])]
+        assert [abs(start - y) <= 2 for y in sides].count(True) == 1
+        assert [abs(end - y) == 2 for y in sides].count(True) == 1
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_text_fits_its_space(room: Room) -> None:
     right = room.x + room.width - 8
     assert [line for line in room.facts if around(line, room.x + 15, 0, 15)[2] > right] == []
     assert around(room.title, room.x + 15, 0, 18)[2] < right
-    assert 50 + 20 * (len(room.facts) - 1) + 10 <= architecture.ROWS[room.row][1]
+    assert 50 + 20 * (len(room.facts) - 1) + 10 <= room.row[1]
 
 
 @pytest.mark.parametrize("state", token_life.STATES, ids=lambda state: state.title)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.pictures import architecture, status_picture, token_life
+from tools.pictures import architecture, fleet, status_picture, token_life
 from tools.pictures.palette import PALETTES
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[2] / "docs"
 SUBJECTS: dict[str, Callable[[Palette], str]] = {
-    "architecture": architecture.draw,
+    "architecture": architecture.PLAN.draw,
+    "fleet": fleet.PLAN.draw,
     "token-life": token_life.draw,
     "status": status_picture.draw,
 }

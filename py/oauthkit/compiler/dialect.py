@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Names that the standard runtime library defines only for Python. The compiler translates them.
-PRIMITIVES = ("program", "CAPTURE", "RETCODE", "TF", "Status")
+PRIMITIVES = ("program", "CAPTURE", "FG", "RETCODE", "TF", "Status")
 # The names that a program may import besides runtime libraries and its own files.
 IMPORTS = {
     "__future__": {"annotations"},
@@ -13,7 +13,7 @@ IMPORTS = {
     "plumbum.commands": {"ERROUT", "BaseCommand"},
 }
 MODULES = {"os", "sys"}
-BUILTINS = {"bool", "int", "print", "str", "tuple"}
+BUILTINS = {"bool", "int", "len", "print", "sorted", "str", "tuple"}
 NAMES = frozenset().union(PRIMITIVES, MODULES, BUILTINS, *IMPORTS.values())
 # A default in ${NAME:-default} that needs no quotes. The dialect allows no other default there,
 # because each version of bash reads quotes inside double quotes inside ${} differently.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from oauthkit.compiler.types import Signature, Type
 
@@ -33,9 +34,13 @@ class BoolLiteral:
     type: Type = Type.BOOL
 
 
+# The variable for the number of main's arguments.
+COUNT = "#"
+
+
 @dataclass(frozen=True)
 class Name:
-    """A variable, a parameter or a constant."""
+    """A variable, a parameter or a constant. The names of main's arguments are 1, 2, …."""
 
     name: str
     type: Type
@@ -135,19 +140,48 @@ NULL = StrLiteral("/dev/null")
 
 
 @dataclass(frozen=True)
+class Inherited:
+    """The program's own stdin, stdout or stderr. In a pipeline, that of the whole pipeline."""
+
+
+INHERITED = Inherited()
+
+
+@dataclass(frozen=True)
 class Run:
     """A command that runs. A stdout of None is captured, a stderr of None goes to stdout.
 
+    `stdin` is a file, or the text itself if `is_text` is set. If it is None, stdin is empty. A
+    captured stdout loses trailing newlines, unless `is_exact` is set.
     `order` has the redirected streams in the order in which Python opens their files: from right to
     left.
     """
 
-    command: Value
-    stdin: Value | None = None
-    stdout: Value | None = NULL
+    command: Value | Pipeline
+    stdin: Value | Inherited | None = None
+    is_text: bool = False
+    stdout: Value | Inherited | None = NULL
     append: bool = False
-    stderr: Value | None = NULL
+    stderr: Value | Inherited | None = NULL
     order: tuple[str, ...] = ()
+    is_exact: bool = False
+
+    @property
+    def is_foreground(self) -> bool:
+        """Return whether the command has one of the program's own streams."""
+        return self.is_exact or INHERITED in (self.stdin, self.stdout, self.stderr)
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether this is one command without redirections."""
+        return not self.order and not isinstance(self.command, Pipeline)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """first | second | …. Each stage has its own redirections."""
+
+    stages: tuple[Run, ...]
 
 
 @dataclass(frozen=True)
@@ -283,6 +317,14 @@ class Bind(Statement):
 
 
 @dataclass
+class Checked(Statement):
+    """command & FG, command(…), or name = command(…). A failure ends the program."""
+
+    run: Run
+    name: str | None
+
+
+@dataclass
 class Partition(Statement):
     """head, separator, tail = text.partition(…), or with `last` text.rpartition(…)"""
 
@@ -296,10 +338,11 @@ class Partition(Statement):
 
 @dataclass
 class Print(Statement):
-    """print(text) or print(text, file=sys.stderr)"""
+    """print(text), to stdout or stderr. Without `ends_line`, print(text, end="")."""
 
     text: Value
     stderr: bool
+    ends_line: bool = True
 
 
 @dataclass
@@ -357,12 +400,42 @@ class While(Statement):
     body: list[Statement]
 
 
+@dataclass(frozen=True)
+class Lines:
+    """text.splitlines(), in a for loop."""
+
+    text: Value
+
+
+@dataclass(frozen=True)
+class Parts:
+    """text.split() or text.split(separator), in a for loop."""
+
+    text: Value
+    separator: Value | None
+
+
+@dataclass(frozen=True)
+class Matches:
+    """sorted(directory // pattern), in a for loop."""
+
+    directory: Value
+    pattern: Value
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """*arguments, in a for loop. The first one is 1."""
+
+    first: int = 1
+
+
 @dataclass
 class For(Statement):
-    """for name in (…), or in *arguments if `items` is None"""
+    """for name in (…), in lines, parts, files or arguments"""
 
     name: str
-    items: tuple[Value, ...] | None
+    items: tuple[Value, ...] | Lines | Parts | Matches | Arguments
     body: list[Statement]
 
 
@@ -430,3 +503,15 @@ class Program:
     functions: list[Function]
     entry: str
     builtins: set[str]
+
+
+def runs(node: object) -> Iterator[Run]:
+    """Yield each command that a part of a program runs."""
+    if isinstance(node, Run):
+        yield node
+    elif isinstance(node, (list, tuple)):
+        for inner in node:
+            yield from runs(inner)
+    elif is_dataclass(node):
+        for item in fields(node):
+            yield from runs(getattr(node, item.name))

@@ -55,7 +55,7 @@ def verify(script: str, *, lints: bool) -> None:
 def problems_of(builtin: Builtin, *, lints: bool) -> str:
     """Check a builtin's bash half alone. Return the linters' output, or "".
 
-    Lines are counted from the comment above it.
+    Line 1 is the first line of the comment above it.
     """
     exclude = f"--exclude={','.join(BUILTIN_CHECKS)}"
     return _problems(f"{builtin.bash}\n", exclude, lints=lints)

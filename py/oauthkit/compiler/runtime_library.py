@@ -1,4 +1,8 @@
-"""Load runtime libraries: functions with one body in Python and one in bash, called builtins."""
+"""Load runtime libraries: functions with one body in Python and one in bash, called builtins.
+
+The bash half of oauthkit's own library also contains functions that implement constructs, such as
+`split_lines` for text.splitlines(). They have no Python half, because Python has the construct.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,15 @@ from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
 
 # The line of a .bash file above its builtins.
 MARKER = "# --- Builtins ---"
+# The line of a .bash file above the functions of constructs.
+CONSTRUCTS = "# --- Constructs ---"
 # The prologue may define a function of this name, which `start` calls. By then, bash has read the
 # whole script, which may come from stdin.
 ISOLATE = "isolate"
 
 
 class RuntimeLibraryError(Exception):
-    """Raised when the two halves of a library do not match. The text has the place."""
+    """Raised when the two halves of a library do not match. The message names the location."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,15 @@ class RuntimeLibrary:
     """The builtins of one or more libraries, in their order.
 
     `module` is the standard library, from which every program can import. `prologue` is the code at
-    the start of every script. If it defines the function ISOLATE, `start` calls that.
+    the start of every script. If it defines the function ISOLATE, `start` calls that. `constructs`
+    are functions that only the compiler calls.
     """
 
     module: str
     prologue: str = ""
     builtins: dict[str, Builtin] = field(default_factory=dict)
     state: tuple[str, ...] = ()
+    constructs: dict[str, Builtin] = field(default_factory=dict)
 
     @property
     def isolates(self) -> bool:
@@ -61,15 +69,16 @@ class RuntimeLibrary:
         return {self.module, *(builtin.module for builtin in self.builtins.values())}
 
     def with_callees(self, names: set[str]) -> list[Builtin]:
-        """Return the builtins `names` and all their callees, in the library's order."""
+        """Return the builtins and constructs `names` and all their callees, in a fixed order."""
+        known = {**self.builtins, **self.constructs}
         found: set[str] = set()
         queue = sorted(names)
         while queue:
             name = queue.pop()
             if name not in found:
                 found.add(name)
-                queue += self.builtins[name].commands & self.builtins.keys()
-        return [builtin for name, builtin in self.builtins.items() if name in found]
+                queue += known[name].commands & known.keys()
+        return [builtin for name, builtin in known.items() if name in found]
 
     def runs(self, names: set[str], command: str) -> bool:
         """Return whether one of the builtins `names`, or one that they call, runs `command`."""
@@ -81,7 +90,8 @@ class RuntimeLibrary:
 
         Raises RuntimeLibraryError if both define a name, or `other` has a prologue.
         """
-        twice = [name for name in other.builtins if name in self.builtins or name in PRIMITIVES]
+        known = {*self.builtins, *self.constructs, *PRIMITIVES}
+        twice = [name for name in other.builtins if name in known]
         if twice:
             names = ", ".join(twice)
             raise RuntimeLibraryError(
@@ -105,6 +115,7 @@ class RuntimeLibrary:
             self.prologue,
             {**self.builtins, **other.builtins},
             (*self.state, *other.state),
+            self.constructs,
         )
 
     def _descriptors(self) -> set[str]:
@@ -145,6 +156,7 @@ def load_library(python: Path, module: str) -> RuntimeLibrary:
             f"{bash.name} has no line that starts with '{MARKER}'. Add one above its builtins, or"
             " rename the file: a module with a .bash file beside it is a runtime library"
         )
+    rest, _, below = rest.partition(f"\n{CONSTRUCTS}")
     functions = _bash_functions(rest)
     signatures: dict[str, Signature] = {}
     facts: dict[str, object] = {"DESCRIPTORS": {}, "STATE": ()}
@@ -187,9 +199,13 @@ def load_library(python: Path, module: str) -> RuntimeLibrary:
         )
         for name, signature in signatures.items()
     }
+    constructs = {
+        name: Builtin(Signature(name, (), ()), body, module, commands=_commands(body))
+        for name, body in _bash_functions(below).items()
+    }
     # The comments at the top describe the file, not the script.
     prologue = prologue.partition("\n\n")[2].strip()
-    return RuntimeLibrary(module, prologue, builtins, state)
+    return RuntimeLibrary(module, prologue, builtins, state, constructs)
 
 
 def _fact(path: Path, name: str, node: ast.expr) -> object:

@@ -1,4 +1,4 @@
-"""The source text of a program, and places in it."""
+"""The source text of a program, and locations in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DIRECTIVES = ("# fmt:", "# mypy:", "# noqa", "# pragma:", "# pylint:", "# ruff:"
 
 @dataclass(frozen=True)
 class Span:
-    """A place in the source. Lines count from 1, columns from 0. The end is exclusive."""
+    """A range in the source. Lines count from 1, columns from 0. The end is exclusive."""
 
     line: int
     column: int
@@ -43,7 +43,7 @@ class Source:
             pass  # the parser reports the error
 
     def span(self, node: ast.AST) -> Span:
-        """Return the place of `node`, with columns in characters (ast counts UTF-8 bytes)."""
+        """Return the location of `node`, with columns in characters (ast counts UTF-8 bytes)."""
         line, end_line = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
         return Span(
             line,
@@ -57,7 +57,7 @@ class Source:
         return len(text.encode()[:column].decode(errors="ignore"))
 
     def is_blank(self, line: int) -> bool:
-        """Return whether a line of the file has only white space."""
+        """Return whether a line of the file contains only whitespace."""
         return 0 < line <= len(self.lines) and not self.lines[line - 1].strip()
 
     def comment(self, line: int) -> str | None:

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 # Paths that can be relative. The child runs in another directory, so they are made absolute.
-PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG")
+PATHS = (
+    "HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
+    "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
+    "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
+)  # fmt: skip
 _LISTS = ("PATH", "PYTHONPATH")
 # The same as RuntimeMaxSec= of the timers. A normal refresh takes at most 9 min: two locks, claude
 # three times, and two hooks.
@@ -35,7 +39,7 @@ def refresh(places: ProjectPaths, *arguments: str) -> int:
     """Run `oauthkit refresh` on the project.
 
     Return its exit status, or 1 if it cannot be started or does not end within REFRESH_LIMIT_S.
-    What it writes to stderr is shown at its end, made printable: it has names of files.
+    Its stderr is shown after it exits, and made printable, because it can contain file names.
     """
     argv = [*python_command(), "refresh", f"--project={places.project}", *arguments]
     try:
@@ -51,7 +55,7 @@ def refresh(places: ProjectPaths, *arguments: str) -> int:
         for line in text.removesuffix("\n").split("\n"):  # splitlines would split at U+2028, too
             complain(line)
     if status is None:
-        complain(f"oauthkit: the refresh did not end within {REFRESH_LIMIT_S} s and was killed")
+        complain(f"oauthkit: the refresh did not finish within {REFRESH_LIMIT_S} s and was killed")
         return 1
     return status
 

@@ -20,7 +20,7 @@ _ESCAPES = {"\\": "\\\\", "'": "\\047", "\n": "\\n", "\t": "\\t"}
 
 
 def quote(word: str) -> str:
-    """Quote a word for a shell, in bash's $'…' form if it has characters that are not printable."""
+    """Quote a word for a shell, in bash's $'…' form if it contains unprintable characters."""
     if word.isprintable():
         return shlex.quote(word)
     return f"$'{''.join(map(_escaped, word))}'"
@@ -48,13 +48,13 @@ def command_on(name: str, project: str, *more: str) -> str:
     return " ".join(map(quote, words))
 
 
-def own_unit(places: ProjectPaths) -> str:
+def own_unit(places: ProjectPaths, *options: str) -> str:
     """Return the command that installs a project's units under a name of their own."""
     name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", places.project.name)[:60]
     if name == places.unit:
         name += "-2"
     unset = "unset OAUTHKIT_UNIT && " if os.environ.get("OAUTHKIT_UNIT") else ""
-    return f"{unset}{command('install', places, '--unit', name)}"
+    return f"{unset}{command('install', places, *options, '--unit', name)}"
 
 
 def _program() -> list[str]:
@@ -63,5 +63,5 @@ def _program() -> list[str]:
     if not os.access(beside, os.X_OK):
         return python_command()
     found = shutil.which("oauthkit")
-    is_it = found is not None and os.path.realpath(found) == os.path.realpath(beside)
-    return ["oauthkit"] if is_it else [str(beside)]
+    is_same = found is not None and os.path.realpath(found) == os.path.realpath(beside)
+    return ["oauthkit"] if is_same else [str(beside)]

@@ -8,4 +8,4 @@ class HostError(Exception):
 
 
 class UsageError(HostError):
-    """Raised for wrong usage: the command line names a directory that does not exist."""
+    """Raised for a usage error: the command line names a directory that does not exist."""

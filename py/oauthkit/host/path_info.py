@@ -34,7 +34,7 @@ _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
 # The size limit of files that are read whole.
 MAX_FILE_BYTES = 1024 * 1024
-# Linux follows no more symbolic links in one path (path_resolution(7)).
+# The maximum number of symbolic links that Linux follows in one path (path_resolution(7)).
 MAX_LINKS = 40
 
 
@@ -82,7 +82,7 @@ def entries_to(path: Path) -> Iterator[Path]:
     """Yield each directory entry on the way to an absolute path, and follow each symbolic link.
 
     No parent of an entry is a link. So these parents are all directories in which the path could be
-    made to lead elsewhere. Stop at a link that the system does not follow any more.
+    made to lead elsewhere. Stop at a link that the system no longer follows.
     """
     at, rest, links = Path("/"), [*reversed(path.parts[1:])], 0
     while rest:
@@ -214,7 +214,7 @@ def _missing(real: Path, wanted: int) -> tuple[Path, int] | None:
 
 
 def leads_away(path: Path, base: Path | None = None) -> bool:
-    """Return whether links lead from a path in `base` to a place outside of it.
+    """Return whether links lead from a path in `base` to a path outside it.
 
     By default, and for a path that is not in it, `base` is the path's own directory.
     """

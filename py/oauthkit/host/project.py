@@ -28,6 +28,11 @@ SETTINGS = (
     "OAUTHKIT_LIGHT",
     "OAUTHKIT_STORE",
     "OAUTHKIT_HOST",
+    "OAUTHKIT_STORE_RECIPIENTS",
+    "OAUTHKIT_STORE_IDENTITY",
+    "ETCDCTL_CACERT",
+    "ETCDCTL_CERT",
+    "ETCDCTL_KEY",
 )
 
 
@@ -65,6 +70,11 @@ class ProjectPaths:
         return tuple(setting for setting in self.settings if setting.origin != DEFAULT)
 
     @property
+    def store(self) -> str:
+        """OAUTHKIT_STORE, "" if there is none."""
+        return next((x.value for x in self.settings if x.name == "OAUTHKIT_STORE"), "")
+
+    @property
     def older_log(self) -> Path:
         """The path to which the log is rotated."""
         return Path(f"{self.log}.1")
@@ -76,9 +86,14 @@ class ProjectPaths:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """The names of the chain's timers, without a suffix. The first unused one is taken."""
+        """The names of the chain's timers, without a suffix. The first unused one is used."""
         own = f"{self.unit}-{escape_unit(str(self.project))}"
         return self.unit, own, f"{own}--alt", f"{own}--alt-alt"
+
+    @property
+    def follow(self) -> str:
+        """The name of the unit with which install --follow follows a store, without a suffix."""
+        return f"{self.unit}-follow"
 
     @property
     def heal(self) -> str:
@@ -89,19 +104,19 @@ class ProjectPaths:
 def find_paths(project: str) -> ProjectPaths:
     """Return a project's paths and settings.
 
-    UsageError if the project is not a directory, HostError if HOME is not set.
+    Raise UsageError if the project is not a directory, and HostError if HOME is not set.
     """
     if not os.path.isdir(project):  # noqa: PTH112 - Path("") is the current directory
         info = inspect_path(_absolute(project))
         why = f"{info.problem}: {info.fix}" if info.problem else f"{project!r} is not a directory"
-        raise UsageError(f"{why}: give --project DIR")
+        raise UsageError(f"{why}: pass --project DIR")
     if not os.environ.get("HOME"):
         raise HostError("HOME is not set. It leads to claude's credentials")
     try:
         os.getcwd()  # noqa: PTH109 - relative paths need it
     except OSError:
         raise HostError(
-            "the working directory does not exist any more. Change to another one"
+            "the working directory no longer exists. Change to another directory"
         ) from None
     home = _absolute(os.environ["HOME"])
     directory = _absolute(project)
@@ -114,6 +129,11 @@ def find_paths(project: str) -> ProjectPaths:
         "OAUTHKIT_LIGHT": "",
         "OAUTHKIT_STORE": "",
         "OAUTHKIT_HOST": "",
+        "OAUTHKIT_STORE_RECIPIENTS": "",
+        "OAUTHKIT_STORE_IDENTITY": "",
+        "ETCDCTL_CACERT": "",
+        "ETCDCTL_CERT": "",
+        "ETCDCTL_KEY": "",
     }
     given, errors = _read_settings(directory)
     settings = []

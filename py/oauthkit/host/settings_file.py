@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from oauthkit.atomic import replace_file
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import FILE, inspect_path, read
+from oauthkit.host.status.store import url_error
 from oauthkit.host.systemd.client import name_problem
 from oauthkit.program.settings import LINE_LIMIT
 from oauthkit.shell import FILE_LIMIT_BYTES
@@ -19,18 +20,26 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 NEW_MODE = 0o644
+_OPTIONS = {
+    "OAUTHKIT_UNIT": "--unit",
+    "OAUTHKIT_BEARER": "--bearer",
+    "OAUTHKIT_STORE": "--store",
+}
 
 
-def selected(unit: str | None, bearer: str | None, *, is_light: bool) -> dict[str, str]:
-    """Return the settings that the options select. UsageError if a value cannot be written."""
-    options = {"--unit": ("OAUTHKIT_UNIT", unit), "--bearer": ("OAUTHKIT_BEARER", bearer)}
+def selected(
+    unit: str | None, bearer: str | None, *, store: str | None = None, is_light: bool
+) -> dict[str, str]:
+    """Return the settings that the options select. Raise UsageError if a value is not supported."""
     settings = {}
-    for option, (name, value) in options.items():
+    for (name, option), value in zip(_OPTIONS.items(), (unit, bearer, store), strict=True):
         if value is None:
             continue
         if problem := _problem(value):
             raise UsageError(f"{option}: the value {value!r} {problem}")
         settings[name] = value
+    if store is not None and (problem := url_error(store)):
+        raise UsageError(f"--store: {problem}")
     if unit is not None and (problem := name_problem(unit)):
         raise UsageError(f"--unit: {problem}")
     if is_light:
@@ -40,36 +49,35 @@ def selected(unit: str | None, bearer: str | None, *, is_light: bool) -> dict[st
 
 def options(settings: Mapping[str, str]) -> list[str]:
     """Return the options that select these settings."""
-    names = {"OAUTHKIT_UNIT": "--unit", "OAUTHKIT_BEARER": "--bearer"}
-    given = [(names[name], value) for name, value in settings.items() if name in names]
+    given = [(_OPTIONS[name], value) for name, value in settings.items() if name in _OPTIONS]
     light = ["--light"] if "OAUTHKIT_LIGHT" in settings else []
     return [*(word for option in given for word in option), *light]
 
 
 def _problem(value: str) -> str:
-    """Return why refresh.conf cannot contain a value, "" if it can: what read_settings ignores."""
+    """Return why refresh.conf cannot contain a value, or "". read_settings ignores such a line."""
     if not value:
         return "is empty"
     if "\n" in value or "\0" in value or value.endswith("\r"):
-        return "has a newline. Use a value on one line"
+        return "contains a newline or a NUL byte. Remove it"
     if value[0] in "\"'":
-        return "begins with a quote, which has no meaning there. Give the value without quotes"
+        return "starts with a quote, which refresh.conf does not support. Remove the quotes"
     if value[0] == "~":
-        return "begins with ~, which has no meaning there. Give an absolute path"
+        return "starts with ~, which refresh.conf does not expand. Use an absolute path"
     if "$" in value:
-        return "has a $, which has no meaning there. Give the value itself"
+        return "contains $, but refresh.conf does not expand variables. Use a literal value"
     if value.startswith(" ") or value.endswith(" "):
-        return "begins or ends with a space. Remove it"
+        return "starts or ends with a space. Remove it"
     if " #" in value:
-        return "has a blank before a #, which looks like a comment. Use another value"
+        return "contains a space before #, which looks like a comment. Use another value"
     return ""
 
 
 def with_settings(content: bytes, settings: Mapping[str, str]) -> bytes:
-    """Return the content of refresh.conf with the settings in it, every other line unchanged.
+    """Return the content of refresh.conf with the settings applied and other lines unchanged.
 
-    The first line of a name is replaced, and further ones are dropped. HostError if a refresh would
-    not read the result.
+    The first line for a name is replaced, and further ones are dropped. Raise HostError if a
+    refresh would not read the result.
     """
     lines = content.split(b"\n")
     if lines[-1] == b"":
@@ -88,7 +96,7 @@ def with_settings(content: bytes, settings: Mapping[str, str]) -> bytes:
         raise HostError(f"refresh.conf has more than {LINE_LIMIT} lines. Remove some of them")
     new = b"".join(line + b"\n" for line in result)
     if b"\0" in new:
-        raise HostError("refresh.conf has a NUL byte. Remove it, or remove the file")
+        raise HostError("refresh.conf contains a NUL byte. Remove it, or remove the file")
     if len(new) > FILE_LIMIT_BYTES:
         raise HostError(
             f"refresh.conf is larger than {FILE_LIMIT_BYTES >> 10} KiB. Make it smaller"
@@ -108,10 +116,10 @@ def require_no_override(settings: Mapping[str, str]) -> None:
 
 
 def write(places: ProjectPaths, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Write settings to the project's refresh.conf in one step. HostError if that fails."""
+    """Write settings to the project's refresh.conf atomically. Raise HostError if that fails."""
     file = places.conf
     if file.is_symlink():
-        raise HostError(f"{file} is a symbolic link. Replace it by the file itself")
+        raise HostError(f"{file} is a symbolic link. Replace it with a regular file")
     info = inspect_path(file)
     found = read(file) if info.kind else None
     if problem := info.problem or (found.problem if found else ""):

@@ -6,12 +6,21 @@ from pathlib import Path
 
 # The script's path in a project.
 SCRIPT = "scripts/oauth/refresh.sh"
+FOLLOW_SCRIPT = "scripts/oauth/follow.sh"
+# Its siblings. A refresh starts publish.sh if there is a store, and on a host without a login,
+# follow.sh.
+STORE_SCRIPTS = ("scripts/oauth/publish.sh", FOLLOW_SCRIPT)
 # The files that adopt writes into a checkout of NanoClaw, with their modes.
 CHECKOUT_FILES = {
-    SCRIPT: 0o755,
+    **dict.fromkeys((SCRIPT, *STORE_SCRIPTS), 0o755),
     "scripts/oauth/README.md": 0o644,
     "container/skills/refresh-oauth/SKILL.md": 0o644,
 }
+
+
+def script_of(program: str) -> str:
+    """Return the path of a program's script in a project."""
+    return f"scripts/oauth/{program}.sh"
 
 
 def shipped_path(name: str) -> Path:

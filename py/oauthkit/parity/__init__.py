@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oauthkit.parity.recorder import UnplannedError
     from oauthkit.parity.run import Run
     from oauthkit.parity.runner import Form, Started
-    from oauthkit.parity.stand_ins import Planned, StandIn
+    from oauthkit.parity.stand_ins import Answers, Planned, StandIn
     from oauthkit.parity.world import World
 
 # The module of each name. Modules are loaded on first use, because pytest imports this package in
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "SHELL_VARIABLES": "forms",
     "Allowed": "compare",
+    "Answers": "stand_ins",
     "Call": "outcome",
     "Difference": "compare",
     "Entry": "outcome",
@@ -41,6 +42,7 @@ _HOMES = {
 __all__ = [
     "SHELL_VARIABLES",
     "Allowed",
+    "Answers",
     "Call",
     "Difference",
     "Entry",

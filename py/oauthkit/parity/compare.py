@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from oauthkit.parity.format_values import alike, command, exit_status, numbers, readable
+from oauthkit.parity.format_values import alike, collapse, command, exit_status, numbers, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,12 +34,15 @@ class Allowed:
 
     `variables` are environment variables of a call that are not compared. `own_command_of` is a
     program that gets, after `--`, the command that starts the form again. That command must equal
-    `Form.own_command`, in the arguments and in the program's state.
+    `Form.own_command`, in the arguments and in the program's state. `stderr` is a regular
+    expression for whole lines of stderr. Matching lines are not compared in this run. If no line
+    matches, the run fails.
     """
 
     reason: str
     variables: frozenset[str] = frozenset()
     own_command_of: str = ""
+    stderr: str | re.Pattern[str] = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,35 @@ def own_command_problems(
     return problems
 
 
+def without_allowed_lines(outcomes: Sequence[Outcome], allowed: Sequence[Allowed]) -> list[Outcome]:
+    """Return the outcomes without the lines of stderr that are allowed to differ.
+
+    A pattern that matches no line of either form is a problem of both.
+    """
+    patterns = {re.compile(entry.stderr): entry for entry in allowed if entry.stderr}
+    if not patterns:
+        return [*outcomes]
+    unused = {*patterns}
+    remaining = []
+    for outcome in outcomes:
+        kept = []
+        for line in re.findall(rb"[^\n]*\n|[^\n]+", outcome.stderr):
+            text = line.decode("utf-8", "surrogateescape").removesuffix("\n")
+            found = {pattern for pattern in patterns if pattern.fullmatch(text)}
+            unused -= found
+            kept += [] if found else [line]
+        remaining.append(replace(outcome, stderr=b"".join(kept)))
+    if len(remaining) > 1:  # the form that does not run may have the line
+        problems = [
+            f"no line of stderr matches {pattern.pattern!r}, which is allowed\n      {entry.reason}"
+            for pattern, entry in patterns.items()
+            if pattern in unused
+        ]
+        for outcome in remaining:
+            outcome.problems += problems
+    return remaining
+
+
 def show(value: Any) -> str:
     """Format a value as one line. A list of arguments has Python's syntax."""
     return value if isinstance(value, str) else repr(value)
@@ -138,8 +171,8 @@ def _calls(
     programs = [[key[0] for key in side] for side in keys]
     is_other_order = keys[0] != keys[1] and Counter(keys[0]) == Counter(keys[1])
     if programs[0] == programs[1] and not is_other_order:
-        for number, (one, other) in enumerate(zip(left, right, strict=True), 1):
-            yield from _call(one, other, ignored, number)
+        pairs = [*zip(range(len(left)), range(len(right)), strict=True)]
+        yield from _each_call(left, right, pairs, ignored)
         return
     matcher = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False)
     rows: list[tuple[str, str]] = []
@@ -152,17 +185,39 @@ def _calls(
             rows += _stretch("left", [command(key) for key in keys[0][start:end]])
             rows += _stretch("right", [command(key) for key in keys[1][other_start:other_end]])
     yield Difference("calls, in order", *map(_listed, programs), rows=tuple(rows))
-    for number, other_number in alike:
-        yield from _call(left[number], right[other_number], ignored, number + 1)
+    yield from _each_call(left, right, alike, ignored)
+
+
+def _each_call(
+    left: list[tuple[Call, list[str]]],
+    right: list[tuple[Call, list[str]]],
+    pairs: Sequence[tuple[int, int]],
+    ignored: frozenset[str],
+) -> Iterator[Difference]:
+    """Compare pairs of calls. Yield a difference that several calls share only once."""
+    found: dict[tuple[str, Difference], list[int]] = {}
+    for number, other_number in pairs:
+        for difference in _call(left[number], right[other_number], ignored):
+            places = found.setdefault((left[number][0].program, difference), [])
+            places.append(number + 1)
+    for (program, difference), places in found.items():
+        what = f"{numbers('call', places)}, {program}: {difference.what}"
+        yield replace(difference, what=what)
 
 
 def _stretch(side: str, lines: Sequence[str]) -> list[tuple[str, str]]:
     """Return the lines that only one side has. Omit the middle of a long sequence."""
-    rows = [(side, line) for line in lines]
-    if len(rows) > SHOWN_LINES + 1:
-        # The last line of a traceback has the reason.
-        rows[SHOWN_LINES - 1 : -1] = [(side, f"... {len(rows) - SHOWN_LINES} more")]
-    return rows
+    # The last line of a traceback has the reason.
+    return _shortened(side, lines, SHOWN_LINES, 1)
+
+
+def _shortened(side: str, lines: Sequence[str], limit: int, last: int) -> list[tuple[str, str]]:
+    """Return rows without repeats, at most `limit` of them with the `last` lines."""
+    shown = collapse(lines)
+    if len(shown) > limit + 1:
+        omitted = sum(count for _, count in shown[limit - last : -last])
+        shown[limit - last : -last] = [(f"... {omitted} more", omitted)]
+    return [(side, line) for line, _ in shown]
 
 
 def _listed(programs: Sequence[str]) -> str:
@@ -170,16 +225,10 @@ def _listed(programs: Sequence[str]) -> str:
 
 
 def _alike(lines: Sequence[str]) -> list[tuple[str, str]]:
-    rows = [("both", line) for line in lines]
-    if len(rows) > SHOWN_ALIKE + 1:
-        half = SHOWN_ALIKE // 2
-        rows[half:-half] = [("both", f"... {len(rows) - 2 * half} more")]
-    return rows
+    return _shortened("both", lines, SHOWN_ALIKE, SHOWN_ALIKE // 2)
 
 
-def _arguments(
-    title: str, program: str, left: Sequence[str], right: Sequence[str]
-) -> Iterator[Difference]:
+def _arguments(program: str, left: Sequence[str], right: Sequence[str]) -> Iterator[Difference]:
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
     unequal = [code for code in matcher.get_opcodes() if code[0] != "equal"]
     sides = [command([program, *argv]) for argv in (left, right)]
@@ -188,39 +237,37 @@ def _arguments(
         for _, start, end, other_start, other_end in unequal:
             is_one_by_one = end - start == other_end - other_start
             places += range(start + 1, end + 1) if is_one_by_one else [start + 1]
-        yield Difference(f"{title}: {numbers('argument', places)}", *sides)
+        yield Difference(numbers("argument", places), *sides)
         return
     for _, start, end, other_start, other_end in unequal:
         slices = (left[start:end], right[other_start:other_end])
         shown = (command(some) or MISSING for some in slices)
-        yield Difference(f"{title}: argument {start + 1}", *shown)
+        yield Difference(f"argument {start + 1}", *shown)
 
 
 def _call(
     one: tuple[Call, list[str]],
     other: tuple[Call, list[str]],
     ignored: frozenset[str],
-    number: int,
 ) -> Iterator[Difference]:
     (left, left_argv), (right, right_argv) = one, other
-    title = f"call {number}, {left.program}"
     if left_argv != right_argv:
-        yield from _arguments(title, left.program, left_argv, right_argv)
+        yield from _arguments(left.program, left_argv, right_argv)
     for name in sorted({*left.env, *right.env} - ignored):
         values = [call.env.get(name) for call in (left, right)]
         if values[0] != values[1]:
             yield Difference(
-                f"{title}: environment {name}",
+                f"environment {name}",
                 *("(not set)" if value is None else readable(value) for value in values),
             )
     for descriptor in sorted({*left.descriptors, *right.descriptors}):
         targets = [call.descriptors.get(descriptor, "(closed)") for call in (left, right)]
         if targets[0] != targets[1]:
-            yield Difference(f"{title}: file descriptor {descriptor}", *targets)
+            yield Difference(f"file descriptor {descriptor}", *targets)
     for what in ("path", "stdin", "cwd", "umask", "repeated_env"):
         values = [getattr(call, what) for call in (left, right)]
         if values[0] != values[1]:
-            yield Difference(f"{title}: {what}", *(_shown(what, value) for value in values))
+            yield Difference(what, *(_shown(what, value) for value in values))
 
 
 def _files(left: dict[str, Entry], right: dict[str, Entry]) -> Iterator[Difference]:

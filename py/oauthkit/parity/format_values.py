@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 # A word that needs no quotes.
 PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+# Longer lists of consecutive numbers are shown as a range.
+LONGEST_LIST = 3
+# Collapse lines that are repeated at least this often after the first.
+FEWEST_REPEATS = 2
+LONGEST_PERIOD = 4
 ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -44,8 +49,45 @@ def exit_status(number: int) -> str:
 
 
 def numbers(what: str, found: Sequence[int]) -> str:
-    """Format numbers with a noun: `argument 2`, `arguments 2, 5`."""
-    return f"{what}{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
+    """Format ascending numbers with a noun: `argument 2`, `arguments 2, 5`, `calls 1 to 9`."""
+    ranges: list[list[int]] = []
+    for number in found:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    texts = []
+    for some in ranges:
+        is_long = len(some) > LONGEST_LIST
+        texts += [f"{some[0]} to {some[-1]}"] if is_long else [str(number) for number in some]
+    return f"{what}{'s' if len(found) > 1 else ''} {', '.join(texts)}"
+
+
+def collapse(lines: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the lines with repeats replaced by a count: `... 5 more times`.
+
+    Up to LONGEST_PERIOD lines can repeat together. Each line is returned with the number of lines
+    that it stands for.
+    """
+    shown: list[tuple[str, int]] = []
+    start = 0
+    while start < len(lines):
+        for period in range(1, LONGEST_PERIOD + 1):
+            block = lines[start : start + period]
+            end = start + period
+            while lines[end : end + period] == block:
+                end += period
+            more = (end - start) // period - 1
+            if more >= FEWEST_REPEATS:
+                shown += [(line, 1) for line in block]
+                what = f"these {period} lines " if period > 1 else ""
+                shown.append((f"... {what}{more} more times", more * period))
+                start = end
+                break
+        else:
+            shown.append((lines[start], 1))
+            start += 1
+    return shown
 
 
 def _character(character: str) -> str:

@@ -16,12 +16,14 @@ SHELL_VARIABLES = Allowed(
 )
 
 
-def script(path: str | Path, name: str = "") -> Form:
-    """Return the form of a script, started in place by the interpreter in its first line.
+def script(path: str | Path, name: str = "", at: str | Path = "") -> Form:
+    """Return the form of a script, started by the interpreter in its first line.
 
     Its default name is that of the interpreter: bash, python. Python scripts run with this Python.
+    The script is started in place, or as a copy at the path `at` in the world, such as
+    `~/bin/tool`. Two forms at the same path see the same `$0`.
     Raises FileNotFoundError if the file or the interpreter is missing, or ValueError if the file
-    names no interpreter.
+    does not name an interpreter.
     """
     file = Path(path).resolve()
     with file.open(encoding="utf-8", errors="surrogateescape") as lines:
@@ -31,11 +33,17 @@ def script(path: str | Path, name: str = "") -> Form:
     if by_name:  # env, or env -S, which look up the interpreter in PATH
         words = words[2:] if words[1:2] == ["-S"] else words[1:]
     if not words:
-        raise ValueError(f"{file} names no interpreter in its first line. Pass a Form instead")
+        raise ValueError(
+            f"{file}: the first line does not name an interpreter. Pass a Form instead"
+        )
     program = Path(words[0]).name
     kind = re.sub(r"[0-9.]+$", "", program)
-    start = [_interpreter(words[0], kind), *words[1:], str(file)]
-    return Form(name or kind, lambda _world: start)
+    start = [_interpreter(words[0], kind), *words[1:]]
+    return Form(
+        name or kind,
+        lambda world: [*start, str(world.path(at) if at else file)],
+        files={str(at): file} if at else {},
+    )
 
 
 def find_tools(*names: str) -> dict[str, Path]:

@@ -39,3 +39,13 @@ class Options:
 
 # Set by the plugin for all pairs of this process, including those created without the fixture.
 current = Options()
+
+
+@dataclass
+class Progress:
+    """Hold the plugin's data on the current test, for every pair."""
+
+    has_passed: bool = True
+
+
+progress = Progress()

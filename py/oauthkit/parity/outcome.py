@@ -1,4 +1,4 @@
-"""Collect what a run did: its calls, the file tree, and its output. Outcomes are compared."""
+"""Collect the outcome of a run for comparison: its calls, the file tree, and its output."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import ast
 import marshal
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oauthkit.parity import recorder
-from oauthkit.parity.format_values import command
+from oauthkit.parity.format_values import command, numbers
 from oauthkit.parity.world import UNTOUCHED_NS, read, walk
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from oauthkit.parity.stand_ins import StandIn
     from oauthkit.parity.world import World
 
+UNPLANNED_CALL = "unplanned call: "
+# Replaces the content of a form's own file, unless the form changes the file.
+OWN_FILE = b"(a file of the form itself)"
 KINDS = (
     (stat.S_ISREG, "file"),
     (stat.S_ISDIR, "directory"),
@@ -94,8 +97,12 @@ def observe(
     before: dict[str, int],
     stand_ins: Iterable[StandIn],
 ) -> Outcome:
-    """Read what a run did from its world."""
+    """Return the outcome of a run, read from its world."""
     files, touched = _tree(world, before)
+    for name, source in form.files.items():
+        path = os.path.relpath(world.path(name), world.root)
+        if path in files and files[path].content == source.read_bytes():
+            files[path] = replace(files[path], content=OWN_FILE)
     calls = read_calls(world)
     problems = [*finished.problems, *_plan_problems(world, calls, stand_ins)]
     return Outcome(
@@ -144,25 +151,35 @@ def _state(control: Path) -> dict[str, Any]:
     directory = control / recorder.STATE
     if not directory.exists():
         return {}
-    # The stand-ins wrote it with this interpreter.
+    # marshal is safe here: the stand-ins wrote these files with this interpreter.
     return {
         file.name: marshal.loads(file.read_bytes())  # noqa: S302
         for file in sorted(directory.iterdir())
     }
 
 
+def _counts(control: Path) -> dict[str, dict[int, int]]:
+    path = control / recorder.COUNTS
+    data = path.read_bytes() if path.exists() else recorder.NO_COUNTS
+    return marshal.loads(data)  # type: ignore[no-any-return] # noqa: S302
+
+
 def _plan_problems(world: World, calls: list[Call], stand_ins: Iterable[StandIn]) -> list[str]:
     problems = []
+    answered = _counts(world.control)
     for stand_in in stand_ins:
         made = [call for call in calls if call.program == stand_in.name]
+        unplanned: dict[str, list[int]] = {}
+        for number, call in enumerate(made, 1):
+            if call.unplanned:
+                unplanned.setdefault(command([stand_in.name, *call.argv]), []).append(number)
         problems += [
-            f"unplanned call: {command([stand_in.name, *call.argv])}\n"
-            f"      call {number} of {stand_in.name}; {stand_in.planned()}; "
+            f"{UNPLANNED_CALL}{text}\n"
+            f"      {numbers('call', places)} of {stand_in.name}; {stand_in.planned()}; "
             f"it got exit status {recorder.UNPLANNED_STATUS}"
-            for number, call in enumerate(made, 1)
-            if call.unplanned
+            for text, places in unplanned.items()
         ]
-        missing = stand_in.missing(len(made))
+        missing = stand_in.missing(answered.get(stand_in.name, {}))
         if missing:
             problems.append(
                 f"planned calls that never happened: {missing} of {stand_in.name}\n"

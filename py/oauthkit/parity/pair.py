@@ -5,22 +5,27 @@ from __future__ import annotations
 import fcntl
 import marshal
 import re
+import shutil
+import sys
+import tempfile
 import time
 from contextlib import ExitStack
+from copy import copy as copy_object
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from oauthkit.extras import install_command
 from oauthkit.parity import options, recorder, twins
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, write_frozen_clock
-from oauthkit.parity.compare import Allowed, compare, own_command_problems
+from oauthkit.parity.compare import Allowed, compare, own_command_problems, without_allowed_lines
 from oauthkit.parity.forms import find_tools
 from oauthkit.parity.outcome import Outcome, inodes, observe, read_calls
 from oauthkit.parity.report import report
 from oauthkit.parity.run import Run
 from oauthkit.parity.runner import STDIN_TEXT, Finished, Form, Settings, Started, end
-from oauthkit.parity.stand_ins import StandIn, plan_data
+from oauthkit.parity.stand_ins import StandIn, clock_program, plan_data
+from oauthkit.parity.suggest import HARMLESS, suggestions, words
 from oauthkit.parity.world import World, age, copy, put_directory, put_file, put_symlink, remove
 
 if TYPE_CHECKING:
@@ -57,6 +62,8 @@ class Pair(Generic[RunType]):
             raise ValueError(f"a pair needs two forms with different names, not {names}")
         if any(re.fullmatch(r"(?!world$)\w[\w.+-]*(?<!-run-\d)", name) is None for name in names):
             raise ValueError(f"a form's name is also its directory's name. Invalid: {names}")
+        if any(entry.stderr for entry in allowed):
+            raise ValueError("Allowed(stderr=...) applies to one run. Pass it to Pair.run")
         self._options = options.current
         self._names = self._options.chosen(names)
         self.stand_ins: dict[str, StandIn] = {}
@@ -74,6 +81,8 @@ class Pair(Generic[RunType]):
         self._allowed = allowed
         self._run_type = run_type
         self._now_s = DEFAULT_NOW_S
+        self._has_virtual_sleep = False
+        self._unplanned_status = recorder.UNPLANNED_STATUS
         self._cwd = "."
         self._clock: dict[str, str] = {}
         self._steps: list[Callable[[World], None]] = []
@@ -132,7 +141,17 @@ class Pair(Generic[RunType]):
         """
         path = find_tools(name)[name] if target is None else target
         self._tools[name] = path
-        self.step(lambda world: put_symlink(world.bin / name, str(path)))
+        self.step(lambda world: _put_tool(world, name, path))
+
+    def forward(self, name: str, target: Path | None = None) -> StandIn:
+        """Add a stand-in that records each call, and then runs the real program.
+
+        The default `target` is the program in the test runner's PATH. Raises FileNotFoundError if
+        there is none.
+        """
+        stand_in = self.stand_in(name)
+        stand_in.always.forwards(program="" if target is None else target)
+        return stand_in
 
     def stand_in(
         self,
@@ -187,6 +206,19 @@ class Pair(Generic[RunType]):
         """Set the clock: seconds since the epoch, or text like 2026-01-02T03:04:05Z."""
         self._now_s = epoch_s(instant)
 
+    def virtual_sleep(self) -> None:
+        """Make sleeps return at once and advance the clock, from the next run on.
+
+        This applies to sleep(1) and to Python's `time.sleep`. `Run.calls("sleep")` has the
+        durations in seconds. Each run starts at `now_s`.
+        """
+        self._has_virtual_sleep = True
+        self.step(
+            lambda world: put_file(
+                world.bin / "sleep", clock_program("sleep", world.control, "sleeps"), 0o755
+            )
+        )
+
     def set_cwd(self, name: str | Path) -> None:
         """Set the working directory of the forms. The default is the project."""
         self._cwd = str(name)
@@ -198,6 +230,7 @@ class Pair(Generic[RunType]):
         *args: str,
         terminal: bool = False,
         stdin: bytes = STDIN_TEXT,
+        allowed: Sequence[Allowed] = (),
         meanwhile: Callable[[Started, World], None] | None = None,
     ) -> RunType:
         """Run both forms, each in its own world at the same path, and compare them.
@@ -206,7 +239,7 @@ class Pair(Generic[RunType]):
         `meanwhile`, otherwise in turn. `meanwhile` is called for each form after its start.
         Raises AssertionError with a report if they differ, or if something unplanned happened. A
         second run continues in the worlds of the first one. With `terminal`, stdout and stderr are
-        terminals.
+        terminals. `allowed` are differences that are accepted in this run only.
         """
         __tracebackhide__ = True
         self._runs += 1
@@ -218,8 +251,11 @@ class Pair(Generic[RunType]):
         else:
             outcomes = [self._run_alone(form, args, how, meanwhile) for form in chosen]
         self._forget_plans()
-        first, *others = outcomes
-        differences = [d for other in others for d in compare(first, other, self._allowed)]
+        accepted = [*self._allowed, *allowed]
+        for form, outcome in zip(chosen, outcomes, strict=True):
+            outcome.problems += own_command_problems(outcome, accepted, [form])
+        first, *others = outcomes = without_allowed_lines(outcomes, accepted)
+        differences = [d for other in others for d in compare(first, other, accepted)]
         kept = [self._kept(form) for form in chosen]
         result = self._result(outcomes, report(outcomes, differences, kept))
         self.comparisons += len(outcomes) > 1
@@ -241,7 +277,7 @@ class Pair(Generic[RunType]):
                 meanwhile(started, self.world)
             finished = started.wait()
         finished.problems += started.end_rest()
-        outcome = self._observe(form, finished, self._before)
+        outcome = observe(form, self.world, finished, self._before, self.stand_ins.values())
         self._leave(form)
         return outcome
 
@@ -268,7 +304,7 @@ class Pair(Generic[RunType]):
         outcomes = []
         for form, done in zip(chosen, finished, strict=True):
             self._kept(form).rename(self.world.root)
-            outcomes.append(self._observe(form, done, before[form]))
+            outcomes.append(observe(form, self.world, done, before[form], self.stand_ins.values()))
             self.world.root.rename(self._kept(form))
         return outcomes
 
@@ -277,13 +313,46 @@ class Pair(Generic[RunType]):
             file = stack.enter_context(self.world.path(name).open("ab"))
             fcntl.flock(file, fcntl.LOCK_EX)
 
-    def _observe(self, form: Form, finished: Finished, before: dict[str, int]) -> Outcome:
-        outcome = observe(form, self.world, finished, before, self.stand_ins.values())
-        outcome.problems += own_command_problems(outcome, self._allowed, [form])
-        return outcome
+    def suggest(self, *args: str, stdin: bytes = STDIN_TEXT) -> NoReturn:
+        """Run the forms without a comparison, and print the stand-ins and tools that they need.
+
+        Unplanned calls get exit status 0 and no output. Real programs run only if you named them,
+        or if they only read or create something. Raises AssertionError, because a test with
+        `suggest` tests nothing. The next `run` starts in a new world.
+        """
+        __tracebackhide__ = True
+        if self._runs:
+            raise ValueError("suggest is only possible before the first run")
+        # A copy, so that this pair's plans and worlds do not change.
+        text = copy_object(self)._suggestions(args, stdin)  # noqa: SLF001 - of the same class
+        sys.stdout.write(f"{text}\n")
+        raise AssertionError(
+            "suggest compares nothing. Copy the lines that it printed into the test, and call run"
+        )
+
+    def _suggestions(self, args: Sequence[str], stdin: bytes) -> str:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory = Path(tempfile.mkdtemp(prefix="suggest-", dir=self._directory))
+        self._done, self._steps = {**self._done}, [*self._steps]
+        self._unplanned_status = 0
+        self.stand_ins = {**self.stand_ins}
+        forms = [self.forms[name] for name in self._names]
+        tools = []
+        for name in sorted(words(forms, self.world) - {*self._tools, *self.stand_ins}):
+            if name == "sleep":
+                self.virtual_sleep()
+            elif name in HARMLESS and shutil.which(name):
+                self.forward(name)
+                tools.append(name)
+            else:
+                self.stand_in(name)
+        outcomes = [self._run_alone(form, args, {"stdin": stdin}, None) for form in forms]
+        return suggestions(outcomes, tools)
 
     def spawn(self, form: str, *args: str, terminal: bool = False) -> Started:
         """Start one form in a world that all spawned forms share, and do not wait for it."""
+        if any(other.files != self.forms[form].files for other in self.forms.values()):
+            raise ValueError("forms with files of their own cannot share a world, as `spawn` needs")
         if not self._spawned:
             name = next(iter(self.forms))
             self._runs += 1
@@ -326,11 +395,17 @@ class Pair(Generic[RunType]):
             time.sleep(0.01)
 
     def close(self) -> None:
-        """End all remaining processes. Raise AssertionError if calls were planned without a run."""
+        """End all remaining processes. Raise AssertionError if calls were planned without a run.
+
+        If the test has already failed, or an exception passes through, raise nothing.
+        """
+        __tracebackhide__ = True
         if self.world.root.exists():
             end(self.world)
-        unused = [name for name, stand_in in self.stand_ins.items() if stand_in.queue]
-        if unused and not self._has_failed:
+        if self._has_failed or not options.progress.has_passed or sys.exc_info()[0] is not None:
+            return
+        unused = [name for name, stand_in in self.stand_ins.items() if stand_in.pending()]
+        if unused:
             raise AssertionError(f"calls were planned, but there was no run: {', '.join(unused)}")
 
     def read_state(self, world: World, name: str, default: Any) -> Any:
@@ -349,7 +424,12 @@ class Pair(Generic[RunType]):
     def _enter(self, form: Form) -> None:
         kept = self._kept(form)
         if not kept.exists():
-            self.world.make(self._tools)
+            links = {name: path for name, path in self._tools.items() if name != "date"}
+            self.world.make(links)
+            if "date" in self._tools:
+                _put_tool(self.world, "date", self._tools["date"])
+            for name, source in form.files.items():
+                put_file(self.world.path(name), source.read_bytes(), 0o755)
             return
         if self._options.keep:  # the next run uses the original
             before = kept.with_name(f"{form.name}{options.EARLIER_RUN}{self._runs - 1}")
@@ -370,8 +450,8 @@ class Pair(Generic[RunType]):
         control = self.world.control
         for left in (recorder.CALLS, recorder.COUNTS, recorder.CHILDREN, recorder.CRASHES):
             (control / left).unlink(missing_ok=True)
-        self._clock = write_frozen_clock(control / "clock", self._now_s)
-        plan = plan_data(self._now_s, self.stand_ins.values())
+        self._clock = write_frozen_clock(control, self._now_s, is_virtual=self._has_virtual_sleep)
+        plan = plan_data(self._now_s, self.stand_ins.values(), self._unplanned_status)
         (control / recorder.PLAN).write_bytes(marshal.dumps(plan))
         for step in self._steps[self._done[name] :]:
             step(self.world)
@@ -389,7 +469,7 @@ class Pair(Generic[RunType]):
     def _forget_plans(self) -> None:
         self._locks.clear()
         for stand_in in self.stand_ins.values():
-            stand_in.queue.clear()
+            stand_in.forget()
 
     def _result(self, outcomes: list[Outcome], message: str) -> RunType:
         __tracebackhide__ = True
@@ -397,6 +477,15 @@ class Pair(Generic[RunType]):
             self._has_failed = True
             raise AssertionError(message)
         return self._run_type(outcomes[0])
+
+
+def _put_tool(world: World, name: str, path: Path) -> None:
+    """Add a real program to PATH. date(1) shows the frozen clock."""
+    if name == "date":
+        text = clock_program(name, world.control, "shows_time", program=str(path))
+        put_file(world.bin / name, text, 0o755)
+    else:
+        put_symlink(world.bin / name, str(path))
 
 
 def _require_sh() -> None:

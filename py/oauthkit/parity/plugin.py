@@ -33,12 +33,14 @@ class MakePair(Protocol):
         self,
         *forms: Form | str | Path,
         tools: Iterable[str] | Mapping[str, Path] = (),
+        forward: Iterable[str] = (),
         allowed: Sequence[Allowed] | None = None,
     ) -> Pair[Run]:
         """Return a Pair of these forms in its own directory. It is closed after the test.
 
         A form may be the path of a script, relative to the directory of the test's file: see
         `script`. `tools` are the real programs in the sandbox's PATH, by name or with their paths.
+        Calls to those in `forward` are recorded, too: see `Pair.forward`.
         `allowed` are the differences that are accepted, by default SHELL_VARIABLES.
         """
 
@@ -58,6 +60,7 @@ def make_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakePa
         def make(
             *forms: Form | str | Path,
             tools: Iterable[str] | Mapping[str, Path] = (),
+            forward: Iterable[str] = (),
             allowed: Sequence[Allowed] | None = None,
         ) -> Pair[Run]:
             directory = tmp_path / f"pair-{len(pairs)}"
@@ -69,6 +72,8 @@ def make_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakePa
                 [SHELL_VARIABLES] if allowed is None else allowed,
             )
             pairs.append(stack.enter_context(closing(pair)))
+            for name in forward:
+                pair.forward(name)
             return pair
 
         yield make
@@ -85,6 +90,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         options.ONLY, default="", metavar="FORM", help="run only this form, and compare nothing"
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Record whether the test has already failed, for a Pair's teardown."""
+    report = yield
+    options.progress.has_passed = report.passed
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -155,7 +168,7 @@ class OptionHooks:
 
 
 def _nothing_compared() -> str:
-    return f"NOTHING IS COMPARED, only {options.current.only} runs ({options.ONLY})"
+    return f"NOTHING IS COMPARED: only {options.current.only} runs ({options.ONLY})"
 
 
 def _directories(sandboxes: Sequence[str]) -> list[str]:

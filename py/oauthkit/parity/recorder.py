@@ -3,7 +3,7 @@
 A stand-in starts as `python -IS` in a few milliseconds. Therefore this module and those that it
 loads import only modules that are built into Python, or that Python loads at its start anyway.
 """
-# ruff: noqa: PLC0415, PTH103, PTH109, PTH115, PTH123, PTH208, S302
+# ruff: noqa: PLC0415, PTH103, PTH109, PTH110, PTH115, PTH123, PTH208, S302
 # PLC, PTH: pathlib, and modules that few calls need, would double the run time of a stand-in.
 # S302: the kit writes the plan, for this interpreter, into the sandbox's own directory.
 
@@ -16,6 +16,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import ModuleType
     from typing import Any, NoReturn
 
@@ -27,11 +28,18 @@ LOCK = "lock"
 CHILDREN = "children"
 CRASHES = "crashes"
 STATE = "state"
+# The virtual clock's time, such as 1767323045.500000000.
+NOW = "now"
 
 UNPLANNED_STATUS = 97
 CRASH_STATUS = 98
 # Without a limit, a stand-in would wait forever for a pipe on stdin that is never closed.
 STDIN_LIMIT_S = 5
+NO_COUNTS = marshal.dumps({})
+# The behaviour that replaces the stand-in with the real program.
+FORWARDS = "forwards"
+# The index for a call without a matching answer.
+UNPLANNED = -1
 ACCESS_MODES = ("read", "write", "read and write", "path")
 
 
@@ -63,7 +71,8 @@ class Call:
         self.plan = plan
         self.argv = [_text(os.fsencode(argument)) for argument in sys.argv[1:]]
         self.env = dict(_environment())
-        self.now_s: int = plan["now_s"]
+        self.now_ns = now_ns(control) if is_virtual(control) else plan["now_s"] * 10**9
+        self.now_s: int = self.now_ns // 10**9
 
     def state(self, name: str, default: Any) -> Any:
         """Return the value that `keep` stored, or `default`. Needs `with call.lock():`."""
@@ -79,9 +88,24 @@ class Call:
         """Fail the test, because the stand-in does not support this call."""
         raise UnplannedError(f"not supported by the stand-in: {what}")
 
+    def sleep(self, seconds: float) -> None:
+        """Advance the virtual clock without waiting."""
+        sleep(self.control, seconds)
+
     def lock(self) -> Lock:
         """Return the lock for changes of the state."""
         return Lock(self.control)
+
+    def execute(self, program: str, argv: Sequence[str] | None = None) -> NoReturn:
+        """Replace the stand-in with the program at this path. `argv` defaults to the call's."""
+        import signal
+
+        # Python ignores these two signals from its start, and the program would inherit that.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        words = [self.program, *(self.argv if argv is None else argv)]
+        env = {_bytes(name): _bytes(value) for name, value in self.env.items()}
+        os.execve(program, [*map(_bytes, words)], env)  # noqa: S606 - without a shell
 
     def print(self, stdout: bytes = b"", stderr: bytes = b"") -> None:
         """Write to stdout and stderr, unbuffered. Ignore closed descriptors."""
@@ -95,10 +119,57 @@ def perform(program: str, control: str, modules: tuple[ModuleType, ...]) -> None
     A behaviour is a function in one of `modules` (the first that has it). It gets the Call and the
     planned arguments, and returns an exit status. The last behaviour's status is used.
     """
+    _exit_with(program, control, lambda: _perform(program, control, modules))
+
+
+def behave(
+    program: str, control: str, behaviour: Callable[..., int], arguments: dict[str, Any]
+) -> None:
+    """Perform a behaviour without recording the call, and exit with its status."""
+
+    def run() -> int:
+        plan = marshal.loads(_read(f"{control}/{PLAN}"))
+        return behaviour(Call(program, control, plan), **arguments)
+
+    _exit_with(program, control, run)
+
+
+def is_virtual(control: str) -> bool:
+    """Return whether sleeps advance the clock of this sandbox."""
+    return os.path.exists(f"{control}/{NOW}")
+
+
+def now_ns(control: str) -> int:
+    """Return the time of the virtual clock, in nanoseconds since the epoch."""
+    return int(_read(f"{control}/{NOW}").replace(b".", b""))
+
+
+def clock_text(time_ns: int) -> bytes:
+    """Return the content of the file with the virtual clock's time."""
+    return b"%d.%09d\n" % divmod(time_ns, 10**9)
+
+
+def sleep(control: str, seconds: float) -> None:
+    """Advance the virtual clock, and record that as a call to sleep.
+
+    The record has only the duration, so that sleep(1) and a language's own function are equal.
+    """
+    duration_ns = round(seconds * 10**9)
+    shown = f"{duration_ns // 10**9}.{duration_ns % 10**9:09d}".rstrip("0").rstrip(".")
+    record = {
+        "program": "sleep", "path": "", "argv": [shown], "env": [], "cwd": "", "umask": 0,
+        "descriptors": {}, "stdin": None, "unplanned": False,
+    }  # fmt: skip
+    with Lock(control):
+        _write(f"{control}/{NOW}", clock_text(now_ns(control) + duration_ns))
+        _append(f"{control}/{CALLS}", ascii(record).encode("ascii") + b"\n")
+
+
+def _exit_with(program: str, control: str, run: Callable[[], int]) -> NoReturn:
     try:
-        status = _perform(program, control, modules)
+        status = run()
     except UnplannedError as error:
-        _append(f"{control}/{CRASHES}", f"{program}: {error}\n".encode("utf-8", "surrogateescape"))
+        _append(f"{control}/{CRASHES}", _bytes(f"{program}: {error}\n"))
         status = UNPLANNED_STATUS
     except Exception:  # noqa: BLE001 - the test reports any error
         import traceback
@@ -122,19 +193,22 @@ def _perform(program: str, control: str, modules: tuple[ModuleType, ...]) -> int
         "umask": _umask(),
         "descriptors": _descriptors(),
     }
-    record["stdin"] = _stdin(record["descriptors"].get(0, "closed"))
     plan = marshal.loads(_read(f"{control}/{PLAN}"))
+    answers = plan["programs"].get(program, ())
+    record["stdin"] = _stdin(
+        record["descriptors"].get(0, "closed"),
+        is_forwarded=_is_forwarded(answers, control, program, record["argv"]),
+    )
     with Lock(control):
-        counts: dict[str, int] = marshal.loads(_read(f"{control}/{COUNTS}") or marshal.dumps({}))
-        number = counts.get(program, 0)
-        counts[program] = number + 1
+        counts: dict[str, dict[int, int]] = marshal.loads(_read(f"{control}/{COUNTS}") or NO_COUNTS)
+        answered = counts.setdefault(program, {})
+        index, behaviours = _choose(answers, answered, record["argv"])
+        answered[index] = answered.get(index, 0) + 1
         _write(f"{control}/{COUNTS}", marshal.dumps(counts))
-        queue, always = plan["programs"].get(program, ((), None))
-        behaviours = queue[number] if number < len(queue) else always
         record["unplanned"] = behaviours is None
         _append(f"{control}/{CALLS}", ascii(record).encode("ascii") + b"\n")
     if behaviours is None:
-        return UNPLANNED_STATUS
+        return int(plan["unplanned_status"])
     call = Call(program, control, plan)
     status = 0
     for name, arguments in behaviours:
@@ -143,6 +217,53 @@ def _perform(program: str, control: str, modules: tuple[ModuleType, ...]) -> int
         if not isinstance(status, int):
             raise TypeError(f"the behaviour {name} returned {status!r}, not an exit status")
     return status
+
+
+def _choose(
+    answers: Any, answered: dict[int, int], argv: list[str]
+) -> tuple[int, list[tuple[str, dict[str, Any]]] | None]:
+    """Return the index and the behaviours of the first answer that fits and is not used up.
+
+    `answers` are tuples of a pattern, the behaviours of each planned call, and those of all further
+    calls or None. `answered` maps the index of an answer to the number of calls that had it.
+    """
+    for index, (pattern, queue, always) in enumerate(answers):
+        number = answered.get(index, 0)
+        behaviours = queue[number] if number < len(queue) else always
+        if behaviours is not None and fits(pattern, argv):
+            return index, behaviours
+    return UNPLANNED, None
+
+
+def _is_forwarded(answers: Any, control: str, program: str, argv: list[str]) -> bool:
+    """Return whether the next call with these arguments runs the real program."""
+    planned = [call for _, queue, always in answers for call in (*queue, always or ())]
+    if not any(name == FORWARDS for call in planned for name, _ in call):
+        return False
+    with Lock(control):
+        counts = marshal.loads(_read(f"{control}/{COUNTS}") or NO_COUNTS)
+    _, behaviours = _choose(answers, counts.get(program, {}), argv)
+    return any(name == FORWARDS for name, _ in behaviours or ())
+
+
+def fits(pattern: Sequence[str | tuple[str, int] | None], argv: Sequence[str]) -> bool:
+    """Return whether the arguments fit a pattern.
+
+    A text fits itself. A regular expression, with its flags, fits an argument that matches as a
+    whole. None fits any number of arguments.
+    """
+    if not pattern:
+        return not argv
+    first, *rest = pattern
+    if first is None:
+        return any(fits(rest, argv[start:]) for start in range(len(argv) + 1))
+    if not argv:
+        return False
+    if isinstance(first, str):
+        return first == argv[0] and fits(rest, argv[1:])
+    import re
+
+    return re.fullmatch(first[0], argv[0], first[1]) is not None and fits(rest, argv[1:])
 
 
 def _print(descriptor: int, data: bytes) -> None:
@@ -156,6 +277,10 @@ def _print(descriptor: int, data: bytes) -> None:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _environment() -> list[tuple[str, str]]:
@@ -204,11 +329,16 @@ def _descriptors() -> dict[int, str]:
     return found
 
 
-def _stdin(descriptor: str) -> bytes | None:
-    """Read stdin to its end. Return None if it cannot be read, or does not end."""
+def _stdin(descriptor: str, *, is_forwarded: bool) -> bytes | None:
+    """Read stdin to its end. Return None if it cannot be read, or does not end.
+
+    A forwarded call's stdin is left to the real program: a file is rewound, a pipe is not read.
+    """
     if descriptor == "closed" or descriptor.startswith("terminal"):
         return None
     if descriptor.startswith(("pipe", "socket")):
+        if is_forwarded:
+            return None
         import select
         import time
 
@@ -223,9 +353,13 @@ def _stdin(descriptor: str) -> bytes | None:
                 return data
             data += chunk
     try:
-        return b"".join(iter(lambda: os.read(0, 65536), b""))
+        start = os.lseek(0, 0, os.SEEK_CUR) if is_forwarded else 0
+        data = b"".join(iter(lambda: os.read(0, 65536), b""))
+        if is_forwarded:
+            os.lseek(0, start, os.SEEK_SET)
     except OSError:
         return None
+    return data
 
 
 def _read(path: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from oauthkit.parity.format_values import alike
+from oauthkit.parity.format_values import alike, collapse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,7 +109,8 @@ def _stream(stream: str, outcome: Outcome, is_shared: bool) -> list[str]:
     data: bytes = getattr(outcome, stream)
     if not data:
         return []
-    text = data.decode("utf-8", "backslashreplace").rstrip("\n")
+    lines = data.decode("utf-8", "backslashreplace").rstrip("\n").split("\n")
+    text = "\n".join(line for line, _ in collapse(lines))
     if len(text) > SHOWN_CHARACTERS:
         text = f"{text[:SHOWN_CHARACTERS]}... ({len(text)} characters)"
     whose = BOTH if is_shared else outcome.form.name

@@ -1,4 +1,4 @@
-"""The results of a run for a test. Both forms agree, so each result exists once."""
+"""The results of a run, for a test to check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """The results of both forms. Each exists once, because the forms agree."""
+    """The results of a run. Both forms agree, so each result exists once."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -46,7 +46,7 @@ class Run:
         """
         made = [call for call in self.all_calls if call.program == program]
         if not -len(made) <= number < len(made):
-            raise LookupError(f"no call {number} of {program}: there were {len(made)}")
+            raise LookupError(f"no call {number} of {program}: it was called {len(made)} times")
         return made[number]
 
     @property
@@ -61,7 +61,7 @@ class Run:
 
 
 def text(data: bytes) -> str:
-    """Decode bytes. Those that are not UTF-8 become surrogate escapes."""
+    """Decode UTF-8. Invalid bytes become surrogate escapes."""
     return data.decode("utf-8", "surrogateescape")
 
 

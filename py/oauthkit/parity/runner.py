@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from oauthkit.parity import recorder, twins
+from oauthkit.parity import fork_server, preload, recorder, twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # For processes that end just after the form, such as the last one of a pipeline.
 LEFTOVER_GRACE_S = 2.0
-POLL_S = 0.002
+POLL_S = 0.01
 STREAMS = ("stdin", "stdout", "stderr")
 STDIN_TEXT = b"This is the stdin of whoever started the form.\n"
 
@@ -33,17 +33,22 @@ class Form:
     """One of two programs that must behave alike.
 
     `argv` returns the command that starts it in a world. Its first word is an absolute path.
-    `own_command` is the command with which it schedules itself, if it does.
+    `own_command` is the command with which it schedules itself, if it does. `files` are its own
+    files: names in the world, and the files that are copied there. Their content is compared only
+    if the form changes it. `preload` is a file of imports for a Python form, which then starts
+    faster: see docs/parity.md.
     """
 
     name: str
     argv: Callable[[World], list[str]]
     own_command: Callable[[World], list[str]] = lambda _world: []
+    files: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    preload: Path | None = None
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a form is started. Nothing is inherited from the test runner's environment."""
+    """The options for starting a form. It inherits nothing from the test runner's environment."""
 
     env: Mapping[str, str]
     cwd: Path
@@ -55,7 +60,7 @@ class Settings:
 
 @dataclass
 class Finished:
-    """How a run ended. `problems` are those of the run itself."""
+    """The result of a run. `problems` are those of the run itself."""
 
     exit_code: int
     stdout: bytes
@@ -64,10 +69,10 @@ class Finished:
 
 
 class Started:
-    """A form that is running. `wait` returns how it ended.
+    """A running form. `wait` returns its result.
 
-    `twin` is the directory of its world, if the form finds it elsewhere: see twins.enter. `name`
-    distinguishes its streams from those of others in the same world.
+    `twin` is the directory of its world, if the form sees it at another path (see twins.enter).
+    `name` distinguishes its streams from those of others in the same world.
     """
 
     def __init__(
@@ -80,9 +85,6 @@ class Started:
         name: str = "",
         twin: Path | None = None,
     ) -> None:
-        # Imported here, because the pytest plugin can be installed without it.
-        import sh  # noqa: PLC0415
-
         self._limit_s = settings.limit_s
         self._world = world
         self._control = world.control if twin is None else twin / world.control.name
@@ -91,27 +93,29 @@ class Started:
         self._chunks: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         self._streams = {s: self._control / f"{name}{s}" for s in STREAMS}
         self._streams["stdin"].write_bytes(settings.stdin)
-        argv = [*_without_root_override(), *form.argv(world), *args]
+        argv, env = [*form.argv(world), *args], dict(settings.env)
+        how: dict[str, Any] = {
+            "twin": b"" if twin is None else os.fsencode(twin),
+            "root": os.fsencode(world.root),
+            "streams": []
+            if settings.terminal
+            else [os.fsencode(world.control / f"{name}{stream}") for stream in STREAMS],
+            "cwd": os.fsencode(settings.cwd),
+            "umask": settings.umask,
+            "has_overrides": False,
+        }
+        is_fork = not settings.terminal and form.preload and preload.is_possible(argv, env)
         with ExitStack() as stack:
             stdin = stack.enter_context(self._streams["stdin"].open("rb"))
             stdout, stderr = (
                 stack.enter_context(self._open(stream, settings.terminal))
                 for stream in ("stdout", "stderr")
             )
-            self._process = sh.Command(argv[0])(
-                *(os.fsencode(argument).decode("latin-1") for argument in argv[1:]),
-                _encoding="latin-1",  # arguments are bytes; latin-1 can encode every byte
-                _bg=True,
-                _bg_exc=False,
-                _new_session=True,
-                _in=stdin,
-                _out=stdout,
-                _err=stderr,
-                _env=dict(settings.env),
-                _cwd="/",
-                _ok_code=[*range(-signal.NSIG, 256)],
-                _preexec_fn=_preparation(world, settings, name, twin),
-            )
+            self._process: _Process | preload.Fork
+            if form.preload is not None and is_fork:
+                self._process = preload.server(form.preload, env).start(argv, env, how)
+            else:
+                self._process = _Process(argv, env, (stdin, stdout, stderr), how)
         self.pid: int = self._process.pid
         self._deadline_s = time.monotonic() + settings.limit_s
 
@@ -126,19 +130,15 @@ class Started:
 
     def _wait(self) -> Finished:
         problems: list[str] = []
-        # sh's own wait() returns up to 0.1 s late, and only waits for the form's process.
-        while self._process.is_alive():
+        while (exit_code := self._process.poll(POLL_S)) is None:
             if time.monotonic() > self._deadline_s and not problems:
                 problems.append(
-                    f"did not end within {self._limit_s:g} s and was killed; still running:"
+                    f"did not finish within {self._limit_s:g} s and was killed; still running:"
                     f"{_lines(processes(self._world, self._control))}"
                 )
                 kill_all(self._world, self._control)
-            time.sleep(POLL_S)
         for reader in self._readers:
             reader.join(LEFTOVER_GRACE_S)
-        exit_code = self._process.process.exit_code
-        assert exit_code is not None  # noqa: S101 - it is not alive
         return Finished(exit_code, self._output("stdout"), self._output("stderr"), problems)
 
     def _open(self, stream: str, terminal: bool) -> BinaryIO:
@@ -163,12 +163,53 @@ class Started:
         return end(self._world, self._control)
 
 
+class _Process:
+    """A form that is started by exec."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        streams: tuple[BinaryIO, BinaryIO, BinaryIO],
+        how: dict[str, Any],
+    ) -> None:
+        # Imported here, because the pytest plugin can be installed without it.
+        import sh  # noqa: PLC0415
+
+        argv = [*_without_root_override(), *argv]
+        stdin, stdout, stderr = streams
+        self._process = sh.Command(argv[0])(
+            *(os.fsencode(argument).decode("latin-1") for argument in argv[1:]),
+            _encoding="latin-1",  # arguments are bytes; latin-1 can encode every byte
+            _bg=True,
+            _bg_exc=False,
+            _new_session=True,
+            _in=stdin,
+            _out=stdout,
+            _err=stderr,
+            _env=dict(env),
+            _cwd="/",
+            _ok_code=[*range(-signal.NSIG, 256)],
+            _preexec_fn=lambda: fork_server.prepare(how),
+        )
+        self.pid: int = self._process.pid
+
+    def poll(self, timeout_s: float) -> int | None:
+        """Return the exit status, or None if it still runs after this time."""
+        # sh's own wait() returns up to 0.1 s late, and only waits for the form's process.
+        if self._process.is_alive():
+            time.sleep(timeout_s)
+            return None
+        exit_code: int | None = self._process.process.exit_code
+        return exit_code
+
+
 def end(world: World, control: Path | None = None) -> list[str]:
     """End every process of the sandbox, and return a problem that lists the unplanned ones.
 
     The planned ones are ended first, because others may wait for them, such as a reader of their
-    output. `control` distinguishes two sandboxes at the same path: only processes that see this one
-    there are ended.
+    output. `control` distinguishes two sandboxes at the same path: only processes that see this
+    directory at that path are ended.
     """
     for pid in _planned_children(control or world.control) & processes(world, control).keys():
         with suppress(ProcessLookupError):
@@ -185,13 +226,13 @@ def processes(world: World, control: Path | None = None) -> dict[int, str]:
     """Return the processes that have this sandbox in their environment: PID and command line."""
     mark = os.fsencode(world.control) + b"/"
     found = {}
-    for process in Path("/proc").glob("[0-9]*"):
+    for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - each run ends with this
         # A zombie no longer has an environment. The kit's own process is never marked.
-        if mark in _proc(process, "environ") and (
-            control is None or control == world.control or twins.sees(process.name, world, control)
+        if mark in _proc(pid, "environ") and (
+            control is None or control == world.control or twins.sees(pid, world, control)
         ):
-            command = _proc(process, "cmdline").replace(b"\0", b" ").strip()
-            found[int(process.name)] = os.fsdecode(command)
+            command = _proc(pid, "cmdline").replace(b"\0", b" ").strip()
+            found[int(pid)] = os.fsdecode(command)
     return found
 
 
@@ -210,41 +251,16 @@ def _planned_children(control: Path) -> set[int]:
     return {int(pid) for pid in path.read_text().split()} if path.exists() else set()
 
 
-def _proc(process: Path, name: str) -> bytes:
+def _proc(pid: str, name: str) -> bytes:
     try:
-        return (process / name).read_bytes()
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - as above
+            return file.read()
     except OSError:
-        return b""  # it has ended, or is another user's
+        return b""  # it has exited, or belongs to another user
 
 
 def _lines(found: Mapping[int, str]) -> str:
     return "".join(f"\n    {pid}: {text}" for pid, text in sorted(found.items())) or " nothing"
-
-
-def _preparation(
-    world: World, settings: Settings, name: str, twin: Path | None
-) -> Callable[[], Any]:
-    def prepare() -> None:
-        if twin is not None:
-            twins.enter(twin, world)
-            if not settings.terminal:
-                _reopen_streams(world, name)
-        os.chdir(settings.cwd)
-        os.umask(settings.umask)
-        # sh ignores SIGHUP for background processes. The caller may ignore others, as a shell does
-        # for commands that it starts with &.
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-
-    return prepare
-
-
-def _reopen_streams(world: World, name: str) -> None:
-    """Reopen stdin, stdout and stderr by the paths that they have for the form."""
-    for number, flags in enumerate((os.O_RDONLY, *[os.O_WRONLY | os.O_APPEND] * 2)):
-        opened = os.open(world.control / f"{name}{STREAMS[number]}", flags)
-        os.dup2(opened, number)
-        os.close(opened)
 
 
 def _read_all(descriptor: int, chunks: list[bytes]) -> None:
@@ -252,7 +268,7 @@ def _read_all(descriptor: int, chunks: list[bytes]) -> None:
         while chunk := os.read(descriptor, 65536):
             chunks.append(chunk)
     except OSError:
-        pass  # the last process that had the terminal open has ended
+        pass  # the last process that had the terminal open has exited
     finally:
         os.close(descriptor)
 
@@ -264,6 +280,6 @@ def _without_root_override() -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise FileNotFoundError(
-            "setpriv not found in PATH. As root, install util-linux to run the forms"
+            "setpriv not found in PATH. To run the forms as root, install util-linux"
         )
     return [setpriv, "--bounding-set=-dac_override,-dac_read_search"]

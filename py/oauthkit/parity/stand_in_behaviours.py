@@ -10,6 +10,8 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from oauthkit.parity.recorder import Call
 
 # Longer than any time limit of a run, so that the runner reports a hang.
@@ -36,6 +38,18 @@ def dies_by_signal(call: Call, number: int) -> int:
     """Die by the signal `number`."""
     os.kill(os.getpid(), number)
     return hangs(call)  # the signal did not end the process
+
+
+def forwards(call: Call, program: str = "") -> NoReturn:
+    """Run the real program in place of the stand-in. The kit fills in its path.
+
+    date(1) shows the frozen clock.
+    """
+    if call.program == "date":
+        import clock_programs  # type: ignore[import-not-found] # it is beside this file
+
+        clock_programs.shows_time(call, program)
+    call.execute(program)
 
 
 def hangs(call: Call, seconds: float = FOREVER_S) -> int:

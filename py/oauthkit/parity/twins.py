@@ -1,9 +1,7 @@
-"""Mount two worlds at the same path at the same time, in a mount namespace for each form."""
+"""Recognize worlds that are mounted at the same path, in a mount namespace for each form."""
 
 from __future__ import annotations
 
-import ctypes
-import os
 import subprocess
 import tempfile
 from functools import cache
@@ -12,12 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from oauthkit.parity.world import World
-
-# sched.h, sys/mount.h
-CLONE_NEWNS = 0x00020000
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @cache
@@ -39,17 +31,6 @@ def are_possible() -> bool:
             return False
 
 
-def enter(directory: Path, world: World) -> None:
-    """Move this process to a new namespace, in which `directory` is mounted at the path of `world`.
-
-    For a child that has just been forked. Raises OSError if the kernel forbids it.
-    """
-    _check(_libc.unshare(CLONE_NEWNS))
-    _check(_libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
-    flags = MS_BIND | MS_REC  # with the mounts that a test has added
-    _check(_libc.mount(os.fsencode(directory), os.fsencode(world.root), None, flags, None))
-
-
 def sees(process: str, world: World, control: Path) -> bool:
     """Return whether a process finds `control` at the world's path. False if it has ended.
 
@@ -59,9 +40,3 @@ def sees(process: str, world: World, control: Path) -> bool:
         return Path(f"/proc/{process}/root{world.control}").samefile(control)
     except OSError:
         return False
-
-
-def _check(result: int) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

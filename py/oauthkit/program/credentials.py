@@ -41,7 +41,7 @@ FAILURES = ".oauthkit-failures"
 REJECTED = ".oauthkit-rejected"
 # 2^20 bytes.
 RESERVE_DOUBLINGS = 20
-# How long a renewal by somebody else may take.
+# How long a renewal by another session can take.
 OTHER_LIMIT_S = 30
 
 # Prints the type of claudeAiOauth and, for an object, the access token, its expiry and the end of
@@ -213,7 +213,7 @@ def call_claude(
         renewal = program(claude)["-p", "ok"]
         if options != "old":
             renewal = renewal["--no-session-persistence"]
-        if options == "light":  # send little, to the cheapest model
+        if options == "light":  # send a short request to the cheapest model
             renewal = renewal[
                 "--safe-mode", "--tools=", "--system-prompt=Say-ok.", "--model=haiku",
             ]  # fmt: skip
@@ -268,42 +268,43 @@ def record_start(state: LocalPath, text: str) -> str:
 
 
 def recorded_failures(credentials: LocalPath) -> tuple[int, int]:
-    """Return how often claude has failed in the last 5 min, and when it failed first, in ms.
+    """Return how often claude has failed with less than 5 min between two starts, and the last one.
 
     A file beside the credentials keeps the number of starts that have not succeeded, and the time
-    of the first one.
+    of the last one in ms.
     """
     directory = credentials.dirname
     _, text = read_file(directory / FAILURES)
-    count, _, first = text.partition(" ")
+    count, _, last = text.partition(" ")
     _, failures = parse_int(count)
-    _, first_ms = parse_int(first)
+    _, last_ms = parse_int(last)
     now = now_ms()
-    if first_ms > now or first_ms + START_LIMIT_MS <= now:
-        return 0, now
-    return failures, first_ms
+    if last_ms > now or last_ms + START_LIMIT_MS <= now:
+        return 0, 0
+    return failures, last_ms
 
 
 def next_try_ms(credentials: LocalPath) -> int:
     """Return until when limit_failures prevents the start of claude, in ms. 0 if it does not."""
-    failures, first_ms = recorded_failures(credentials)
+    failures, last_ms = recorded_failures(credentials)
     if failures < MAX_FAILURES:
         return 0
-    return first_ms + START_LIMIT_MS
+    return last_ms + START_LIMIT_MS
 
 
 def limit_failures(credentials: LocalPath) -> str:
-    """Return an error if claude has failed 3 times in 5 min.
+    """Return an error for 5 min after claude has failed 3 times.
 
     A container that requests refreshes must not use up the account's quota.
     """
     directory = credentials.dirname
-    failures, first_ms = recorded_failures(credentials)
+    failures, last_ms = recorded_failures(credentials)
     if failures >= MAX_FAILURES:
-        next_ms = first_ms + START_LIMIT_MS
+        next_ms = last_ms + START_LIMIT_MS
         when = timestamp(next_ms // 1000)
-        return f"claude has failed to renew the token {failures} times in 5 min. Next try: {when}"
-    return record_start(directory / FAILURES, f"{failures + 1} {first_ms}")
+        return f"claude has failed to renew the token {failures} times. Next try: {when}"
+    now = now_ms()
+    return record_start(directory / FAILURES, f"{failures + 1} {now}")
 
 
 def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
@@ -348,18 +349,18 @@ def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
 
 
 def was_refused(credentials: LocalPath, login: str) -> bool:
-    """Return whether the last start that limit_rejections recorded was for this login's token."""
+    """Return whether the last start that limit_refusals recorded was for this login's token."""
     directory = credentials.dirname
     _, text = read_file(directory / REJECTED)
     expiry = expires_at(login)
     return text.startswith(f"{expiry} ")
 
 
-def limit_rejections(credentials: LocalPath, login: str) -> str:
+def limit_refusals(credentials: LocalPath, login: str) -> str:
     """Return an error if claude was started in the last 5 min for a refused token.
 
     A file beside the credentials keeps the token's expiry and the time of the start. A container
-    that reports each token as rejected must not use up the account's quota.
+    that reports each token as refused must not use up the account's quota.
     """
     directory = credentials.dirname
     state = directory / REJECTED
@@ -397,7 +398,7 @@ def renew_once(credentials: LocalPath, home: str, refused: str) -> tuple[str, st
         problem = ""
         blocked_ms = next_try_ms(credentials)
         if refused != "" and blocked_ms == 0:  # else claude is not started, so nothing is recorded
-            problem = limit_rejections(credentials, login)
+            problem = limit_refusals(credentials, login)
             if problem == "":
                 log("The API refuses the token, invoking claude CLI to refresh")
         if problem == "":

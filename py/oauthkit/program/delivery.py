@@ -1,4 +1,4 @@
-"""Write the token to .env and to the bearer file, each in one step."""
+"""Write the token to .env and to the bearer file, each atomically."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ sync = program("sync")
 
 
 def with_token(text: str, token: str) -> tuple[str, str]:
-    """Return the content of .env with the token in it, every other byte unchanged, and the event.
+    """Return the content of .env with the token in it, and the event. Other bytes are unchanged.
 
     The event is "renewed" if there was another token or none, else "".
     """
@@ -54,7 +54,7 @@ def with_token(text: str, token: str) -> tuple[str, str]:
             result += found + token
             placed = True
         elif newline == "":
-            result += "\n"  # of the line before
+            result += "\n"  # ends the previous line
     result = result.removeprefix("\n")
     if placed:
         return result, event
@@ -142,7 +142,7 @@ def is_mount_point(path: LocalPath) -> bool:
 def write_target(
     path: LocalPath, target: LocalPath, temporary: LocalPath, old: str, text: str
 ) -> tuple[str, str]:
-    """Replace the content `old` of `target`, to which `path` leads, by `text` in one step.
+    """Replace the content `old` of `target`, to which `path` leads, with `text` atomically.
 
     Return an error, and the mode of the old file. `temporary` is renamed over `target`.
     """
@@ -222,7 +222,7 @@ def deliver_bearer(path: LocalPath, credentials: LocalPath, login: str) -> tuple
 
 
 def is_delivered(credentials: LocalPath, dotenv: LocalPath, bearer_file: str) -> bool:
-    """Return whether .env and the bearer file have the live token of the credentials.
+    """Return whether .env and the bearer file have the credentials' live token.
 
     `bearer_file` is "" if there is none.
     """
@@ -232,7 +232,7 @@ def is_delivered(credentials: LocalPath, dotenv: LocalPath, bearer_file: str) ->
     token = access_token(login)
     _, text = read_file(dotenv)
     wanted, _ = with_token(text, token)
-    if wanted != text:  # also if .env cannot be read: its text is ""
+    if wanted != text:  # an unreadable .env has the text ""
         return False
     if bearer_file == "":
         return True

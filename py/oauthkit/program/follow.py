@@ -5,20 +5,25 @@ from __future__ import annotations
 import sys
 
 from plumbum import LocalPath, local
-from plumbum.commands import ERROUT
 
-from oauthkit.program.credentials import RENEW_BEFORE_MS, expires_at, outlasts
+from oauthkit.program.credentials import expires_at, outlasts
 from oauthkit.program.delivery import deliver_all, token_in
+from oauthkit.program.directory import directory_state, open_directory, wait_for_directory
+from oauthkit.program.etcd import open_etcd, wait_for_etcd
 from oauthkit.program.hooks import HOOKS, failure_event, prepare_hooks, run_hook
-from oauthkit.program.process import GRACE_S, log_output
+from oauthkit.program.process import log_output
 from oauthkit.program.settings import read_settings
-from oauthkit.program.start import is_dotenv, is_project, lock_project, paths, set_up
-from oauthkit.program.store import READ_LIMIT_S, choose_token, read_records, store_directory
+from oauthkit.program.start import is_dotenv, lock_project, paths, script_project, set_up
+from oauthkit.program.store import (
+    SERVE_BEFORE_MS,
+    choose_token,
+    decrypt_records,
+    read_records,
+    store_error,
+)
 from oauthkit.shell import (
-    CAPTURE,
     RETCODE,
     Status,
-    absolute,
     complain,
     create_file,
     log,
@@ -26,62 +31,79 @@ from oauthkit.shell import (
     program,
     read_file,
     replace_controls,
-    script_path,
     sibling_command,
 )
 
-# The intervals at which the store is checked for changes, and read in any case.
-LOOK_S = 2
-READ_S = 60
+FOLLOWED = "oauth-refresh.followed"
 
-USAGE = "usage: follow.sh [--once]"
+USAGE = "usage: follow.sh [--once | --rejected]"
 
-find = program("find")
 rm = program("rm")
-sleep = program("sleep")
-timeout = program("timeout")
 
 
-def take_token(dotenv: LocalPath, credentials: LocalPath, state: LocalPath) -> tuple[str, str, str]:
+def save(file: LocalPath, text: str) -> None:
+    """Write `text` to a file, unless the file already has it."""
+    _, last = read_file(file)
+    if text != last:
+        _ = rm["-f", file] & RETCODE
+        _, _ = create_file(file, text, "", "")
+
+
+def take_token(
+    dotenv: LocalPath, credentials: LocalPath, logs: LocalPath, mode: str, errors: str
+) -> tuple[str, str, str]:
     """Deliver a live token from the store. Return an error, the event, and the token's expiry.
 
-    If the store has none, keep the last delivered token while it is live. The file `state` has
-    its expiry, and whether the warning was logged.
+    If the store has none, keep the last delivered token while it is live, and the API does not
+    refuse it: that is what the mode "rejected" says. `errors` is what read_settings returned.
+    Three files store state for the next pass: oauth-refresh.followed the token's expiry and whether
+    the warning was logged, oauth-refresh.refused the expiry of the last token that the API refused,
+    and oauth-refresh.revision the store's revision, for follow_store.
     """
+    state = logs / FOLLOWED
+    _, last = read_file(state)
+    expiry, _, warned = last.partition(" ")
+    if mode == "rejected":
+        save(logs / "oauth-refresh.refused", expiry)
+    _, refused = read_file(logs / "oauth-refresh.refused")
     store = local.env.get("OAUTHKIT_STORE", "")
-    problem, records = read_records(store)
+    problem, revision, records = read_records(store)
+    save(logs / "oauth-refresh.revision", revision)
     _, text = read_file(dotenv)
     current = token_in(text)
     login = ""
     if problem == "":
-        login = choose_token(records, current)
+        problem, records = decrypt_records(records, errors)
+    if problem == "":
+        login = choose_token(records, current, refused)
         if login == "":
             problem = f"{store} has no record of a live token"
-    _, last = read_file(state)
-    expiry, _, warned = last.partition(" ")
     event = ""
-    report = last
     if login != "":
         expiry = expires_at(login)
         problem, event = deliver_all(credentials, dotenv, login)
-        report = ""
         if problem == "":
-            report = expiry
-    elif current != "" and outlasts(expiry, RENEW_BEFORE_MS):
+            save(state, expiry)
+        else:
+            save(state, "")
+    elif current != "" and expiry != "" and expiry == refused:
+        problem = f"the API refuses the token in .env, and {problem}"
+        log_error(f"ERROR: {problem}")
+    elif current != "" and outlasts(expiry, SERVE_BEFORE_MS):
         if warned == "":
             log(f"WARN: {problem}. The token in .env is still live (expires_at={expiry})")
-            report = f"{expiry} warned"
+            save(state, f"{expiry} warned")
         problem = ""
     else:
         log_error(f"ERROR: {problem}")
-    if report != last:
-        _ = rm["-f", state] & RETCODE
-        _, _ = create_file(state, report, "", "")
     return problem, event, expiry
 
 
-def follow_once(project: LocalPath) -> Status:
-    """Deliver a live token from the store. Return 0 if .env has a live token, 1 if not."""
+def follow_once(project: LocalPath, mode: str) -> Status:
+    """Deliver a live token from the store. Return 0 if .env has a live token, 1 if not.
+
+    In the mode "rejected", the API refuses the token in .env: deliver another one.
+    """
     if set_up() != 0:
         return 1
     errors = read_settings(project)
@@ -90,7 +112,7 @@ def follow_once(project: LocalPath) -> Status:
         return 1
     log_output("WARN", errors)
     logs = log_file.dirname
-    problem, event, expiry = take_token(dotenv, credentials, logs / "oauth-refresh.followed")
+    problem, event, expiry = take_token(dotenv, credentials, logs, mode, errors)
     turn = failure_event(logs / "oauth-refresh.failing", problem, "")
     prepare_hooks(problem, expiry, "", dotenv)
     hooks = project / HOOKS
@@ -102,7 +124,7 @@ def follow_once(project: LocalPath) -> Status:
 
 
 def follow_store(project: LocalPath) -> Status:
-    """Run follow_once when the store changes, and at least every minute, until a signal comes.
+    """Run follow_once when the store changes, and every few minutes, until a signal ends it.
 
     Return 1 if OAUTHKIT_STORE is invalid or sleep is missing.
     """
@@ -110,55 +132,55 @@ def follow_store(project: LocalPath) -> Status:
         return 1
     _ = read_settings(project)  # follow_once reports the errors
     store = local.env.get("OAUTHKIT_STORE", "")
-    if not store.startswith("dir:/"):
-        _ = follow_once(project)  # it reports the error
+    problem = store_error(store)
+    prefix = ""
+    if store.startswith("etcd:"):
+        problem, prefix = open_etcd(store)
+    if problem != "":
+        _ = follow_once(project, "")  # it reports the error
         return 1
-    _, directory = store_directory(store)
-    look = find[
-        "-L", directory, "-maxdepth", "1", "-name", "*.json", "-printf", "%f %s %T@ %i\\n",
-    ]  # fmt: skip
+    _, directory = open_directory(store)
+    _, _, _, log_file = paths(project)
+    logs = log_file.dirname
+    _, last = read_file(logs / FOLLOWED)
+    expiry, _, warned = last.partition(" ")
+    if warned != "":
+        save(logs / FOLLOWED, expiry)  # so that the first pass shows the warning again
     once = sibling_command("follow", project)
     once = once["--once"]
-    seen = ""
-    waited_s = READ_S
     while True:
-        _, records = timeout["-k", GRACE_S, READ_LIMIT_S, look] & CAPTURE
-        if records != seen or waited_s >= READ_S:
-            seen = records
-            waited_s = 0
-            _, printed = (once >= ERROUT) & CAPTURE
-            if printed != "":
-                complain(printed)
-        status = sleep[LOOK_S] & RETCODE
-        if status != 0:  # without it, this would be a busy loop
+        seen = ""
+        if prefix == "":
+            seen = directory_state(directory)
+        _ = once & RETCODE(FG=True)  # on a terminal, it shows its log lines
+        if prefix == "":
+            status = wait_for_directory(directory, seen)
+        else:
+            _, revision = read_file(logs / "oauth-refresh.revision")
+            status = wait_for_etcd(prefix, revision)
+        if status != 0:  # without sleep, this would be a busy loop
             complain(f"oauthkit: sleep failed (exit {status})")
             return 1
-        waited_s += LOOK_S
 
 
 def main(*arguments: str) -> Status:
     """Parse the script's command line, and follow the store."""
-    is_single = False
+    mode = ""
     for argument in arguments:
         if argument == "--help" or argument == "-h":
             print(USAGE)
             return 0
-        if argument != "--once":
+        if (argument != "--once" and argument != "--rejected") or mode != "":
             shown = replace_controls(argument, "?")
             complain(f"oauthkit: unexpected argument {shown}\n{USAGE}")
             return 2
-        is_single = True
-    script = script_path()
-    project = absolute(f"{script}/../../..")
-    if not is_project(project):
-        shown = replace_controls(project, "?")
-        complain(
-            f"oauthkit: {shown} is not a project. Move this script to a project's scripts/oauth"
-        )
-        return 2
-    if is_single:
-        return follow_once(project)
-    return follow_store(project)
+        mode = argument.removeprefix("--")
+    status, project = script_project()
+    if status != 0:
+        return status
+    if mode == "":
+        return follow_store(project)
+    return follow_once(project, mode)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from plumbum import local
 
 from oauthkit.shell import log, log_error, mask_secrets, replace_controls
 
-# From the SIGTERM at the limit of a program to its SIGKILL.
+# Seconds from a program's SIGTERM to its SIGKILL.
 GRACE_S = 5
 OUTPUT_LIMIT_LINES = 20
 # How many of these lines are shown outside the log.

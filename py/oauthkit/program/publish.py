@@ -9,10 +9,11 @@ import sys
 
 from plumbum import LocalPath, local
 
+from oauthkit.program.encryption import hidden_setting
 from oauthkit.program.settings import read_settings
-from oauthkit.program.start import paths, set_up
+from oauthkit.program.start import paths, script_project, set_up
 from oauthkit.program.store import publish_token
-from oauthkit.shell import Status, absolute, complain, replace_controls, script_path
+from oauthkit.shell import Status, complain, replace_controls
 
 USAGE = "usage: publish.sh"
 
@@ -23,11 +24,13 @@ def publish(project: LocalPath) -> Status:
         return 1
     errors = read_settings(project)
     _, credentials, _, _ = paths(project)
-    problem = errors.removesuffix("\n")
-    if problem != "":
-        problem = replace_controls(problem, "?")
-        complain(f"oauthkit: {problem}")
-    problem = publish_token(credentials, local.env.get("OAUTHKIT_STORE", ""))
+    problem = hidden_setting("RECIPIENTS", errors)
+    while errors != "":
+        error, _, errors = errors.partition("\n")
+        error = replace_controls(error, "?")
+        complain(f"oauthkit: {error}")
+    if problem == "":
+        problem = publish_token(credentials, local.env.get("OAUTHKIT_STORE", ""))
     if problem != "":
         problem = replace_controls(problem, "?")
         complain(f"oauthkit: {problem}")
@@ -44,8 +47,9 @@ def main(*arguments: str) -> Status:
         shown = replace_controls(argument, "?")
         complain(f"oauthkit: unexpected argument {shown}\n{USAGE}")
         return 2
-    script = script_path()
-    project = absolute(f"{script}/../../..")
+    status, project = script_project()
+    if status != 0:
+        return status
     return publish(project)
 
 

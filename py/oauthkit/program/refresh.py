@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from plumbum import LocalPath, local
+from plumbum.commands import ERROUT
 
 from oauthkit.program.credentials import expires_at, live_token, login_ends_at, was_refused
 from oauthkit.program.delivery import deliver_all, is_delivered, sweep, token_in
@@ -16,23 +17,26 @@ from oauthkit.program.hooks import HOOKS, failure_event, is_login_ending, prepar
 from oauthkit.program.process import GRACE_S, log_output
 from oauthkit.program.schedule import schedule, timer_with_settings
 from oauthkit.program.settings import read_settings
-from oauthkit.program.start import is_dotenv, is_project, lock_project, paths, set_up
+from oauthkit.program.start import is_dotenv, lock_project, paths, script_project, set_up
 from oauthkit.shell import (
+    CAPTURE,
+    RETCODE,
     Status,
-    absolute,
     complain,
     log,
     log_error,
+    program,
     read_file,
     replace_controls,
     run_limited,
-    script_path,
     sibling_command,
 )
 
 PUBLISH_LIMIT_S = 10
 
 USAGE = "usage: refresh.sh [--ensure | --rejected]"
+
+rm = program("rm")
 
 
 def refused_token(mode: str, dotenv: LocalPath) -> str:
@@ -52,6 +56,33 @@ def publish(project: LocalPath) -> None:
         log(f"WARN: the token was not published (exit {status})")
 
 
+def is_follower(mode: str, followed: LocalPath, credentials: LocalPath) -> bool:
+    """Return whether the project follows its store, and does not renew a login.
+
+    The follower keeps the file `followed`. Its host may have a login that this project does not
+    use: only a full refresh, with the mode "", changes from the store to that login.
+    """
+    if local.env.get("OAUTHKIT_STORE", "") == "":
+        return False
+    follows = followed.exists()
+    has_login = credentials.exists()
+    if mode == "":
+        return follows and not has_login
+    return follows or not has_login
+
+
+def run_follower(project: LocalPath, mode: str) -> Status:
+    """Run one pass of the follower. Return its exit status: 0 if .env has a live token."""
+    command = sibling_command("follow", project)
+    option = "--once"
+    if mode == "rejected":
+        option = "--rejected"
+    status, printed = (command[option] >= ERROUT) & CAPTURE
+    if printed != "":
+        complain(printed)
+    return status
+
+
 def failure_kind(credentials: LocalPath, login: str) -> str:
     """Return "refused" if the API refuses the token of a login, else ""."""
     if was_refused(credentials, login):
@@ -64,7 +95,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
 
     Return 0 if .env has a live token, 1 if not: the log's last ERROR gives the reason. With the
     mode "ensure", do nothing if .env already has one. With "rejected", renew the token that .env
-    has, even if it is live.
+    has, even if it is live. A project that follows a store does that instead.
     """
     if set_up() != 0:
         return 1
@@ -74,13 +105,16 @@ def refresh(project: LocalPath, mode: str) -> Status:
     home, credentials, dotenv, log_file = paths(project)
     if mode == "ensure" and is_delivered(credentials, dotenv, local.env.get("OAUTHKIT_BEARER", "")):
         return 0
+    logs = log_file.dirname
+    followed = logs / "oauth-refresh.followed"
+    if is_follower(mode, followed, credentials):
+        return run_follower(project, mode)
 
     # Before the wait for the lock: another run may deliver a new token meanwhile.
     refused = refused_token(mode, dotenv)
     if is_dotenv(log_file, dotenv) or lock_project(log_file, credentials) != 0:
         return 1
     log_output("WARN", errors)
-    logs = log_file.dirname
     problem, login = live_token(credentials, home, refused)
     event = ""
     kind = failure_kind(credentials, login)
@@ -91,11 +125,13 @@ def refresh(project: LocalPath, mode: str) -> Status:
         problem, event = deliver_all(credentials, dotenv, login)
         if problem != "":
             kind = ""
+        if followed.exists():
+            _ = rm["-f", followed] & RETCODE
     turn = failure_event(logs / "oauth-refresh.failing", problem, kind)
     expiry = expires_at(login)
     login_end = login_ends_at(login)
     is_ending = is_login_ending(logs / "oauth-refresh.login-ending", login_end)
-    # Also after a failure: when a person has logged in again, the next run fixes the rest.
+    # Even after a failure: when a person has logged in again, the next run fixes the rest.
     schedule(project, credentials, problem, expiry, timer)
 
     prepare_hooks(problem, expiry, login_end, dotenv)
@@ -123,14 +159,9 @@ def main(*arguments: str) -> Status:
             complain(f"oauthkit: unexpected argument {shown}\n{USAGE}")
             return 2
         mode = argument.removeprefix("--")
-    script = script_path()
-    project = absolute(f"{script}/../../..")
-    if not is_project(project):
-        shown = replace_controls(project, "?")
-        complain(
-            f"oauthkit: {shown} is not a project. Move this script to a project's scripts/oauth"
-        )
-        return 2
+    status, project = script_project()
+    if status != 0:
+        return status
     return refresh(project, mode)
 
 

@@ -59,6 +59,8 @@ def timer_with_settings() -> BaseCommand:
     for name in (
         "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG", "OAUTHKIT_UNIT",
         "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",
+        "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
+        "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
     ):  # fmt: skip
         value = get_env(name)
         if value != "":
@@ -113,26 +115,28 @@ def owner_of(unit: str, project: LocalPath) -> str:
     status, text = read_file(service)
     if status != 0:
         return ""
-    # In the file, some characters have a backslash before them, and % and $ are doubled. A newline,
-    # tab or CR is \n, \t or \r. Paths with other control characters are not recognized.
+    # In the file, some characters have a backslash before them, % is doubled, and $ is written
+    # twice, or four times by systemd 257. A newline, tab or CR is \n, \t or \r. Paths with other
+    # control characters are not recognized.
     text = text.replace("\\", "")
     text = text.replace("%%", "%")
-    text = text.replace("$$", "$")
     shown = project.replace("\\", "")
     shown = shown.replace("\n", "n")
     shown = shown.replace("\t", "t")
     shown = shown.replace("\r", "r")
-    script = f'"{shown}/scripts/'  # oauth/refresh.sh, or the script that it replaces
-    option = f' "--project={shown}"'
-    if script in text or option in text:
-        return "own"
+    for dollar in ("$$", "$$$$"):
+        written = shown.replace("$", dollar)
+        script = f'"{written}/scripts/'  # oauth/refresh.sh, or the script that it replaces
+        option = f' "--project={written}"'
+        if script in text or option in text:
+            return "own"
     return "other"
 
 
 def start_timer(
     project: LocalPath, unit: str, problem: str, expiry: str, try_ms: int, timer: BaseCommand
 ) -> tuple[Status, str, int]:
-    """Replace all pending timers by a new one, under the first unused name.
+    """Replace all pending timers with a new one, under the first unused name.
 
     Return the status of systemd-run, its output, and the due time in seconds since the epoch.
     """

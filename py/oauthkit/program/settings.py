@@ -14,7 +14,11 @@ def make_absolute() -> None:
 
     claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
     """
-    for name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG"):
+    for name in (
+        "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
+        "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
+        "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
+    ):  # fmt: skip
         value = get_env(name)
         if value != "":
             path = absolute(value)
@@ -32,7 +36,11 @@ def set_default(name: str, value: str, project: LocalPath) -> Status:
     for text in ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST"):
         if name == text:
             setting = value
-    for path in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG"):
+    for path in (
+        "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
+        "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
+        "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
+    ):  # fmt: skip
         if name == path:
             relative = value
             if not value.startswith("/"):
@@ -78,7 +86,7 @@ def read_settings(project: LocalPath) -> str:
         elif value.startswith('"') or value.startswith("'") or value.startswith("~"):  # noqa: PIE810
             errors += f"{file} line {number} is ignored: quotes and ~ have no meaning here\n"
         elif "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
-            errors += f"{file} line {number} is ignored: it has a $, a comment or outer blanks\n"
+            errors += f"{file} line {number} is ignored: it has $, a comment or extra spaces\n"
         elif value != "" and set_default(name, value, project) != 0:
             errors += f"{file} line {number} is ignored: there is no such setting\n"
     return errors

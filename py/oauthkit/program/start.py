@@ -21,6 +21,7 @@ from oauthkit.shell import (
     program,
     replace_controls,
     same_file,
+    script_path,
     take_lock,
 )
 
@@ -41,17 +42,23 @@ def set_up() -> Status:
     home = absolute(local.env.get("HOME", ""))
     local.env["HOME"] = home
     make_absolute()
-    # Each of these makes claude ignore the credentials file, or not start at all. Some contain a
-    # token, which hooks must not get.
+    remove_other_logins()
+    local.env.pop("OAUTHKIT_OUTPUT", "")
+    # In the project, claude would run the project's own hooks and MCP servers.
+    local.cwd.chdir("/")
+    return 0
+
+
+def remove_other_logins() -> None:
+    """Remove the variables from the environment that claude and hooks must not get.
+
+    Each makes claude ignore the credentials file, or not start at all. Some contain a token.
+    """
     local.env.pop("CLAUDE_CODE_OAUTH_TOKEN", "")
     local.env.pop("ANTHROPIC_API_KEY", "")
     local.env.pop("ANTHROPIC_AUTH_TOKEN", "")
     local.env.pop("CLAUDE_CODE_SIMPLE", "")
     local.env.pop("CLAUDECODE", "")
-    local.env.pop("OAUTHKIT_OUTPUT", "")
-    # In the project, claude would run the project's own hooks and MCP servers.
-    local.cwd.chdir("/")
-    return 0
 
 
 def paths(project: LocalPath) -> tuple[LocalPath, LocalPath, LocalPath, LocalPath]:
@@ -71,6 +78,20 @@ def is_project(directory: LocalPath) -> bool:
         if path.exists() or path.is_symlink():
             return True
     return False
+
+
+def script_project() -> tuple[Status, LocalPath]:
+    """Return status 0, and the project in whose scripts/oauth this script is.
+
+    If that is not a project, report it, and return status 2.
+    """
+    script = script_path()
+    project = absolute(f"{script}/../../..")
+    if is_project(project):
+        return 0, project
+    shown = replace_controls(project, "?")
+    complain(f"oauthkit: {shown} is not a project. Move this script to a project's scripts/oauth")
+    return 2, project
 
 
 def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for all faults, which take about an hour."""
-    parser.addoption("--all-faults", action="store_true", help="not a sample: all of the faults")
+    parser.addoption("--all-faults", action="store_true", help="run all faults, not a sample")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def _tracing_problem() -> str:
 def tracing(_tracing_problem: str) -> None:
     """Skip tests if tracing is not possible."""
     if _tracing_problem:
-        pytest.skip(f"no system call can be traced here: {_tracing_problem}")
+        pytest.skip(f"system calls cannot be traced here: {_tracing_problem}")
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def check_killed(world: FaultWorld, form: str, name: str, call: SystemCall, next
 
 
 def check_rejected(world: FaultWorld, form: str, left: str | None) -> None:
-    """The next --rejected renews the token, unless the killed run may have started claude."""
+    """Check that the next --rejected renews, unless the killed run may have started claude."""
     done = subprocess.run(
         world.form(form, "--rejected"),
         env=world.environment(),

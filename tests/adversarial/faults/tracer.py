@@ -22,8 +22,8 @@ usage: tracer.py RECORD KILL FROM ARGV...
 
 Write the system calls of the program ARGV and its descendants to the file RECORD, one JSON array
 per line: process (0 is the program, the others follow in the order of their start), the call's
-number within the process, the program's name, the call's name, a path or text in it. The last line
-is the program's wait status. Counting starts when a process opens the path FROM (- for none).
+number within the process, the program's name, the call's name, its path or text argument. The last
+line is the program's wait status. Counting starts when a process opens the path FROM (- for none).
 
 KILL is - or PROCESS:CALL:VICTIMS. The process is stopped as it enters that call, before the call
 has an effect. The victims get SIGKILL: `all` processes, only that one (`self`), or the `main` one.
@@ -41,7 +41,7 @@ PR_SET_CHILD_SUBREAPER = 36
 ENTRY = 1
 SYSCALL_STOP = signal.SIGTRAP | 0x80
 TEXT_BYTES = 160
-# Each call's argument that is a path. write(2)'s text is truncated.
+# The index of each call's path argument. write(2)'s text is truncated.
 PATHS = {
     "open": 0, "openat": 1, "execve": 0, "unlink": 0, "unlinkat": 1, "rename": 0, "renameat": 1,
     "renameat2": 1, "chmod": 0, "chown": 0, "fchmodat": 1, "fchownat": 1, "write": 1,
@@ -115,7 +115,7 @@ class Tracer:
         self._is_over = False  # after the kill, calls are not counted
 
     def run(self, argv: list[str]) -> None:
-        """Run the program and its descendants to their end."""
+        """Run the program and its descendants until they exit."""
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._main = os.fork()
         if self._main == 0:
@@ -217,7 +217,7 @@ class Tracer:
         return self._programs[pid]
 
     def _kill(self, pid: int) -> None:
-        live = [other for other in self._processes if is_there(other)]
+        live = [other for other in self._processes if is_alive(other)]
         victims = {"all": live, "self": [pid], "main": [self._main]}[self._victims]
         for victim in victims:
             os.kill(victim, signal.SIGKILL)
@@ -231,7 +231,7 @@ class Tracer:
             self._resume(pid)
 
 
-def is_there(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Return whether the process exists and is not a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
@@ -242,7 +242,7 @@ def is_there(pid: int) -> bool:
 
 def wait_until_dead(pid: int) -> None:
     """Wait until the process is a zombie or gone, and its files are closed."""
-    while is_there(pid):
+    while is_alive(pid):
         os.sched_yield()
 
 

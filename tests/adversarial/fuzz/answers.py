@@ -43,6 +43,8 @@ MODELS: dict[str, Callable[[recorder.Call], int]] = {
 PLANNED = ("claude", *MODELS)
 BLOCK_LIMIT_S = 60.0  # it may be delayed on a busy machine
 ANSWER = b"ok\n"
+# When the timers elapse that are pending before a run. New ones are earlier.
+PENDING_S = 4_000_000_000
 UNPRINTABLE = re.compile(rb"[^ -$&-\[\]-~]")
 
 
@@ -213,7 +215,7 @@ def units(planned: tuple[tuple[str, str], ...]) -> dict[str, Any]:
             state["services"][name] = "failed"
             continue
         timer = {
-            "is_pending": True, "when_s": 4_000_000_000, "command": ["/bin/true"], "setenv": {},
+            "is_pending": True, "when_s": PENDING_S, "command": ["/bin/true"], "setenv": {},
             "collect": True, "description": "", "latest": "", "properties": [],
             "service_properties": [],
         }  # fmt: skip

@@ -32,7 +32,8 @@ class Act:
     """A stand-in's action in one call. Each call to a program uses its next act.
 
     With `model`, the stand-in behaves like its program. `credentials` is the new content of the
-    credentials file, or None. A `signal` other than 0 ends it.
+    credentials file, or None. A `signal` other than 0 ends it. With `kills`, the form is killed
+    while it waits for the stand-in.
     """
 
     program: str
@@ -43,6 +44,7 @@ class Act:
     credentials: bytes | None = None
     removes: bool = False
     model: bool = False
+    kills: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from multiprocessing.queues import Queue
 
-# The size of one search of hypothesis. A longer one draws more and more duplicates.
+# Worlds per hypothesis search. A longer search draws more and more duplicates.
 BATCH = 250
 REPORT_EVERY_S = 10.0
 COLD_SAMPLE = 20
@@ -94,7 +94,7 @@ def search(
     tally: Tally,
     is_over: Callable[[], bool] = lambda: False,
     *,
-    does_shrink: bool = True,
+    shrink: bool = True,
 ) -> Found | None:
     """Compare `count` worlds drawn with `seed`, until `is_over`. Return the shrunk difference.
 
@@ -103,7 +103,7 @@ def search(
     last: list[Found] = []
 
     @with_seed(seed)
-    @search_settings(count, does_shrink=does_shrink)
+    @search_settings(count, shrink=shrink)
     @given(cases())
     def forms_do_not_differ(case: Case) -> None:
         if is_over() and not last:
@@ -119,7 +119,7 @@ def search(
         return last[0]
     except BaseException as error:
         if last:  # not reproducible: still a difference, but it cannot be shrunk
-            return Found(last[0].case, f"{last[0].report}\n\nnot the same twice: {error!r}")
+            return Found(last[0].case, f"{last[0].report}\n\nnot reproducible: {error!r}")
         raise
     return None
 
@@ -153,7 +153,7 @@ def work(
     def is_over() -> bool:
         return time.time() > end_s
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops it
     directory.mkdir()
     with Runner(directory) as runner:
         for start in range(worker * BATCH, worlds, workers * BATCH):
@@ -234,13 +234,13 @@ def _gather(
 
 
 def _cold_s(directory: Path, seed: int) -> float:
-    """Return the time of a world in a cold Python form, in seconds."""
+    """Return the average time of a world in a cold Python form, in seconds."""
     spent_s = 0.0
 
     with Runner(directory) as runner:
 
         @with_seed(seed)
-        @search_settings(COLD_SAMPLE, does_shrink=False)
+        @search_settings(COLD_SAMPLE, shrink=False)
         @given(cases())
         def run(case: Case) -> None:
             nonlocal spent_s
@@ -274,7 +274,7 @@ def _report(found: Found, directory: Path) -> str:
     file.write_text(found.case.to_json(), encoding="ascii")
     return (
         f"\nThe forms differ:\n\n{printable(found.report)}\n\nThe world is saved in {file}\n"
-        f"To repeat it: scripts/fuzz --replay {file}"
+        f"To reproduce it: scripts/fuzz --replay {file}"
     )
 
 
@@ -317,8 +317,8 @@ def positive(text: str) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Run scripts/fuzz. Return its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=USAGE)
-    parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
-    parser.add_argument("--worlds", type=positive, help="end after N worlds", metavar="N")
+    parser.add_argument("--minutes", type=float, help="stop after N minutes", metavar="N")
+    parser.add_argument("--worlds", type=positive, help="stop after N worlds", metavar="N")
     parser.add_argument("--seed", type=int, help="seed of the random generator", metavar="S")
     parser.add_argument("--workers", type=positive, default=2, help="number of processes (2)",
                         metavar="W")  # fmt: skip

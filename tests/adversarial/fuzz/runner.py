@@ -1,4 +1,4 @@
-"""Run a case in both forms and compare them: about 40 worlds per second."""
+"""Run a case in both forms and compare the outcomes, at about 40 worlds per second."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import marshal
 import os
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -40,7 +41,8 @@ BASH, PYTHON = FORMS
 WARM = Path(__file__).with_name("warm.py")
 LIMIT_S = 90.0
 REAL = {name: Path(found) for name in (*TOOLS, "jq") if (found := shutil.which(name))}
-# Relative directories without programs, because the forms look up programs while they are in /.
+# Relative directories that contain no programs. The forms look up programs with / as their working
+# directory.
 HARMLESS = ("", "no-such", "no-such-directory", "~/bin", "./no-such-directory")
 
 
@@ -56,8 +58,8 @@ class UnsafeCaseError(ValueError):
     """A case that could have effects outside its sandbox."""
 
 
-class ProjectPaths(World):
-    """A world that computes its paths once, because they are needed for each entry of its tree."""
+class CachedWorld(World):
+    """A world that caches its paths, because they are needed for each entry of its tree."""
 
     @cached_property
     def control(self) -> Path:
@@ -66,10 +68,10 @@ class ProjectPaths(World):
 
 
 class Runner:
-    """Runs cases one after another, at one fixed path in `directory`.
+    """Runs cases one after another, always at the same path in `directory`.
 
-    `script` is the bash form. `package` may be a directory with another `oauthkit` for the Python
-    form. After `difference`, `directory` contains the worlds of both forms, under their names.
+    `script` is the bash form. `package` is a directory with another `oauthkit` for the Python form.
+    After `difference`, `directory` contains the worlds of both forms, under their names.
     """
 
     def __init__(self, directory: Path, script: Path = SCRIPT, package: Path | None = None) -> None:
@@ -95,7 +97,7 @@ class Runner:
         self.close()
 
     def close(self) -> None:
-        """End the process that starts the forms."""
+        """Stop the process that starts the forms."""
         if self._server.stdin:
             self._server.stdin.close()
         self._server.wait()
@@ -132,7 +134,7 @@ class Runner:
     # --- One run ---
 
     def _run(self, case: Case, form: Form, name: str, *, warm: bool = False) -> Outcome:
-        world = ProjectPaths(self._directory / "world", case.project, case.home)
+        world = CachedWorld(self._directory / "world", case.project, case.home)
         sandbox = Sandbox(world, case, self._script)
         for directory in (world.root, self._kept(name)):
             _wipe(directory)
@@ -156,8 +158,8 @@ class Runner:
         service = Service(sandbox)
         try:
             self._send(request)
-            self._receive()
-            self._answer_until_it_ends(service)
+            service.form = self._receive()
+            self._serve_until_exit(service)
             status, problems = self._receive()
         finally:
             service.close()
@@ -170,7 +172,7 @@ class Runner:
         world.root.rename(self._kept(name))
         return outcome
 
-    def _answer_until_it_ends(self, service: Service) -> None:
+    def _serve_until_exit(self, service: Service) -> None:
         server = self._server.stdout
         assert server is not None
         while True:
@@ -198,13 +200,13 @@ class Runner:
         while len(data) < size:
             chunk = pipe.read(size - len(data))
             if not chunk:
-                raise RuntimeError("the process that starts the forms has ended")
+                raise RuntimeError("the process that starts the forms has exited")
             data += chunk
         return data
 
 
 class Service:
-    """Answers the stand-ins of one run, and keeps their calls."""
+    """Answers the stand-ins of one run, and records their calls."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -217,6 +219,7 @@ class Service:
         for fifo in (control / REQUEST, self._reply):
             os.mkfifo(fifo)
         self.request = os.open(control / REQUEST, os.O_RDWR | os.O_NONBLOCK)
+        self.form = 0  # its process id
         self.calls: list[Call] = []
         self.problems: list[str] = []
         self.state = answers.units(sandbox.case.units)
@@ -241,6 +244,9 @@ class Service:
         asked = Asked(call, self._case.now_s, self.state)
         act = self._next_act(call.program)
         try:
+            if act is not None and act.kills:
+                os.kill(self.form, signal.SIGKILL)
+                return answers.reply(exit_status=1)
             if act is not None and not act.model:
                 self._sandbox.change_credentials(act)
                 return answers.reply(act.stdout, act.stderr, act.exit, act.signal)
@@ -298,7 +304,7 @@ class Sandbox:
         return text
 
     def path(self, place: str) -> Path:
-        """Return the path of a place in the sandbox."""
+        """Return the path in the sandbox for `place`, which can contain placeholders."""
         path = Path(os.path.normpath(self.resolve(place)))
         if not path.is_relative_to(self.world.root):
             raise UnsafeCaseError(f"{place} is outside of the sandbox")
@@ -338,7 +344,7 @@ class Sandbox:
         elif item.kind == "missing":
             remove(path)
         else:
-            raise ValueError(f"no kind of item: {item.kind}")
+            raise ValueError(f"unknown kind of item: {item.kind}")
 
     def env(self, package: Path | None) -> dict[bytes, bytes]:
         """Return a run's environment. It inherits nothing from this process."""
@@ -353,17 +359,17 @@ class Sandbox:
         for name, value in self.case.env:
             env[name] = None if value is None else self.resolve(value)
         if env["PATH"] is None:
-            raise UnsafeCaseError("without PATH, the programs of this machine would be found")
+            raise UnsafeCaseError("without PATH, the forms would find this machine's programs")
         for directory in env["PATH"].split(":"):
             if directory not in HARMLESS:
                 self.path(directory)
-        env.update(write_frozen_clock(world.control / "clock", self.case.now_s))
+        env.update(write_frozen_clock(world.control, self.case.now_s))
         if package is not None:
             env["PYTHONPATH"] = f"{env['PYTHONPATH']}:{package}"
         return {os.fsencode(k): os.fsencode(v) for k, v in env.items() if v is not None}
 
     def change_credentials(self, act: Act) -> None:
-        """Change the credentials as in `act`."""
+        """Change the credentials as `act` describes."""
         path = self.path(self.case.credentials)
         with suppress(OSError):
             if act.removes:
@@ -387,7 +393,7 @@ def _without_root_override() -> list[str]:
 
 
 def _aged(world: World) -> dict[str, int]:
-    """Do in one walk what the kit's `age` and `inodes` do."""
+    """Combine the kit's `age` and `inodes` in one walk."""
     found = {}
     for entry in walk(world):
         if not entry.is_symlink():

@@ -177,7 +177,7 @@ def program_names() -> tuple[str, ...]:
     for line in re.findall(r"local \+x(.*)", text):
         found |= set(re.findall(r"(?:^|\s)([A-Za-z_][A-Za-z0-9_]*)(?=\s|$|=)", line))
     # In POSIX mode, bash does not read BASH_ENV, so it would use the real clock.
-    # bash itself reports a BASH_COMPAT that is not a version.
+    # bash itself reports an invalid BASH_COMPAT.
     settings = {"HOME", "PATH", "XDG_RUNTIME_DIR", "LC_ALL", "CLAUDE_CONFIG_DIR"}
     settings |= {"BASH_COMPAT", "POSIXLY_CORRECT"}
     return tuple(sorted(name for name in found - settings if not name.startswith("OAUTHKIT_")))
@@ -216,8 +216,8 @@ def _case(draw: DrawFn) -> Case:
 def _without_early_sigint(case: Case) -> Case:
     """Return the case without SIGINT for jq before the lock is taken.
 
-    bash would then end itself by SIGINT, too (subst.c, command_substitute). Later, SIGINT is
-    trapped. Ctrl-C always ends both.
+    bash would then kill itself with SIGINT, too (subst.c, command_substitute). Later, SIGINT is
+    trapped. Ctrl-C always stops both.
     """
     if case.arguments != ("--ensure",):
         return case
@@ -329,7 +329,7 @@ def _jq_act(draw: DrawFn) -> Act:
 
 
 def _end(draw: DrawFn) -> tuple[int, int]:
-    """Return how a program ends: one half exits with 0, the others fail or get a signal."""
+    """Draw an exit status and a signal. Half of the programs exit with 0. The others fail."""
     return pick(draw, ENDS)
 
 
@@ -470,7 +470,7 @@ def _conf(draw: DrawFn, case: Case) -> Case:
 
 
 def _states(draw: DrawFn, case: Case) -> Case:
-    """Draw earlier runs' state: starts of claude, the last login-ending."""
+    """Draw the state of earlier runs: when claude was started, and the last login-ending hook."""
     place = _place(case, "OAUTHKIT_LOG", f"{PROJECT}/logs/oauth-refresh.log")
     if not place:
         return case
@@ -501,7 +501,7 @@ def _states(draw: DrawFn, case: Case) -> Case:
 
 
 def _with_known_token(case: Case, content: bytes) -> bytes:
-    """Return the content of .env with the token in the credentials."""
+    """Return the content of .env with the credentials' token."""
     held = next((item.content for item in case.items if item.place == case.credentials), b"")
     found = re.search(rb'"accessToken":"([A-Za-z0-9._~+/=-]+)"', held)
     others = [line for line in content.splitlines() if not line.startswith(TOKEN_LINE)]
@@ -599,7 +599,7 @@ def _systemd_act(draw: DrawFn) -> Act:
 
 
 def _tools(draw: DrawFn, case: Case) -> Case:
-    """Record other programs. Some of them fail or are missing."""
+    """Replace other programs with stand-ins. Some of them fail or are missing."""
     for name in picks(draw, TOOLS, 3):
         place = f"{BIN}/{name}"
         how = pick(draw, ("recorded", "fails", "dies", "missing", "mode"))
@@ -615,7 +615,7 @@ def _tools(draw: DrawFn, case: Case) -> Case:
         act = Act(name, exit=pick(draw, EXITS), stderr=b"it failed\n", stdout=b"out\n")
         if how == "dies":
             # As an asynchronous command of bash, timeout inherits an ignored SIGINT. The real one
-            # catches it, so that its command has the default again, in both forms.
+            # catches it, so its command gets the default action again, in both forms.
             act = replace(act, signal=pick(draw, SIGNALS[:-1] if name == "timeout" else SIGNALS))
         later = [Act(name, model=True)] * draw(st.integers(0, 2))
         case = replace(case, acts=(*case.acts, *later, act, act))

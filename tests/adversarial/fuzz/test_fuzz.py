@@ -147,7 +147,7 @@ def test_script_mutant_is_found(directory: Path, right: bytes, wrong: bytes) -> 
     script = directory / "refresh.sh"
     script.write_bytes(text.replace(right, wrong))
     with Runner(directory, script=script) as runner:
-        found = search(runner, SEED, MOST_WORLDS, Tally(), does_shrink=False)
+        found = search(runner, SEED, MOST_WORLDS, Tally(), shrink=False)
     assert found is not None
     assert "bash and python differ" in found.report
 
@@ -170,7 +170,7 @@ def test_package_mutant_is_found_and_plain_copy_is_accepted(directory: Path) -> 
 @pytest.mark.parametrize(
     ("program", "words"),
     [
-        ("sleep 30", "did not end within 1 s"),
+        ("sleep 30", "did not finish within 1 s"),
         ("sleep 30 & exit 0", "left processes behind"),
         ("jq -c . x; exit 0", "unplanned use of a stand-in: jq"),
     ],

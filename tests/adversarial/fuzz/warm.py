@@ -156,7 +156,9 @@ def _wait(pid: int, limit_s: float) -> tuple[int, list[str]]:
         _end()
     if not events:
         running = "".join(f"\n    {line}" for line in _descendants().values())
-        problems.append(f"did not end within {limit_s:g} s and was killed; still running:{running}")
+        problems.append(
+            f"did not finish within {limit_s:g} s and was killed; still running:{running}"
+        )
         _kill()
     os.close(descriptor)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -172,7 +174,7 @@ def _wait(pid: int, limit_s: float) -> tuple[int, list[str]]:
 
 
 def _end(*_: object) -> None:
-    """Exit, and kill all descendants."""
+    """Kill all descendants, and exit."""
     while _has_children():
         _kill()
         time.sleep(0.001)
@@ -202,7 +204,7 @@ def _descendants() -> dict[int, str]:
                 found[child] = f"{child}: {command.decode('utf-8', 'backslashreplace').strip()}"
                 rest.append(child)
         except OSError:
-            continue  # it has ended
+            continue  # it has exited
     return found
 
 

@@ -111,7 +111,7 @@ def has_open(pid: int, path: Path) -> bool:
 
 
 class Reader:
-    """Reads a whole file repeatedly in a thread, and keeps each different content."""
+    """Reads a whole file repeatedly in a thread, and keeps each distinct content."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

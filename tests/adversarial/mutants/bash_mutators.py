@@ -35,7 +35,7 @@ STATEMENTS = {"CallExpr", "DeclClause", "ArithmCmd", "TestClause", "BinaryCmd", 
 
 
 def bash_mutants(file: str = LIBRARY) -> list[Mutant]:
-    """Return every mutant of a script of the repository. Some may not be valid bash."""
+    """Return every mutant of a script in the repository. Some may not be valid bash."""
     text = read_source(file)
     tree = parse(text)
     functions = [

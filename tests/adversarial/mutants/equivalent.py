@@ -30,7 +30,7 @@ def load(path: Path = LIST) -> dict[Identity, str]:
     data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     for entry in data["equivalent"]:
         if not entry["reason"].strip():
-            raise ValueError(f"there is no reason: {entry}")
+            raise ValueError(f"the reason is empty: {entry}")
         for scope, before, after, *ordinal in entry["lines"]:
             identity = (entry["file"], scope, before, after, ordinal[0] if ordinal else 1)
             if identity in found:

@@ -24,7 +24,7 @@ from tests.adversarial.mutants.suite import Killers, Stage, stages
 FILES = (*python_mutators.PROGRAM, python_mutators.LIBRARY, bash_mutators.LIBRARY)
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", ".*_cache", ".hypothesis")
 # Makes `$1` the only writable directory.
-ROOM = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
+READ_ONLY_ROOT = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
 
 
 class NoNamespacesError(Exception):
@@ -94,7 +94,7 @@ def judge(
             for thread in threads:
                 thread.join()
         except KeyboardInterrupt as interrupt:
-            failures.append(interrupt)  # each worker ends after its mutant
+            failures.append(interrupt)  # each worker stops after its current mutant
             for thread in threads:
                 thread.join()
     if failures:
@@ -114,7 +114,7 @@ class Worker:
         python = make_environment(project)
         as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         argv = [
-            "unshare", *as_root, "--mount", "--net", "--ipc", "sh", "-c", ROOM, "sh",
+            "unshare", *as_root, "--mount", "--net", "--ipc", "sh", "-c", READ_ONLY_ROOT, "sh",
             str(directory), str(python), "-m", "tests.adversarial.mutants.worker", str(project),
         ]  # fmt: skip
         self._process = subprocess.Popen(
@@ -150,12 +150,12 @@ class Worker:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"the worker ended at {mutant.diff}\n{self._process.communicate()}")
+            raise RuntimeError(f"the worker exited at {mutant.diff}\n{self._process.communicate()}")
         return Verdict(mutant.name, **json.loads(answer))
 
 
 def make_environment(project: Path) -> Path:
-    """Make a .venv that imports oauthkit from a copy of the project. Return its interpreter.
+    """Create a .venv that imports oauthkit from a copy of the project. Return its interpreter.
 
     All other packages and their programs come from this process's environment.
     """

@@ -30,7 +30,7 @@ class Mutant:
     `before` and `after` are the changed lines, joined and without indentation. Together with
     `file`, `scope` (the function around the change) and `ordinal` (a number from 1 among equal
     changes in one function) they identify the mutant, so that edits elsewhere in the file do not
-    matter. `source` is the file's text, with a character for each byte.
+    matter. `source` is the file's text, with one character per byte.
     """
 
     file: str
@@ -45,7 +45,12 @@ class Mutant:
     @property
     def identity(self) -> tuple[str, str, str, str, int]:
         """Return the key in equivalent.toml."""
-        return self.file, self.scope, self.before, self.after, self.ordinal
+        return *self.change, self.ordinal
+
+    @property
+    def change(self) -> tuple[str, str, str, str]:
+        """Return the file, the function and the changed lines. Equal changes share it."""
+        return self.file, self.scope, self.before, self.after
 
     @property
     def name(self) -> str:
@@ -58,7 +63,7 @@ class Mutant:
         return self.scope.rpartition(".")[2]
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Return the file's name and the function."""
         return f"{Path(self.file).name}: {self.scope}"
 
@@ -70,14 +75,14 @@ class Mutant:
 
 
 def read_source(file: str) -> str:
-    """Return the text of a file of the repository, with a character for each byte."""
+    """Return the text of a file in the repository, with one character per byte."""
     return (REPOSITORY / file).read_bytes().decode("latin-1")
 
 
 def mutants(
     file: str, text: str, edits: Iterable[Edit], scope_at: Callable[[int], str]
 ) -> list[Mutant]:
-    """Return the mutants that the edits make of `text`, ordered by place, without duplicates."""
+    """Return the distinct mutants that the edits produce, ordered by position in `text`."""
     seen = {text}
     made = []
     ordinals: Counter[tuple[str, ...]] = Counter()
@@ -99,7 +104,7 @@ def mutants(
 
 
 def changed_text(text: str) -> str | None:
-    """Replace the text's first letter. Return None if it has no two letters in a row."""
+    """Change one letter. Return None if the text does not contain two adjacent letters."""
     found = re.search(r"(?<!\\)[A-Za-z]{2}", text)
     if found is None:
         return None
@@ -108,7 +113,7 @@ def changed_text(text: str) -> str | None:
 
 
 def changed_number(text: str) -> str | None:
-    """Return an integer plus one, in its base (10 or 8), or None if `text` is not a number."""
+    """Increment an integer in its base (10 or 8). Return None if `text` is not a number."""
     octal = re.fullmatch(r"(0o?)([0-7]+)", text)
     if octal:
         return f"{octal[1]}{int(octal[2], 8) + 1:o}"

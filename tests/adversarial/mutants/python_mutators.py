@@ -87,7 +87,7 @@ class Finder:
         if find:
             yield from find(tree)
         if isinstance(tree, ast.JoinedStr):
-            return  # before Python 3.12, the places of its parts are unknown: see _joinedstr
+            return  # before Python 3.12, the locations of its parts are unknown: see _joinedstr
         for name, value in ast.iter_fields(tree):
             if name in {"annotation", "returns", "decorator_list", "bases"}:
                 continue

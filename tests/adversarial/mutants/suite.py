@@ -24,7 +24,7 @@ SUBJECTS = (
     ("renew|call_claude|find_claude|await_other|is_live|is_renewed|outlasts", "renewal"),
     ("renew_once", "renewal lock_log"),
     ("limit_failures|recorded_failures|next_try_ms|record_start", "renewal"),
-    ("limit_rejections|was_refused|refused_token|token_in", "rejected"),
+    ("limit_refusals|was_refused|refused_token|token_in", "rejected"),
     ("bearer|deliver_bearer|deliver_all", "bearer delivery"),
     ("run_within|log_output.*|(mask|add)_secrets?", "renewal hooks"),
     ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
@@ -38,7 +38,8 @@ SUBJECTS = (
     ("is_dotenv|lock_project|take_lock|(un)?lock_directory|open_log|log_error|log_size"
      "|_open_to_append|log|replace_controls|complain",
      "lock_log"),
-    ("find_program|absolute|script_path|main|is_project|refresh|set_up|paths|make_absolute|set_default"
+    ("refresh", "settings hooks rejected ensure schedule"),
+    ("find_program|absolute|script_path|main|is_project|set_up|paths|make_absolute|set_default"
      "|read_settings|(get|set)_env", "settings"),
     ("|isolate|start|forget_functions|disable_core_dumps", "environment settings signals"),
 )  # fmt: skip
@@ -96,11 +97,11 @@ class Killers:
         """Count a test that killed a mutant. All cases of a parametrized test count as one."""
         test = test if ".bats" in test else test.partition("[")[0]
         if "::" in test:
-            self._counts.setdefault(mutant.place, Counter())[test] += 1
+            self._counts.setdefault(mutant.location, Counter())[test] += 1
 
     def stages(self, mutant: Mutant) -> list[Stage]:
         """Return the runs of the tests that killed most mutants of the function."""
-        tests = self._most(mutant.place)
+        tests = self._most(mutant.location)
         pytest = [test for test in tests if ".bats" not in test]
         return [*([pytest] if pytest else []), *([test] for test in tests if ".bats" in test)]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +15,6 @@ from tests.adversarial.mutants.mutate import candidates, sample
 from tests.adversarial.mutants.suite import stages
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.adversarial.mutants.mutant import Mutant
 
 # A small program, and every change of one kind.
@@ -133,6 +133,12 @@ def test_most_mutants_can_be_sampled(made: list[Mutant]) -> None:
     assert len(candidates(made)) > 0.3 * len(made)
 
 
+def test_equal_changes_of_one_function_are_not_sampled(made: list[Mutant]) -> None:
+    """An earlier verdict on one of them may be about another one: code was added between them."""
+    twice = next(mutant for mutant in made if mutant.ordinal == 2)
+    assert twice.change not in {mutant.change for mutant in candidates(made)}
+
+
 def test_stale_or_duplicate_entries_are_found(made: list[Mutant], tmp_path: Path) -> None:
     list_file = tmp_path / "equivalent.toml"
     known = made[0]
@@ -154,3 +160,9 @@ def test_totals() -> None:
         "6 mutants: 3 killed (1 of them by a time limit), 1 rejected by the compiler, 1 listed as"
         " equivalent, 1 survived; 2.0 s per mutant"
     )
+
+
+def test_nightly_workflow_mutates_each_file() -> None:
+    workflow = Path(__file__).parents[3] / ".github/workflows/nightly.yml"
+    (block,) = re.findall(r"\n +file:\n((?: +- .*\n)+)", workflow.read_text("utf-8"))
+    assert block.split() == [word for name in sorted(FILES) for word in ("-", name)]

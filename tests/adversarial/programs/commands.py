@@ -20,6 +20,14 @@ SIMPLE = ("true", "false", "missing", "plain", "directory", "absent")
 # If a program cannot be started, bash reports that on the redirected stderr, and Python does not.
 # Only the stderr of these is redirected, and not that of variables, which may contain any command.
 PRESENT = r"(true|false|printf|sh|cat|env|ln|mkdir|touch)\b"
+SUCCESSFUL = (
+    "true", "cat", 'printf["%s|", "a", "b"]', r'sh["-c", "echo out; echo err >&2"]',
+    r'printf["\\n\\n x \\n\\n"]',
+)  # fmt: skip
+READERS = (
+    "cat", 'cat["-n"]', 'sh["-c", "cat; echo late >&2"]', 'sh["-c", "cat; exit 7"]',
+    'sh["-c", "cat; kill -9 $$"]',
+)  # fmt: skip
 SCRIPTS = (
     "exit 3",
     'printf "<%s>" "$0" "$@"',
@@ -35,6 +43,7 @@ SCRIPTS = (
     "env -0 | LC_ALL=C sort -z | LC_ALL=C grep -zav -E '^(_|PWD|OLDPWD|SHLVL)=' | tr '\\0' '\\n'",
 )
 FORMATS = ("%s|", "<%s>\\n", "%s\\n", "%s", "\\n\\n%s\\n\\n", "%%%s")
+STREAMS = {"<": 0, "<<": 0, ">": 1, ">>": 1, ">=": 2}
 NOWHERE = ("/no/such/file", "", ".")
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 FILE_TESTS = ("exists()", "is_file()", "is_dir()", "is_symlink()", 'access("r")', 'access("w")',
@@ -96,19 +105,57 @@ class Commands(Values):
     def run(self, how: str) -> str:
         """Return a command that runs, with redirections, or a free one if the cost is too high."""
         if not self.spend(PROCESS):
-            return f"true & {how}"
+            return "true()" if how.endswith("()") else f"true & {how}"
+        if how in ("RETCODE", "TF") and self.dice.chance(30):
+            how += "(FG=True)"
+        is_checked = how in ("FG", "()", "text = ()")
         source = self.command()
-        streams = ["<", *(() if how == "CAPTURE" else (">", ">>"))]
+        if is_checked and self.dice.chance(80):  # a command that fails would end the program
+            source = self.dice.pick(SUCCESSFUL)
+        is_captured = how in ("CAPTURE", "text = ()")
+        streams = ["<", "<<", *(() if is_captured else (">", ">>"))]
         if re.match(PRESENT, source):
             streams.append(">=")
+        if self.dice.chance(35) and self.spend(PROCESS):
+            source = self._pipeline(source, streams, may_fail=not is_checked)
+        else:
+            source = self._redirected(source, streams)
+        return f"{source}()" if how.endswith("()") else f"{source} & {how}"
+
+    def _redirected(self, source: str, streams: list[str]) -> str:
+        """Return a command, perhaps with redirections of some of the streams."""
         while streams and self.dice.chance(35):
             operator = self.dice.pick(streams)
-            streams = [s for s in streams if s[0:2].rstrip("=") != operator.rstrip("=")
-                       and (s in (">", ">>")) + (operator in (">", ">>")) < 2]  # fmt: skip
+            taken = STREAMS[operator]
+            streams = [stream for stream in streams if STREAMS[stream] != taken]
             source = f"({source} {operator} {self._redirection_target(operator)})"
-        return f"{source} & {how}"
+        return source
+
+    def _pipeline(self, first: str, streams: list[str], *, may_fail: bool) -> str:
+        """Return a pipeline whose result does not depend on which command is faster.
+
+        Each reads all of its stdin, so that none gets SIGPIPE, and writes to stderr at its end.
+        The last may write to a file that the first does not know.
+        """
+        readers = READERS if may_fail else READERS[:3]
+        others = [self.dice.pick(readers) for _ in range(1 + self.dice.below(2))]
+        if ">" in streams and self.dice.chance(40):
+            first = self.dice.pick(SUCCESSFUL)
+            last = others.pop()
+            if self.dice.chance(
+                35
+            ):  # if the file could not be opened, the others might get SIGPIPE
+                last = f"({last} {self.dice.pick(('>', '>>'))} {self.safe_name()})"
+            return f"({' | '.join([first, *others, last])})"
+        around = [stream for stream in streams if stream in ("<", "<<")]
+        if self.dice.chance(30):
+            return self._redirected(f"({' | '.join([first, *others])})", around)
+        first = self._redirected(first, [s for s in streams if s not in (">", ">>")])
+        return f"({' | '.join([first, *others])})"
 
     def _redirection_target(self, operator: str) -> str:
+        if operator == "<<":
+            return self.text(1)
         if operator == ">=" and self.dice.chance(40):
             return "ERROUT"
         if self.dice.chance(15):
@@ -131,7 +178,7 @@ class Commands(Values):
                 first, second = self.number(depth=1)[0], self.number(depth=1)[0]
                 return f"{first} {self.dice.pick(COMPARISONS)} {second}"
             case 5:
-                return f"{self.text(1)} {self.dice.pick(('in', 'not in'))} {self.searched()}"
+                return self._membership()
             case 6:
                 method = self.dice.pick(("startswith", "endswith"))
                 return f"{self.owner()}.{method}({self.text(1)})"
@@ -154,6 +201,18 @@ class Commands(Values):
             return f"({self.run('TF')})"
         word = self.dice.pick((" and ", " or "))
         return f"({word.join(self.condition(depth - 1) for _ in range(self.dice.below(2) + 2))})"
+
+    def _membership(self) -> str:
+        """Return a test whether a text is part of another one, or a value is one of several."""
+        word = self.dice.pick(("in", "not in"))
+        if self.dice.chance(50):
+            return f"{self.text(1)} {word} {self.searched()}"
+        count = 1 + self.dice.below(3)
+        if self.dice.chance(30):
+            numbers = [self.number(depth=1)[0] for _ in range(count + 1)]
+            return f"{numbers[0]} {word} ({', '.join(numbers[1:])},)"
+        items = [self.text(1) for _ in range(count)]
+        return f"{self.text(1)} {word} ({', '.join(items)},)"
 
     def searched(self) -> str:
         """Return a text in which another one is searched for. It is not a Path."""
@@ -189,7 +248,7 @@ class Commands(Values):
         return f"write_file({self.safe_name()}, {self.text(1)}) {self.dice.pick(('==', '!='))} 0"
 
     def call(self, function: Known) -> str | None:
-        """Return a call of one of the program's functions, or None if it would cost too much."""
+        """Return a call to one of the program's functions, or None if it would cost too much."""
         needs_path = any(slot.kind is Kind.PATH for slot in function.parameters)
         if needs_path and not self.is_open and not self.names(Kind.PATH):
             return None

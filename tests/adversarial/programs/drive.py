@@ -23,7 +23,7 @@ from tests.support.search_settings import search_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# The size of one search of hypothesis. A longer one draws more and more duplicates.
+# Programs per hypothesis search. A longer search draws more and more duplicates.
 BATCH = 500
 REPORT_EVERY_S = 10.0
 SHRINK_S = 90.0
@@ -35,7 +35,7 @@ there was no difference, 1 if there was one, 2 for a usage error."""
 
 @dataclass(frozen=True)
 class Found:
-    """A program whose results differ, and how."""
+    """A program whose results differ, and a description of the difference."""
 
     case: Case
     message: str
@@ -45,8 +45,8 @@ class DifferenceError(AssertionError):
     """The results in CPython and bash differ."""
 
 
-class EnoughError(KeyboardInterrupt):
-    """Ends a search or the shrinking. After an Exception, hypothesis would continue."""
+class StopSearchError(KeyboardInterrupt):
+    """Stops a search or the shrinking. Hypothesis would catch an Exception and continue."""
 
 
 def search(
@@ -69,13 +69,13 @@ def search(
     @with_seed(seed)
     @search_settings(count)
     @given(cases())
-    def does_the_same(case: Case) -> None:
+    def compare_case(case: Case) -> None:
         nonlocal end_s
         if case in seen and not found:
             return
         seen.add(case)
         if time.monotonic() > end_s:
-            raise EnoughError
+            raise StopSearchError
         message = runner.differs(case)
         if message:
             end_s = min(end_s, time.monotonic() + SHRINK_S)
@@ -83,23 +83,23 @@ def search(
                 found.append(Found(case, message))
             raise DifferenceError(message)
         if not found and not ran(case):
-            raise EnoughError
+            raise StopSearchError
 
     try:
-        does_the_same()
+        compare_case()
     except BaseException as error:
         if not found:
-            if isinstance(error, EnoughError):
+            if isinstance(error, StopSearchError):
                 return None
             raise
         if isinstance(error, (DifferenceError, KeyboardInterrupt)):
             return found[-1]
-        return Found(found[-1].case, f"{found[-1].message}\n\nnot the same twice: {error!r}")
+        return Found(found[-1].case, f"{found[-1].message}\n\nnot reproducible: {error!r}")
     return None
 
 
 def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
-    """Compare programs until a count or a time is reached. Return the exit status."""
+    """Compare programs until the count or the time limit is reached. Return the exit status."""
     directory = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
     start_s = time.monotonic()
     count, next_s = 0, REPORT_EVERY_S
@@ -112,9 +112,9 @@ def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
         if elapsed_s >= next_s:
             next_s = elapsed_s + REPORT_EVERY_S
             print(f"programs: {count}, {count / elapsed_s:.1f} a second", flush=True)
-        return goes_on()
+        return should_continue()
 
-    def goes_on() -> bool:
+    def should_continue() -> bool:
         return count < programs and time.monotonic() - start_s < minutes * 60
 
     found = None
@@ -123,7 +123,7 @@ def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
         try:
             for batch in itertools.count():
                 found = search(runner, seed_of(seed, batch), BATCH, ran, seen)
-                if found or not goes_on():
+                if found or not should_continue():
                     break
         except KeyboardInterrupt:
             print(f"\ninterrupted after {count} programs without a difference, seed {seed}")
@@ -147,7 +147,7 @@ def _report(found: Found, directory: Path, runner: Runner) -> str:
         f"\n{found.case.text}\narguments: {found.case.arguments!r}\n"
         f"environment: {found.case.env!r}\n\n{found.message}\n\n"
         f"Both programs are in {directory}.\n"
-        f"To repeat it: scripts/random-programs --replay {file}"
+        f"To reproduce it: scripts/random-programs --replay {file}"
     )
 
 
@@ -165,19 +165,19 @@ def replay(file: Path, bash: str) -> int:
         print(printable(f"{message}\n\nBoth programs are in {directory}."))
         return 1
     shutil.rmtree(directory)
-    print("The program gives the same result in both.")
+    print("The results in CPython and bash are the same.")
     return 0
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run scripts/random-programs. Return its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/random-programs", description=USAGE)
-    parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
+    parser.add_argument("--minutes", type=float, help="stop after N minutes", metavar="N")
     parser.add_argument(
-        "--programs", type=positive, help="end after N programs (1000)", metavar="N"
+        "--programs", type=positive, help="stop after N programs (1000)", metavar="N"
     )
     parser.add_argument("--seed", type=int, help="seed of the random generator", metavar="S")
-    parser.add_argument("--bash", default=shutil.which("bash"), help="the bash to run them in",
+    parser.add_argument("--bash", default=shutil.which("bash"), help="bash to run the scripts with",
                         metavar="PATH")  # fmt: skip
     parser.add_argument("--replay", type=Path, help="run one saved program", metavar="FILE")
     options = parser.parse_args(arguments)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.adversarial.programs.programs import Case
 
 LIMIT_S = 60.0
+STDIN = b"first line\nsecond line\r\n\x1c *\v$HOME\\ \n\n"
 # The environment of every program, before its case's changes.
 ENVIRONMENT = {
     "PATH": os.defpath,
@@ -40,7 +41,7 @@ class Outcome:
 
 
 class Runner(fuzz_runner.Runner):
-    """Runs programs one after another, in one fixed place in `directory`."""
+    """Runs programs one after another, always in the same subdirectory of `directory`."""
 
     def __init__(self, directory: Path, bash: str = "/bin/bash") -> None:
         super().__init__(directory)
@@ -54,7 +55,7 @@ class Runner(fuzz_runner.Runner):
         return self
 
     def differs(self, case: Case) -> str:
-        """Return how the two sides differ, or "". A rejected program differs, too."""
+        """Return how the two runs differ, or "". A rejected program counts as a difference."""
         try:
             self.write(case)
         except CompileError as error:
@@ -62,10 +63,10 @@ class Runner(fuzz_runner.Runner):
         python = self.run_warm(case)
         if b"Traceback" in python.stderr:
             return f"CPython fails with\n{python.stderr.decode('utf-8', 'backslashreplace')}"
-        return different(python, self.run_script(case))
+        return differences(python, self.run_script(case))
 
     def write(self, case: Case) -> None:
-        """Write both programs. Raise CompileError if the compiler rejects it."""
+        """Write both programs. Raise CompileError if the compiler rejects the case."""
         script = compile_text(case.text, "program.py", self._library)
         self.python_file.write_text(case.text, "utf-8", newline="")
         self.bash_file.write_text(script, "utf-8", newline="")
@@ -75,7 +76,7 @@ class Runner(fuzz_runner.Runner):
         return self._run_argv(case, [], str(self.python_file))
 
     def run_interpreter(self, case: Case) -> Outcome:
-        """Return the outcome in CPython, started as by its users."""
+        """Return the outcome in CPython, started as users start it."""
         return self._run_argv(case, [sys.executable, str(self.python_file)])
 
     def run_script(self, case: Case) -> Outcome:
@@ -88,6 +89,8 @@ class Runner(fuzz_runner.Runner):
         output = [self._directory / "stdout", self._directory / "stderr"]
         for file in output:
             file.write_bytes(b"")
+        stdin = self._directory / "stdin"
+        stdin.write_bytes(STDIN)
         env = {**ENVIRONMENT, **dict(case.env)}
         self._send({
             "warm": bool(program),
@@ -99,7 +102,7 @@ class Runner(fuzz_runner.Runner):
             "umask": 0o022,
             "now_s": 1767323045,
             "limit_s": LIMIT_S,
-            "streams": ["/dev/null", *map(str, output)],
+            "streams": [*map(str, (stdin, *output))],
             "descriptors": [],
             "closed": [],
         })  # fmt: skip
@@ -128,7 +131,7 @@ def _files(directory: Path) -> list[tuple[str, tuple[str, bytes]]]:
     return found
 
 
-def different(python: Outcome, bash: Outcome) -> str:
+def differences(python: Outcome, bash: Outcome) -> str:
     """Return how two outcomes differ, or ""."""
     return "\n".join(
         f"{name}:\n  python: {getattr(python, name)!r}\n  bash:   {getattr(bash, name)!r}"

@@ -15,6 +15,20 @@ TEXT, TRUTH, COMMAND, PATH = (Slot(k) for k in (Kind.STR, Kind.BOOL, Kind.COMMAN
 PARSED = Slot(Kind.INT, -(10**15) + 1, 10**15 - 1)
 SIZE = Slot(Kind.INT, 0, 2**40)  # of a file: these programs do not write larger ones
 MOST_DEPTH = 3
+PATTERNS = (
+    "*",
+    "*",
+    "f*",
+    ".*",
+    "*.*",
+    "[a-z]*",
+    "n[0-9]*",
+    "-*",
+    "*$*",
+    "x[a_.]*",
+    "{a,b}*",
+    "~*",
+)
 
 
 class Statements(Commands):
@@ -49,8 +63,11 @@ class Statements(Commands):
             self._partition, self._add, self._assign_text, self._print, self._capture, self.builtin,
             self._environment, self._assign_path, self._assign_command, self._status, self._count,
             self._file, self._print, self._outcome, self._outcome, self._call, self._call,
+            self._checked, self._assign_called, self._print_several,
+            self._choose, self._use_arguments,
         ]  # fmt: skip
-        nested = [self._if, self._if, self._for, self._while] if self.depth < MOST_DEPTH else []
+        loops = [self._for, self._while, self._for_lines, self._for_parts, self._for_files]
+        nested = [self._if, self._if, *loops] if self.depth < MOST_DEPTH else []
         if self.depth > 0:
             nested.append(self._leave)
         self.dice.pick([*simple, *nested])()
@@ -79,6 +96,102 @@ class Statements(Commands):
         if self.dice.chance(50):
             return f'f"./{{{self.number(depth=0)[0]}}}"'
         return f'f"{{{source}}}"' if source in self.names(Kind.PATH) else source
+
+    def _assign_called(self) -> None:
+        """Write a statement with calls inside its expression."""
+        choice = self.dice.below(8)
+        if choice == 0:
+            self.line(f"print({self.called_text()}, {self.called_text()})")
+        elif choice == 5:
+            source = f"{self.called_text()}, {self.literal()}"
+            self.line(f"{self._targets((TEXT, TEXT))} = {source}")
+        elif choice == 6:
+            self._divide()
+        elif choice == 7 and self.spend(PROCESS):
+            source = self.dice.pick(('printf["%s|", "a b"]().strip()', "len(cat())"))
+            status = "(false & RETCODE)" if self.spend(PROCESS) else "0"
+            self.line(f"print({source}, {status}, {self.called_text()})")
+        elif choice == 1:
+            self.line(f"{self.target(TRUTH)} = {self.called_text()} == {self.called_text()}")
+        elif choice == 2:
+            source = f"len({self.called_text()}) + {self.dice.below(9)}"
+            self.line(f"{self.target(SIZE)} = {source}")
+        else:
+            source = self.called_text()
+            if self.dice.chance(50) and self.spend(DOUBLING):
+                source += f" + {self.called_text()}"
+            self.line(f"{self.target(TEXT)} = {source}")
+
+    def _divide(self) -> None:
+        """Divide by a variable that is not 0."""
+        divisors = [
+            n for n in self.names(Kind.INT) if not self.slot(n).low <= 0 <= self.slot(n).high
+        ]
+        if not divisors:
+            self._assign_number()
+            return
+        dividend, low, high = self.number(-(2**40), 2**40, 1)
+        operator = self.dice.pick(("//", "%"))
+        self.line(f"print({dividend} {operator} {self.dice.pick(divisors)}, {low}, {high})")
+
+    def called_text(self) -> str:
+        """Return a text with calls, for a place that is always evaluated.
+
+        It does not read the environment, which the calls could change.
+        """
+        names = self.names(Kind.STR)
+        owner = self.dice.pick(names) if names and self.dice.chance(70) else self.literal()
+        numbers = self.names(Kind.INT)
+        choice = self.dice.below(6)
+        known = [f for f in self.world.functions if f.results == (TEXT,)]
+        if choice == 0 and known:
+            source = self.call(self.dice.pick(known))
+            if source is not None and "local" not in source:
+                return source
+        if choice == 1 and numbers:
+            form = self.dice.pick(("5", "05", "<4", ">7d", "02d", "3d", "021"))
+            return f'f"<{{{self.dice.pick(numbers)}:{form}}}>"'
+        if choice == 2 and names:
+            form = self.dice.pick(("5", "<3", ">4", ">9", "2"))
+            return f'f"<{{{self.dice.pick(names)}:{form}}}>"'
+        method = self.dice.pick(("strip", "lstrip", "rstrip"))
+        sets = ("", "", "", '" "', "'\"'", '"/"', '"]a"', '"-x0"', '"^!\\\\["', '"\\n"')
+        return f"{owner}.{method}({self.dice.pick(sets)})"
+
+    def _choose(self) -> None:
+        """Write an assignment with a conditional expression."""
+        source = f"{self.plain_text(1)} if {self.condition(1)} else {self.plain_text(1)}"
+        self.line(f"{self.target(TEXT)} = {source}")
+
+    def _use_arguments(self) -> None:
+        """Use the number of main's arguments, or one of them."""
+        if not self.arguments:
+            self._assign_called()
+            return
+        given, index = self.arguments, self.dice.below(3)
+        choice = self.dice.below(4)
+        if choice == 0:
+            self.line(f"{self.target(SIZE)} = len({given})")
+            return
+        if choice == 1:
+            word = self.dice.pick(("==", "!=", "in ", "not in "))
+            other = self.text(0) if word.endswith("=") else f"({self.text(0)}, {self.literal()})"
+            self._branches(f"len({given}) > {index} and {given}[{index}] {word} {other}")
+            return
+        test = self.dice.pick((f"len({given}) > {index}", f"len({given}) == {index + 1}"))
+        source = f"{given}[{index}] if {test} else {self.literal()}"
+        if choice == 3:
+            source = f"{self.literal()} if len({given}) < {index + 1} else {given}[{index}]"
+        self.line(f"{self.target(TEXT)} = {source}")
+
+    def _print_several(self) -> None:
+        """Print several values, or without a line end."""
+        values = [self.text(1) for _ in range(self.dice.below(3))]
+        values += [self.number(depth=1)[0] for _ in range(self.dice.below(2))]
+        keywords = ["file=sys.stderr"] if self.dice.chance(20) else []
+        if not keywords and self.dice.chance(50):
+            keywords.append(f"end={self.literal()}")
+        self.line(f"print({', '.join([*values, *keywords])})")
 
     def _assign_number(self) -> None:
         source, low, high = self.number()
@@ -261,6 +374,17 @@ class Statements(Commands):
         source = self.run("CAPTURE")
         self.line(f"{self._targets((STATUS, TEXT))} = {source}")
 
+    def _checked(self) -> None:
+        """Write a command whose failure ends the program."""
+        choice = self.dice.below(3)
+        if choice == 2:
+            self.line(self.run("FG"))
+        elif choice == 1:
+            self.line(self.run("()"))
+        else:
+            source = self.run("text = ()")
+            self.line(f"{self.target(TEXT)} = {source}")
+
     def _environment(self) -> None:
         name = quoted(self.dice.pick((*ENVIRONMENT, "TZ")))
         if self.dice.chance(30):
@@ -290,6 +414,10 @@ class Statements(Commands):
             (f"timestamp({number})", (TEXT,)),
             (f"is_b64token({self.text(1)})", (TRUTH,)),
             (f"open_log({self.safe_name()})", (STATUS,)),
+            ("sys.stdin.read()", (TEXT,)),
+            (f"len({self.text()})", (Slot(Kind.INT, 0, 2**40),)),
+            (f"len({self.text(1)})", (Slot(Kind.INT, 0, 2**40),)),
+            (f"change_directory({self._place()})", (STATUS,)),
         ]  # fmt: skip
         choice = self.dice.below(len(words) + 3)
         if choice < len(words):
@@ -302,6 +430,10 @@ class Statements(Commands):
         elif self.spend(PROCESS) and self.spend(PROCESS):
             source = f"run_limited(20, 1, {self.command()})"
             self.line(f"{self._targets((STATUS, TEXT))} = {source}")
+
+    def _place(self) -> str:
+        """Return a file, or a directory in the program's directory: it may write there."""
+        return self.dice.pick((quoted(self.texts.file_name()), '"."', '"x"', '"x/."', '""'))
 
     # --- Statements with blocks ---
 
@@ -360,7 +492,8 @@ class Statements(Commands):
     def _for(self) -> None:
         if self.arguments and self.dice.chance(30):
             name = self._loop_name(TEXT)
-            self.line(f"for {name} in {self.arguments}:")
+            start = self.dice.pick(("", "", "[1:]", "[2:]", "[0:]"))
+            self.line(f"for {name} in {self.arguments}{start}:")
             before = set(self.known or ()) - {name}
             self._loop(3)
             self.known = before
@@ -376,6 +509,38 @@ class Statements(Commands):
             name = self._loop_name(TEXT)
         self.line(f"for {name} in ({', '.join(items)},):")
         self._loop(count)
+
+    def _for_lines(self) -> None:
+        self._for_each(f"{self.plain_text(1)}.splitlines()", TEXT)
+
+    def _for_parts(self) -> None:
+        separator = self.dice.pick(("", "", '","', '"a"', '"/"', '"="', '"*"', '"\\\\"', '"]"'))
+        self._for_each(f"{self.plain_text(1)}.split({separator})", TEXT)
+
+    def _for_files(self) -> None:
+        pattern = quoted(self.dice.pick(PATTERNS))
+        self._for_each(f"sorted({self._directory()} // {pattern})", PATH)
+
+    def _for_each(self, source: str, slot: Slot) -> None:
+        """Write a loop that ends after the third line or file."""
+        count = self.set(self.new(Slot(Kind.INT, 0, 4, is_fixed=True)))
+        self.line(f"{count} = 0")
+        before = set(self.known or ())
+        name = self._loop_name(slot)
+        self.line(f"for {name} in {source}:")
+        self.line(f"    {count} += 1")
+        self.line(f"    if {count} > 3:")
+        self.line("        break")
+        self._loop(4)
+        self.known = before
+
+    def _directory(self) -> str:
+        """Return a Path, mostly that of the program's directory."""
+        if self.dice.chance(20):
+            return self.path()
+        name = self.set(self.new(replace(PATH, is_fixed=True)))
+        self.line(f"{name} = absolute({quoted(self.dice.pick(('', '.', 'x')))})")
+        return name
 
     def _loop_name(self, slot: Slot) -> str:
         return self.target(slot)
@@ -438,7 +603,7 @@ class Statements(Commands):
     def _value(self, slot: Slot) -> str:
         match slot.kind:
             case Kind.STR:
-                return self.plain_text()
+                return self.called_text() if self.dice.chance(20) else self.plain_text()
             case Kind.PATH:
                 return self.path()
             case Kind.COMMAND:

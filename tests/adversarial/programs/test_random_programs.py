@@ -15,7 +15,7 @@ from hypothesis import seed as with_seed
 from tests.adversarial.fuzz.drive import memory, new_seed, seed_of
 from tests.adversarial.programs import drive
 from tests.adversarial.programs.programs import Case, cases
-from tests.adversarial.programs.runner import Outcome, Runner, different
+from tests.adversarial.programs.runner import Outcome, Runner, differences
 
 from oauthkit.compiler.lowering import expressions as lower_values
 
@@ -56,8 +56,12 @@ def test_cpython_and_bash_give_equal_results(
     record_property("programs", len(ran))
     assert len(ran) == PROGRAMS
     assert len(set(ran)) == PROGRAMS
-    for part in ("while", "elif", "& CAPTURE", "& RETCODE", "& TF", ".partition", "local.env"):
+    runs = ("& CAPTURE", "& RETCODE", "& TF", "(FG=True)", "& FG\n", "()\n", " | cat")
+    rare = (".splitlines()", "sorted(", "stdin.read()", "len(")
+    for part in ("while", "elif", *runs, ".partition", "local.env"):
         assert sum(part in case.text for case in ran) > PROGRAMS / 50, part
+    for part in rare:
+        assert any(part in case.text for case in ran), part
     assert sum(bool(STATUS_AND_CALL.search(case.text)) for case in ran) > PROGRAMS / 50
 
 
@@ -73,7 +77,7 @@ def test_warm_and_cold_cpython_are_equal(runner: Runner) -> None:
     def is_alike(case: Case) -> None:
         runner.write(case)
         ran.append(runner.run_warm(case))
-        assert different(ran[-1], runner.run_interpreter(case)) == ""
+        assert differences(ran[-1], runner.run_interpreter(case)) == ""
 
     is_alike()
     assert len(ran) >= COLD_PROGRAMS
@@ -113,5 +117,5 @@ if __name__ == "__main__":
 def test_differences_are_shown(runner: Runner, result: str, words: str) -> None:
     assert runner.differs(Case(PROGRAM.format(result=result))).startswith(words)
     outcome = Outcome(b"x", b"", 0, (), {})
-    assert different(outcome, outcome) == ""
-    assert "stdout" in different(outcome, replace(outcome, stdout=b""))
+    assert differences(outcome, outcome) == ""
+    assert "stdout" in differences(outcome, replace(outcome, stdout=b""))

@@ -20,17 +20,17 @@ NEVER = (0xC0, 0xC1, *range(0xF5, 0x100))
 TAILS = tuple(range(0x80, 0xC0))
 HEADS = tuple(range(0xC2, 0xF5))
 # Python has characters, and bash has bytes. The results differ if a character is split, or joined
-# from its bytes ("What is not there" in docs/from-plumbum.md). Therefore a program never has both
-# multibyte characters and parts of them, nor both start and continuation bytes.
+# from its bytes (see docs/from-plumbum.md, Where the two forms differ). Therefore a program never
+# has both multibyte characters and parts of them, nor both start and continuation bytes.
 MODES = ("characters", "tails", "heads")
 
 PLAIN = "ax0"
-SPECIAL = " \n'\"\\$`*?[]{}()<>|&;#~!=:%@^-+,./_\t\r\x01\x1b\x7f1Z"
-WIDE = "ü€日\x85\u2028\U0001f600\u0301\ufeff"
+SPECIAL = " \v\f\x1c\x1d\x1e\n'\"\\$`*?[]{}()<>|&;#~!=:%@^-+,./_\t\r\x01\x1b\x7f1Z"
+WIDE = "ü€日\x85\u2028\xa0\u3000\u2003\U0001f600\u0301\ufeff"
 SNIPPETS = ("", "a", "-n", "$HOME", "$(id)", "`id`", "${a[0]}", "*", "~", "a b", "--", "%s", "\\n",
             "'", '"', "{a,b}", "!x", "a\n", "\n", "\n\n", "[a]", "-", "/", ".", "#", "0", "-0",
             "08", "<", "=", "a=b=c", "$'x'", "\\", "x\\", "&", "true", "${x-y}", "()",
-            "007")  # fmt: skip
+            "007", "a\r\nb", "\n\r", "\r")  # fmt: skip
 
 
 @functools.cache

@@ -2,18 +2,75 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.compiler.bashes import BASHES
 from tests.support.compiler.conformance import CASES
-from tests.support.compiler.programs import program, run_all
+from tests.support.compiler.extension import oauthkit
+from tests.support.compiler.programs import library, program, run_all
+
+from oauthkit.compiler.driver import compile_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 SILENT = ("pass", "exit status")
+# The programs that are started with arguments.
+WITH_ARGUMENTS = ("arguments", "number of arguments")
+ARGUMENTS = ("a b", "", "*", "-x", "ü\n")
+
+
+HOLD_PY = '''"""Holds a descriptor."""
+
+DESCRIPTORS = {"hold": 3}
+
+
+def hold() -> None:
+    """Open a file that commands do not inherit."""
+'''
+HOLD_BASH = """# Holds a descriptor.
+
+# --- Builtins ---
+
+# Open a file as descriptor 3.
+hold() {
+  exec 3</dev/null
+}
+"""
+
+
+def test_command_does_not_inherit_descriptor_3_of_a_builtin(tmp_path: Path) -> None:
+    """The script itself uses 3 to hide bash's messages."""
+    text = program("""hold()
+check = sh["-c", "cat; test ! -e /proc/self/fd/3 && echo closed; echo err >&2"]
+check & FG
+(check > "out") & FG
+text = (check >= "err")()
+status = ((check << "x") | check) & RETCODE(FG=True)
+more, other = (check >= ERROUT) & CAPTURE
+print(f"{text}{status}{more}{other}")""").replace(
+        "from oauthkit.shell", "from holding import hold\n\nfrom oauthkit.shell"
+    )
+    (tmp_path / "program.py").write_text(text)
+    (tmp_path / "holding.py").write_text(HOLD_PY)
+    (tmp_path / "holding.bash").write_text(HOLD_BASH)
+    done = oauthkit(tmp_path, "program.py", "-o", "program.sh")
+    assert done.returncode == 0, done.stderr
+    starts = [[sys.executable, "program.py"], *([bash, "program.sh"] for bash in BASHES.values())]
+    found = [
+        subprocess.run(
+            argv, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        for argv in starts
+    ]
+    assert found[0].stdout.count(b"closed") == 5
+    results = [(ran.returncode, ran.stdout, ran.stderr) for ran in found]
+    assert results == results[:1] * len(results)
 
 
 GROUP = """read -r _ _ _ _ mine _ </proc/$$/stat
@@ -22,8 +79,8 @@ test "$mine" = "$other"
 """
 
 
-def test_commands_run_in_the_program_s_process_group(tmp_path: Path) -> None:
-    """Also with job control in the caller's SHELLOPTS: a signal to the group reaches all."""
+def test_commands_share_the_process_group_of_the_program(tmp_path: Path) -> None:
+    """A signal to the group reaches all of them, even if the caller's SHELLOPTS has job control."""
     text = program(f'status = sh["-c", {GROUP!r}] & RETCODE\nprint(f"{{status}}")')
     options = {"SHELLOPTS": "monitor"}
     python, found = run_all(tmp_path, text, (), BASHES.values(), options)
@@ -31,10 +88,112 @@ def test_commands_run_in_the_program_s_process_group(tmp_path: Path) -> None:
     assert [(bash.stdout, bash.stderr) for bash in found] == [(b"0\n", b"")] * len(found)
 
 
+def test_command_that_does_not_read_its_text_succeeds(tmp_path: Path) -> None:
+    """SIGPIPE then ends printf. That is not the command's status, even with pipefail."""
+    text = program(f'text = "{"x" * 100}"\n' + "text += text\n" * 11 + """\
+status = (true << text) & RETCODE
+print(f"{status}")""")  # fmt: skip
+    python, found = run_all(tmp_path, text, (), BASHES.values(), {"SHELLOPTS": "pipefail"})
+    assert python.stdout == b"0\n"
+    assert [(bash.stdout, bash.stderr) for bash in found] == [(b"0\n", b"")] * len(found)
+
+
+# bash must be waiting when the signal comes: one that comes before that ends it.
+INTERRUPTED = {
+    "command that continues": ("trap : INT; sleep 0.5; kill -INT 0; exit 3", 0, b"3\n"),
+    "command that is killed": ("sleep 0.5; kill -INT 0; sleep 9", -signal.SIGINT, b""),
+}
+
+
+@pytest.mark.parametrize("name", INTERRUPTED)
+def test_ctrl_c_is_left_to_a_command_with_the_streams_of_the_program(
+    name: str, tmp_path: Path
+) -> None:
+    """Ctrl-C sends SIGINT to the process group."""
+    script, status, stdout = INTERRUPTED[name]
+    text = program(f'status = sh["-c", {script!r}] & RETCODE(FG=True)\nprint(f"{{status}}")')
+    (tmp_path / "program.py").write_text(text)
+    (tmp_path / "program.sh").write_text(compile_text(text, "program.py", library()))
+    starts = [[sys.executable, "program.py"], *([bash, "program.sh"] for bash in BASHES.values())]
+    for argv in starts:
+        done = subprocess.run(
+            argv, cwd=tmp_path, capture_output=True, check=False, start_new_session=True
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (status, stdout, b""), argv
+
+
+# Locales, and options of bash that change what * matches, or in which order.
+SURROUNDINGS = [
+    {"LC_ALL": "C"},
+    {"LC_ALL": "C.UTF-8"},
+    {"LC_COLLATE": "C.UTF-8", "GLOBSORT": "-name", "GLOBIGNORE": "*a*", "IFS": "a."},
+    {"BASHOPTS": "dotglob:extglob:failglob:globstar:nocaseglob", "SHELLOPTS": "noglob"},
+]
+LOOPS = [name for name in CASES if name.startswith("loop over ")]
+
+
+@pytest.mark.parametrize("variables", SURROUNDINGS, ids="-".join)
+def test_loops_do_not_depend_on_the_surroundings(variables: dict[str, str], tmp_path: Path) -> None:
+    assert len(LOOPS) >= 8
+    for name in LOOPS:
+        (tmp_path / name).mkdir()
+        text = program(*CASES[name])
+        python, found = run_all(tmp_path / name, text, (), BASHES.values(), variables)
+        assert found == [python] * len(found), name
+
+
+READER = """text = sys.stdin.read()
+print(f"<{text}>")
+again = sys.stdin.read()
+status, seen = cat & CAPTURE
+print(f"<{again}> {status} <{seen}>")
+for line in text.splitlines():
+    print(line)"""
+# An input, and the exit status.
+INPUTS = {
+    "empty": (b"", 0),
+    "line ends": (b"a\r\nb\rc\n\n", 0),
+    "no final newline": (b" a \\\n\tb", 0),
+    "characters": ("ü\x85€\n".encode(), 0),
+    "not UTF-8": (b"\xff\xc3\n\x80\xc2\x85\x01\x7f", 0),
+    "large": (b"x" * 70000 + b"\n" * 70000, 0),
+    "NUL": (b"a\0b\n", 1),
+    "only NUL": (b"\0", 1),
+    "NUL at the end": (b"a\n\0", 1),
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_standard_input_is_read_alike(name: str, tmp_path: Path) -> None:
+    stdin, status = INPUTS[name]
+    for variables in ({}, {"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8", "PYTHONUTF8": "0"}):
+        where = tmp_path / "-".join(["x", *variables])
+        where.mkdir()
+        python, found = run_all(where, program(READER), (), BASHES.values(), variables, stdin)
+        assert found == [python] * len(found)
+        assert python.status == status
+        assert b"Traceback" not in python.stderr, python.stderr.decode()
+        if status == 0:
+            assert python.stdout.startswith(b"<" + stdin + b">\n<> 0 <>\n")
+        else:
+            assert (python.stdout, python.stderr[:15]) == (b"", b"standard input ")
+
+
+def test_closed_standard_input_is_empty(tmp_path: Path) -> None:
+    text = program(READER)
+    (tmp_path / "program.py").write_text(text)
+    (tmp_path / "program.sh").write_text(compile_text(text, "program.py", library()))
+    starts = [[sys.executable, "program.py"], *([bash, "program.sh"] for bash in BASHES.values())]
+    for argv in starts:
+        closed = ["sh", "-c", 'exec "$@" <&-', "sh", *argv]
+        done = subprocess.run(closed, cwd=tmp_path, capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"<>\n<> 0 <>\n", b""), argv
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_results_are_equal(name: str, tmp_path: Path) -> None:
     body, functions = CASES[name]
-    arguments = ("a b", "", "*", "-x", "ü\n") if name == "arguments" else ()
+    arguments = ARGUMENTS if name in WITH_ARGUMENTS else ()
     python, found = run_all(tmp_path, program(body, functions), arguments, BASHES.values())
     for release, bash in zip(BASHES, found, strict=True):
         assert bash == python, f"bash {release}"

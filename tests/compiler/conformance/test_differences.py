@@ -50,7 +50,7 @@ def test_bash_reports_a_failed_start_on_redirected_stderr(
 
 
 def test_started_program_has_equal_stderr(tmp_path: Path) -> None:
-    """Also if the program itself reports a missing program: its text is not changed."""
+    """A program's own report that a program is missing is not changed."""
     body = 'status, said = (sh["-c", "no-such"] >= ERROUT) & CAPTURE\nprint(f"{status} {said}")'
     python, found = run_all(tmp_path, program(body), (), BASHES.values())
     assert python.stdout.startswith(b"127 ")
@@ -87,3 +87,14 @@ def test_missing_interpreter_status_differs_by_version(
     python, found = run_all(tmp_path, text, (), BASHES.values())
     assert python.stdout == b"0 127\n"
     assert {bash.stdout for bash in found} <= {b"0 126\n", b"0 127\n"}
+
+
+@pytest.mark.parametrize("operator", ["//", "%"])
+def test_division_by_zero_ends_both_forms(operator: str, tmp_path: Path) -> None:
+    assert "Division by zero: both end with status 1" in section()
+    body = f'print("before")\nzero = 0\nprint(7 {operator} zero)'
+    python, found = run_all(tmp_path, program(body), (), BASHES.values())
+    assert (python.stdout, python.status) == (b"before\n", 1)
+    assert b"ZeroDivisionError" in python.stderr
+    for bash in found:
+        assert (bash.stdout, bash.stderr, bash.status) == (b"before\n", b"division by zero\n", 1)

@@ -7,13 +7,11 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.refresh.world import REAL, record_tools
+from tests.support.refresh.world import record_tools
 
 from oauthkit.parity.clock import DEFAULT_NOW_S
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.refresh.world import Parity, RefreshRun
 
     from oauthkit.parity import Started, World
@@ -339,7 +337,7 @@ def kill_at(parity: Parity, program: str) -> RefreshRun:
 
     run = parity.run(meanwhile=kill)
     assert run.exit_code == -signal.SIGKILL
-    parity.tool(program, REAL[program])
+    parity.tool(program)
     return run
 
 
@@ -395,8 +393,8 @@ def test_failed_step_keeps_the_old_file(parity: Parity, program: str) -> None:
     assert [name for name in run.files if name.startswith(".env")] == [".env"]
 
 
-def test_new_content_is_on_disk_before_it_is_renamed(parity: Parity, tmp_path: Path) -> None:
-    record_tools(parity, tmp_path)
+def test_new_content_is_on_disk_before_it_is_renamed(parity: Parity) -> None:
+    record_tools(parity)
     parity.dotenv(f"{OLD}\n")
     run = delivered(parity)
     assert [name for name in run.programs if name in {"sync", "mv"}] == ["sync", "mv"]
@@ -454,10 +452,8 @@ def test_missing_directory_of_the_setting_is_named_and_not_created(parity: Parit
 
 
 @pytest.mark.parametrize("is_due", [False, True], ids=["fresh", "renewed"])
-def test_token_is_in_no_argument_no_environment_and_no_log(
-    parity: Parity, tmp_path: Path, is_due: bool
-) -> None:
-    record_tools(parity, tmp_path)
+def test_token_is_in_no_argument_no_environment_and_no_log(parity: Parity, is_due: bool) -> None:
+    record_tools(parity)
     parity.dotenv(f"{OLD}\n", mode=0o640)
     parity.credentials(
         token=OLD[len(NAME) :] if is_due else TOKEN, expires_in="-1h" if is_due else "8h"

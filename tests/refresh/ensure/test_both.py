@@ -90,7 +90,7 @@ def test_state_of_earlier_runs_is_unchanged(live: Parity) -> None:
     assert len(run.timers) == 1
 
 
-def test_lock_held_by_another_process_is_not_waited_for(live: Parity) -> None:
+def test_run_does_not_wait_for_a_held_lock(live: Parity) -> None:
     live.holds_lock(LOCK)
     does_nothing(live)
 

@@ -19,8 +19,6 @@ from tests.support.refresh.runs import (
 from tests.support.refresh.world import SCRIPT, record_tools
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.refresh.world import Parity
 
 
@@ -73,8 +71,8 @@ def test_names_in_the_program_are_known() -> None:
     assert {*known.split()} - NAMES == set()
 
 
-def test_caller_s_variables_do_not_affect_the_program_s_own(parity: Parity, tmp_path: Path) -> None:
-    record_tools(parity, tmp_path)
+def test_caller_s_variables_do_not_affect_the_program_s_own(parity: Parity) -> None:
+    record_tools(parity)
     exported = dict.fromkeys(sorted(NAMES - MEANT_TO_BE_READ), "of the caller")
     parity.env.update(exported)
     run = renews(parity)
@@ -135,10 +133,10 @@ BASH_OPTIONS = (
     ],
 )
 def test_shell_options_of_the_caller_change_nothing(
-    parity: Parity, tmp_path: Path, variable: str, options: str
+    parity: Parity, variable: str, options: str
 ) -> None:
     alone(parity, "bash")  # bash passes these on in its own form
-    record_tools(parity, tmp_path)
+    record_tools(parity)
     parity.env[variable] = options
     run = renews(parity)
     assert run.stderr == ""
@@ -163,11 +161,9 @@ def test_posix_mode_of_the_caller_changes_nothing(
 
 
 @pytest.mark.parametrize("options", ["xtrace", "verbose", "xtrace:allexport"])
-def test_caller_s_trace_does_not_show_the_token(
-    parity: Parity, tmp_path: Path, options: str
-) -> None:
+def test_caller_s_trace_does_not_show_the_token(parity: Parity, options: str) -> None:
     alone(parity, "bash")  # it traces the commands before the script can turn tracing off
-    record_tools(parity, tmp_path)
+    record_tools(parity)
     parity.env["SHELLOPTS"] = options
     run = renews(parity)
     assert "BASH_VERSION" in run.stderr  # otherwise this test could not fail

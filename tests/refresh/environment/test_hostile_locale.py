@@ -33,9 +33,9 @@ PROOF = "printf '%.1f ' 1,5; [[ s < z && z < t ]] && printf 'szt '; value=ä; pr
 
 @pytest.fixture(scope="session")
 def estonian(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The variables that put the Estonian locale in force; made here, since few machines have it.
+    """Generate the Estonian locale, because few machines have it. Return its variables.
 
-    Skips (and so fails in CI) where its source is missing: Debian has it in the package locales.
+    Skip the test if the locale's source is missing. Debian has it in the package locales.
     """
     directory: Path = tmp_path_factory.mktemp("locales")
     localedef = shutil.which("localedef")
@@ -44,11 +44,11 @@ def estonian(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     argv = [localedef, "-i", "et_EE", "-f", "UTF-8", str(directory / ESTONIAN)]
     made = subprocess.run(argv, env={}, capture_output=True, text=True, check=False, timeout=60)
     if made.returncode != 0:
-        pytest.skip(f"no {ESTONIAN}: install the package locales ({made.stderr.strip()})")
+        pytest.skip(f"cannot generate {ESTONIAN}: install locales ({made.stderr.strip()})")
     return {"LOCPATH": str(directory), "LC_ALL": ESTONIAN}
 
 
-def test_estonian_locale_is_in_force(estonian: dict[str, str]) -> None:
+def test_estonian_locale_takes_effect(estonian: dict[str, str]) -> None:
     bash = str(shutil.which("bash"))
     proof = subprocess.run([bash, "-c", PROOF], env=estonian, capture_output=True, check=True)
     assert (proof.stdout, proof.stderr) == (b"1,5 szt 1", b"")
@@ -92,7 +92,7 @@ MOMENTS = [(name, -1) for name in CHANGES] + [(name, 0) for name in CHANGES if "
 
 
 def around(change: str, before: str, after: str) -> Callable[[int], str]:
-    """Assert local times with the offsets before and after a change, and with no others."""
+    """Return a function that formats instants with the offset before or after a change."""
     zones = [dt.datetime.fromisoformat(f"2026-01-01T00:00{offset}") for offset in (before, after)]
 
     def local(instant_s: int) -> str:
@@ -114,11 +114,11 @@ def test_change_of_the_clock(parity: Parity, scenario: Scenario, moment: tuple[s
     assert run.log_lines[0].partition(" ")[0].endswith(before if seconds < 0 else after)
 
 
-NO_ZONES = {"unset": None, "no zone": "Nowhere/Land é", "no zone file": "/etc/passwd"}
+INVALID_ZONES = {"unset": None, "not a zone": "Nowhere/Land é", "not a zone file": "/etc/passwd"}
 
 
 @every_full_run
-@pytest.mark.parametrize("zone", NO_ZONES.values(), ids=NO_ZONES)
+@pytest.mark.parametrize("zone", INVALID_ZONES.values(), ids=INVALID_ZONES)
 def test_invalid_time_zone(parity: Parity, scenario: Scenario, zone: str | None) -> None:
     del parity.env["TZ"]
     if zone is not None:

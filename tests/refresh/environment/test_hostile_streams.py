@@ -36,7 +36,7 @@ def redirect(parity: Parity, redirection: str) -> None:
 
 
 def assert_no_other_descriptor(run: RefreshRun) -> None:
-    """Assert that commands get three descriptors: none is readable or a file of the program."""
+    """Assert that commands inherit three descriptors only, and neither the lock nor the log."""
     for call in run.all_calls:
         assert sorted(call.descriptors) == [0, 1, 2], call.program
         assert call.descriptors[0] == os.devnull
@@ -81,9 +81,9 @@ def test_line_on_stderr_is_printed_only_there(
 
 # --- A write that a signal would end ---
 
-# A FIFO whose reader is gone: SIGPIPE.
+# A write to a FIFO whose reader is gone causes SIGPIPE.
 NO_READER = '/usr/bin/mkfifo "$0"; exec 3<>"$0" >"$0" 2>"$0" 3<&-; /bin/rm "$0"'
-# In blocks of 512 bytes: SIGXFSZ for a process that lets a file grow beyond.
+# In blocks of 512 bytes. A process that writes beyond this limit gets SIGXFSZ.
 FILE_LIMIT = 2000
 
 

@@ -47,7 +47,7 @@ def hook_environment(run: RefreshRun, event: str) -> dict[str, str]:
 
 
 def events(run: RefreshRun) -> list[str]:
-    """The hooks that ran, in order."""
+    """Return the names of the hooks that ran, in order."""
     return [program for program in run.programs if program in EVENTS]
 
 
@@ -356,7 +356,7 @@ def test_end_of_the_login_is_announced(parity: Parity, left_ms: int, days: int |
         assert called[0].env["OAUTHKIT_EVENT"] == "login-ending"
 
 
-def test_warning_names_time_and_fix_and_comes_twice(parity: Parity) -> None:
+def test_warning_names_time_and_fix_and_is_logged_twice(parity: Parity) -> None:
     ends_at = parity.now_s * 1000 + 2 * DAY_MS
     text = "WARN: the login ends at 2026-01-04T03:04:05+00:00. Run 'claude auth login' before then"
     assert with_login_end(parity, str(ends_at)).messages.count(text) == 1

@@ -73,7 +73,7 @@ def wait_until_open(started: Started, path: Path) -> None:
 # --- One at a time ---
 
 
-def test_held_lock_is_waited_for(parity: Parity) -> None:
+def test_run_waits_for_a_held_lock(parity: Parity) -> None:
     parity.credentials()
     held: list[BinaryIO] = []
 
@@ -279,8 +279,8 @@ def test_lock_that_cannot_be_opened_is_named(parity: Parity, is_directory: bool)
     assert ".env" not in run.files
 
 
-def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: Path) -> None:
-    record_tools(parity, tmp_path)
+def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity) -> None:
+    record_tools(parity)
     parity.missing_logs()
     parity.dotenv("A=1\n", mode=0o400)
     parity.file(".env.oauthkit.0000000000000001", "left by a killed run")

@@ -1,4 +1,4 @@
-"""The lock and the log of a run in this process."""
+"""The project lock and the log: unit tests in this process."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_state_from_the_future_is_ignored(host: Parity) -> None:
     assert rejected(host).programs.count("claude") == 1
 
 
-def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
+def test_claude_is_not_started_if_the_state_cannot_be_written(host: Parity) -> None:
     host.directory(f"{STATE}/sub")
     run = rejected(host, 1)
     assert "claude" not in run.programs
@@ -132,7 +132,7 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
 
 
 def test_start_that_earlier_failures_prevent_is_not_recorded(host: Parity) -> None:
-    # Or a report just before the next try would prevent that, too.
+    # Otherwise, a report just before the next try would prevent that try, too.
     host.file(FAILURES, f"3 {host.now_s * 1000 - 299_000}".encode(), 0o600)
     run = rejected(host, 1)
     assert "claude" not in run.programs

@@ -50,12 +50,12 @@ def test_missing_dotenv_has_no_refused_token(host: Host) -> None:
     assert refresh.refused_token("rejected", host.path(host.dotenv)) == ""
 
 
-# --- limit_rejections ---
+# --- limit_refusals ---
 
 
 def limit(host: Host, state: Path) -> str:
     beside = host.path(state.with_name(".credentials.json"))
-    return credentials.limit_rejections(beside, f"{TOKEN}\n{EXPIRY}\nnull\n{{}}")
+    return credentials.limit_refusals(beside, f"{TOKEN}\n{EXPIRY}\nnull\n{{}}")
 
 
 @pytest.mark.parametrize(

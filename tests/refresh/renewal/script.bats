@@ -366,7 +366,7 @@ quick_limits() {
   is "$(<"${credentials%/*}/.oauthkit-failures")" "3 $NOW_MS"
   refresh
   ended 1
-  log_has 'ERROR: claude has failed to renew the token 3 times in 5 min. Next try: 2026-01-02T03:09:05+00:00'
+  log_has 'ERROR: claude has failed to renew the token 3 times. Next try: 2026-01-02T03:09:05+00:00'
   is "$(count_calls claude)" 3
 }
 

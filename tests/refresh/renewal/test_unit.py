@@ -236,7 +236,7 @@ def lock(host: Host) -> Path:
     return lock
 
 
-def test_renewal_by_another_session_is_waited_for(host: Host, claude: str, lock: Path) -> None:
+def test_run_waits_for_a_renewal_by_another_session(host: Host, claude: str, lock: Path) -> None:
     assert claude
     host.fake("timeout")
     host.credentials_are(TOKEN, OLD)

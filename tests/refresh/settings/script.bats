@@ -244,7 +244,7 @@ other_bash() {
   refresh
   is "$status" 1
   # bash itself prints the first line before it reads the script.
-  is "${stderr#shell-init: *$'\n'}" 'the working directory does not exist any more. Change to another one'
+  is "${stderr#shell-init: *$'\n'}" 'the working directory no longer exists. Change to another directory'
   [[ ! -e $world/elsewhere.env ]] || fail 'there is one'
   is "$(call_names)" ''
   cd "$world"

@@ -1,4 +1,4 @@
-"""HOME, the project and the arguments of a run."""
+"""HOME, the project, the arguments and refresh.conf of a run."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_ensure_reads_the_file(parity: Parity) -> None:
 
 NO_SETTING = " is ignored: there is no such setting"
 NO_MEANING = " is ignored: quotes and ~ have no meaning here"
-NO_VALUE = " is ignored: it has a $, a comment or outer blanks"
+NO_VALUE = " is ignored: it has $, a comment or extra spaces"
 NOT_READ = {
     "unknown name": (b"PATH=/x\n", [f" line 1{NO_SETTING}"]),
     "no =": (b"\nOAUTHKIT_UNIT\n", [" line 2 is not NAME=VALUE and is ignored"]),

@@ -225,7 +225,7 @@ def test_lines_of_the_file(host: Host, end: str) -> None:
         *(
             (
                 b"OAUTHKIT_LIGHT=" + value,
-                [" line 1 is ignored: it has a $, a comment or outer blanks"],
+                [" line 1 is ignored: it has $, a comment or extra spaces"],
             )
             for value in (b"$1", b"1 #", b" 1", b"1 ")
         ),

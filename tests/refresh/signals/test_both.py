@@ -1,4 +1,4 @@
-"""A run continues to its end after a signal, and schedules the next run."""
+"""A run that gets a signal still finishes, and schedules the next run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_terminated_run_ends_claude_and_schedules_the_next_run(parity: Parity, number: int) -> None:
+def test_terminated_run_stops_claude_and_schedules_the_next_run(
+    parity: Parity, number: int
+) -> None:
     parity.credentials(expires_in="-1h")
     parity.dotenv("CLAUDE_CODE_OAUTH_TOKEN=old\n")
     parity.claude.hangs()
 
-    def end_it(started: Started, _world: World) -> None:
+    def send_signal(started: Started, _world: World) -> None:
         parity.wait_for_call("claude")
         started.send(number)
 
-    run = parity.run(meanwhile=end_it)
+    run = parity.run(meanwhile=send_signal)
     assert run.exit_code == 1
     assert len(run.calls("claude")) == 1
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=old\n"

@@ -37,7 +37,7 @@ class Ended:
     pid = 4242
 
     def poll(self) -> int:
-        """Return a status, so that a wait ends at once."""
+        """Return a status, so that a wait ends immediately."""
         return 0
 
     def wait(self) -> int:

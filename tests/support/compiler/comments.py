@@ -1,4 +1,4 @@
-"""A program with a comment in every place."""
+"""A program with a comment in every position."""
 
 from __future__ import annotations
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.forked import run as run_forked
 
 import oauthkit
 from oauthkit.compiler.driver import compile_text
@@ -15,10 +16,12 @@ from oauthkit.compiler.runtime_library import RuntimeLibrary, load_library
 
 PACKAGE = Path(oauthkit.__file__).parent
 IMPORTS = (
-    "CAPTURE, RETCODE, TF, Status, absolute, create_file, find_program, get_env, is_b64token, "
-    "log, mask_secrets, now_ms, own_temporary, parse_int, program, read_file, run_limited, "
-    "same_file, script_path, set_env, take_lock, timestamp, user_id, write_file"
+    "CAPTURE, FG, RETCODE, TF, Status, absolute, change_directory, create_file, find_program, "
+    "get_env, is_b64token, log, mask_secrets, now_ms, own_temporary, parse_int, program, "
+    "read_file, run_limited, same_file, script_path, set_env, take_lock, timestamp, user_id, "
+    "write_file"
 )
+STDIN = b"first line\nsecond line\n"
 HEAD = f'''"""A program."""
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ def program(body: str, functions: str = "") -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves behind: its output, its exit status, and the files in its directory."""
+    """The results of a run: its output, its exit status, and the files in its directory."""
 
     stdout: bytes
     stderr: bytes
@@ -82,20 +85,31 @@ def run_all(
     arguments: tuple[str, ...],
     bashes: Iterable[str],
     variables: Mapping[str, str] | None = None,
+    stdin: bytes = STDIN,
 ) -> tuple[Outcome, list[Outcome]]:
     """Return the outcome of the program `text` in CPython, and its outcome in each of `bashes`.
 
-    All run with `variables` in their environment.
+    All run with `variables` in their environment, and with `stdin` as their input.
     """
     (tmp_path / "program.py").write_text(text, encoding="utf-8")
     compiled = compile_text(text, "program.py", library())
     (tmp_path / "program.sh").write_text(compiled, encoding="utf-8")
-    python = _run(tmp_path, [sys.executable, str(tmp_path / "program.py"), *arguments], variables)
+    argv = [sys.executable, str(tmp_path / "program.py"), *arguments]
+    python = _run(tmp_path, argv, variables, stdin)
     script = str(tmp_path / "program.sh")
-    return python, [_run(tmp_path, [bash, script, *arguments], variables) for bash in bashes]
+    found = [_run(tmp_path, [bash, script, *arguments], variables, stdin) for bash in bashes]
+    return python, found
 
 
-def _run(tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None) -> Outcome:
+def run_python(tmp_path: Path, text: str, arguments: tuple[str, ...] = ()) -> Outcome:
+    """Return the outcome of the program `text` in CPython. It need not be in the dialect."""
+    (tmp_path / "program.py").write_text(text, encoding="utf-8")
+    return _run(tmp_path, [sys.executable, str(tmp_path / "program.py"), *arguments], None, STDIN)
+
+
+def _run(
+    tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None, stdin: bytes
+) -> Outcome:
     # All run in the same directory, one after another, so that paths in the output are the same.
     directory = tmp_path / "here"
     directory.mkdir()
@@ -107,9 +121,7 @@ def _run(tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None) -
         "PYTHONDONTWRITEBYTECODE": "1",
         **(variables or {}),
     }
-    result = subprocess.run(
-        argv, cwd=directory, env=environment, capture_output=True, check=False, timeout=60
-    )
+    result = run_forked(argv, directory, environment, stdin)
     files = {
         str(path.relative_to(directory)): (path.lstat().st_mode, path.read_bytes())
         for path in sorted(directory.rglob("*"))

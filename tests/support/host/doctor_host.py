@@ -21,9 +21,11 @@ case $3 in
     case $4 in
       {active}) echo ActiveState=activating ;;
       *-watch.service) echo ActiveState={watching} ;;
+      *-follow.service) printf 'ActiveState=%s\nSubState=%s\n' {following} ;;
       *) echo ActiveState=inactive ;;
     esac
-    case $4 in *-heal.service) {heal} ;; *-watch.service) {watch} ;; *) {show} ;; esac ;;
+    case $4 in *-heal.service) {heal} ;; *-watch.service) {watch} ;; *-follow.service) {follow} ;;
+      *) {show} ;; esac ;;
   is-enabled) echo {enabled} ;;
   *) exit 64 ;;
 esac
@@ -48,11 +50,14 @@ def manager(
     watch: str = NOT_FOUND,
     enabled: str = "enabled",
     watching: str = "active",
+    follow: str = NOT_FOUND,
+    following: str = "active running",
     timers: dict[str, float] | None = None,
 ) -> None:
     """Plan a user manager with one timer. Its service and heal's service have this PATH and argv.
 
-    With `active`, a service, that timer has no next time. `timers` are others, from now.
+    If `active` names a running service, that timer has no next run. `timers` are other timers, in s
+    from now.
     """
     at = None if active != "-" else int((host.now_s + 3600) * 1e6)
     rows = [{"unit": f"{UNIT}.timer", "next": at}]
@@ -66,6 +71,7 @@ def manager(
     text = text.replace("{heal}", heal or shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin))
     text = text.replace("{watch}", watch).replace("{enabled}", enabled)
     text = text.replace("{watching}", watching)
+    text = text.replace("{follow}", follow).replace("{following}", following)
     host.program("systemctl", text.replace("{show}", show or shown(argv, path or host.bin)))
 
 
@@ -77,7 +83,7 @@ def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
     name = ""
     for line in done.stdout.splitlines():
         if line.startswith("      fix: "):
-            fixes[name] = line.removeprefix("      fix: ")  # also of a note
+            fixes[name] = line.removeprefix("      fix: ")  # a note can have one, too
             continue
         if line.startswith("      "):  # a detail
             continue

@@ -13,6 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from tests.support.forked import run as run_forked
+
 from oauthkit.host.child import python_command
 from oauthkit.shell import escape_unit
 
@@ -124,9 +126,10 @@ class HostProject:
         argv += ["--project", str(self.project)]
         settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": "90"}
         settings |= SAME_CODE
-        done = subprocess.run(
-            argv, env={**settings, **env}, capture_output=True, text=True, check=False, cwd="/"
-        )
+        ran = run_forked(argv, Path("/"), {**settings, **env})
+        # As text=True does.
+        streams = [os.fsdecode(data).replace("\r\n", "\n") for data in (ran.stdout, ran.stderr)]
+        done = subprocess.CompletedProcess(argv, ran.returncode, *streams)
         assert "sk-ant-" not in (done.stdout + done.stderr).replace("sk-ant-***", "")
         assert not (self.bin / "claude-was-run").exists()
         return done

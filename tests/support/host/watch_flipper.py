@@ -18,7 +18,7 @@ renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
 
 
 def exchange(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> None:
-    """Exchange two names at once, unless one of them is gone."""
+    """Exchange two names atomically, unless one of them does not exist."""
     renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE)
 
 
@@ -31,7 +31,7 @@ def main(tasks: str, link: str) -> None:
     while not select.select([0], [], [], 0)[0]:
         for _ in range(500):
             count += sum(renameat2(*arguments) == 0 for arguments in (names, files))
-    if os.path.islink(tasks):  # noqa: PTH114 - a program that starts fast
+    if os.path.islink(tasks):  # noqa: PTH114 - pathlib loads slowly
         renameat2(*names)
     print(count)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 DEADLINE_S = 30
-# Without the pause after a refresh, unless a test sets it.
+# There is no pause after a refresh, unless a test sets one.
 START = """\
 import os
 from oauthkit.cli import main

@@ -19,8 +19,8 @@ else:
 
 
 @dataclass
-class Pytest:
-    """How a run of pytest ended, and what it printed."""
+class PytestResult:
+    """The exit status and the output of a pytest run."""
 
     status: int
     output: str
@@ -28,10 +28,10 @@ class Pytest:
 
 def run_pytest(
     directory: Path, *arguments: str, python: str = sys.executable, autoload: bool = False
-) -> Pytest:
-    """Run pytest in `directory`, with the configuration in its files only.
+) -> PytestResult:
+    """Run pytest in `directory`, configured only by the files there.
 
-    Unless `autoload`, load only the plugins of the kit and xdist, which is faster.
+    Unless `autoload`, load only the kit's plugin and xdist, which is faster.
     """
     if not autoload:
         arguments = (
@@ -53,7 +53,7 @@ def run_pytest(
             "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(home), "COLUMNS": "100",
         },
     )  # fmt: skip
-    return Pytest(done.returncode, done.stdout)
+    return PytestResult(done.returncode, done.stdout)
 
 
 def write_forms(directory: Path) -> None:

@@ -6,8 +6,8 @@ from oauthkit.parity import Allowed
 
 ALLOWED = (
     Allowed(
-        "Each form schedules itself: the bash form the script, the Python form the module. The kit "
-        "checks that each form's command is exactly this one.",
+        "Each form schedules itself: the bash form schedules the script, and the Python form "
+        "schedules the module. The kit checks that each form's command is exactly its own.",
         own_command_of="systemd-run",
     ),
     Allowed(

@@ -75,7 +75,7 @@ class Host:
         self.lock = self.logs / "oauth-refresh.lock"
         self.dotenv = self.project / ".env"
         self.credentials = self.home / ".claude" / ".credentials.json"
-        # Signals to the process groups of programs that ran with a limit, and the groups' life.
+        # Signals to the process groups of programs that ran with a limit, and the groups' lifetime.
         self.signals: list[int] = []
         self.group_lives_s = 0.0
         self.slept_s = 0.0
@@ -148,7 +148,7 @@ class Host:
         )
 
     def jq_prints(self, text: str, *, status: int = 0) -> None:
-        """Plan one call to jq with the right arguments."""
+        """Plan one call to jq with the arguments that a refresh uses."""
         argv = ["jq", "-c", credentials.CREDENTIALS_FILTER, str(self.credentials)]
         self.fp.register(argv, stdout=text, returncode=status)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ERROR_LINE = re.compile(r"\d{4}-\S+ (ERROR: .|.* next refresh NOT scheduled$)")
 # How many lines of a failed claude are also written to stderr.
 REPORT_LIMIT_LINES = 5
+PRELOAD = Path(__file__).with_name("preload.py")
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "scripts/oauth/refresh.sh"
 SCRIPT_PLACE = "scripts/oauth/refresh.sh"
@@ -50,17 +51,6 @@ TOOLS = (
 RECORDED_TOOLS = (
     "chmod", "cp", "env", "mkdir", "mv", "readlink", "rm", "stat", "sync", "timeout",
 )  # fmt: skip
-REAL = {name: Path(str(shutil.which(name))) for name in RECORDED_TOOLS}
-PASSES_ON_TEXT = '''"""Stands in for a real program, and becomes it."""
-
-import os
-
-
-def passes_on(call, path):
-    """Runs the program at `path` with exactly this call's arguments."""
-    argv = [word.encode("utf-8", "surrogateescape") for word in [call.program, *call.argv]]
-    os.execv(path, argv)
-'''
 
 CREDENTIALS = "~/.claude/.credentials.json"
 LOG = "logs/oauth-refresh.log"
@@ -74,7 +64,7 @@ def unit_names(project: Path, unit: str = UNIT) -> tuple[str, str, str]:
 
 
 def stop(units: Sequence[str]) -> list[str]:
-    """Return the arguments of systemctl that stop these timers, and one more of the project."""
+    """Return systemctl's arguments that stop these timers and one more of the project's."""
     names = [*units, f"{units[-1]}-alt"]
     return ["--user", "--no-block", "stop", *(f"{name}.timer" for name in names)]
 
@@ -119,7 +109,7 @@ class RefreshRun(Run):
     def log_errors(self) -> str:
         """The log's lines that are also written to stderr.
 
-        These are errors, that no run is scheduled, and the last lines of a failed claude.
+        These are errors, the report that no run is scheduled, and a failed claude's last lines.
         """
         lines = self.log.splitlines(keepends=True)
         places = self._reported_lines()
@@ -206,7 +196,7 @@ class UserManager:
         self._change(lambda state: user_manager.start_timer(state, unit, _timer(when_s)))
 
     def running(self, unit: str = UNIT, *, collect: bool = True) -> None:
-        """Let UNIT.timer elapse and UNIT.service run: the refresh is started inside it."""
+        """Elapse UNIT.timer, and start UNIT.service. The refresh is started inside it."""
 
         def run(state: dict[str, Any]) -> None:
             user_manager.start_timer(state, unit, {**_timer(0), "collect": collect})
@@ -215,11 +205,11 @@ class UserManager:
         self._change(run)
 
     def failed(self, unit: str = UNIT) -> None:
-        """Let UNIT.service fail without --collect, so that it keeps its name."""
+        """Make UNIT.service fail without --collect, so that it keeps its name."""
         self._change(lambda state: state["services"].update({unit: "failed"}))
 
     def fires(self, unit: str = UNIT) -> None:
-        """Let the pending UNIT.timer elapse after every earlier service has ended."""
+        """Stop every earlier service, and elapse the pending UNIT.timer."""
 
         def fire(state: dict[str, Any]) -> None:
             for name in [name for name, what in state["services"].items() if what == "running"]:
@@ -241,8 +231,7 @@ class Parity(Pair[RefreshRun]):
     """Both forms of the refresh, or of another program, in twin sandboxes."""
 
     def __init__(self, directory: Path, program: str = "refresh") -> None:
-        tools = {name: Path(found) for name in TOOLS if (found := shutil.which(name))}
-        super().__init__(directory, forms_of(program), tools, ALLOWED, RefreshRun)
+        super().__init__(directory, forms_of(program), _tools(), ALLOWED, RefreshRun)
         self.script(program)
         self.directory("logs")
         self.claude = self.stand_in("claude", claude, prepare=_in_seconds)
@@ -309,6 +298,11 @@ class Parity(Pair[RefreshRun]):
         self.step(apply)
 
 
+@cache
+def _tools() -> dict[str, Path]:
+    return {name: Path(found) for name in TOOLS if (found := shutil.which(name))}
+
+
 def _in_seconds(arguments: dict[str, Any]) -> dict[str, Any]:
     if "expires_in" in arguments:
         arguments["expires_in"] = seconds(arguments["expires_in"])
@@ -330,7 +324,7 @@ def forms_of(program: str) -> tuple[Form, Form]:
     def script(world: World) -> str:
         return str(world.project / f"scripts/oauth/{program}.sh")
 
-    # The $ in the scheduled command is doubled: systemd replaces variables there.
+    # The $ in the scheduled command is doubled, because systemd expands variables there.
     return (
         Form(
             "bash",
@@ -346,6 +340,7 @@ def forms_of(program: str) -> tuple[Form, Form]:
                 sys.executable, *SAFE_PATH, "-m", "oauthkit", program,
                 f"--project={world.project}".replace("$", "$$"),
             ],
+            preload=PRELOAD,
         ),
     )  # fmt: skip
 
@@ -353,14 +348,7 @@ def forms_of(program: str) -> tuple[Form, Form]:
 FORMS = forms_of("refresh")
 
 
-def record_tools(parity: Parity, directory: Path) -> None:
-    """Record the calls to real programs. A stand-in records its call, then runs the program."""
-    path = directory / "passes_on.py"
-    path.write_text(PASSES_ON_TEXT, "ascii")
-    spec = importlib.util.spec_from_file_location("passes_on", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def record_tools(parity: Parity) -> None:
+    """Record the calls to the real programs that both forms start."""
     for name in RECORDED_TOOLS:
-        parity.stand_in(name, module).always.passes_on(path=str(REAL[name]))
+        parity.forward(name)

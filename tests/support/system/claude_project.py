@@ -30,8 +30,10 @@ ROOT = Path(__file__).resolve().parents[3]
 CURRENT = "2.1.330"
 # A version without --no-session-persistence.
 OLD = "2.0.30"
+# The path of a CLI to test in place of CURRENT: scripts/claude-watch sets it.
+OTHER_CLI = "OAUTHKIT_TEST_CLAUDE"
 UNIT = "nanoclaw-oauth-refresh-next"
-# The product gives claude 55 s, 5 s of grace and a second attempt. After this time, it hangs.
+# The product gives claude 55 s, 5 s of grace and a second attempt. A longer run counts as hung.
 RUN_LIMIT_S = 150
 # The pattern of all tokens in these tests. None may be printed, logged or passed to a program.
 SECRET = re.compile(r"sk-ant-\w+-made-up")
@@ -46,13 +48,21 @@ printf '%s\\0' "$#" "${{0##*/}}" "$@" >>{calls}
 
 def claude_executable(version: str) -> Path:
     """Return the CLI of this version. Skip the test if it is not installed."""
+    if version == CURRENT and OTHER_CLI in os.environ:
+        return Path(os.environ[OTHER_CLI])
     package = ROOT / ".tools/npm/node_modules" / f"claude-{version}"
+    found = find_cli(package)
+    if found is None:
+        pytest.skip(f"Claude Code {version} is not in {package}. Run scripts/setup")
+    return found
+
+
+def find_cli(package: Path) -> Path | None:
+    """Return the program in an installed npm package of the CLI."""
     # Newer versions: a native program in a package for this platform. Older ones: JavaScript.
     native = package.glob("node_modules/@anthropic-ai/claude-code-*/claude")
-    for found in (*native, package / "cli.js"):
-        if os.access(found, os.X_OK):
-            return found
-    pytest.skip(f"Claude Code {version} is not in {package}. Run scripts/setup")
+    found = (path for path in (*native, package / "cli.js") if os.access(path, os.X_OK))
+    return next(found, None)
 
 
 def node_executable() -> Path:

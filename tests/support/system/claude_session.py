@@ -6,11 +6,10 @@ import json
 import select
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.system.claude_project import Project
 
 ANSWER_LIMIT_S = 60
@@ -20,14 +19,24 @@ class Session:
     """A running session of the CLI in a home that has only the bearer file."""
 
     def __init__(self, project: Project, home: Path) -> None:
+        environment = {**project.environment(), "HOME": str(home)}
+        self._start([str(project.claude)], environment, home)
+
+    @classmethod
+    def start(cls, command: list[str], environment: dict[str, str]) -> Session:
+        """Start a session with a command that runs the CLI."""
+        session = cls.__new__(cls)
+        session._start(command, environment, Path("/"))
+        return session
+
+    def _start(self, command: list[str], environment: dict[str, str], cwd: Path) -> None:
         argv = [
-            str(project.claude), "-p", "--input-format", "stream-json",
+            *command, "-p", "--input-format", "stream-json",
             "--output-format", "stream-json", "--verbose",
         ]  # fmt: skip
-        environment = {**project.environment(), "HOME": str(home)}
         self._process = subprocess.Popen(
             argv,
-            cwd=home,
+            cwd=cwd,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -254,8 +254,8 @@ class UserManager:
                 )
             time.sleep(0.03)
             # Before that answer, nsenter would still find the test's own namespaces, and systemctl
-            # the user's own manager.
-            if said.endswith("started"):
+            # the user's own manager. systemd 262 prints messages after it.
+            if "started" in said.splitlines():
                 answer = self.run(["systemctl", "--user", "is-system-running"]).stdout.strip()
 
     def _stop(self) -> None:

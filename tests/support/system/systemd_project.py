@@ -102,6 +102,7 @@ class Project:
             "lead_s": 2.5,  # from starting a timer to its elapse, in whole seconds
             "leads_s": {},  # the same for single runs, by number (0 is the first, by hand)
             "lives_s": {},  # of the token that claude gets in a run; null: claude fails
+            "claude_prints": "",
             "properties": {},  # of the service that a run schedules, by the run's number
             "set_back": [],  # runs after which the requested time is far away
             "hangs": [],  # runs in which jq hangs
@@ -205,7 +206,9 @@ def start(project: Project, form: str | None = None) -> None:
 def _records(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    # A reader can find a part of the line that a run is writing.
+    complete, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    return [json.loads(line) for line in complete.splitlines()]
 
 
 def _append(path: Path, record: Mapping[str, object]) -> None:
@@ -321,6 +324,7 @@ def stand_in_claude(state: Path, plan: dict[str, Any], arguments: list[str]) -> 
         "invocation_id": os.environ.get("INVOCATION_ID", ""),
     }
     _append(state / "claude.jsonl", record)
+    sys.stdout.write(plan["claude_prints"])
     if run in plan["slow"]:
         time.sleep(600)
     if run in plan["leaves"]:

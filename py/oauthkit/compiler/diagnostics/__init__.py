@@ -1,1 +1,1 @@
-"""Report errors in a program: codes, places, messages and suggestions."""
+"""Report errors in a program: codes, locations, messages and suggestions."""

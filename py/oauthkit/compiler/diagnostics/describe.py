@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from oauthkit.compiler.types import Type
+from oauthkit.compiler.types import Signature, Type
 
 EXPRESSIONS = {
-    "Attribute": "an attribute", "Await": "await", "BinOp": "an operator", "BoolOp": "and, or",
-    "Call": "a call", "Compare": "a comparison", "Constant": "a literal of this kind",
+    "Attribute": "an attribute", "Await": "await", "BinOp": "an operator",
+    "BoolOp": "`and` or `or`",
+    "Call": "a call", "Compare": "a comparison", "Constant": "this literal",
     "Dict": "a dictionary", "DictComp": "a comprehension", "FormattedValue": "an f-string",
     "GeneratorExp": "a generator", "IfExp": "a conditional expression",
     "Interpolation": "a t-string", "JoinedStr": "an f-string", "Lambda": "a lambda",
@@ -25,12 +26,14 @@ OPERATORS = {
     "Mult": "*", "Not": "not", "NotEq": "!=", "NotIn": "not in", "Or": "or", "Pow": "**",
     "RShift": ">>", "Sub": "-", "UAdd": "+", "USub": "-",
 }  # fmt: skip
-REDIRECTIONS: dict[type[ast.AST], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<"}
+REDIRECTIONS: dict[type[ast.AST], str] = {
+    ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.RShift: ">>", ast.LShift: "<<",
+}  # fmt: skip
 STATEMENTS = {
     "AnnAssign": "an annotation without a value", "Assert": "assert", "Assign": "this assignment",
     "AsyncFor": "async for", "AsyncFunctionDef": "an async function", "AsyncWith": "async with",
     "AugAssign": "this assignment", "Break": "break", "ClassDef": "a class",
-    "Continue": "continue", "Delete": "del of this kind", "Expr": "this expression",
+    "Continue": "continue", "Delete": "del", "Expr": "this expression",
     "For": "this loop", "FunctionDef": "a function inside a function", "Global": "global",
     "If": "this if", "Import": "an import inside a function",
     "ImportFrom": "an import inside a function", "Match": "match", "Nonlocal": "nonlocal",
@@ -66,6 +69,30 @@ def listed(kinds: tuple[Type, ...]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def runner(node: ast.expr | None) -> str:
+    """Return the right side of a command that runs: "TF", "TF(FG=True)", or "" for none."""
+    match node:
+        case ast.BinOp(
+            op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE" | "FG") as name)
+        ):
+            return name
+        case ast.BinOp(
+            op=ast.BitAnd(),
+            right=ast.Call(
+                func=ast.Name(id=("TF" | "RETCODE") as name),
+                args=[],
+                keywords=[ast.keyword(arg="FG", value=ast.Constant(value=True))],
+            ),
+        ):
+            return f"{name}(FG=True)"
+    return ""
+
+
+def called(function: Signature) -> str:
+    """Return what a function returns: "read_file returns a Status and a Str"."""
+    return f"{function.name} returns {listed(function.results)}"
+
+
 def is_condition(node: ast.expr) -> bool:
     """Return whether an expression is a condition, so that its value is a Bool."""
     match node:
@@ -73,10 +100,22 @@ def is_condition(node: ast.expr) -> bool:
             return False  # local.env.get(…) or …
         case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
             return True
-        case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF")):
+        case ast.BinOp() if runner(node) in ("TF", "TF(FG=True)"):
             return True
         case ast.Call(func=ast.Attribute(attr=attr)):
             return attr in ("startswith", "endswith", "access", "exists") or attr[:3] == "is_"
+    return False
+
+
+def is_stdin_read(node: ast.expr) -> bool:
+    """Return whether an expression is sys.stdin.read(…)."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(
+                value=ast.Attribute(value=ast.Name(id="sys"), attr="stdin"), attr="read"
+            )
+        ):
+            return True
     return False
 
 
@@ -84,22 +123,11 @@ def question(kind: Type, shown: str) -> str:
     """Return the condition of the dialect for Python's `if shown:`."""
     return {
         Type.STR: f'{shown or "text"} != ""',
-        Type.PATH: f"{shown or 'path'}.exists()",
+        Type.PATH: f'{shown or "path"} != ""',
         Type.COMMAND: f"{shown or 'command'} & TF",
         Type.BOOL: shown,
         Type.ERROR: shown,
     }.get(kind, f"{shown or 'number'} != 0")
-
-
-def conversion(found: Type, wanted: Type, shown: str) -> str:
-    """Return how to convert `shown`, of the type `found`, to `wanted`."""
-    if wanted is Type.PATH and found is Type.STR:
-        return f"convert it: path = absolute({shown})"
-    if wanted is Type.STR and found.is_number:
-        return f"use an f-string: {as_text(shown)}"
-    if wanted is Type.STR and found is Type.COMMAND:
-        return f"capture its output: status, text = {shown} & CAPTURE"
-    return f"use {with_article(wanted)} here"
 
 
 def as_text(shown: str) -> str:
@@ -109,7 +137,10 @@ def as_text(shown: str) -> str:
 
 
 def joined(parts: list[ast.expr]) -> str:
-    """Return an f-string of these parts."""
+    """Return an f-string of these parts, or a plain literal if all are literals."""
+    texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+    if len(texts) == len(parts):
+        return repr("".join(map(str, texts)))
     try:
         return ast.unparse(ast.JoinedStr(parts))
     except ValueError:  # before Python 3.12, f-strings cannot contain backslashes

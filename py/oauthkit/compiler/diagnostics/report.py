@@ -1,4 +1,4 @@
-"""Diagnostics. Each has a code, a place, a message and a suggestion."""
+"""Diagnostics. Each has a code, a location, a message and a suggestion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CODES = {
     "D104": "unknown function or method",
     "D105": "wrong arguments",
     "D201": "ignored exit status",
-    "D202": "chained redirection",
+    "D202": "invalid redirection",
     "D203": "command that is never run",
     "D204": "call inside an expression",
     "D301": "name that may be unset",
@@ -28,7 +28,7 @@ CODES = {
     "D307": "missing or wrong result",
     "D308": "unused name",
     "D309": "unreachable statement",
-    "D401": "name that bash owns",
+    "D401": "name reserved by bash",
     "D402": "name that is already defined",
     "D403": "recursion",
     "D404": "value that bash cannot store",
@@ -37,7 +37,12 @@ CODES = {
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """An error. `message` says what is wrong, and `help` is a suggestion that compiles."""
+    """An error. `message` says what is wrong, and `help` what to write instead.
+
+    Code in `help` compiles, and does what the rejected code means in Python. It is between
+    backticks after a colon, or on the lines below the first. An expression replaces the underlined
+    one, a statement replaces the statement. `name = program(…)` and imports are added at the top.
+    """
 
     source: Source
     code: str
@@ -50,7 +55,7 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """Raised for a program with errors. `diagnostics` has all of them, by file and place."""
+    """Raised for a program with errors. They are in `diagnostics`, by file and location."""
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         files = [*dict.fromkeys(diagnostic.source.path for diagnostic in diagnostics)]
@@ -66,7 +71,7 @@ class CompileError(Exception):
         refresh.py:12:8: D305: a Str cannot be used as a condition
            12 | if token:
               |    ^^^^^
-              = help: compare it: token != ""
+              = help: compare it: `token != ""`
         """
         return "\n".join(map(_render, self.diagnostics))
 
@@ -79,12 +84,14 @@ def _render(diagnostic: Diagnostic) -> str:
     indent = "".join(c if c == "\t" else " " * _width(c) for c in line[: span.column])
     caret = "^" * max(1, sum(map(_width, line[span.column : end])))
     gutter = " " * 5
+    help, *block = diagnostic.help.splitlines()
     return "\n".join(
         [
             f"{source.path}:{span.line}:{span.column + 1}: {diagnostic.code}: {diagnostic.message}",
             f"{span.line:>5} | {line}",
             f"{gutter} | {indent}{caret}",
-            f"{gutter} = help: {diagnostic.help}",
+            f"{gutter} = help: {help}",
+            *(f"{gutter}   {'      '}{text}".rstrip() for text in block),
         ]
     )
 

@@ -6,7 +6,10 @@ import ast
 import re
 from typing import NamedTuple
 
-from oauthkit.compiler.diagnostics.describe import as_text, describe, joined
+from oauthkit.compiler.diagnostics import replacements
+from oauthkit.compiler.diagnostics.describe import describe, joined
+from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.types import Type
 
 
 class Suggestion(NamedTuple):
@@ -16,297 +19,347 @@ class Suggestion(NamedTuple):
     help: str
 
 
-# Placeholders in the tables: {0} is the first argument, {text} an f-string of it, {owner} the name
-# left of the last dot (or `text`), {part} a literal separator, {second} the second argument or "".
-PROGRAM = 'run a program: {0} = program("{0}") at the top, and status = {0}[…] & RETCODE'
-STDOUT = "print(text)"
-LINES = 'split one by one: while rest != "": part, _, rest = rest.partition({part})'
-PATH_TEST = "use two steps: path = absolute({0}), then test path.%s()"
-ENVIRONMENT = "local.env.get({0}, {second})"
-
-# Functions, by their whole name.
+# What to use instead of functions, by their whole name. Code that does the same is in
+# replacements.py. {0} is the first argument.
+LISTS = "use a name for each value, or iterate over a tuple literal"
+STDIN = (
+    "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"
+    " without line ends"
+)
+FILES = 'iterate over the files of a Path, as in `for path in sorted(directory // "*.log"):`'
+PROGRAM = "run the program {}, bound at the top with `program`"
+MAIN_STATUS = "only main can end the program. Return a Status to it"
+CHDIR = "change_directory changes the working directory. It returns a Status"
+TO_NUMBER = "parse_int converts text. It returns a Status and an Int"
 CALLS = {
-    "int": "status, number = parse_int({0})",
-    "str": "use an f-string: {text}",
-    "repr": "use an f-string: {text}",
-    "format": "use an f-string: {text}",
-    "bool": 'compare it: text != "", or number != 0',
-    "float": "use integers in a smaller unit: status, number = parse_int({0})",
-    "len": 'there is no equivalent: compare {0} == "", or split the text with partition',
-    "range": "count in a loop: number = 0, while number < limit:, number += 1",
-    "enumerate": "count in the loop: number += 1",
-    "min": "compare with if: if first < second:",
-    "max": "compare with if: if first < second:",
-    "abs": "test with if: if number < 0: number = -number",
+    "int": TO_NUMBER,
+    "str": "an f-string converts numbers. Choose the text for a Bool with if and else",
+    "repr": "an f-string converts numbers. Write quotes around a text yourself",
+    "format": "an f-string converts numbers, without a format",
+    "bool": "compare the value with an empty text or with 0",
+    "float": "use integers in a smaller unit, such as milliseconds",
+    "len": "len takes one text, and counts its characters",
+    "range": "count in a while loop",
+    "enumerate": "count in the loop with `+= 1`",
+    "min": "compare two numbers at a time with if",
+    "max": "compare two numbers at a time with if",
+    "abs": "compare with 0, and negate the number",
     "dict": "use a name for each value, or choose with if and elif",
-    "list": 'use a name for each value, or iterate over them: for item in ("a", "b"):',
-    "set": 'use a name for each value, or iterate over them: for item in ("a", "b"):',
-    "tuple": 'use a name for each value, or iterate over them: for item in ("a", "b"):',
-    "sorted": 'use sort: sort = program("sort")',
-    "sum": "add in a loop: total += number",
-    "any": "compare one by one: first or second",
-    "all": "compare one by one: first and second",
-    "zip": "loop over one of them",
+    "list": LISTS,
+    "set": LISTS,
+    "tuple": LISTS,
+    "sorted": "sort the lines of a command with the program sort, and files in a loop",
+    "sum": "add in a loop with `+=`",
+    "any": "join the conditions with `or`",
+    "all": "join the conditions with `and`",
+    "zip": "iterate over one of them",
     "map": "write a for loop",
-    "filter": "write a for loop",
-    "isinstance": "the compiler knows each type: remove the call",
-    "type": "the compiler knows each type: remove the call",
-    "local.env.update": 'local.env["NAME"] = "x"',
-    "os.environ.setdefault": 'if "NAME" not in local.env: local.env["NAME"] = "x"',
-    "os.environ.pop": 'local.env.pop({0}, "")',
-    "local.env.pop": 'local.env.pop({0}, "") on a line of its own, and its value before it:'
-    ' text = local.env.get({0}, "")',
-    "os.putenv": 'local.env["NAME"] = "x"',
-    "open": "status, text = read_file({0}) reads, status = write_file({0}, text) writes",
-    "input": 'status, text = read_file("/dev/stdin")',
-    "LocalPath": "path = absolute({0})",
-    "Path": "path = absolute({0})",
-    "local.path": "path = absolute({0})",
-    "os.path.abspath": "path = absolute({0})",
-    "os.path.join": "absolute makes a Path, and / joins: path = absolute({0})",
-    "os.path.dirname": "use two steps: path = absolute({0}), directory = path.dirname",
-    "os.path.basename": 'split it: _, _, name = text.rpartition("/")',
-    "os.path.exists": PATH_TEST % "exists",
-    "os.path.isfile": PATH_TEST % "is_file",
-    "os.path.isdir": PATH_TEST % "is_dir",
-    "os.path.islink": PATH_TEST % "is_symlink",
-    "os.access": 'use two steps: path = absolute({0}), then test path.access("r")',
-    "os.path.samefile": "same = same_file({0}, {second})",
-    "os.path.getsize": '_, size = program("stat")["-c", "%s", {0}] & CAPTURE',
-    "os.environ.get": ENVIRONMENT,
-    "os.getenv": ENVIRONMENT,
-    "os.getcwd": 'path = absolute(".")',
-    "os.umask": "use a literal: os.umask(0o077)",
-    "os.chdir": 'only / is a directory that always exists: local.cwd.chdir("/")',
+    "filter": "write a for loop with an if",
+    "isinstance": "the compiler knows each type. Remove the call",
+    "type": "the compiler knows each type. Remove the call",
+    "local.env.update": "set each variable on a line of its own with `local.env[…]`",
+    "os.environ.setdefault": "test the variable with `in`, and set it with `local.env[…]`",
+    "os.environ.pop": "remove it with `local.env.pop`, on a line of its own",
+    "local.env.pop": "read its value first, and remove it on a line of its own",
+    "os.environ.get": "local.env.get takes a literal name and a default",
+    "os.getenv": "local.env.get takes a literal name and a default",
+    "os.putenv": "set it with `local.env[…]`",
+    "open": "read_file returns a Status and the text, and write_file returns a Status",
+    "input": "read the whole input with `sys.stdin.read()`, and take a line with partition",
+    "LocalPath": "absolute makes a Path of one text",
+    "Path": "absolute makes a Path of one text",
+    "local.path": "absolute makes a Path of one text",
+    "os.path.abspath": "absolute makes a Path of one text",
+    "os.path.join": "join a Path and literals with `/`, or make a Path of the whole text",
+    "os.path.dirname": "make a Path with absolute, and use its `.dirname`, which is absolute, too",
+    "os.path.basename": "split the text with rpartition, at its last slash",
+    "os.path.exists": "make a Path with absolute, and test it with `.exists()`",
+    "os.path.isfile": "make a Path with absolute, and test it with `.is_file()`",
+    "os.path.isdir": "make a Path with absolute, and test it with `.is_dir()`",
+    "os.path.islink": "make a Path with absolute, and test it with `.is_symlink()`",
+    "os.access": "make a Path with absolute, and test it with `.access(…)`, of one letter",
+    "os.path.samefile": "same_file takes two paths",
+    "os.path.getsize": PROGRAM.format("stat"),
+    "os.getcwd": "absolute makes a Path of `.`, on a line of its own",
+    "os.umask": "the mask must be a literal, such as 0o077",
+    "os.chdir": CHDIR,
     "os.getpid": "there is no equivalent",
-    "os.getuid": "uid = user_id()",
-    "local.which": "path = find_program({0})",
-    "shutil.which": "path = find_program({0})",
-    "local.get": 'bind it at the top: name = program({0})',
-    "local.cmd": 'bind it at the top: name = program("name")',
-    "sys.stdout.write": STDOUT,
-    "sys.stderr.write": "print(text, file=sys.stderr)",
-    "sys.stdin.read": 'status, text = read_file("/dev/stdin")',
-    "sys.exit": "return a Status to main, and in main write: return {0}",
-    "exit": "return a Status to main, and in main write: return {0}",
-    "quit": "return a Status to main, and in main write: return {0}",
-    "os._exit": "return a Status to main, and in main write: return {0}",
-    "os.remove": PROGRAM.replace("{0}", "rm"),
-    "os.unlink": PROGRAM.replace("{0}", "rm"),
-    "os.mkdir": PROGRAM.replace("{0}", "mkdir"),
-    "os.makedirs": PROGRAM.replace("{0}", "mkdir"),
-    "os.rename": PROGRAM.replace("{0}", "mv"),
-    "os.replace": PROGRAM.replace("{0}", "mv"),
-    "os.listdir": 'use ls: ls = program("ls"), and status, text = ls[…] & CAPTURE',
-    "os.system": 'bind a program at the top, and run it: status = name["argument"] & RETCODE',
-    "os.kill": PROGRAM.replace("{0}", "kill"),
-}  # fmt: skip
-# Methods, by their last name.
+    "os.getuid": "user_id returns it, on a line of its own",
+    "local.which": "find_program returns its path, on a line of its own",
+    "shutil.which": "find_program returns its path, on a line of its own",
+    "local.get": "bind each program at the top with `program`",
+    "sys.stdout.write": "print writes one line",
+    "sys.stderr.write": "print with `file=sys.stderr` writes one line",
+    "sys.stdin.buffer.read": STDIN,
+    "sys.exit": MAIN_STATUS,
+    "exit": MAIN_STATUS,
+    "quit": MAIN_STATUS,
+    "os._exit": MAIN_STATUS,
+    "os.remove": PROGRAM.format("rm"),
+    "os.unlink": PROGRAM.format("rm"),
+    "os.mkdir": PROGRAM.format("mkdir"),
+    "os.makedirs": PROGRAM.format("mkdir"),
+    "os.rename": PROGRAM.format("mv"),
+    "os.listdir": FILES,
+    "os.system": "bind the program at the top with `program`, and run it with `& FG`, or for its"
+    " status with `& RETCODE(FG=True)`",
+    "os.kill": PROGRAM.format("kill"),
+}
+# Methods, by their last name. {owner} is the name left of the last dot.
+AFFIX = (
+    "`& CAPTURE` removes newlines at the end. removeprefix and removesuffix remove a text that you"
+    " know"
+)
+SPLIT = "split it one by one with partition, in a while loop"
+JOIN = "an f-string joins texts"
+READLINES = (
+    "read the whole text with `sys.stdin.read()` or read_file, and iterate over its"
+    " `.splitlines()`, which are without line ends"
+)
 METHODS = {
-    "strip": "CAPTURE removes newlines at the end; otherwise: text = {owner}.removesuffix({part})",
-    "rstrip": "CAPTURE removes newlines at the end; otherwise: text = {owner}.removesuffix({part})",
-    "lstrip": "remove a known prefix: text = {owner}.removeprefix({part})",
-    "split": LINES,
-    "rsplit": LINES,
-    "splitlines": LINES,
-    "join": "an f-string joins texts: f\"{{first}} {{second}}\"",
-    "format": "an f-string joins texts: f\"{{first}} {{second}}\"",
-    "find": "test {0} in {owner}, or split it: head, _, tail = {owner}.partition({part})",
-    "index": "test {0} in {owner}, or split it: head, _, tail = {owner}.partition({part})",
-    "isdigit": "status, number = parse_int({owner})",
-    "encode": "a Str holds any bytes but NUL: remove the call",
-    "decode": "a Str holds any bytes but NUL: remove the call",
-    "append": "there are no lists; a Command takes more arguments: command = command[{0}]",
-    "read": "status, text = read_file({owner})",
-    "read_text": "status, text = read_file({owner})",
-    "write": "status = write_file({owner}, text)",
-    "write_text": "status = write_file({owner}, text)",
-    "delete": PROGRAM.replace("{0}", "rm"),
-    "unlink": PROGRAM.replace("{0}", "rm"),
-    "mkdir": PROGRAM.replace("{0}", "mkdir"),
-    "copy": PROGRAM.replace("{0}", "cp"),
-    "move": PROGRAM.replace("{0}", "mv"),
-    "rename": PROGRAM.replace("{0}", "mv"),
-    "touch": PROGRAM.replace("{0}", "touch"),
-    "run": "status, text = {owner} & CAPTURE",
-    "popen": "a command with a time limit: status, text = run_limited(limit_s, grace_s, {owner})",
-    "run_fg": "status = {owner} & RETCODE",
-    "with_env": 'set it before: local.env["NAME"] = "x"',
-    "chdir": 'write local.cwd.chdir("/")',
-}  # fmt: skip
+    "strip": AFFIX,
+    "rstrip": AFFIX,
+    "lstrip": AFFIX,
+    "upper": PROGRAM.format("tr"),
+    "lower": PROGRAM.format("tr"),
+    "split": SPLIT,
+    "rsplit": SPLIT,
+    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`",
+    "join": JOIN,
+    "format": JOIN,
+    "find": "test with `in`, or split the text with partition",
+    "index": "test with `in`, or split the text with partition",
+    "isdigit": "parse_int returns status 0 for a number",
+    "encode": "a Str holds any bytes except NUL. Remove the call",
+    "decode": "a Str holds any bytes except NUL. Remove the call",
+    "append": "there are no lists. A Command takes more arguments in brackets",
+    "read": "read_file returns a Status and the text",
+    "read_text": "read_file returns a Status and the text",
+    "glob": FILES,
+    "iterdir": FILES,
+    "list": FILES,
+    "readline": READLINES,
+    "readlines": READLINES,
+    "write": "write_file returns a Status",
+    "write_text": "write_file returns a Status",
+    "delete": PROGRAM.format("rm"),
+    "unlink": PROGRAM.format("rm"),
+    "mkdir": PROGRAM.format("mkdir"),
+    "copy": PROGRAM.format("cp"),
+    "move": PROGRAM.format("mv"),
+    "rename": PROGRAM.format("mv"),
+    "touch": PROGRAM.format("touch"),
+    "run": "run a command with `& TF`, `& RETCODE` or `& CAPTURE`",
+    "popen": "run_limited runs a command with a time limit",
+    "run_fg": "run a command with `& FG`, on a line of its own",
+    "with_env": "set the variable before, with `local.env[…]`",
+    "chdir": CHDIR,
+}
 METHODS_OTHERWISE = (
-    "values have removeprefix, removesuffix, replace; conditions have startswith, endswith, exists,"
-    " is_file, is_dir, is_symlink, access"
+    "a text has removeprefix, removesuffix, replace, partition, rpartition, startswith and"
+    " endswith. A Path also has exists, is_file, is_dir, is_symlink and access"
 )
 NEED_ONE = ("startswith", "endswith", "access", "removeprefix", "removesuffix", "replace")
 KNOWN_METHODS = (*NEED_ONE, "exists", "is_file", "is_dir", "is_symlink")
 # Attributes that are not methods, by their whole or last name.
 ATTRIBUTES = {
-    "sys.argv": "declare def main(*arguments: str) -> Status: and write for argument in arguments:",
-    "os.environ": 'local.env.get("NAME", "")',
-    "local.env": 'local.env.get("NAME", "")',
-    "local.cwd": 'path = absolute(".")',
-    "sys.stdin": 'status, text = read_file("/dev/stdin")',
-    "os.sep": '"/"',
-    "name": 'split the text: _, _, name = text.rpartition("/")',
-    "stem": 'split the text: name, _, _ = text.rpartition(".")',
-    "suffix": 'split the text: _, _, suffix = text.rpartition(".")',
-    "parent": "directory = {owner}.dirname",
+    "sys.argv": "iterate over the arguments of main, declared as `main(*arguments: str)`",
+    "os.environ": "read a variable with `local.env.get`",
+    "local.env": "read a variable with `local.env.get`",
+    "local.cwd": "absolute makes a Path of `.`, on a line of its own",
+    "sys.stdin": STDIN,
+    "os.sep": "write the text `/`",
+    "name": "split the text with rpartition, at its last slash",
+    "stem": "split the text with rpartition",
+    "suffix": "split the text with rpartition, at its last dot",
+    "parent": "a Path has `.dirname`",
 }
 # Modules outside the dialect, by their first name.
+ARGUMENTS = "iterate over the arguments of main, declared as `main(*arguments: str)`"
 MODULES = {
-    "argparse": "iterate over the arguments of main: for argument in arguments:",
-    "collections": "there are no lists and dictionaries: use names and if",
-    "datetime": "from oauthkit.shell import timestamp, now_ms",
-    "glob": 'use find: find = program("find")',
-    "json": 'use jq: jq = program("jq")',
-    "logging": "from oauthkit.shell import open_log, log",
-    "pathlib": "from oauthkit.shell import absolute: it makes a Path of a text",
-    "random": 'use shuf: shuf = program("shuf")',
-    "re": 'split texts with partition, or use grep: grep = program("grep")',
-    "shutil": "from oauthkit.shell import find_program, or run cp, mv and rm as programs",
-    "signal": "from oauthkit.shell import outlive_signals",
-    "subprocess": 'bind a program, name = program("name"), and run it: name["x"] & CAPTURE',
-    "tempfile": 'use mktemp: mktemp = program("mktemp")',
-    "time": 'from oauthkit.shell import now_ms; and sleep = program("sleep")',
+    "argparse": ARGUMENTS,
+    "click": ARGUMENTS,
+    "collections": "there are no lists and dictionaries. Use a name for each value",
+    "datetime": "oauthkit.shell has timestamp and now_ms",
+    "docopt": ARGUMENTS,
+    "getopt": ARGUMENTS,
+    "glob": FILES,
+    "json": PROGRAM.format("jq"),
+    "logging": "oauthkit.shell has open_log and log",
+    "optparse": ARGUMENTS,
+    "pathlib": "oauthkit.shell has absolute, which makes a Path of a text",
+    "random": PROGRAM.format("shuf"),
+    "re": f"split texts with partition, or {PROGRAM.format('grep')}",
+    "requests": PROGRAM.format("curl"),
+    "shutil": "oauthkit.shell has find_program. cp, mv and rm are programs",
+    "signal": "oauthkit.shell has outlive_signals",
+    "subprocess": "bind the program at the top with `program`, and run it with `& CAPTURE`",
+    "tempfile": PROGRAM.format("mktemp"),
+    "time": "oauthkit.shell has now_ms. sleep is a program",
+    "typer": ARGUMENTS,
     "typing": "annotations are str, int, bool, LocalPath, BaseCommand, Status, and tuples of them",
+    "yaml": PROGRAM.format("yq"),
 }
 # Exceptions of plumbum.
 RAISED = ("CommandNotFound", "ProcessExecutionError", "ProcessLineTimedOut", "ProcessTimedOut")
 STATEMENTS = {
-    ast.AsyncFunctionDef: "write a plain def at the top of the program",
+    ast.AsyncFunctionDef: "write a plain def at the top level",
     ast.Assert: "test with if, and return a Status that is not 0",
     ast.ClassDef: "write functions",
-    ast.Delete: 'only variables of the environment can be deleted: local.env.pop("NAME", "")',
+    ast.Delete: "only environment variables can be deleted, with `local.env.pop`",
     ast.FunctionDef: "move it to the top level",
     ast.Global: "pass the value as an argument, and return it",
     ast.Import: "move it to the top level",
     ast.ImportFrom: "move it to the top level",
     ast.Match: "write if, elif and else",
     ast.Raise: "return a Status that is not 0",
-    ast.Try: "there are no exceptions: test the status of each command with if",
-    ast.With: "status, text = read_file(path) reads, status = write_file(path, text) writes a file",
+    ast.Try: "there are no exceptions. Test the status of each command with if",
+    ast.With: "read_file and write_file open and close a file",
 }
 # Context managers of plumbum.
 CONTEXTS = {
-    "local.cwd": (
-        'use env -C: env = program("env"), and status = env["-C", directory, "ls"] & RETCODE'
-    ),
-    "local.env": 'set it for all later commands: local.env["NAME"] = "x"',
-    "local.tempdir": 'use mktemp: mktemp = program("mktemp")',
+    "local.cwd": "run each command with the program env and its option -C",
+    "local.env": "set the variable for all later commands with `local.env[…]`",
+    "local.tempdir": PROGRAM.format("mktemp"),
 }
 STATEMENTS_OTHERWISE = (
-    "the dialect has assignments, calls, if, while, for over a literal, break, continue, return"
+    "the dialect has assignments, calls, if, while, for, break, continue and return"
 )
 EXPRESSIONS = {
     ast.Dict: "use a name for each value, or choose with if and elif",
     ast.DictComp: "write a for loop",
     ast.GeneratorExp: "write a for loop",
-    ast.Lambda: "define a function: def name(text: str) -> str:",
-    ast.List: 'use a name for each value, or iterate over them: for item in ("a", "b"):',
+    ast.IfExp: "write if and else",
+    ast.Lambda: "define a function with def",
+    ast.List: LISTS,
     ast.ListComp: "write a for loop",
-    ast.Set: 'use a name for each value, or iterate over them: for item in ("a", "b"):',
+    ast.Set: LISTS,
     ast.SetComp: "write a for loop",
-    ast.Tuple: 'use a name for each value, or iterate over them: for item in ("a", "b"):',
+    ast.Slice: "use partition, removeprefix or removesuffix",
+    ast.Tuple: LISTS,
 }
 EXPRESSIONS_OTHERWISE = (
-    "use names, literals, f-strings, arithmetic, local.env.get, methods of the dialect"
+    "use names, literals, f-strings, arithmetic, local.env.get or methods of the dialect"
 )
+NO_NONE = 'use "" for a missing text, or a Status'
 LITERALS = {
-    "NoneType": 'use "" or a Status instead of None: text = ""',
+    "NoneType": NO_NONE,
     "bytes": "write it as text, without the b",
     "float": "use integers in a smaller unit, such as milliseconds",
 }
 
 
-def of_call(node: ast.Call) -> Suggestion:
+def of_call(node: ast.Call, site: Site) -> Suggestion:
     """Suggest a replacement for an unknown function or method."""
     name = ast.unparse(node.func)
     attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    first = node.args[0] if node.args else None
-    is_literal = isinstance(first, ast.Constant) and isinstance(first.value, str)
-    shown = "text" if first is None else ast.unparse(first)
-    part = '"\\n"' if attribute == "splitlines" else shown if is_literal else '" "'
-    owner = _owner(node.func)
-    second = ast.unparse(node.args[1]) if len(node.args) > 1 else '""'
-    words = {"text": as_text(shown), "owner": owner, "part": part, "second": second}
     if name in CALLS:
-        shown = (
-            {"sys.exit": "1", "exit": "1", "quit": "1"}.get(name, shown) if first is None else shown
-        )
-        return Suggestion(f"{name} is outside the dialect", CALLS[name].format(shown, **words))
+        replace = replacements.CALLS.get(name)
+        help = (replace and replace(site, node)) or CALLS[name]
+        return Suggestion(f"{name} is outside the dialect", help)
     if attribute:
-        help = METHODS.get(attribute, METHODS_OTHERWISE)
-        return Suggestion(
-            f"the method {attribute} is outside the dialect", help.format(shown, **words)
-        )
-    return Suggestion(f"{name} is not known here", "define it, or import it from a runtime library")
+        if attribute == "chdir" and [*map(ast.unparse, node.args)] == ["'/'"]:
+            help = code("write", 'local.cwd.chdir("/")')
+        else:
+            replace = replacements.METHODS.get(attribute)
+            help = (replace and replace(site, node)) or METHODS.get(attribute, METHODS_OTHERWISE)
+        return Suggestion(f"the method {attribute} is outside the dialect", help)
+    return Suggestion(f"{name} is not defined", "define it, or import it from a runtime library")
 
 
-def of_print(node: ast.Call) -> str:
+def of_print(node: ast.Call, site: Site) -> str:
     """Suggest how to print no text, or more than one."""
     if not node.args:
-        return 'write print("")'
+        return code("write", 'print("")')
     parts: list[ast.expr] = []
     for argument in node.args:
+        if site.type_of(argument) in (Type.ERROR, Type.BOOL, Type.COMMAND):
+            return "join the values with an f-string"
         parts += [ast.Constant(" ")] if parts else []
         is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
         parts.append(argument if is_text else ast.FormattedValue(argument, -1))
-    return f"join it: print({joined(parts)})"
+    where = ", file=sys.stderr" if node.keywords else ""
+    return code("join them", f"print({joined(parts)}{where})")
 
 
-def of_attribute(node: ast.Attribute) -> Suggestion:
+def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
     """Suggest a replacement for an attribute that is not called."""
     name = ast.unparse(node)
+    if node.attr in NEED_ONE:
+        return Suggestion(f"{name} is not called", "call it with its argument in parentheses")
     if node.attr in KNOWN_METHODS:
-        return Suggestion(f"{name} is not called", f"write {name}({'…' * (node.attr in NEED_ONE)})")
+        return Suggestion(f"{name} is not called", code("call it", f"{name}()"))
     help = ATTRIBUTES.get(name) or ATTRIBUTES.get(node.attr) or EXPRESSIONS_OTHERWISE
-    return Suggestion(f"{name} is outside the dialect", help.format(owner=_owner(node)))
+    if name == "local.cwd":
+        help = replacements.of_getcwd(site, node) or help
+    elif isinstance(node.value, ast.Name) and site.type_of(node.value) is Type.PATH:
+        if node.attr == "parent":
+            help = replacements.called(site, node, f"{node.value.id}.dirname", Type.PATH) or help
+        elif node.attr == "name":
+            help = replacements.after_last_slash(site, node, node.value.id) or help
+    return Suggestion(f"{name} is outside the dialect", help)
 
 
-def of_index(node: ast.Subscript) -> Suggestion | None:
-    """Suggest a replacement for an index of local, local.env, os.environ or sys.argv."""
-    owner, index = ast.unparse(node.value), ast.unparse(node.slice)
+def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
+    """Suggest a replacement for an index of local, local.env, os.environ, sys.argv or a split."""
+    owner = ast.unparse(node.value)
     if owner in ("os.environ", "local.env"):
-        return Suggestion(f"{owner}[…] is not read in the dialect", f'local.env.get({index}, "")')
+        help = replacements.of_variable(site, node) or ATTRIBUTES["local.env"]
+        return Suggestion(f"{owner}[…] is outside the dialect", help)
     if owner == "local":
-        return Suggestion(
-            "local[…] is outside the dialect", f"bind it at the top: name = program({index})"
-        )
-    return of_attribute(node.value) if owner == "sys.argv" else None  # type: ignore[arg-type]
+        help = CALLS["local.get"]
+        match node.slice:
+            case ast.Constant(value=str() as program) if program.isidentifier():
+                help = replacements.bound(site, node, program)
+        return Suggestion("local[…] is outside the dialect", help)
+    if owner == "sys.argv":
+        return of_attribute(node.value, site)  # type: ignore[arg-type]
+    split = replacements.of_split_index(site, node)
+    return Suggestion("the method split is outside the dialect", split) if split else None
 
 
-def of_expression(node: ast.expr, asked: str = "") -> Suggestion:
+def of_expression(node: ast.expr, site: Site, asked: str = "") -> Suggestion:
     """Suggest a replacement for another expression. `asked` is the condition of an IfExp."""
     help = EXPRESSIONS.get(type(node), EXPRESSIONS_OTHERWISE)
     match node:
         case ast.Attribute():
-            return of_attribute(node)
+            return of_attribute(node, site)
         case ast.Constant(value=value):
             help = LITERALS.get(type(value).__name__, EXPRESSIONS_OTHERWISE)
-        case ast.IfExp(body=body, orelse=other):
-            first, second = ast.unparse(body), ast.unparse(other)
-            help = f"write if {asked}: name = {first}, and else: name = {second}"
+        case ast.IfExp(body=body, orelse=other) if asked:
+            help = replacements.of_choice(site, node, asked, body, other) or help
         case ast.NamedExpr(target=target, value=value):
-            help = f"assign it first, on a line of its own: {target.id} = {ast.unparse(value)}"
+            lines = site.assigned(
+                node,
+                site.result_of(value),
+                lambda name: [f"{name} = {replacements.shown(site, value)}"],
+                known=target.id,
+            )
+            help = code("assign it first", lines, "assign it on a line of its own")
     return Suggestion(f"{describe(node)} is outside the dialect", help)
 
 
-def of_statement(node: ast.stmt) -> Suggestion:
-    """Suggest a replacement for a statement."""
+def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
+    """Suggest a replacement for a statement. `site` is None at the top level."""
     help = STATEMENTS.get(type(node), STATEMENTS_OTHERWISE)
     match node:
-        case ast.Assign(targets=[ast.Subscript(value=owner, slice=key)], value=value) if (
-            ast.unparse(owner) == "os.environ" or ast.unparse(owner).endswith(".env")
+        case ast.Assign(
+            targets=[ast.Subscript(value=owner, slice=ast.Constant() as key)], value=value
+        ) if _is_environment(owner) and site is not None:
+            if site.type_of(value) is Type.STR:
+                help = code("write", f"local.env[{ast.unparse(key)}] = {ast.unparse(value)}")
+        case ast.Delete(targets=[ast.Subscript(value=owner, slice=ast.Constant() as key)]) if (
+            _is_environment(owner) and site is not None
         ):
-            help = f"local.env[{ast.unparse(key)}] = {ast.unparse(value)}"
-        case ast.Delete(targets=[ast.Subscript(value=owner, slice=key)]) if ast.unparse(
-            owner
-        ) == "os.environ" or ast.unparse(owner).endswith(".env"):
-            help = f'local.env.pop({ast.unparse(key)}, ""), which ignores an unset variable'
+            help = code("write", f'local.env.pop({ast.unparse(key)}, "")')
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
     return Suggestion(f"{describe(node)} is outside the dialect", help)
+
+
+def _is_environment(node: ast.expr) -> bool:
+    name = ast.unparse(node)
+    return name == "os.environ" or name.endswith(".env")
 
 
 def of_top(node: ast.stmt) -> Suggestion:
@@ -315,7 +368,7 @@ def of_top(node: ast.stmt) -> Suggestion:
         return of_statement(node)
     return Suggestion(
         f"{describe(node)} is not allowed at the top level",
-        "move it into a function: the top level has imports, constants, program(…), functions and"
+        "move it into a function. The top level has imports, constants, `program(…)`, functions and"
         " the entry",
     )
 
@@ -331,67 +384,114 @@ def of_environment(name: str, value: ast.expr | None) -> str:
             words = joined([ast.Constant(f"{name}="), *parts])
         case _:
             words = joined([ast.Constant(f"{name}="), ast.FormattedValue(value, -1)])
-    return f"pass it with env = program(\"env\") at the top: env[{words}, 'sort']"
+    return f"pass it to the command with the program env, as in `env[{words}, 'sort']`"
 
 
-def of_loop(node: ast.expr) -> str:
-    """Suggest how to loop over something that is not a tuple literal."""
-    match node:
+def of_loop(node: ast.For, site: Site) -> str:
+    """Suggest how to loop over something that a for loop of the dialect cannot iterate over."""
+    match node.iter:
         case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
-            node
+            node.iter
         ):
             return ATTRIBUTES["sys.argv"]
+        case ast.Attribute() | ast.Call(func=ast.Attribute()) if "sys.stdin" in ast.unparse(
+            node.iter
+        ):
+            return STDIN
         case ast.List(elts=items) | ast.Set(elts=items) if items:
-            return f"write the items in parentheses: {_tuple(items)}"
-        case ast.Call(func=ast.Name(id="range")):
-            return CALLS["range"]
-        case ast.Call(func=ast.Attribute(attr="split" | "splitlines")):
-            return of_call(node).help
-    return 'write for name in ("first", "second"), or in main loop over its arguments'
+            if not any(isinstance(item, ast.Starred) for item in items):
+                return code("write the items in parentheses", _tuple(items))
+        case ast.Call(func=ast.Name(id="range")) as call:
+            short = replacements.of_range(call)
+            return code("list the numbers", short, replacements.of_counting(site, node))
+        case ast.Call(func=ast.Attribute(attr="split")):
+            return replacements.of_split_loop(site, node) or SPLIT
+        case (
+            ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])
+            | ast.BinOp(left=owner, op=ast.FloorDiv(), right=pattern)
+        ):
+            files = _files(owner, pattern)
+            return f"sort the files, as in `{files}`"
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])],
+            keywords=[],
+        ):
+            return code("write", replacements.of_glob(site, owner, pattern), FILES)
+        case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
+            files = _files(owner, ast.Constant("*"))
+            return f"sort the files, as in `{files}`, which leaves out hidden files"
+        case ast.Call(func=ast.Attribute(attr="readlines")):
+            return READLINES
+        case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
+            return FILES
+    return (
+        'iterate over a tuple literal, `text.splitlines()`, `sorted(directory // "*.log")`, or in'
+        " main over its arguments"
+    )
 
 
-def of_membership(left: ast.expr, right: ast.expr, is_in: bool) -> Suggestion | None:
+def _files(owner: ast.expr, pattern: ast.expr) -> str:
+    return f"sorted({ast.unparse(owner)} // {ast.unparse(pattern)})"
+
+
+def of_membership(
+    node: ast.expr, left: ast.expr, right: ast.expr, is_in: bool, site: Site
+) -> Suggestion | None:
     """Suggest a replacement for `left in right` where right is not text."""
     match right:
         case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) if items:
-            sign, word = ("==", " or ") if is_in else ("!=", " and ")
-            way = word.join(f"{ast.unparse(left)} {sign} {ast.unparse(item)}" for item in items)
-            return Suggestion("`in` searches a text", f"compare one by one: {way}")
+            sign, word = ("==", "or") if is_in else ("!=", "and")
+            pairs = [(left, sign, item) for item in items]
+            help = replacements.compared(site, node, pairs, word)
+            return Suggestion(
+                "`in` only searches a text", help or "compare with each item, one by one"
+            )
         case ast.Attribute() if ast.unparse(right) == "os.environ":
             sign = "in" if is_in else "not in"
             return Suggestion(
-                "os.environ is outside the dialect", f"{ast.unparse(left)} {sign} local.env"
+                "os.environ is outside the dialect",
+                code("write", f"{ast.unparse(left)} {sign} local.env"),
             )
     return None
 
 
-def of_identity(left: ast.expr, right: ast.expr, is_not: bool) -> Suggestion:
+def of_identity(
+    node: ast.expr, left: ast.expr, right: ast.expr, is_not: bool, site: Site
+) -> Suggestion:
     """Suggest a replacement for `left is right`."""
     sign = "!=" if is_not else "=="
     if isinstance(right, ast.Constant) and right.value is None:
-        way = f'use "" or a Status instead of None: {ast.unparse(left)} {sign} ""'
-        return Suggestion("there is no None in the dialect", way)
-    return Suggestion(
-        "`is` is outside the dialect", f"{ast.unparse(left)} {sign} {ast.unparse(right)}"
-    )
+        return Suggestion("there is no None in the dialect", NO_NONE)
+    help = replacements.compared(site, node, [(left, sign, right)], "")
+    return Suggestion("`is` is outside the dialect", help or f"compare the values with `{sign}`")
 
 
-def of_literal(node: ast.BinOp) -> Suggestion | None:
-    """Suggest a replacement for * and % with a literal text."""
+def of_literal(node: ast.BinOp, site: Site) -> Suggestion | None:
+    """Suggest a replacement for * and % with a text."""
+    repeated = "a text cannot be repeated"
     match node:
         case ast.BinOp(
             left=ast.Constant(value=str() as text),
             op=ast.Mult(),
             right=ast.Constant(value=int() as times),
+        ) if len(text) * times < 100:
+            return Suggestion(repeated, code("write it out", f"{text * times!r}"))
+        case ast.BinOp(
+            left=ast.Name() as name, op=ast.Mult(), right=ast.Constant(value=int() as times)
+        ) if site.type_of(name) is Type.STR and times in range(2, 6):
+            parts: list[ast.expr] = [ast.FormattedValue(name, -1)] * times
+            return Suggestion(repeated, code("use an f-string", joined(parts)))
+        case ast.BinOp(left=left, op=ast.Mult(), right=right) if Type.STR in (
+            site.type_of(left),
+            site.type_of(right),
         ):
-            return Suggestion("a text cannot be repeated", f"write it out: {text * times!r}")
-        case (
-            ast.BinOp(left=ast.Constant(value=str()), op=ast.Mult())
-            | ast.BinOp(op=ast.Mult(), right=ast.Constant(value=str()))
-        ):
-            return Suggestion("a text cannot be repeated", "add to it in a loop: text += part")
+            return Suggestion(repeated, "add to it in a loop with `+=`")
         case ast.BinOp(left=ast.Constant(value=str() as text), op=ast.Mod(), right=given):
-            return Suggestion("% does not format text", f"use an f-string: {_filled(text, given)}")
+            help = code("use an f-string", _filled(text, given, site), "use an f-string")
+            return Suggestion("% does not format text", help)
+        case ast.BinOp(left=left, op=ast.Mod()) if site.type_of(left) is Type.STR:
+            return Suggestion("% does not format text", "use an f-string")
     return None
 
 
@@ -403,43 +503,56 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
     if top == "plumbum" and name in RAISED:
         return Suggestion(message, STATEMENTS[ast.Try])
     if name in home:
-        return Suggestion(f"{name} is not in {module}", f"from {home[name]} import {name}")
+        help = code("write", f"from {home[name]} import {name}")
+        return Suggestion(f"{name} is not in {module}", help)
     place = module if module in set(home.values()) or top != "plumbum" else top
     if place in set(home.values()) and name:
-        return Suggestion(message, f"remove it: {place} has {_from(home, place)}")
+        return Suggestion(message, f"remove it. {place} has {_from(home, place)}")
     if top in MODULES:
         return Suggestion(message, MODULES[top])
     if top in standard:
-        return Suggestion(message, "remove it: the dialect has plumbum, oauthkit.shell, os and sys")
-    if not name and module:
-        return Suggestion(message, f"import the builtins that you need: from {module} import …")
+        return Suggestion(message, "remove it. The dialect has plumbum, oauthkit.shell, os and sys")
+    if module in home.values():
+        help = f"import the builtins that you need, with `from {module} import …`"
+    else:
+        help = (
+            "packages from PyPI cannot be compiled. From a file of your own, import each function,"
+            f" with `from {module} import …`"
+        )
+    return Suggestion(message, help)
+
+
+def of_missing(module: str, standard: set[str]) -> Suggestion:
+    """Suggest a replacement for an import from a module that the program's directory has not."""
+    top = module.split(".", maxsplit=1)[0]
+    if top in MODULES or top in standard:
+        return of_import(module, "", {}, standard)
     return Suggestion(
-        message,
-        "to import your own functions, put them into"
+        f"there is no module {module} in the program's directory",
+        "packages from PyPI cannot be compiled. Your own functions can be in"
         f" {module.replace('.', '/')}.py in the program's directory",
     )
 
 
-def _filled(text: str, given: ast.expr) -> str:
-    """Return the f-string for `text % given`."""
+def _filled(text: str, given: ast.expr, site: Site) -> str:
+    """Return the f-string for `text % given`, or "" if its format is not plain."""
     values = given.elts if isinstance(given, ast.Tuple) else [given]
-    pieces = re.split("%[sdi]", text)
-    if len(pieces) != len(values) + 1 or any("%" in piece for piece in pieces):
-        return as_text(ast.unparse(values[0]))
-    parts: list[ast.expr] = [ast.Constant(pieces[0])]
-    for value, piece in zip(values, pieces[1:], strict=True):
+    pieces = re.split("%([sdi])", text)
+    literals, formats = pieces[::2], pieces[1::2]
+    if len(formats) != len(values) or any("%" in literal for literal in literals):
+        return ""
+    parts: list[ast.expr] = [ast.Constant(literals[0])]
+    for value, wanted, literal in zip(values, formats, literals[1:], strict=True):
+        kinds = (Type.INT, Type.STATUS, *((Type.STR, Type.PATH) if wanted == "s" else ()))
+        if site.type_of(value) not in kinds:
+            return ""
         is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
-        parts += [value if is_text else ast.FormattedValue(value, -1), ast.Constant(piece)]
+        parts += [value if is_text else ast.FormattedValue(value, -1), ast.Constant(literal)]
     return joined(parts)
 
 
 def _from(home: dict[str, str], module: str) -> str:
     return ", ".join(name for name, place in home.items() if place == module)
-
-
-def _owner(node: ast.expr) -> str:
-    owner = node.value if isinstance(node, ast.Attribute) else None
-    return owner.id if isinstance(owner, ast.Name) else "text"
 
 
 def _tuple(items: list[ast.expr]) -> str:

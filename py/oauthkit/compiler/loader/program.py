@@ -115,7 +115,9 @@ class _Loader:
                 return None
         except UnusableModuleError:
             pass
-        return UnusableModuleError(f"{module} is a directory", f"write from {whole} import …")
+        return UnusableModuleError(
+            f"{module} is a directory", f"import from the file, as in `from {whole} import …`"
+        )
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from oauthkit.compiler import ir
 from oauthkit.compiler.shell import ast as bash
+from oauthkit.compiler.shell.names import (
+    COMMAND_FAILED,
+    FOREGROUND,
+    PIPELINE_STATUS,
+    TAKE_OUTPUT,
+)
 from oauthkit.compiler.types import Type
 
 _FLIPPED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -79,6 +85,8 @@ def arithmetic(value: ir.Value) -> bash.Arithmetic:
     match value:
         case ir.IntLiteral(number):
             return bash.Integer(number)
+        case ir.Name(ir.COUNT):
+            return bash.Parameter(ir.COUNT)
         case ir.Name(name):
             return bash.Variable(name)
         case ir.Negative(operand):
@@ -120,19 +128,96 @@ def call(what: ir.Call) -> bash.SimpleCommand:
     return bash.SimpleCommand(tuple(words))
 
 
-def run(what: ir.Run, closed: tuple[int, ...], name: str | None = None) -> bash.Group:
+def run(
+    what: ir.Run, around: tuple[bash.Redirection, ...], name: str | None = None
+) -> bash.Group | bash.SimpleCommand:
     """Lower a command that runs. If its output is captured, assign that to `name`.
 
-    As in Python, it does not inherit the file descriptors `closed`. bash's own messages are hidden,
-    for example that a command was killed, or that a file cannot be opened.
+    `around` are the redirections of all commands: as in Python, they do not inherit descriptors
+    that builtins hold open. bash's own messages are hidden, for example that a command was killed,
+    or that a file cannot be opened.
     """
-    streams: dict[str, bash.Redirection] = {}
     if what.stdin is not None:
-        streams["stdin"] = bash.Redirection("<", word(what.stdin))
-    if what.stdout is not None and what.stdout != ir.NULL:
-        streams["stdout"] = bash.Redirection(">>" if what.append else ">", word(what.stdout))
-    if what.stderr is not None and what.stderr != ir.NULL:
-        streams["stderr"] = bash.Redirection("2>", word(what.stderr))
+        around = tuple(item for item in around if item.operator != "<")
+    null = word(ir.NULL)
+    discarded = (bash.Redirection(">", null),) if what.stdout == ir.NULL else ()
+    stages = what.command.stages if isinstance(what.command, ir.Pipeline) else (what,)
+    if what.is_foreground and what.is_plain:  # the functions hide bash's messages
+        function = TAKE_OUTPUT if what.is_exact else FOREGROUND
+        words = (literal(function), *_words(what))
+        return bash.SimpleCommand(words, (*discarded, *around))
+    # The functions hide bash's messages, except those about redirections and NUL bytes.
+    is_bare = what.stdout is not None and not any(stage.order for stage in stages)
+    if what.stderr == ir.INHERITED and is_bare:
+        hidden = [*discarded]
+    elif what.stderr == ir.INHERITED:
+        hidden = [*discarded, bash.Redirection("3>&2"), bash.Redirection("2>", null)]
+        around = tuple(item for item in around if item != bash.Redirection("3>&-"))
+    elif what.stdout == ir.NULL:
+        hidden = [bash.Redirection(">", null), bash.Redirection("2>&1")]
+    else:
+        hidden = [bash.Redirection("2>", null)]
+    is_hidden = what.stderr == ir.INHERITED and not is_bare
+    commands = [_stage(stage, what.is_foreground, is_hidden) for stage in stages]
+    first = stages[0]
+    if first.stdin is not None and first.is_text:
+        printf = (literal("printf"), literal("%s"), _file(first.stdin))
+        commands.insert(0, bash.SimpleCommand(printf))
+    command: bash.SimpleCommand | bash.Pipeline = commands[0]
+    if len(stages) > 1:
+        # A command that does not read all of its text is not an error.
+        start = 1 if first.is_text else None
+        statuses = bash.Word((bash.ArrayExpansion("PIPESTATUS", start),))
+        status = bash.SimpleCommand((literal(PIPELINE_STATUS), statuses))
+        command = bash.Pipeline(tuple(commands), status)
+    elif len(commands) > 1:
+        command = bash.Pipeline(tuple(commands))
+    if name is None:
+        return bash.Group(command, (*hidden, *around))
+    substitution = bash.CommandSubstitution(command, ends_with_x=what.is_exact)
+    assignment = bash.Assignment(name, bash.Word((substitution,)))
+    return bash.Group(assignment, (*hidden, *around))
+
+
+def _program(what: ir.Run) -> list[bash.Part]:
+    """Return the name of the program that a command runs."""
+    program = what.command
+    while isinstance(program, ir.CommandLine):
+        program = program.program
+    assert not isinstance(program, ir.Pipeline)
+    if isinstance(program, ir.Name) and program.type is Type.COMMAND:
+        return [bash.Parameter(program.name, index=0)]
+    return _parts(program)
+
+
+def _words(what: ir.Run) -> tuple[bash.Word, ...]:
+    assert not isinstance(what.command, ir.Pipeline)
+    return arguments(what.command)
+
+
+def _stage(what: ir.Run, is_foreground: bool, is_hidden: bool) -> bash.SimpleCommand:
+    """Lower one command. If stderr is hidden, descriptor 3 is the script's stderr."""
+    words = _words(what)
+    own = _redirections(what)
+    if is_foreground:
+        words = (literal(FOREGROUND), *words)
+    if is_hidden:
+        if what.stderr == ir.INHERITED:
+            own.append(bash.Redirection("2>&3"))
+        if bash.Redirection("3>&-") not in own:
+            own.append(bash.Redirection("3>&-"))
+    return bash.SimpleCommand(words, tuple(own))
+
+
+def _redirections(what: ir.Run) -> list[bash.Redirection]:
+    """Return the redirections that the program specifies for a command."""
+    streams: dict[str, bash.Redirection] = {}
+    if what.stdin is not None and what.stdin != ir.INHERITED and not what.is_text:
+        streams["stdin"] = bash.Redirection("<", _file(what.stdin))
+    if what.stdout not in (None, ir.NULL, ir.INHERITED):
+        streams["stdout"] = bash.Redirection(">>" if what.append else ">", _file(what.stdout))
+    if what.stderr not in (None, ir.NULL, ir.INHERITED):
+        streams["stderr"] = bash.Redirection("2>", _file(what.stderr))
     own = [streams[name] for name in what.order if name in streams]
     if "stderr" in streams and own[-1] != streams["stderr"]:
         # bash's message about a redirection that fails must not be written to that file.
@@ -140,23 +225,40 @@ def run(what: ir.Run, closed: tuple[int, ...], name: str | None = None) -> bash.
         own += [bash.Redirection("2>&3"), bash.Redirection("3>&-")]
     if what.stderr is None and what.stdout != ir.NULL:
         own.append(bash.Redirection("2>&1"))  # after the redirection of stdout
-    null = word(ir.NULL)
-    if what.stdout == ir.NULL:
-        around = [bash.Redirection(">", null), bash.Redirection("2>&1")]
-    else:
-        around = [bash.Redirection("2>", null)]
-    around += [bash.Redirection(f"{number}>&-") for number in closed]
-    command = bash.SimpleCommand(arguments(what.command), tuple(own))
+    return own
+
+
+def checked(
+    what: ir.Run, around: tuple[bash.Redirection, ...], name: str | None
+) -> list[bash.Command]:
+    """Lower a command whose failure ends the script. Assign its output to `name`, if there is one.
+
+    $( ) removes trailing newlines. So the script appends an x to the output, and removes it later.
+    """
+    stages = what.command.stages if isinstance(what.command, ir.Pipeline) else (what,)
+    parts = [part for stage in stages for part in (bash.Literal(" | "), *_program(stage))][1:]
+    shown = bash.Word(tuple(_joined(parts)))
+    status = bash.Word((bash.Parameter("?"),))
+    failed = bash.SimpleCommand((literal(COMMAND_FAILED), status, shown))
+    command = bash.AndOrList((run(what, around, name), failed), either=True)
     if name is None:
-        return bash.Group(command, tuple(around))
-    captured = bash.Word((bash.CommandSubstitution(command),))
-    return bash.Group(bash.Assignment(name, captured), tuple(around))
+        return [bash.TestCommand(command)]
+    text = bash.Word((bash.Parameter(name, "%", literal("x")),))
+    if what.is_plain:
+        text = bash.Word((bash.Parameter("REPLY"),))
+    return [bash.TestCommand(command), bash.Assignment(name, text)]
+
+
+def _file(target: ir.Value | ir.Inherited | None) -> bash.Word:
+    assert target is not None
+    assert not isinstance(target, ir.Inherited)
+    return word(target)
 
 
 # --- Tests ---------------------------------------------------------------------------------------
 
 
-def test(condition: ir.Condition, closed: tuple[int, ...]) -> bash.Test:
+def test(condition: ir.Condition, around: tuple[bash.Redirection, ...]) -> bash.Test:
     """Lower a condition to a test."""
     match condition:
         case ir.Compare(operator, left, right):
@@ -190,11 +292,11 @@ def test(condition: ir.Condition, closed: tuple[int, ...]) -> bash.Test:
         case ir.Succeeds(ir.Call() as what):
             return call(what)
         case ir.Succeeds(ir.Run() as what):
-            return run(what, closed)
+            return run(what, around)
         case ir.Not(operand):
-            return _negated(test(operand, closed))
+            return _negated(test(operand, around))
         case ir.BoolOp(operands, either):
-            return bash.AndOrList(tuple(test(o, closed) for o in operands), either)
+            return bash.AndOrList(tuple(test(o, around) for o in operands), either)
     raise AssertionError(condition)
 
 

@@ -6,9 +6,27 @@ import re
 from dataclasses import replace
 
 from oauthkit.compiler import ir
-from oauthkit.compiler.lowering.expressions import arguments, call, literal, run, test, word
+from oauthkit.compiler.lowering.expressions import (
+    arguments,
+    call,
+    checked,
+    literal,
+    run,
+    test,
+    word,
+)
 from oauthkit.compiler.runtime_library import ISOLATE, RuntimeLibrary
 from oauthkit.compiler.shell import ast as bash
+from oauthkit.compiler.shell.names import (
+    COMMAND_FAILED,
+    FOREGROUND,
+    PIPELINE_STATUS,
+    READ_STDIN,
+    SORTED_GLOB,
+    SPLIT_LINES,
+    SPLIT_TEXT,
+    TAKE_OUTPUT,
+)
 from oauthkit.compiler.types import Signature, Type
 
 # The variables in which functions return results. REPLY is for one text or number.
@@ -17,9 +35,48 @@ REPLIES = "REPLIES"
 # The function that runs the program. Constants are its local variables, so commands do not see
 # them.
 START = "start"
-LEAVE_COMMENTS = (
+EXIT_COMMENTS = (
     "# A return would restore the caller's locale, with a warning if the system lacks it.",
 )
+KEEPS_STDIN_COMMENTS = ("# This redirection keeps the script's stdin, which is read below.",)
+# bash would print its own message on the command's stderr if it cannot start the command.
+FUNCTIONS = {
+    FOREGROUND: f"""\
+# Run a command with the script's stdin, stdout and stderr. Hide bash's own messages.
+{FOREGROUND}() {{
+  if type -P -- "$1" >/dev/null; then
+    (exec "$@" 2>&3 3>&-)
+  else
+    (exec "$@" 3>&-) # the exit status is 126 or 127
+  fi
+}} 3>&2 2>/dev/null""",
+    TAKE_OUTPUT: f"""\
+# Set REPLY to a command's stdout, including trailing newlines.
+{TAKE_OUTPUT}() {{
+  REPLY=$(foreground "$@" 2>&3 3>&- && printf x) || return # $( ) removes trailing newlines
+  REPLY=${{REPLY%x}}
+}} 3>&2 2>/dev/null""",
+    PIPELINE_STATUS: f"""\
+# Return the exit status of a pipeline's last command that failed, 0 if none failed.
+{PIPELINE_STATUS}() {{
+  local +x number status=0
+  for number; do
+    ((number == 0)) || status=$number
+  done
+  return "$status"
+}}""",
+    COMMAND_FAILED: f"""\
+# Report that the command $2 failed with exit status $1, and exit with this status.
+{COMMAND_FAILED}() {{
+  local +x reason=
+  case $1 in
+    126) reason=': it cannot be executed' ;;
+    127) reason=': it was not found' ;;
+  esac
+  printf '%s\\n' "$2 failed with exit status $1$reason" >&2 2>/dev/null
+  exit "$1"
+}}""",
+}
 START_COMMENTS = [
     "# Runs the program. Local variables are not exported: if the caller has exported a variable",
     "# of the same name, commands see the caller's value. In the C locale every byte is a",
@@ -37,28 +94,50 @@ def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Scr
     descriptors = {item.descriptor for item in builtins if item.descriptor is not None}
     used = {name for item in builtins for name in item.state}
     state = tuple(name for name in library.state if name in used)
-    lowering = _Lowering(tuple(sorted(descriptors)), state)
+    closed = tuple(bash.Redirection(f"{number}>&-") for number in sorted(descriptors))
+    reads_stdin = READ_STDIN in program.builtins
+    lowering = _Lowering([*ir.runs(program.functions)], closed, state, reads_stdin=reads_stdin)
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.has_partition else [])]
     signatures = [item.signature for item in builtins] + [f.signature for f in program.functions]
-    has_arrays = any(signature.returns_array for signature in signatures)
+    has_arrays = lowering.has_lists or any(signature.returns_array for signature in signatures)
     return bash.Script(
         header=[f"# {line}".rstrip() for line in program.doc.splitlines()],
         origin=origin,
         prologue=library.prologue.split("\n"),
         start=(comments, lowering.start(program, has_arrays, library.isolates)),
-        builtins=[item.bash for item in builtins],
+        builtins=[
+            *(text for name, text in FUNCTIONS.items() if name in lowering.functions),
+            *(item.bash for item in builtins),
+        ],
         functions=functions,
         constants=frozenset(constant.name for constant in program.constants),
     )
 
 
 class _Lowering:
-    def __init__(self, closed: tuple[int, ...], state: tuple[str, ...]) -> None:
-        self.closed = closed  # descriptors that no command inherits
+    def __init__(
+        self,
+        commands: list[ir.Run],
+        closed: tuple[bash.Redirection, ...],
+        state: tuple[str, ...],
+        *,
+        reads_stdin: bool,
+    ) -> None:
+        foreground = [run for run in commands if run.is_foreground]
+        pipelines = any(isinstance(run.command, ir.Pipeline) for run in commands)
+        self.functions = {
+            *([FOREGROUND] if foreground else []),
+            *([PIPELINE_STATUS] if pipelines else []),
+            *(TAKE_OUTPUT for run in foreground if run.is_exact and run.is_plain),
+        }
+        self.keeps_stdin = reads_stdin or any(run.stdin == ir.INHERITED for run in commands)
+        null = (bash.Redirection("<", word(ir.NULL)),) if self.keeps_stdin else ()
+        self.around = (*null, *closed)  # the redirections of all commands
         self.state = state  # variables in which builtins keep values between two calls
         self.results: tuple[Type, ...] = ()
         self.has_partition = False
+        self.has_lists = False  # whether a construct returns an array
         self.arrays: set[str] = set()  # names that were arrays in the functions above
 
     # --- The top of the script -------------------------------------------------------------------
@@ -76,13 +155,21 @@ class _Lowering:
             (REPLY,),
             (REPLIES,) if has_arrays else (),
         )
-        lines = [bash.Line(state), *([bash.Line(_command(ISOLATE))] if isolates else [])]
+        lines = [bash.Line(state)]
+        if isolates and self.keeps_stdin:
+            # ISOLATE changes the script's stdin, unless its own stdin is redirected.
+            isolate = replace(_command(ISOLATE), redirections=self.around[:1])
+            lines.append(bash.Line(isolate, KEEPS_STDIN_COMMENTS))
+        elif isolates:
+            lines.append(bash.Line(_command(ISOLATE)))
         for node in program.constants:
             constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
             blank = node.blank or node is program.constants[0]
             lines.append(bash.Line(constant, tuple(node.comments), node.beside, blank))
-        entry = bash.SimpleCommand((literal(program.entry), bash.Word((bash.ArrayExpansion("@"),))))
-        leave = bash.Line(_command("exit"), LEAVE_COMMENTS)
+        main = next(f for f in program.functions if f.signature.name == program.entry)
+        given = (bash.Word((bash.ArrayExpansion("@"),)),) if main.signature.takes_arguments else ()
+        entry = bash.SimpleCommand((literal(program.entry), *given))
+        leave = bash.Line(_command("exit"), EXIT_COMMENTS)
         return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True), leave))
 
     def function(self, node: ir.Function) -> tuple[list[str], bash.FunctionCommand]:
@@ -135,7 +222,7 @@ class _Lowering:
         return lines
 
     def body(self, nodes: list[ir.Statement]) -> bash.Body:
-        """Return a block inside another command, which must not be empty in bash."""
+        """Return the lines of a nested block. Add `:` if it has no command, for bash's syntax."""
         lines = self.block(nodes)
         if all(isinstance(line.command, bash.Comment) for line in lines):
             lines.append(bash.Line(_command(":")))
@@ -157,18 +244,20 @@ class _Lowering:
                 return [bash.Assignment(name, word(value), append=True)]
             case ir.AssignCondition(name, condition):
                 yes, no = (bash.Line(bash.Assignment(name, literal(t))) for t in ("true", "false"))
-                first = bash.Branch(test(condition, self.closed), (yes,))
+                first = bash.Branch(test(condition, self.around), (yes,))
                 return [bash.IfCommand((first, bash.Branch(None, (no,))))]
             case ir.Bind():
-                return self._take(node)
+                return self._bind(node)
+            case ir.Checked(what, name):
+                self.functions.add(COMMAND_FAILED)
+                return checked(what, self.around, name)
             case ir.Partition():
                 self.has_partition = True
                 return _partition(node)
-            case ir.Print(text, stderr):
+            case ir.Print(text, stderr, ends_line):
                 where = (bash.Redirection(">&2"),) if stderr else ()
-                return [
-                    bash.SimpleCommand((literal("printf"), literal(r"%s\n"), word(text)), where)
-                ]
+                form = literal(r"%s\n" if ends_line else "%s")
+                return [bash.SimpleCommand((literal("printf"), form, word(text)), where)]
             case ir.SetEnvironment(name, value):
                 return [bash.Assignment(name, word(value), keyword="export")]
             case ir.UnsetEnvironment(name):
@@ -182,14 +271,9 @@ class _Lowering:
             case ir.While(ir.IsTrue(ir.BoolLiteral(True)), body):
                 return [bash.WhileCommand(None, self.body(body))]
             case ir.While(condition, body):
-                return [bash.WhileCommand(test(condition, self.closed), self.body(body))]
-            case ir.For(name, items, body):
-                over = (
-                    (bash.Word((bash.ArrayExpansion("@"),)),)
-                    if items is None
-                    else tuple(map(word, items))
-                )
-                return [bash.ForCommand(name, over, self.body(body))]
+                return [bash.WhileCommand(test(condition, self.around), self.body(body))]
+            case ir.For():
+                return self._for(node)
             case ir.Jump(keyword):
                 return [_command(keyword)]
             case ir.Pass():
@@ -200,8 +284,27 @@ class _Lowering:
                 return self._return(node)
         raise AssertionError(node)
 
+    def _for(self, node: ir.For) -> list[bash.Command]:
+        before: list[bash.Command] = []
+        match node.items:
+            case ir.Arguments(first):
+                start = None if first == 1 else first
+                over: tuple[bash.Word, ...] = (bash.Word((bash.ArrayExpansion("@", start),)),)
+            case tuple() as items:
+                over = tuple(map(word, items))
+            case ir.Lines(text):
+                before = [_call(SPLIT_LINES, text)]
+            case ir.Parts(text, separator):
+                before = [_call(SPLIT_TEXT, text, *([separator] if separator else []))]
+            case ir.Matches(directory, pattern):
+                before = [_call(SORTED_GLOB, directory, pattern)]
+        if before:
+            self.has_lists = True
+            over = (bash.Word((bash.ArrayExpansion(REPLIES),)),)
+        return [*before, bash.ForCommand(node.name, over, self.body(node.body))]
+
     def _branch(self, node: ir.Branch) -> bash.Branch:
-        condition = None if node.condition is None else test(node.condition, self.closed)
+        condition = None if node.condition is None else test(node.condition, self.around)
         return bash.Branch(condition, self.body(node.body), tuple(node.comments), node.beside)
 
     def _assign(self, name: str, value: ir.Value) -> bash.Command:
@@ -209,7 +312,7 @@ class _Lowering:
             return bash.Assignment(name, arguments(value))
         return bash.Assignment(name, word(value))
 
-    def _take(self, node: ir.Bind) -> list[bash.Command]:
+    def _bind(self, node: ir.Bind) -> list[bash.Command]:
         status: list[bash.Command] = []
         if node.status is not None:
             status = [bash.Assignment(node.status, bash.Word((bash.Parameter("?"),)))]
@@ -218,7 +321,7 @@ class _Lowering:
             if what.stdout is None and node.names[0] is None:
                 what = replace(what, stdout=ir.NULL)
             name = node.names[0] if node.names else None
-            command = run(what, self.closed, name)
+            command = run(what, self.around, name)
             return [_plain(command) if status else command, *status]
         return [call(node.what), *status, *_replies(node.what.function, node.names)]
 
@@ -231,7 +334,7 @@ class _Lowering:
                 node.condition.value, ir.BoolLiteral
             ):
                 return [_command("return", "0" if node.condition.value.value else "1")]
-            return [bash.TestCommand(test(node.condition, self.closed)), leave]
+            return [bash.TestCommand(test(node.condition, self.around)), leave]
         if not node.values:
             return [leave]
         replies = [
@@ -251,16 +354,21 @@ class _Lowering:
         return [*commands, leave]
 
 
-def _plain(group: bash.Group) -> bash.Group:
-    """Return a command whose $? is used. ShellCheck reports a bare test there (SC2319)."""
-    inner = group.command
-    if isinstance(inner, bash.SimpleCommand) and inner.words[0] == literal("test"):
-        return replace(group, command=replace(inner, words=(literal("command"), *inner.words)))
-    return group
+def _plain(command: bash.Group | bash.SimpleCommand) -> bash.Group | bash.SimpleCommand:
+    """Prefix `test` with `command`. ShellCheck reports $? after a bare `test` (SC2319)."""
+    match command:
+        case bash.Group(bash.SimpleCommand(words) as inner) if words[0] == literal("test"):
+            return replace(command, command=replace(inner, words=(literal("command"), *words)))
+    return command
 
 
 def _command(*words: str) -> bash.SimpleCommand:
     return bash.SimpleCommand(tuple(map(literal, words)))
+
+
+def _call(name: str, *values: ir.Value) -> bash.SimpleCommand:
+    """Return a call to a construct's function."""
+    return bash.SimpleCommand((literal(name), *map(word, values)))
 
 
 def _parameter(name: str, operator: str, text: str, *more: bash.Part) -> bash.Word:
@@ -315,7 +423,7 @@ def _partition_by_length(node: ir.Partition) -> list[bash.Command]:
         commands.append(middle)
     if node.tail is not None:
         commands.append(bash.Assignment(node.tail, _slice(text, bash.Operation("+", length, step))))
-    # The variable that is split changes last.
+    # Assign the variable that is being split last.
     if node.middle is not None and node.middle == text:
         commands.append(middle)
     if name is not None and name == text:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePath
 
 from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.describe import is_condition, with_article
+from oauthkit.compiler.diagnostics.describe import is_condition, runner, with_article
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.ir import Constant, Function, Program
 from oauthkit.compiler.loader.comments import Comments
@@ -48,7 +49,7 @@ def analyze(loaded: LoadedProgram) -> Program:
     if not entry and not diagnostics:
         files[-1].symbols.report(
             "D101", Span(1, 0, 1, 0), "the program has no entry",
-            'end with: if __name__ == "__main__": sys.exit(main(*sys.argv[1:]))',
+            'end with `if __name__ == "__main__":` and `sys.exit(main(*sys.argv[1:]))`',
         )  # fmt: skip
     if not diagnostics:  # a rejected statement may have used a name
         checks.unused()
@@ -147,7 +148,7 @@ class _FileAnalyzer:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 self.symbols.report(
                     "D101", node.annotation, f"the constant {name} has an annotation",
-                    f"remove it: {name} = {self.symbols.shown(value)}",
+                    f"remove it: `{name} = {self.symbols.shown(value)}`",
                 )  # fmt: skip
                 self.symbols.rejected.add(name)
             case ast.FunctionDef():
@@ -167,8 +168,8 @@ class _FileAnalyzer:
                 program = self._program(bare)
                 self.symbols.report(
                     "D105", value, f"{name} is bound to a program with arguments",
-                    f'bind only the program: {name} = program("{program}"), and in a function'
-                    f" write {name}[{self.symbols.shown(value.slice)}]",
+                    f'bind only the program, with `program("{program}")`. Write the arguments where'
+                    f" it is used, as in `{name}[{self.symbols.shown(value.slice)}]`",
                 )  # fmt: skip
                 self.symbols.commands[name] = program
             case (
@@ -178,7 +179,7 @@ class _FileAnalyzer:
                 program = self._program(value)
                 self.symbols.report(
                     "D102", value, f"{self.symbols.shown(value)} is outside the dialect",
-                    f'write {name} = program("{program}")',
+                    f'write: `{name} = program("{program}")`',
                 )  # fmt: skip
                 self.symbols.commands[name] = program
             case _:
@@ -207,16 +208,24 @@ class _FileAnalyzer:
         argument = call.args[0] if len(call.args) == 1 and not call.keywords else None
         if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
             self.symbols.report(
-                "D105", call, "program needs a literal name", f'write {name} = program("{name}")'
+                "D105", call, "program takes one literal name or path", "write the name here"
             )
             self.symbols.commands[name] = name
             return
+        words = argument.value.split()
+        if len(words) > 1 and "/" not in words[0]:
+            self.symbols.report(
+                "D105", argument, "program takes a name or a path, not a command with arguments",
+                f'bind only the program, with `program("{words[0]}")`. Write the arguments where it'
+                f" is used, as in `{name}[{', '.join(map(repr, words[1:]))}]`",
+            )  # fmt: skip
         self._check_text(argument)
-        builtins = {*self.symbols.library.builtins, *GENERATED, ""}
+        library = self.symbols.library
+        builtins = {*library.builtins, *library.constructs, *GENERATED, ""}
         if argument.value in BASH_WORDS | (BASH_BUILTINS - PROGRAM_BUILTINS) | builtins:
             self.symbols.report(
                 "D401", argument, f"{argument.value!r} is not a program in bash",
-                "run a program with another name, or by its path",
+                "run another program, or write its path",
             )  # fmt: skip
         self.symbols.commands[name] = argument.value
 
@@ -231,7 +240,7 @@ class _FileAnalyzer:
                 "D303", at_run_time,
                 f"{self.symbols.shown(at_run_time)} is only known at run time, so it cannot be a"
                 " constant",
-                f"assign it in a function: {name.lower()} = {self.symbols.shown(value)}",
+                f"assign it in a function, as in `{name.lower()} = {self.symbols.shown(value)}`",
             )  # fmt: skip
             self.symbols.constants[name] = Type.ERROR
             return
@@ -244,11 +253,11 @@ class _FileAnalyzer:
         if result.type not in (Type.STR, Type.INT):
             self.symbols.report(
                 "D303", value, f"{with_article(result.type)} cannot be a constant",
-                f"write {self.symbols.shown(value)} where {name} is used",
+                f"write `{self.symbols.shown(value)}` where {name} is used",
             )  # fmt: skip
         elif name != name.upper():
             self.symbols.report(
-                "D402", target, f"the constant {name} looks like a variable",
+                "D402", target, f"the constant {name} is not in upper case",
                 f"rename it to {name.upper()}",
             )  # fmt: skip
         text = reader.known_text(result)
@@ -264,8 +273,11 @@ class _FileAnalyzer:
             match inner:
                 case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
                     return inner
-                case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF" | "RETCODE" | "CAPTURE")):
+                case ast.BinOp() if runner(inner) != "":
                     return inner
+                case ast.Call(func=ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name))):
+                    if name in self.symbols.commands:
+                        return inner
         return value if is_condition(value) else None
 
     def _define(self, node: ast.FunctionDef) -> None:
@@ -285,7 +297,7 @@ class _FileAnalyzer:
             if kind is Type.COMMAND:
                 self.symbols.report(
                     "D105", argument, f"the Command {name} is not the last parameter",
-                    "move it to the end: its arguments take the rest of the line",
+                    "move it to the end. Its arguments take the rest of the line",
                 )  # fmt: skip
                 break
         results = read_annotation(node.returns)
@@ -294,7 +306,7 @@ class _FileAnalyzer:
             if node.name == "main":
                 self.symbols.report(
                     "D306", place, "the result of main is not annotated as Status",
-                    "write def main(*arguments: str) -> Status:",
+                    "write `def main(*arguments: str) -> Status:`",
                 )  # fmt: skip
             else:
                 self._report_annotation(place, f"the result of {node.name}")
@@ -314,12 +326,12 @@ class _FileAnalyzer:
             *((d, f"{node.name} has a decorator", "remove it") for d in node.decorator_list),
             *(
                 (default, f"a parameter of {node.name} has a default",
-                 f"remove it, and pass {self.symbols.shown(default)} in the calls")
+                 f"remove it, and pass `{self.symbols.shown(default)}` in the calls")
                 for default in [*given.defaults, *(d for d in given.kw_defaults if d is not None)]
             ),
             *(
-                (argument, f"the parameter {argument.arg} of {node.name} is not a plain one",
-                 "use plain parameters, without / and *")
+                (argument, f"the parameter {argument.arg} of {node.name} is not positional",
+                 "write parameters without / and *")
                 for argument in [*given.posonlyargs, *given.kwonlyargs, given.kwarg]
                 if argument is not None
             ),
@@ -327,7 +339,7 @@ class _FileAnalyzer:
         if given.vararg and (given.args or node.name != "main"):
             extra.append(
                 (given.vararg, f"{node.name} takes any number of arguments",
-                 "only main does: def main(*arguments: str) -> Status:")
+                 "only main does, as in `def main(*arguments: str) -> Status:`")
             )  # fmt: skip
         for place, message, help in extra[:1]:
             self.symbols.report("D101", place, message, help)
@@ -335,17 +347,17 @@ class _FileAnalyzer:
     def _report_annotation(self, node: ast.AST | Span, what: str) -> None:
         self.symbols.report(
             "D306", node, f"{what} has no type that bash supports",
-            "annotate it: str, int, bool, LocalPath, BaseCommand, Status, None, or a tuple of them"
-            " with at most one Status, no bool, and a BaseCommand only beside a Status",
+            "annotate it with str, int, bool, LocalPath, BaseCommand, Status, None, or a tuple. A"
+            " tuple has at most one Status, no bool, and a BaseCommand only with a Status",
         )  # fmt: skip
 
     def _entry(self, node: ast.If) -> None:
         match node.body:
             case [ast.Expr(value=ast.Call(args=[ast.Call(func=ast.Name(id=name))]) as call)] if (
-                ast.unparse(call) == f"sys.exit({name}(*sys.argv[1:]))"
-                and name in self.symbols.functions.keys() - self.symbols.rejected
+                name in self.symbols.functions.keys() - self.symbols.rejected
                 and self.symbols.functions[name].results == (Type.STATUS,)
-                and self.symbols.functions[name].takes_arguments
+                and not self.symbols.functions[name].parameters
+                and ast.unparse(call) == f"sys.exit({name}({self._passed(name)}))"
             ):
                 self.entry = name
             case [ast.Expr() as call] if not {*_names(call)}.isdisjoint(self.symbols.rejected):
@@ -353,16 +365,23 @@ class _FileAnalyzer:
             case _:
                 self.symbols.report(
                     "D101", node.body[0], "this is not the entry of a program",
-                    "write sys.exit(main(*sys.argv[1:])), below a"
-                    " def main(*arguments: str) -> Status:",
+                    "write `sys.exit(main(*sys.argv[1:]))`, with a function"
+                    " `def main(*arguments: str) -> Status:`",
                 )  # fmt: skip
+
+    def _passed(self, name: str) -> str:
+        return "*sys.argv[1:]" if self.symbols.functions[name].takes_arguments else ""
 
     # --- Functions -------------------------------------------------------------------------------
 
     def _function(self, node: ast.FunctionDef, end: int) -> Function:
         """Analyze a function. The code after it starts at the line `end`."""
         signature = self.symbols.functions[node.name]
-        scope = self.file.scopes[node.name] = Scope(dict(signature.parameters))
+        scope = self.file.scopes[node.name] = Scope(
+            dict(signature.parameters),
+            results=signature.results,
+            names=frozenset(_all_names(node)),
+        )
         for parameter in node.args.args:
             self.symbols.check_new(parameter, parameter.arg, "variable")
         if node.args.vararg is not None:
@@ -397,6 +416,16 @@ class _FileAnalyzer:
     def _check_text(self, node: ast.expr) -> None:
         """Report a literal outside of values, if bash cannot store it."""
         Expressions(Checker(self.symbols, Scope({}))).value(node)
+
+
+def _all_names(node: ast.FunctionDef) -> Iterator[str]:
+    """Yield every name that a function binds or uses."""
+    yield from bound_names(node)
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            yield inner.id
+        elif isinstance(inner, ast.arg):
+            yield inner.arg
 
 
 def _names(node: ast.AST) -> list[str]:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Callable
 
 from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.describe import is_condition, listed, with_article
+from oauthkit.compiler.diagnostics.describe import (
+    called,
+    is_condition,
+    is_stdin_read,
+    listed,
+    runner,
+    with_article,
+)
+from oauthkit.compiler.diagnostics.site import code
 from oauthkit.compiler.ir import (
     Append,
     Assign,
     AssignCondition,
     Bind,
+    Call,
+    Checked,
     CommandLine,
     Name,
     Partition,
@@ -21,9 +32,18 @@ from oauthkit.compiler.ir import (
     Succeeds,
     Value,
 )
+from oauthkit.compiler.sema.checker import REJECTED
 from oauthkit.compiler.sema.conditions import Conditions
 from oauthkit.compiler.sema.scope import bound_names
-from oauthkit.compiler.types import Type, read_annotation
+from oauthkit.compiler.shell.names import (
+    COUNT_CHARACTERS,
+    READ_STDIN,
+    STRIP_TEXT,
+)
+from oauthkit.compiler.types import Signature, Type, read_annotation
+
+# Where each method strips a text.
+_SIDES = {"strip": "both", "lstrip": "start", "rstrip": "end"}
 
 
 class Assignments:
@@ -37,6 +57,8 @@ class Assignments:
         self.symbols = conditions.symbols
         self.scope = conditions.check.scope
         self.reject = conditions.reject
+        self.check.assign_first = self._assign_first
+        self.check.put_first = self._put_first
 
     def declare(self, node: ast.AST, name: str, kind: Type) -> str | None:
         """Bind `name` to a value of type `kind`, and return it, or None for `_`."""
@@ -51,7 +73,7 @@ class Assignments:
                 "D402",
                 place,
                 f"{name} is already the name of main's arguments",
-                "choose another name",
+                "use another name",
             )
         known = self.scope.type_of(name)
         if known is None:
@@ -76,7 +98,7 @@ class Assignments:
             self.reject(
                 "D306", node.annotation,
                 f"{self.symbols.shown(node.annotation)} is not a type of the dialect",
-                "write str, int, bool, LocalPath, BaseCommand or Status, or no annotation",
+                "use str, int, bool, LocalPath, BaseCommand or Status, or remove the annotation",
             )  # fmt: skip
             return kind
         wanted = Type.INT if types[0] is Type.STATUS else types[0]
@@ -89,31 +111,61 @@ class Assignments:
             self.commands.unrun(value, f"{name} = ", "RETCODE")
             self.declare(node, name, Type.ERROR)
             return None
+        how = runner(value)
         match value:
-            case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="RETCODE")):
-                run = self.conditions.run(command, capture=False)
+            case ast.BinOp(left=command) if how.startswith("RETCODE"):
+                run = self.conditions.run(command, how)
                 target = self.declare(node, name, Type.STATUS)
                 return None if run is None else Bind(run, target, ())
-            case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="TF")) if name == "_":
-                run = self.conditions.run(command, capture=False)
+            case ast.BinOp(left=command) if name == "_" and how.startswith("TF"):
+                run = self.conditions.run(command, how)
                 return None if run is None else Bind(run, None, ())
-            case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="CAPTURE")):
-                shown = self.symbols.shown(value)
+            case ast.BinOp(left=command) if how == "FG":
+                shown = self.commands.command_text(command)
                 self.reject(
-                    "D201", node, "CAPTURE returns a Status and a Str",
-                    f"unpack both: status, {'text' if name == '_' else name} = {shown}",
+                    "D303", node, "FG does not return a value",
+                    f"return its status: `{name} = {shown} & RETCODE(FG=True)`",
+                )  # fmt: skip
+                self.declare(node, name, Type.STATUS)
+                return None
+            case ast.IfExp() if name != "_":
+                return self._choose(node, name, value)
+            case ast.Call() if self.commands.is_called(value):
+                return self._call_command(node, name, value)
+            case ast.BinOp() if how == "CAPTURE":
+                results = (Type.STATUS, Type.STR)
+                self.reject(
+                    "D201", node, f"CAPTURE returns {listed(results)}, but one name is assigned",
+                    self._unpacked(name, value, results),
                 )  # fmt: skip
                 self.declare(node, name, Type.STR)
                 return None
-            case ast.Call(func=ast.Name(id=called)) if self.symbols.function(called) is not None:
+            case ast.Call(func=ast.Name(id=function)) if (
+                self.symbols.function(function) is not None
+            ):
                 return self._take_one(node, name, value)
+            case ast.Call(func=ast.Name(id="len"), args=[text]) if not (
+                value.keywords or self.expressions.counts_arguments(value)
+            ):
+                return self._count_characters(node, name, text)
+            case ast.Call() if is_stdin_read(value):
+                return self._read_stdin(node, name, value)
+            case ast.Call(func=ast.Attribute(value=owner, attr=method)) if (
+                method in _SIDES and self.expressions.stripped(value)
+            ):
+                return self._strip(node, name, owner, value)
             case ast.BoolOp(op=ast.Or(), values=[ast.Name(id=first), second]) if self.scope.type_of(
                 first
             ) in (Type.STR, Type.PATH):
+                lines = [f'if {first} != "":', f"    {name} = {first}"]
+                if name == first:
+                    lines = [f'if {first} == "":', f"    {name} = {self.symbols.shown(second)}"]
+                else:
+                    lines += ["else:", f"    {name} = {self.symbols.shown(second)}"]
+                is_text = self.check.result_of(second) in (Type.STR, Type.PATH)
                 self.reject(
                     "D102", value, "`or` between values is outside the dialect",
-                    f'use if: {name} = {first}, and if {name} == "":'
-                    f" {name} = {self.symbols.shown(second)}",
+                    code("use if and else", lines if is_text else [], "use if and else"),
                 )  # fmt: skip
                 self.declare(node, name, Type.STR)
                 return None
@@ -146,6 +198,16 @@ class Assignments:
             return Append(name, result)
         return Assign(target, result)
 
+    def _choose(self, node: ast.stmt, name: str, value: ast.IfExp) -> Statement | None:
+        """Analyze `name = first if test else second`."""
+
+        def assign(chosen: ast.expr) -> Statement | None:
+            single = copy.copy(node)
+            single.value = chosen  # type: ignore[attr-defined]
+            return self.assign(single, name, chosen)
+
+        return self.conditions.choice(value, assign)
+
     def _ignored(self, read: Callable[[ast.expr], Value], node: ast.expr) -> Value:
         """Analyze an ignored value, which does not count as a use of the names in it."""
         names, constants = {*self.scope.used}, {*self.symbols.used}
@@ -153,6 +215,12 @@ class Assignments:
         self.scope.used &= names
         self.symbols.used &= constants
         return value
+
+    def _call_command(self, node: ast.stmt, name: str, value: ast.Call) -> Statement | None:
+        """Analyze `name = command(…)`."""
+        run = self.conditions.called(value, is_used=name != "_")
+        target = self.declare(node, name, Type.STR)
+        return None if run is None else Checked(run, target)
 
     def _take_one(self, node: ast.stmt, name: str, value: ast.Call) -> Statement | None:
         call = self.conditions.call(value)
@@ -162,12 +230,11 @@ class Assignments:
         results = call.function.results
         if len(results) != 1:
             self.reject(
-                "D303", node, f"{call.function.name} returns {listed(results)}, but one name is"
-                " assigned",
-                f"unpack all: {', '.join([name, *'_' * (len(results) - 1)])} ="
-                f" {self.symbols.shown(value)}"
-                if results
-                else f"call it on a line of its own: {self.symbols.shown(value)}",
+                "D303", node,
+                f"{called(call.function)}, but one name is assigned" if results
+                else f"{call.function.name} does not return a value",
+                self._unpacked(name, value, results) if results
+                else code("call it on a line of its own", self.symbols.shown(value)),
             )  # fmt: skip
             self.declare(node, name, Type.ERROR)
             return None
@@ -180,13 +247,78 @@ class Assignments:
             return Bind(call, target, ())
         return Bind(call, None, (target,))
 
+    def _count_characters(self, node: ast.stmt, name: str, text: ast.expr) -> Statement:
+        """Analyze `name = len(text)`."""
+        self.symbols.builtins_used.add(COUNT_CHARACTERS)
+        counted = self.expressions.counted(text)
+        signature = Signature(COUNT_CHARACTERS, (("text", Type.STR),), (Type.INT,))
+        target = self.declare(node, name, Type.INT)
+        return Bind(Call(signature, (counted,)), None, (target,))
+
+    def _read_stdin(self, node: ast.stmt, name: str, value: ast.Call) -> Statement:
+        """Analyze `name = sys.stdin.read()`."""
+        self.symbols.builtins_used.add(READ_STDIN)
+        if value.args or value.keywords:
+            self.reject(
+                "D105", value, "sys.stdin.read takes no arguments",
+                "remove them. It reads the whole input",
+            )  # fmt: skip
+        target = self.declare(node, name, Type.STR)
+        return Bind(Call(Signature(READ_STDIN, (), (Type.STR,)), ()), None, (target,))
+
+    def _strip(self, node: ast.stmt, name: str, owner: ast.expr, value: ast.Call) -> Statement:
+        """Analyze `name = text.strip()`, and lstrip and rstrip, with characters or without."""
+        assert isinstance(value.func, ast.Attribute)
+        self.symbols.builtins_used.add(STRIP_TEXT)
+        given = [self.expressions.text(owner), StrLiteral(_SIDES[value.func.attr])]
+        given += [self.expressions.text(argument) for argument in value.args]
+        target = self.declare(node, name, Type.STR)
+        return Bind(Call(Signature(STRIP_TEXT, (), (Type.STR,)), tuple(given)), None, (target,))
+
+    def _put_first(self, value: Value | Call, name: str) -> Value:
+        """Assign a part of an expression to a new name, before the statement."""
+        name = self.expressions.site().fresh(name)
+        first: Statement
+        if isinstance(value, Call):
+            first, kind = Bind(value, None, (name,)), value.function.results[0]
+        else:
+            first, kind = Assign(name, value), value.type
+        self.scope.variables[name] = kind
+        self.scope.before.append(first)
+        return Name(name, kind)
+
+    def _assign_first(self, node: ast.expr, name: str) -> Value:
+        """Assign a call inside an expression to a new name, before the statement."""
+        name = self.expressions.site().fresh(name)
+        target = ast.copy_location(ast.Name(name, ast.Store()), node)
+        single = ast.copy_location(ast.Assign([target], node), node)
+        statement = self.assign(single, name, node)
+        if statement is None:
+            return REJECTED
+        self.scope.before.append(statement)
+        return self.expressions.value(ast.copy_location(ast.Name(name, ast.Load()), node))
+
+    def _unpacked(self, name: str, value: ast.expr, results: tuple[Type, ...]) -> str:
+        """Suggest how to unpack several results if only `name` is assigned.
+
+        The name is the only result besides a Status, which is checked.
+        """
+        site = self.expressions.site()
+        others = [kind for kind in results if kind is not Type.STATUS]
+        if len(others) != 1 or len(results) != 2 or not site.can_fail or name == "_":
+            return "unpack them: write one name, or _, for each result"
+        status = site.fresh("status")
+        names = ", ".join(status if kind is Type.STATUS else name for kind in results)
+        lines = [f"{names} = {self.symbols.shown(value)}", f"if {status} != 0:", "    return 1"]
+        return code("unpack both, and check the status", lines)
+
     def unpack(
         self, node: ast.Assign, targets: list[ast.expr], value: ast.expr
     ) -> Statement | None:
         """Analyze `a, b = value`."""
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if len(names) != len(targets):
-            self.reject("D101", node, "only names can be assigned to", "unpack into names first")
+            self.reject("D101", node, "only names can be assigned to", "unpack into names")
             self._assume_bound(node)
             return None
         if len({*names} - {"_"}) != len([name for name in names if name != "_"]):
@@ -194,7 +326,7 @@ class Assignments:
                 "D105",
                 node,
                 "one name is assigned two values",
-                "write _ for values that are not needed",
+                "write _ for a value that is not needed",
             )
             self._assume_bound(node)
             return None
@@ -203,17 +335,17 @@ class Assignments:
             self._assume_bound(node)
             return None
         match value:
-            case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="CAPTURE")):
+            case ast.BinOp(left=command) if runner(value) == "CAPTURE":
                 if len(names) != 2:
                     self.reject(
                         "D303",
                         node,
-                        "CAPTURE returns a Status and a Str",
+                        f"CAPTURE returns a Status and a Str, not {len(names)} values",
                         "unpack it into two names",
                     )
                     self._assume_bound(node)
                     return None
-                run = self.conditions.run(command, capture=True)
+                run = self.conditions.run(command, "CAPTURE")
                 status = self.declare(node, names[0], Type.STATUS)
                 text = self.declare(node, names[1], Type.STR)
                 return None if run is None else Bind(run, status, (text,))
@@ -221,18 +353,24 @@ class Assignments:
                 func=ast.Attribute(value=owner, attr=("partition" | "rpartition") as method)
             ):
                 return self._partition(node, names, owner, value, method == "rpartition")
-            case ast.Call(func=ast.Name(id=called)) if self.symbols.function(called) is not None:
+            case ast.Call(func=ast.Name(id=function)) if (
+                self.symbols.function(function) is not None
+            ):
                 return self._take_many(node, names, value)
-            case ast.Call(func=function) if self.commands.is_command(function):
+            case ast.Call() if self.commands.is_called(value):
                 self.commands.called_command(value, f"{', '.join(names)} = ")
                 self._assume_bound(node)
                 return None
             case ast.Tuple(elts=elements) if len(elements) == len(names):
-                pairs = list(zip(names, elements, strict=True))
-                way = ", then ".join(f"{n} = {self.symbols.shown(e)}" for n, e in pairs)
+                lines = self._one_by_one(names, elements)
+                if len(lines) == len(names):
+                    for target, element in zip(targets[:-1], elements[:-1], strict=True):
+                        first = self._one(node, target, element)
+                        self.scope.before += [] if first is None else [first]
+                    return self._one(node, targets[-1], elements[-1])
                 self.reject(
-                    "D101", node, "several values are assigned in one statement",
-                    f"use one line for each: {way}",
+                    "D101", node, "a name is assigned before another value uses it",
+                    code("use one line for each", lines),
                 )  # fmt: skip
                 for target, element in zip(targets, elements, strict=True):
                     self._one(node, target, element)
@@ -245,7 +383,7 @@ class Assignments:
                 return None
         self.reject(
             "D101", value, f"{self.symbols.shown(value)} cannot be unpacked",
-            "the dialect unpacks results of functions, command & CAPTURE, and text.partition(…)",
+            "only the results of functions, of `& CAPTURE` and of partition can be unpacked",
         )  # fmt: skip
         self._assume_bound(node)
         return None
@@ -257,9 +395,10 @@ class Assignments:
             f"{last} = {self.symbols.shown(node.value)}",
             *(f"{name} = {last}" for name in others),
         ]
+        is_plain = all(isinstance(target, ast.Name) for target in node.targets)
         self.reject(
-            "D101", node, f"{', '.join([*others, last])} are assigned one value",
-            f"use one line for each: {', then '.join(ways)}",
+            "D101", node, f"one value is assigned to {' and '.join([*others, last])}",
+            code("use one line for each", ways if is_plain else [], "use one line for each"),
         )  # fmt: skip
         for target in node.targets[:1]:
             self._one(node, target, node.value)
@@ -269,11 +408,25 @@ class Assignments:
                 self.declare(target, target.id, kind)
         self._assume_bound(node)
 
-    def _one(self, node: ast.stmt, target: ast.expr, value: ast.expr) -> None:
+    def _one_by_one(self, names: list[str], elements: list[ast.expr]) -> list[str]:
+        """Return assignments that do the same as `names = elements`, with all values read first."""
+        before, after = [], []
+        for index, (name, element) in enumerate(zip(names, elements, strict=True)):
+            shown = self.symbols.shown(element)
+            used = {inner.id for inner in ast.walk(element) if isinstance(inner, ast.Name)}
+            if not used.isdisjoint(names[:index]):
+                old = self.expressions.site().fresh(f"new_{name}")
+                before.append(f"{old} = {shown}")
+                shown = old
+            after.append(f"{name} = {shown}")
+        return before + after
+
+    def _one(self, node: ast.stmt, target: ast.expr, value: ast.expr) -> Statement | None:
         """Analyze one of the assignments in a statement."""
-        if isinstance(target, ast.Name):
-            single = ast.copy_location(ast.Assign([target], value), node)
-            self.assign(single, target.id, value)
+        if not isinstance(target, ast.Name):
+            return None
+        single = ast.copy_location(ast.Assign([target], value), node)
+        return self.assign(single, target.id, value)
 
     def _assume_bound(self, node: ast.AST) -> None:
         """Treat all names that a rejected statement binds as set."""
@@ -286,8 +439,8 @@ class Assignments:
         if len(results) != len(names):
             self.reject(
                 "D303", node,
-                f"{self.symbols.shown(value.func)} returns {listed(results)}, not"
-                f" {len(names)} values",
+                f"{self.symbols.shown(value.func)} returns {listed(results)}, but {len(names)}"
+                " names are assigned",
                 "write one name, or _, for each result",
             )  # fmt: skip
             results = (Type.ERROR,) * len(names)
@@ -311,8 +464,9 @@ class Assignments:
         text = read(owner) if is_used else self._ignored(read, owner)
         targets = [self.declare(node, name, Type.STR) for name in names]
         if not isinstance(text, Name):
-            self.reject("D105", owner, ".partition needs a variable before it",
-                f"assign it first: text = {self.symbols.shown(owner)}",
+            self.reject(
+                "D105", owner, f".{'r' * last}partition needs a variable on its left",
+                self.expressions.first(owner, Type.STR),
             )  # fmt: skip
             return None
         separator = self.expressions.text(value.args[0]) if len(value.args) == 1 else None
@@ -320,12 +474,15 @@ class Assignments:
             return None
         literal = separator if isinstance(separator, StrLiteral) and separator.value else None
         if literal is None or len(targets) != 3:
-            left = ", ".join(names) if len(names) == 3 else "head, _, tail"
             known = None if separator is None else self.expressions.known_text(separator)
+            is_text = separator is not None and separator.type is Type.STR
             method = "rpartition" if last else "partition"
+            line = f"{', '.join(names)} = {text.name}.{method}({known!r})"
+            is_complete = bool(known) and is_text and len(names) == 3
             self.reject(
                 "D105", node, f"{method} needs a literal separator and three names",
-                f"write {left} = {text.name}.{method}({known or ':'!r})",
+                code("write the separator here", line if is_complete else "",
+                    "write the separator here, and _ for a part that is not needed"),
             )  # fmt: skip
             return None
         if not is_used:
@@ -357,6 +514,8 @@ class Assignments:
             return Append(name, added)
         whole = ast.copy_location(ast.BinOp(node.target, operator, value), node)
         whole.left = ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
+        if isinstance(operator, (ast.FloorDiv, ast.Mod)):  # a division may run first
+            self.scope.statement = ast.copy_location(ast.Assign([node.target], whole), node)
         result = self.expressions.value(whole)
         target = self.declare(node, name, result.type)
         return None if target is None else Assign(target, result)
@@ -367,7 +526,10 @@ class Assignments:
             way = suggestions.of_environment(key.value, value)
             return key.value if self.symbols.check_environment(key, key.value, way) else None
         self.reject(
-            "D105", key, "the name of a variable must be a literal", 'write local.env["NAME"]'
+            "D105",
+            key,
+            "the name of an environment variable must be a literal",
+            'write it here, as in `local.env["COLOR"]`',
         )
         return None
 

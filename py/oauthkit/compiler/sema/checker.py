@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
-from oauthkit.compiler.diagnostics.describe import conversion, with_article
-from oauthkit.compiler.ir import Name, Value
+from oauthkit.compiler.diagnostics import replacements, suggestions
+from oauthkit.compiler.diagnostics.describe import with_article
+from oauthkit.compiler.diagnostics.site import Site
+from oauthkit.compiler.ir import Call, Name, Value
 from oauthkit.compiler.sema.scope import Scope
 from oauthkit.compiler.sema.symbols import Symbols
 from oauthkit.compiler.types import Type
@@ -20,6 +23,12 @@ class Checker:
     def __init__(self, symbols: Symbols, scope: Scope) -> None:
         self.symbols = symbols
         self.scope = scope
+        # Expressions sets both.
+        self.type_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
+        self.result_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
+        # Assignments sets these.
+        self.assign_first: Callable[[ast.expr, str], Value] = lambda *_: REJECTED
+        self.put_first: Callable[[Value | Call, str], Value] = lambda *_: REJECTED
 
     def reject(self, code: str, node: ast.AST, message: str, help: str) -> Name:
         """Report an error, and return the placeholder for the value."""
@@ -36,16 +45,34 @@ class Checker:
             return True
         if wanted is Type.INT and found.is_text:
             self.reject(
-                "D304", node, f"{with_article(found)} cannot be used as a number",
-                f"convert it: status, number = parse_int({self.symbols.shown(node)})",
+                "D304", node, f"expected {with_article(wanted)}, found {with_article(found)}",
+                replacements.to_number(self.site(), node) or suggestions.TO_NUMBER,
             )  # fmt: skip
         else:
             self.reject(
                 "D303", node,
                 f"expected {with_article(wanted)}, found {with_article(found)}",
-                conversion(found, wanted, self.symbols.shown(node)),
+                replacements.conversion(self.site(), node, found, wanted),
             )  # fmt: skip
         return False
+
+    def site(self) -> Site:
+        """Return the place of rejected code in the current statement."""
+        programs = {program: name for name, program in self.symbols.commands.items()}
+        return Site(
+            self.symbols.source,
+            self.scope.statement,
+            self._is_taken,
+            self.scope.results,
+            self.scope.arguments is not None,
+            self.type_of,
+            self.result_of,
+            self.scope.type_of,
+            programs,
+        )
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self.scope.names or not self.is_unknown(name)
 
     def is_rejected(self, name: str) -> bool:
         """Return whether the definition of a name was rejected."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-import shlex
 
-from oauthkit.compiler.diagnostics.describe import REDIRECTIONS
+from oauthkit.compiler.diagnostics.describe import REDIRECTIONS, runner
 from oauthkit.compiler.ir import Name
 from oauthkit.compiler.sema.checker import Checker
 from oauthkit.compiler.types import Type
 
-RUNNERS = ("TF", "RETCODE", "CAPTURE")
-FOREIGN_RUNNERS = ("FG", "BG", "TEE", "NOHUP")  # plumbum's, but not the dialect's
+RUNNERS = ("TF", "RETCODE", "CAPTURE", "FG")
+FOREIGN_RUNNERS = ("BG", "TEE", "NOHUP")  # plumbum's, but not the dialect's
 
 
 class Commands:
@@ -32,12 +31,14 @@ class Commands:
                 return True
             case ast.Subscript(value=inner) | ast.Compare(left=inner):
                 return self.is_command(inner)
-            case ast.BinOp(left=inner, op=ast.RShift()):
+            case ast.BinOp(left=inner, op=ast.RShift() | ast.LShift()):
                 return self.is_command(inner)
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                return self.is_command(left) or self.is_command(right)
         return False
 
     def is_redirected(self, node: ast.expr) -> bool:
-        """Return whether an expression is a command with a redirection that does not run."""
+        """Return whether an expression is a pipeline or redirected command that does not run."""
         return isinstance(node, (ast.Compare, ast.BinOp)) and self.is_command(node)
 
     def command_text(self, node: ast.expr) -> str:
@@ -49,24 +50,43 @@ class Commands:
                     sign = REDIRECTIONS.get(type(operator), ">")
                     shown = f"({shown} {sign} {self.symbols.shown(target)})"
                 return shown
-            case ast.BinOp(left=inner, op=ast.RShift(), right=target):
-                return f"({self.command_text(inner)} >> {self.symbols.shown(target)})"
+            case ast.BinOp(left=inner, op=ast.RShift() | ast.LShift() as operator, right=target):
+                sign = REDIRECTIONS[type(operator)]
+                return f"({self.command_text(inner)} {sign} {self.symbols.shown(target)})"
+            case ast.BinOp(op=ast.BitOr()):
+                return f"({' | '.join(map(self.command_text, pipeline_stages(node)))})"
         return self.symbols.shown(node)
 
     def unrun(self, node: ast.expr, left: str, how: str) -> Name:
-        """Report a redirected command that does not run, or does not run as written.
+        """Report a pipeline or redirected command that does not run, or not as written.
 
         `left` is the left side of the corrected statement, `how` its default runner.
         """
         match node:
+            case ast.BinOp(op=ast.BitOr(), left=first, right=ast.BinOp(left=last) as run) if (
+                runner(run) != ""
+            ):
+                how = runner(run)
+                left = "" if how == "FG" else left
+                piped = ast.copy_location(ast.BinOp(first, ast.BitOr(), last), node)
+                return self.reject(
+                    "D202", node, "& binds tighter than |",
+                    f"put the pipeline in parentheses: `{left}{self.command_text(piped)} & {how}`",
+                )  # fmt: skip
+            case ast.BinOp(op=ast.BitOr()):
+                return self.reject(
+                    "D203", node, "this pipeline is never run",
+                    f"run it: `{left}{self.command_text(node)} & {how}`"
+                    if left in ("", "_ = ")
+                    else f"run it where it is written, as in `{self.command_text(node)} & {how}`",
+                )  # fmt: skip
             case ast.Compare(
                 left=inner,
                 ops=operators,
-                comparators=[
-                    *firsts,
-                    ast.BinOp(left=last, op=ast.BitAnd(), right=ast.Name(id=how)),
-                ],
-            ) if how in RUNNERS:
+                comparators=[*firsts, ast.BinOp(left=last) as run],
+            ) if runner(run) != "":
+                how = runner(run)
+                left = "" if how == "FG" else left
                 whole = ast.copy_location(ast.Compare(inner, operators, [*firsts, last]), node)
                 if how == "CAPTURE":
                     left = left if "," in left or not left else f"status, {left}"
@@ -74,98 +94,102 @@ class Commands:
                 return self.reject(
                     "D202", node, f"& binds tighter than {sign}",
                     "put the redirected command in parentheses:"
-                    f" {left}{self.command_text(whole)} & {how}",
+                    f" `{left}{self.command_text(whole)} & {how}`",
                 )  # fmt: skip
             case ast.Compare(ops=operators) if any(type(o) not in REDIRECTIONS for o in operators):
                 return self.reject(
                     "D303", node, "a Command cannot be compared",
-                    f"capture its output: status, text = {self.command_text(node.left)} & CAPTURE",
+                    "capture its output with `& CAPTURE`, and compare the text",
                 )  # fmt: skip
             case ast.Compare(ops=[_, _, *_]):
                 return self.chained(node, f"{left}{self.command_text(node)} & {how}")
+        if left not in ("", "_ = ") and how == "RETCODE":
+            return self.reject(
+                "D203", node, "a redirected command cannot be assigned",
+                f"redirect it where it runs, as in `{self.command_text(node)} & RETCODE`",
+            )  # fmt: skip
         return self.reject(
             "D203", node, "a redirected command is never run",
-            f"run it: {left}{self.command_text(node)} & {how}",
+            f"run it: `{left}{self.command_text(node)} & {how}`",
         )  # fmt: skip
 
-    def chained(self, node: ast.Compare, way: str) -> Name:
+    def chained(self, node: ast.Compare, corrected: str) -> Name:
         """Report command > out >= err, which Python reads as one chained comparison."""
         signs = [REDIRECTIONS.get(type(operator), "") for operator in node.ops]
         if len({*signs}) < len(signs):
             return self.twice(node, signs[-1])
         return self.reject(
             "D202", node, "Python reads this as one chained comparison",
-            f"put each redirection in parentheses: {way}",
+            f"put each redirection in parentheses: `{corrected}`",
         )  # fmt: skip
 
     def twice(self, node: ast.expr, sign: str) -> Name:
         """Report a stream that is redirected twice."""
-        stream = {"<": "stdin", ">=": "stderr"}.get(sign, "stdout")
-        inner, target = node, node
-        while isinstance(inner, (ast.Compare, ast.BinOp)):
-            if target is node:
-                target = inner.right if isinstance(inner, ast.BinOp) else inner.comparators[-1]
-            inner = inner.left
-        way = f"({self.symbols.shown(inner)} {sign} {self.symbols.shown(target)})"
+        stream = {"<": "stdin", "<<": "stdin", ">=": "stderr"}.get(sign, "stdout")
         return self.reject(
-            "D202", node, f"{stream} is redirected twice", f"remove one of them: {way}"
+            "D202", node, f"{stream} is redirected twice", "remove one of the redirections"
         )
 
-    def called_command(self, node: ast.Call, left: str = "status, text = ") -> Name:
-        """Report command(…). `left` is the left side of the corrected statement."""
-        arguments = [self.symbols.shown(argument) for argument in node.args]
-        command = self.symbols.shown(node.func) + (f"[{', '.join(arguments)}]" if arguments else "")
+    def is_called(self, node: ast.expr) -> bool:
+        """Return whether an expression is command(…)."""
+        return isinstance(node, ast.Call) and self.is_command(node.func) and not _is_program(node)
+
+    def with_arguments(self, node: ast.Call) -> ast.expr | None:
+        """Return command[…] for command(…). Report arguments that the dialect does not support."""
+        if node.keywords:
+            self.reject(
+                "D105", node.keywords[0], "a called command takes no keywords",
+                "write arguments as texts. To test the status, run"
+                f" `{self._bracketed(node)} & CAPTURE`",
+            )  # fmt: skip
+            return None
+        if not node.args:
+            return node.func
+        if self.is_redirected(node.func):
+            self.reject(
+                "D105", node, "a redirected command takes no arguments",
+                "put them in brackets, before the redirection",
+            )  # fmt: skip
+            return None
+        given = node.args[0] if len(node.args) == 1 else ast.Tuple(node.args, ast.Load())
+        return ast.copy_location(
+            ast.Subscript(node.func, ast.copy_location(given, node), ast.Load()), node
+        )
+
+    def _bracketed(self, node: ast.Call) -> str:
+        arguments = ", ".join(self.symbols.shown(argument) for argument in node.args)
+        return self.command_text(node.func) + (f"[{arguments}]" if arguments else "")
+
+    def called_command(self, node: ast.Call, left: str = "", help: str = "") -> Name:
+        """Report command(…) inside an expression, or with several names on its left side."""
+        if left:
+            return self.reject(
+                "D303", node, "a called command returns a Str",
+                f"`{self._bracketed(node)} & CAPTURE` returns a Status and a Str",
+            )  # fmt: skip
         return self.reject(
-            "D104", node.func,
-            f"{self.symbols.shown(node.func)} is a command, which a call does not run",
-            f"write {left}{command} & CAPTURE",
+            "D204", node, "a command cannot run inside an expression",
+            help or "run it first, on a line of its own",
         )  # fmt: skip
 
     def foreign_runner(self, node: ast.expr, command: ast.expr) -> Name:
-        """Report command & FG and plumbum's other modifiers."""
+        """Report plumbum's other modifiers."""
         shown = self.command_text(command)
         what = self.symbols.shown(node)
         return self.reject(
             "D102", node, f"{what} is outside the dialect",
-            f"run it: status = {shown} & RETCODE, capture its output: status, text = {shown} &"
-            f" CAPTURE, or test it: {shown} & TF",
+            f"run it with `{shown} & RETCODE`, capture its output with `{shown} & CAPTURE`, test it"
+            f" with `{shown} & TF`, or show its output with `{shown} & FG`",
         )  # fmt: skip
 
-    def is_pipeline(self, node: ast.expr) -> bool:
-        """Return whether an expression is a pipeline of commands."""
-        match node:
-            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-                return self.is_pipeline(left) or self.is_command(left) or self.is_command(right)
-        return False
 
-    def pipeline(self, node: ast.BinOp) -> Name:
-        """Report a pipeline."""
-        parts: list[ast.expr] = []
-        whole: ast.expr = node
-        while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.BitOr):
-            parts.insert(0, whole.right)
-            whole = whole.left
-        parts.insert(0, whole)
-        words = [self._shell_words(part) for part in parts]
-        line = "…" if None in words else " | ".join(shlex.join(part or ()) for part in words)
-        return self.reject(
-            "D102", node, "there are no pipelines",
-            f'run it with a shell, sh = program("sh"): sh["-c", {_quoted(line)}], or write to a'
-            " file and read it",
-        )  # fmt: skip
-
-    def _shell_words(self, node: ast.expr) -> list[str] | None:
-        """Return the words of a command whose arguments are literals."""
-        match node:
-            case ast.Name(id=name) if name in self.symbols.commands:
-                return [self.symbols.commands[name]]
-            case ast.Subscript(value=inner, slice=given):
-                words = self._shell_words(inner)
-                items = given.elts if isinstance(given, ast.Tuple) else [given]
-                texts = [str(item.value) for item in items if isinstance(item, ast.Constant)]
-                return words + texts if words and len(texts) == len(items) else None
-        return None
+def pipeline_stages(node: ast.expr) -> list[ast.expr]:
+    """Return the commands of a pipeline, or a list of one for any other expression."""
+    match node:
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return [*pipeline_stages(left), *pipeline_stages(right)]
+    return [node]
 
 
-def _quoted(text: str) -> str:
-    return repr(text) if '"' in text or "\\" in text else f'"{text}"'
+def _is_program(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "program"

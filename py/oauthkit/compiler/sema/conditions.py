@@ -3,38 +3,59 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from dataclasses import replace
 
-from oauthkit.compiler.diagnostics import suggestions
+from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     REDIRECTIONS,
+    called,
     is_condition,
     question,
+    runner,
     with_article,
 )
+from oauthkit.compiler.diagnostics.site import VARIABLES, code
 from oauthkit.compiler.ir import (
+    COUNT,
+    INHERITED,
+    NULL,
     Affix,
     BoolOp,
+    Branch,
     Call,
     Compare,
     Condition,
     Contains,
     FileTest,
+    If,
+    IntLiteral,
     IsSet,
     IsTrue,
+    Name,
     Not,
+    Pipeline,
     Run,
+    Statement,
     Succeeds,
     Value,
 )
 from oauthkit.compiler.sema.checker import REJECTED
+from oauthkit.compiler.sema.commands import pipeline_stages
 from oauthkit.compiler.sema.expressions import Expressions
-from oauthkit.compiler.types import Type
+from oauthkit.compiler.sema.scope import merge
+from oauthkit.compiler.types import Signature, Type
+
+Redirections = dict[str, tuple[str, ast.expr]]  # by stream: the operator and the target
 
 COMPARISONS = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
-STREAMS = {">": "stdout", ">>": "stdout", ">=": "stderr", "<": "stdin"}
+STREAMS = {">": "stdout", ">>": "stdout", ">=": "stderr", "<": "stdin", "<<": "stdin"}
 FILE_TESTS = {"exists": "-e", "is_file": "-f", "is_dir": "-d", "is_symlink": "-L"}
+OWN_STREAMS = {
+    f"{place}{number}" for place in ("/dev/fd/", "/proc/self/fd/") for number in (1, 2)
+} | {"/dev/stdout", "/dev/stderr"}
 ACCESS_TESTS = {"r": "-r", "w": "-w", "x": "-x"}
 
 
@@ -48,10 +69,83 @@ class Conditions:
         self.symbols = expressions.symbols
         self.reject = expressions.reject
 
-    def run(self, node: ast.expr, capture: bool) -> Run | None:
-        """Analyze the command left of `& TF`, `& RETCODE` or `& CAPTURE`, with its redirections."""
-        redirections: dict[str, tuple[ast.expr, bool]] = {}
-        whole = node
+    def run(self, node: ast.expr, how: str) -> Run | None:
+        """Analyze the command left of & with its redirections. `how` is its `runner`."""
+        capture = how in ("CAPTURE", "()")
+        own = INHERITED if how == "FG" or how.endswith("(FG=True)") else None
+        found = self._without_redirections(node)
+        if found is None:
+            return None
+        inner, redirections = found
+        stages = pipeline_stages(inner)
+        if capture and "stdout" in redirections:
+            shown = self.symbols.shown(inner)
+            self.reject(
+                "D202", node, "stdout is redirected and captured",
+                f"write to the file with `{self.commands.command_text(node)} & RETCODE`, or capture"
+                f" the text with `{shown if len(stages) < 2 else f'({shown})'} & CAPTURE`",
+            )  # fmt: skip
+        default = Run(
+            REJECTED,
+            stdin=own,
+            stdout=None if capture else own or NULL,
+            stderr=INHERITED if how.endswith("()") else own or NULL,
+            is_exact=how == "()",
+        )
+        if len(stages) == 1:
+            return self._redirected(inner, redirections, default)
+        return self._pipeline(stages, redirections, default)
+
+    def _pipeline(self, nodes: list[ast.expr], around: Redirections, default: Run) -> Run | None:
+        """Analyze a pipeline. `around` are its redirections, which are those of a stage in bash."""
+        if around.get("stderr", ("",))[0] == ">=" and not _is_errout(around["stderr"][1]):
+            target = around["stderr"][1]
+            self.reject(
+                "D202", target, "the stderr of a pipeline is redirected to a file",
+                f"redirect that of each command, as in `{self.commands.command_text(nodes[0])} >="
+                f" {self.symbols.shown(target)}`",
+            )  # fmt: skip
+            return None
+        stages: list[Run | None] = []
+        for node in nodes:
+            found = self._without_redirections(node)
+            if found is None:
+                return None
+            inner, own = found
+            piped = {"stdin"} if node is not nodes[0] else set()
+            if node is not nodes[-1] or default.stdout is None:
+                piped.add("stdout")
+            outer = {stream: around[stream] for stream in around if stream not in piped}
+            for stream, (kind, _) in own.items():
+                if stream in piped:
+                    is_captured = stream == "stdout" and node is nodes[-1]
+                    twice = f"redirected twice, by {kind} and |"
+                    self.reject(
+                        "D202", node,
+                        f"{stream} is {'redirected and captured' if is_captured else twice}",
+                        f"remove {kind}, and write `{self.commands.command_text(inner)}`",
+                    )  # fmt: skip
+                    return None
+                if stream in outer:
+                    self.commands.twice(node, kind)
+                    return None
+            if len(inside := pipeline_stages(inner)) > 1:
+                kind, target = next(iter(own.values()))
+                self.reject(
+                    "D202", node, "a redirected pipeline is part of another one",
+                    "redirect its command instead, as in"
+                    f" `{self.commands.command_text(inside[0])} {kind}"
+                    f" {self.symbols.shown(target)}`",
+                )  # fmt: skip
+                return None
+            inherited = Run(REJECTED, INHERITED, stdout=INHERITED, stderr=INHERITED)
+            stages.append(self._redirected(inner, {**outer, **own}, inherited))
+        known = tuple(stage for stage in stages if stage is not None)
+        return replace(default, command=Pipeline(known)) if len(known) == len(stages) else None
+
+    def _without_redirections(self, node: ast.expr) -> tuple[ast.expr, Redirections] | None:
+        """Return a command without its redirections, and these by their streams."""
+        redirections: Redirections = {}
         while True:
             match node:
                 case ast.Compare(left=inner, ops=[operator], comparators=[target]):
@@ -59,29 +153,41 @@ class Conditions:
                 case ast.Compare():
                     self.commands.chained(node, self.commands.command_text(node))
                     return None
-                case ast.BinOp(left=inner, op=ast.RShift(), right=target):
-                    kind = ">>"
+                case ast.BinOp(left=inner, op=ast.RShift() | ast.LShift() as shift, right=target):
+                    kind = REDIRECTIONS[type(shift)]
                 case _:
-                    break
+                    return node, redirections
             stream = STREAMS.get(kind)
             if stream is None:
                 self.reject(
                     "D202",
                     node,
                     "this is not a redirection",
-                    "the dialect has < > >> >=, each once",
+                    "the redirections are `<`, `<<`, `>`, `>>` and `>=`",
                 )
                 return None
+            match node, target:
+                case ast.Compare(), ast.BinOp(left=file, op=ast.BitOr(), right=right):
+                    first = ast.copy_location(ast.Compare(inner, node.ops, [file]), node)
+                    self.reject(
+                        "D202", node, f"| binds tighter than {kind}",
+                        "put the redirected command in parentheses:"
+                        f" `{self.commands.command_text(first)} | {self.symbols.shown(right)}`",
+                    )  # fmt: skip
+                    return None
             if stream in redirections:
                 self.commands.twice(node, kind)
                 return None
-            redirections[stream] = (target, kind == ">>")
+            redirections[stream] = (kind, target)
             node = inner
+
+    def _redirected(self, node: ast.expr, redirections: Redirections, default: Run) -> Run | None:
+        """Analyze a command with these redirections. Other streams are those of `default`."""
         if isinstance(node, ast.Name) and self.check.is_unknown(node.id):
             self.symbols.rejected.add(node.id)
             self.reject(
                 "D301", node, f"{node.id} is not set",
-                f'bind the program at the top: {node.id} = program("{node.id}")',
+                f'bind the program at the top: `{node.id} = program("{node.id}")`',
             )  # fmt: skip
             return None
         command = self.expressions.value(node)
@@ -90,29 +196,53 @@ class Conditions:
         if command.type is not Type.COMMAND:
             self.reject(
                 "D303", node, f"{with_article(command.type)} cannot be run",
-                "write a command left of &",
+                "use a command here",
             )  # fmt: skip
             return None
-        if capture and "stdout" in redirections:
-            self.reject(
-                "D202", whole, "stdout is redirected and captured",
-                f"write to the file: status = {self.commands.command_text(whole)} & RETCODE, or"
-                f" capture the text: status, text = {self.symbols.shown(node)} & CAPTURE",
-            )  # fmt: skip
-        stdin = self._target(redirections.get("stdin"))
-        stdout = (
-            None if capture else self._target(redirections.get("stdout")) or Run(command).stdout
-        )
-        append = redirections.get("stdout", (None, False))[1]
-        stderr: Value | None = Run(command).stderr
-        if "stderr" in redirections:
-            target = redirections["stderr"][0]
-            is_stdout = isinstance(target, ast.Name) and target.id == "ERROUT"
-            stderr = None if is_stdout else self._target(redirections["stderr"])
-        return Run(command, stdin, stdout, append, stderr, tuple(redirections))
+        run = replace(default, command=command, order=tuple(redirections))
+        for stream, (kind, target) in redirections.items():
+            if stream == "stderr" and _is_errout(target):
+                run = replace(run, stderr=None)
+                continue
+            if stream != "stdin":
+                self._check_device(kind, target)
+            if self.commands.is_redirected(target):
+                self.reject(
+                    "D203", target, f"a command cannot be on the right side of {kind}",
+                    "put the redirected command in parentheses",
+                )  # fmt: skip
+                return None
+            text = self.expressions.text(target)
+            match stream:
+                case "stdin":
+                    run = replace(run, stdin=text, is_text=kind == "<<")
+                case "stdout":
+                    run = replace(run, stdout=text, append=kind == ">>")
+                case "stderr":
+                    run = replace(run, stderr=text)
+        return run
 
-    def _target(self, redirection: tuple[ast.expr, bool] | None) -> Value | None:
-        return None if redirection is None else self.expressions.text(redirection[0])
+    def called(self, node: ast.Call, is_used: bool) -> Run | None:
+        """Analyze command(…). If its output is not used, discard it."""
+        command = self.commands.with_arguments(node)
+        return None if command is None else self.run(command, "()" if is_used else "_ = ()")
+
+    def _check_device(self, kind: str, target: ast.expr) -> None:
+        """Report a redirection to the program's own stdout or stderr by the name of a device.
+
+        That opens the file behind it again, so the new output overwrites the old.
+        """
+        value = ""
+        if isinstance(target, ast.Constant):
+            value = str(target.value)
+        elif isinstance(target, ast.Name):
+            value = self.symbols.texts.get(target.id, "")
+        if value in OWN_STREAMS:
+            self.reject(
+                "D202", target,
+                f"{kind} {value} overwrites what the program has already printed into a file",
+                "run the command with `& FG`, which writes to the program's own streams",
+            )  # fmt: skip
 
     def call(self, node: ast.Call) -> Call | None:
         """Analyze a call to a function or builtin. Return None if it is rejected."""
@@ -124,20 +254,16 @@ class Conditions:
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             self.reject(
                 "D105", node, f"{signature.name} takes its arguments by position",
-                f"write {signature.name}({', '.join(n for n, _ in signature.parameters)}), with a"
-                " value for each, without names and *",
+                f"pass {_parameters(signature)}, without names and *",
             )  # fmt: skip
             return None
         if len(node.args) != len(signature.parameters):
-            wanted = (
-                ", ".join(f"{name}: {kind.value}" for name, kind in signature.parameters)
-                or "nothing"
-            )
+            count, given = len(signature.parameters), len(node.args)
             self.reject(
                 "D105",
                 node,
-                f"{signature.name} does not take these arguments",
-                f"it takes {wanted}",
+                f"{signature.name} takes {count} argument{'s' * (count != 1)}, not {given}",
+                f"pass {_parameters(signature)}",
             )
             return None
         values = []
@@ -153,23 +279,47 @@ class Conditions:
         """Analyze a condition: the operand of if, while, and, or, not."""
         match node:
             case ast.BoolOp(op=operator, values=values):
-                operands = tuple(self.condition(value) for value in values)
-                return BoolOp(operands, either=isinstance(operator, ast.Or))
+                either = isinstance(operator, ast.Or)
+                operands, learned = list[Condition](), set[str]()
+                for part in values:
+                    operands.append(self.condition(part))
+                    learned |= self.check.scope.learn(part, truth=not either)
+                if self.check.scope.known is not None:
+                    self.check.scope.known -= learned
+                return BoolOp(tuple(operands), either)
+            case ast.Name(id=name) if name == self.check.scope.arguments:
+                return Compare("!=", Name(COUNT, Type.INT), IntLiteral(0))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return Not(self.condition(operand))
-            case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="TF")):
-                run = self.run(command, capture=False)
+            case ast.BinOp(left=command) if (how := runner(node)) in ("TF", "TF(FG=True)"):
+                run = self.run(command, how)
                 return IsTrue(REJECTED) if run is None else Succeeds(run)
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
                 if self.commands.is_redirected(node):
                     return IsTrue(self.commands.unrun(node, "", "TF"))
                 return self._comparison(node, left, operator, right)
             case ast.Compare(left=left, ops=operators, comparators=rights):
-                pairs = zip([left, *rights], operators, rights, strict=False)
-                way = " and ".join(ast.unparse(ast.Compare(a, [o], [b])) for a, o, b in pairs)
                 if self.commands.is_redirected(node):
                     return IsTrue(self.commands.unrun(node, "", "TF"))
-                self.reject("D102", node, "comparisons are chained", f"compare one by one: {way}")
+                signs = [COMPARISONS.get(type(operator), "") for operator in operators]
+                pairs = [*zip([left, *rights], signs, rights, strict=False)]
+                help = replacements.compared(self.expressions.site(), node, pairs, "and")
+                self.reject(
+                    "D102", node, "chained comparisons are outside the dialect",
+                    ("" not in signs and help) or "compare one by one, joined with `and`",
+                )  # fmt: skip
+                return IsTrue(REJECTED)
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
+                ),
+                args=[ast.Constant(value=str())] as arguments,
+            ) if len(arguments) == 1:
+                shown = f'local.env.get({self.symbols.shown(arguments[0])}, "")'
+                self.reject(
+                    "D305", node, "a Str cannot be used as a condition",
+                    code("compare it", f'{shown} != ""'),
+                )  # fmt: skip
                 return IsTrue(REJECTED)
             case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
                 return self._call_condition(node, name)
@@ -181,24 +331,58 @@ class Conditions:
             case _:
                 value = self.expressions.value(node)
         if not value.type.fits(Type.BOOL):
-            shown = self.symbols.shown(node) if isinstance(node, ast.Name) else ""
+            intro = "run it" if value.type is Type.COMMAND else "compare it"
+            shown = self.symbols.shown(node)
+            if not isinstance(node, (ast.Name, ast.Constant, ast.Subscript, ast.JoinedStr)):
+                shown = f"({shown})"
             self.reject(
                 "D305", node, f"{with_article(value.type)} cannot be used as a condition",
-                f"compare or test it: {question(value.type, shown)}",
+                code(intro, question(value.type, shown)),
             )  # fmt: skip
         return IsTrue(value)
+
+    def choice(
+        self, node: ast.IfExp, analyze: Callable[[ast.expr], Statement | None]
+    ) -> Statement | None:
+        """Analyze a statement with `first if test else second` as an if with two branches."""
+        scope = self.check.scope
+        condition = self.condition(node.test)
+        before = None if scope.known is None else set(scope.known)
+        branches: list[Branch] = []
+        ends: list[set[str] | None] = []
+        for chosen, truth in ((node.body, True), (node.orelse, False)):
+            scope.known = None if before is None else set(before)
+            scope.learn(node.test, truth=truth)
+            statement = analyze(chosen)
+            if statement is None:
+                return None
+            ends.append(scope.known)
+            if not truth and isinstance(statement, If):
+                branches += statement.branches
+            else:
+                branches.append(Branch(condition if truth else None, [statement]))
+        scope.known = merge(*ends)
+        return If(branches)
 
     def _call_condition(self, node: ast.Call, name: str) -> Condition:
         call = self.call(node)
         if call is None:
             return IsTrue(REJECTED)
         if call.function.results != (Type.BOOL,):
-            self.reject(
-                "D305", node, f"{name} does not return a Bool",
-                f"compare it: {self.symbols.shown(node)} == 0"
-                if call.function.results == (Type.STATUS,)
-                else f"assign it first, and test it: result = {self.symbols.shown(node)}",
-            )  # fmt: skip
+            results = call.function.results
+            shown = self.symbols.shown(node)
+            help = "assign its results first, and test them"
+            if results == (Type.STATUS,):
+                help = code("compare it", f"{shown} != 0")
+            elif len(results) == 1:
+                name = self.expressions.site().fresh(VARIABLES[results[0]])
+                lines = self.expressions.site().assigned(
+                    node, results[0], lambda name: [f"{name} = {shown}"], name=name
+                )
+                if lines:
+                    lines[-1] = lines[-1].replace(name, question(results[0], name), 1)
+                help = code("assign its result first", lines, help)
+            self.reject("D305", node, f"{called(call.function)}, not a Bool", help)
         return Succeeds(call)
 
     def _comparison(
@@ -206,9 +390,12 @@ class Conditions:
     ) -> Condition:
         if isinstance(operator, (ast.In, ast.NotIn)):
             is_in = isinstance(operator, ast.In)
-            suggestion = suggestions.of_membership(left, right, is_in)
+            if isinstance(right, ast.Tuple) and right.elts:
+                return self._among(node, left, right.elts, is_in)
+            site = self.expressions.site()
+            suggestion = suggestions.of_membership(node, left, right, is_in, site)
             if suggestion is not None:
-                self.reject("D102", right, suggestion.message, suggestion.help)
+                self.reject("D102", node, suggestion.message, suggestion.help)
                 return IsTrue(REJECTED)
             inside = self._membership(left, right)
             return Not(inside) if isinstance(operator, ast.NotIn) else inside
@@ -216,55 +403,83 @@ class Conditions:
         is_none = isinstance(right, ast.Constant) and right.value is None
         if sign is None or is_none:
             is_not = isinstance(operator, (ast.IsNot, ast.NotEq))
-            suggestion = suggestions.of_identity(left, right, is_not)
+            suggestion = suggestions.of_identity(node, left, right, is_not, self.expressions.site())
             self.reject("D102", node, suggestion.message, suggestion.help)
             return IsTrue(REJECTED)
-        match left:
-            case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
-                return self._status_comparison(left, sign, right)
+        if sign in ("==", "!=") and isinstance(right, ast.Constant) and right.value == 0:
+            match left:
+                case ast.Call(func=ast.Name(id=name)) if self._returns_status(name):
+                    return self._status_comparison(left, sign)
+                case ast.BinOp(left=command) if (how := runner(left)).startswith("RETCODE"):
+                    run = self.run(command, how)
+                    if run is None:
+                        return IsTrue(REJECTED)
+                    return Succeeds(run) if sign == "==" else Not(Succeeds(run))
         for side, other in ((left, right), (right, left)):
-            is_truth = isinstance(side, ast.Constant) and isinstance(side.value, bool)
-            if is_truth or is_condition(side):
-                shown = self.symbols.shown(other if is_truth else side)
-                self.reject(
-                    "D305",
-                    node,
-                    "a Bool cannot be compared",
-                    f"test it directly: {shown}, or not {shown}",
-                )
+            is_truth = _is_truth(side)
+            if is_truth or (is_condition(side) and not _is_truth(other)):
+                help = "test it directly, or with `not`"
+                is_bool = self.check.type_of(other) is Type.BOOL
+                if is_truth and is_bool and sign in ("==", "!="):
+                    wanted = (side.value is True) is (sign == "==")  # type: ignore[attr-defined]
+                    shown = self.symbols.shown(other)
+                    help = code("test it directly", shown if wanted else f"not {shown}")
+                self.reject("D305", node, "a Bool cannot be compared", help)
                 return IsTrue(REJECTED)
-        first, second = self.expressions.value(left), self.expressions.value(right)
+        return self._compare(
+            node, sign, left, self.expressions.value(left), right, self.expressions.value(right)
+        )
+
+    def _among(
+        self, node: ast.expr, left: ast.expr, items: list[ast.expr], is_in: bool
+    ) -> Condition:
+        """Analyze `left in (item, …)`: a comparison with each item."""
+        first, sign = self.expressions.value(left), "==" if is_in else "!="
+        pairs = [
+            self._compare(node, sign, left, first, item, self.expressions.value(item))
+            for item in items
+        ]
+        return pairs[0] if len(pairs) == 1 else BoolOp(tuple(pairs), either=is_in)
+
+    def _compare(
+        self,
+        node: ast.expr,
+        sign: str,
+        left: ast.expr,
+        first: Value,
+        right: ast.expr,
+        second: Value,
+    ) -> Condition:
+        """Compare two values."""
         if first.type.is_text and second.type.is_text:
             if sign not in ("==", "!=") and Type.ERROR not in (first.type, second.type):
                 self.reject(
                     "D303",
                     node,
                     f"{sign} on text depends on the locale in bash",
-                    "compare text with == and !=",
+                    "compare text with `==` and `!=`",
                 )
         elif Type.COMMAND in (first.type, second.type):
             self.reject(
                 "D303", node, "a Command cannot be compared",
-                "capture its output: status, text = command & CAPTURE",
+                "capture its output with `& CAPTURE`, and compare the text",
             )  # fmt: skip
         elif Type.BOOL in (first.type, second.type):
-            self.reject("D305", node, "a Bool cannot be compared", "write `flag` or `not flag`")
+            self.reject(
+                "D305", node, "a Bool cannot be compared", "test it directly, or with `not`"
+            )
         else:
             _ = self.check.need(left, first, Type.INT) and self.check.need(right, second, Type.INT)
         return Compare(sign, first, second)
 
-    def _status_comparison(self, left: ast.Call, sign: str, right: ast.expr) -> Condition:
+    def _returns_status(self, name: str) -> bool:
+        function = self.symbols.function(name)
+        return function is not None and function.results == (Type.STATUS,)
+
+    def _status_comparison(self, left: ast.Call, sign: str) -> Condition:
         call = self.call(left)
         if call is None:
             return IsTrue(REJECTED)
-        is_zero = isinstance(right, ast.Constant) and right.value == 0
-        if call.function.results != (Type.STATUS,) or not is_zero or sign not in ("==", "!="):
-            is_status = call.function.results == (Type.STATUS,)
-            self.reject(
-                "D204", left, f"{call.function.name} cannot be called inside an expression",
-                f"assign its result first: {'status' if is_status else 'result'} ="
-                f" {self.symbols.shown(left)}{'; or compare it with == 0 or != 0' * is_status}",
-            )  # fmt: skip
         return Succeeds(call) if sign == "==" else Not(Succeeds(call))
 
     def _membership(self, left: ast.expr, right: ast.expr) -> Condition:
@@ -276,8 +491,8 @@ class Conditions:
                 self.reject(
                     "D105",
                     left,
-                    "the name of a variable must be a literal",
-                    'write "NAME" in local.env',
+                    "the name of an environment variable must be a literal",
+                    'write it here, as in `"HOME" in local.env`',
                 )
                 return IsTrue(REJECTED)
         text = self.expressions.text(right)
@@ -286,7 +501,7 @@ class Conditions:
                 "D303",
                 right,
                 "`in` with a Path searches for a file in plumbum",
-                'use an f-string: f"{path}"',
+                "to search its text, assign it with an f-string first",
             )
         return Contains(self.expressions.text(left), text)
 
@@ -305,3 +520,18 @@ class Conditions:
         path = self.expressions.value(owner)
         self.check.need(owner, path, Type.PATH)
         return FileTest(flag, path)
+
+
+def _is_errout(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "ERROUT"
+
+
+def _parameters(signature: Signature) -> str:
+    """Return the parameters of a function in words."""
+    words = [f"{name} ({with_article(kind)})" for name, kind in signature.parameters]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words) or "nothing"
+
+
+def _is_truth(node: ast.expr) -> bool:
+    """Return whether an expression is True or False."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, bool)

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 
-from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.describe import describe, is_condition, question, with_article
+from oauthkit.compiler.diagnostics import replacements, suggestions
+from oauthkit.compiler.diagnostics.describe import (
+    describe,
+    is_condition,
+    is_stdin_read,
+    question,
+    runner,
+    with_article,
+)
+from oauthkit.compiler.diagnostics.site import (
+    VARIABLES,
+    code,
+    depends_on_calls,
+    is_always_evaluated,
+    is_pure,
+)
 from oauthkit.compiler.dialect import PLAIN_DEFAULT
 from oauthkit.compiler.ir import (
+    COUNT,
     Arithmetic,
     BoolLiteral,
+    Call,
     CommandLine,
     Dirname,
     Environment,
@@ -26,10 +43,16 @@ from oauthkit.compiler.ir import (
 )
 from oauthkit.compiler.sema.checker import REJECTED, Checker
 from oauthkit.compiler.sema.commands import FOREIGN_RUNNERS, RUNNERS, Commands
-from oauthkit.compiler.types import Type
+from oauthkit.compiler.shell.names import DIVIDE, PAD_NUMBER, PAD_TEXT
+from oauthkit.compiler.types import Signature, Type
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 LARGEST = 2**63 - 1
+# The formats that are the same in Python and in the script.
+_NUMBER_FORMAT = re.compile(r"(?:[<>]?[1-9][0-9]?|0[1-9][0-9]?)d?")
+_TEXT_FORMAT = re.compile(r"[<>]?[1-9][0-9]?")
+# The types of results that can be part of an expression.
+_FIRST = (Type.STR, Type.PATH, Type.INT, Type.STATUS)
 
 
 class Expressions:
@@ -41,6 +64,9 @@ class Expressions:
         self.symbols = check.symbols
         self.scope = check.scope
         self.reject = check.reject
+        self.site = check.site
+        check.type_of = self._type_of
+        check.result_of = self._result_of
 
     # --- Values ----------------------------------------------------------------------------------
 
@@ -49,13 +75,13 @@ class Expressions:
         value = self.whole_value(node)
         if isinstance(value, Environment) and not _has_plain_default(value):
             return self.reject(
-                "D105", node, "a default with these characters cannot be part of an expression",
-                f"assign it first: text = {ast.unparse(node)}",
+                "D105", node, "a default with special characters cannot be part of an expression",
+                self.first(node, Type.STR),
             )  # fmt: skip
         if isinstance(value, Dirname):
             return self.reject(
                 "D105", node, ".dirname cannot be part of an expression",
-                f"assign it first: directory = {ast.unparse(node)}",
+                self.first(node, Type.PATH, "directory"),
             )  # fmt: skip
         return value
 
@@ -69,8 +95,8 @@ class Expressions:
                     self.reject(
                         "D404",
                         node,
-                        "a number has more than 63 bits",
-                        "use a smaller number: integers have 64 bits in bash",
+                        "the number is too large",
+                        "use a smaller number. Integers have 64 bits in bash",
                     )
                 return IntLiteral(number)
             case ast.Constant(value=str() as text):
@@ -81,27 +107,28 @@ class Expressions:
                 return self._join(node, parts)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self._path_join(node, left, right)
-            case ast.BinOp(op=ast.BitOr(), left=left, right=right) if (
-                self.commands.is_command(left)
-                or self.commands.is_command(right)
-                or self.commands.is_pipeline(left)
-            ):
-                return self.commands.pipeline(node)
+            case ast.BinOp(left=command) if runner(node) == "FG":
+                shown = self.commands.command_text(command)
+                return self.reject(
+                    "D204", node, "a command cannot run inside an expression",
+                    f"test it with `& TF(FG=True)`, or run `{shown} & FG` on a line of its own",
+                )  # fmt: skip
+            case ast.BinOp() if (how := runner(node)) in ("RETCODE", "RETCODE(FG=True)", "CAPTURE"):
+                if how != "CAPTURE" and self.runs_first(node):
+                    return self.check.assign_first(node, "status")
+                help = "capture its output first, on a line of its own"
+                if how != "CAPTURE":
+                    help = self.first(node, Type.STATUS, intro="run it first")
+                return self.reject("D204", node, "a command cannot run inside an expression", help)
             case ast.BinOp(
                 left=command,
                 op=ast.BitAnd(),
-                right=ast.Name(id=how) | ast.Call(func=ast.Name(id=how)) as runner,
-            ) if how in FOREIGN_RUNNERS or (how in RUNNERS and isinstance(runner, ast.Call)):
+                right=ast.Name(id=how) | ast.Call(func=ast.Name(id=how)) as right,
+            ) if how in FOREIGN_RUNNERS or (how in RUNNERS and runner(node) == ""):
                 if not self.commands.is_command(command) and self.value(command).type is Type.ERROR:
                     return REJECTED
-                return self.commands.foreign_runner(runner, command)
-            case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id=("RETCODE" | "CAPTURE") as how)):
-                names = "status" if how == "RETCODE" else "status, text"
-                return self.reject(
-                    "D204", node, "a command cannot run inside an expression",
-                    f"run it first: {names} = {self.symbols.shown(node)}",
-                )  # fmt: skip
-            case ast.Compare() | ast.BinOp(op=ast.RShift()) if self.commands.is_redirected(node):
+                return self.commands.foreign_runner(right, command)
+            case ast.Compare() | ast.BinOp() if self.commands.is_redirected(node):
                 return self.commands.unrun(node, "", "TF")
             case ast.BoolOp(op=ast.Or(), values=[first, second]) if not (
                 is_condition(node) and (is_condition(first) or is_condition(second))
@@ -110,8 +137,7 @@ class Expressions:
             case _ if is_condition(node):
                 return self.reject(
                     "D102", node, "a condition cannot be part of an expression",
-                    f"assign it first: flag = {ast.unparse(node)}, or for a text, set one in"
-                    " an if",
+                    self.first(node, Type.BOOL),
                 )  # fmt: skip
             case ast.BinOp():
                 return self._arithmetic(node)
@@ -120,14 +146,18 @@ class Expressions:
                     self.reject(
                         "D404",
                         node,
-                        "a number has more than 63 bits",
-                        "use a larger number: integers have 64 bits in bash",
+                        "the number is too small",
+                        "use a larger number. Integers have 64 bits in bash",
                     )
                 return IntLiteral(-number)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.value(operand)
                 self.check.need(operand, inner, Type.INT)
                 return Negative(inner)
+            case ast.Subscript(
+                value=ast.Name(id=name), slice=ast.Constant(value=int() as index)
+            ) if name == self.scope.arguments:
+                return self._argument_of_main(node, name, index)
             case ast.Subscript():
                 return self._command_line(node)
             case ast.Attribute(value=owner, attr="dirname"):
@@ -138,14 +168,14 @@ class Expressions:
             self.scope.assume_bound(node.target.id)
         if isinstance(node, ast.Attribute) and self.check.root_is_rejected(node):
             return REJECTED
+        if isinstance(node, ast.IfExp) and self.runs_first(node):
+            return self.check.assign_first(node, "choice")
         if self.check.arguments_in(node) is not None:
             return self.value(self.check.arguments_in(node) or node)
         asked = ""
         if isinstance(node, ast.IfExp):
-            asked = self.symbols.shown(node.test)
-            if isinstance(node.test, ast.Name):
-                asked = question(self.scope.type_of(node.test.id) or Type.ERROR, asked)
-        suggestion = suggestions.of_expression(node, asked)
+            asked = self._asked(node.test)
+        suggestion = suggestions.of_expression(node, self.site(), asked)
         return self.reject("D102", node, suggestion.message, suggestion.help)
 
     def text(self, node: ast.expr) -> Value:
@@ -153,10 +183,39 @@ class Expressions:
         value = self.value(node)
         return value if self.check.need(node, value, Type.STR) else REJECTED
 
+    def counted(self, node: ast.expr) -> Value:
+        """Analyze the argument of len."""
+        value = self.value(node)
+        if value.type.is_text or value.type is Type.ERROR:
+            return value
+        return self.reject(
+            "D303", node, f"len counts the characters of a Str, not of {with_article(value.type)}",
+            "pass a text",
+        )  # fmt: skip
+
+    def counts_arguments(self, node: ast.Call) -> bool:
+        """Return whether an expression is len(arguments)."""
+        match node:
+            case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)], keywords=[]):
+                return name == self.scope.arguments
+        return False
+
+    def _argument_of_main(self, node: ast.expr, name: str, index: int) -> Value:
+        """Analyze arguments[index], which must exist on every path."""
+        if not self.scope.is_set(f"{name}[{index}]"):
+            return self.reject(
+                "D301", node, f"{name}[{index}] does not exist on every path to this line",
+                f"test the number of arguments first, as in `if len({name}) > {index}:`",
+            )  # fmt: skip
+        return Name(str(index + 1), Type.STR)
+
     def _text(self, node: ast.expr, text: str) -> StrLiteral:
         if "\0" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
             self.reject(
-                "D404", node, "a string has a NUL or a surrogate", "remove it: bash cannot store it"
+                "D404",
+                node,
+                "the text contains a NUL byte or a surrogate",
+                "remove it. bash cannot store it",
             )
         return StrLiteral(text)
 
@@ -175,8 +234,8 @@ class Expressions:
             return Name(name, kind)
         if name == self.scope.arguments:
             return self.reject(
-                "D102", node, f"{name} can only be iterated over",
-                f"write for argument in {name}: and use each argument there",
+                "D102", node, f"{name} cannot be used as a value",
+                f"iterate over it, `for argument in {name}:`, or use one argument, `{name}[0]`",
             )  # fmt: skip
         if name in self.symbols.rejected:
             return REJECTED
@@ -186,11 +245,9 @@ class Expressions:
             self.symbols.used.add(name)
             return Name(name, self.symbols.constants[name])
         if self.symbols.function(name) is not None or name in self.symbols.imports:
-            return self.reject(
-                "D102", node, f"{name} is not a value", "call it, or assign its result to a name"
-            )
+            return self.reject("D102", node, f"{name} is not a value", "call it")
         self.scope.assume_bound(name)
-        return self.reject("D301", node, f"{name} is not set", "assign it before it is used")
+        return self.reject("D301", node, f"{name} is not set", "assign it a value first")
 
     def _join(self, node: ast.expr, parts: list[ast.expr]) -> Value:
         joined: list[Value] = []
@@ -200,34 +257,74 @@ class Expressions:
                 joined.append(self._text(node, str(part.value)))
                 continue
             assert isinstance(part, ast.FormattedValue)
-            if part.conversion != -1 or part.format_spec is not None:
+            spec = ""
+            if part.conversion != -1:
                 self.reject(
-                    "D102", part.value, "an f-string cannot have formats", "use the plain {value}"
-                )
-            is_bool = is_condition(part.value) and not self.commands.is_redirected(part.value)
-            value = BoolLiteral(True) if is_bool else self.value(part.value)
+                    "D102", part.value, "conversions in f-strings are outside the dialect",
+                    "write the value without `!`",
+                )  # fmt: skip
+            elif part.format_spec is not None:
+                spec = ast.unparse(part.format_spec)[2:-1]
+            if self.commands.is_redirected(part.value):
+                self.reject(
+                    "D203", part.value, "a command cannot run inside an f-string",
+                    "run it first, on a line of its own",
+                )  # fmt: skip
+                continue
+            value = BoolLiteral(True) if is_condition(part.value) else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.reject(
                     "D303", part.value,
-                    f"{with_article(value.type)} is written differently in bash",
+                    f"{with_article(value.type)} cannot be part of an f-string",
                     "choose the text with if and else",
                 )  # fmt: skip
-            joined.append(value)
+            joined.append(self._padded(part.value, value, spec) if spec else value)
         return Join(tuple(joined)) if len(self.symbols.diagnostics) == before else REJECTED
+
+    def _padded(self, node: ast.expr, value: Value, spec: str) -> Value:
+        """Analyze {value:spec} in an f-string."""
+        form = {Type.INT: _NUMBER_FORMAT, Type.STR: _TEXT_FORMAT}.get(value.type)
+        if value.type is Type.ERROR:
+            return REJECTED
+        if form is None or not form.fullmatch(spec):
+            return self.reject(
+                "D102", node,
+                f"the format {spec} for {with_article(value.type)} is outside the dialect",
+                "use a format such as `{number:5}` or `{number:02d}` for an Int, or `{text:<20}` or"
+                " `{text:>20}` for a Str",
+            )  # fmt: skip
+        if not self.runs_first(node):
+            return self.reject(
+                "D204", node, "a value with a format cannot be part of this expression",
+                "assign the f-string first, on a line of its own",
+            )  # fmt: skip
+        function, given = PAD_NUMBER, spec.replace("<", "-").lstrip(">").rstrip("d")
+        arguments = [value, StrLiteral(given)]
+        if value.type is Type.STR:
+            function, side = PAD_TEXT, spec[0] if spec[0] in "<>" else "<"
+            arguments = [value, StrLiteral(spec.lstrip("<>")), StrLiteral(side)]
+        self.symbols.builtins_used.add(function)
+        signature = Signature(function, (), (Type.STR,))
+        return self.check.put_first(Call(signature, tuple(arguments)), "padded")
 
     def _arithmetic(self, node: ast.BinOp) -> Value:
         operator = OPERATORS.get(type(node.op))
         if operator is None:
             return self.reject(
                 "D102", node, f"the operator {describe(node.op)} is outside the dialect",
-                "the dialect has + - * // %",
+                "the dialect has `+`, `-`, `*`, `//` and `%`",
             )  # fmt: skip
-        suggestion = suggestions.of_literal(node)
+        suggestion = suggestions.of_literal(node, self.site())
         if suggestion is not None:
             return self.reject("D102", node, suggestion.message, suggestion.help)
         left, right = self.value(node.left), self.value(node.right)
         if Type.ERROR in (left.type, right.type):
             return REJECTED
+        if operator == "//" and left.type is Type.PATH:
+            return self.reject(
+                "D102", node, "the files that match a pattern can only be iterated over",
+                f"write a loop, as in `for path in sorted({self.symbols.shown(node)}):`",
+            )  # fmt: skip
         if operator == "+" and left.type.is_text:
             fits = self.check.need(node.right, right, Type.STR)
             return Join((left, right)) if fits else REJECTED
@@ -238,27 +335,36 @@ class Expressions:
             return REJECTED
         if operator not in ("//", "%"):
             return Arithmetic(operator, left, right)
-        if not (isinstance(right, IntLiteral) and right.value > 0):
-            self.reject(
-                "D105", node.right, f"right of {operator} only a positive literal is allowed",
-                "use a number such as 2: bash rounds towards zero, Python rounds down",
+        if isinstance(right, IntLiteral) and right.value > 0:
+            if not isinstance(left, (Name, IntLiteral)):
+                if self.runs_first(node.left):
+                    return Arithmetic(operator, self.check.put_first(left, "number"), right)
+                self.reject(
+                    "D105", node.left, f"the left operand of {operator} must be a variable",
+                    self.first(node.left, Type.INT),
+                )  # fmt: skip
+            return Arithmetic(operator, left, right)
+        if right == IntLiteral(0):
+            return self.reject("D105", node.right, "division by zero", "use a number other than 0")
+        if not self.runs_first(node):
+            return self.reject(
+                "D204", node, f"{operator} by a variable cannot be part of this expression",
+                self.first(node, Type.INT),
             )  # fmt: skip
-        elif not isinstance(left, (Name, IntLiteral)):
-            shown = self.symbols.shown(node.left)
-            self.reject(
-                "D105", node.left, f"left of {operator} a variable is needed",
-                f"assign it first: number = {shown}, then number {operator} {right.value}",
-            )  # fmt: skip
-        return Arithmetic(operator, left, right)
+        self.symbols.builtins_used.add(DIVIDE)
+        signature = Signature(DIVIDE, (), (Type.INT,))
+        return self.check.put_first(
+            Call(signature, (left, StrLiteral(operator), right)), "quotient"
+        )
 
     def _path_join(self, node: ast.BinOp, left: ast.expr, right: ast.expr) -> Value:
         path = self.value(left)
         if path.type.is_number and path.type is not Type.ERROR:
             self.value(right)
-            shown = f"{self.symbols.shown(left)} // {self.symbols.shown(right)}"
             return self.reject(
-                "D102", node, "there are no floating-point numbers", f"divide integers: {shown}"
-            )
+                "D102", node, "there are no floating-point numbers",
+                "`//` divides integers, and rounds down",
+            )  # fmt: skip
         self.check.need(left, path, Type.PATH)
         match right:
             case ast.Call(func=ast.Name(id="str"), args=[number], keywords=[]) if (
@@ -270,17 +376,22 @@ class Expressions:
             return REJECTED
         text = self.known_text(name)
         if text is None or any(part in ("", ".", "..") for part in text.split("/")):
+            call = suggestions.absolute(left, right)
             return self.reject(
                 "D105", right,
-                "after / only literals, constants and numbers are allowed, without ., .. or empty"
-                " parts", f"make a Path of the whole text: {suggestions.absolute(left, right)}",
+                "the right side of / must consist of literals, constants and numbers, without .,"
+                " .. and empty parts",
+                replacements.called(
+                    self.site(), node, call, Type.PATH, "make a Path of the whole text"
+                ) or "make a Path of the whole text with absolute",
             )  # fmt: skip
         if isinstance(path, (StrLiteral, Join)) and path.type is Type.PATH:
             slash = () if path == StrLiteral("/", Type.PATH) else (StrLiteral("/"),)
             return Join((path, *slash, name), Type.PATH)
         if not isinstance(path, Name):
-            return self.reject("D105", left, "before / a variable or LocalPath(…) is needed",
-                f"assign it first: directory = {self.symbols.shown(left)}",
+            return self.reject(
+                "D105", left, "the left side of / must be a variable or LocalPath(…)",
+                self.first(left, Type.PATH, "directory"),
             )  # fmt: skip
         return PathJoin(path, name)
 
@@ -294,8 +405,8 @@ class Expressions:
                     return replace(self._text(literal, text), type=Type.PATH)
         return self.reject(
             "D105", node.func,
-            "LocalPath takes one literal absolute path, without ., .. or empty parts",
-            suggestions.of_call(node).help,
+            "LocalPath takes one literal absolute path, without ., .. and empty parts",
+            suggestions.of_call(node, self.site()).help,
         )  # fmt: skip
 
     def known_text(self, value: Value) -> str | None:
@@ -315,8 +426,8 @@ class Expressions:
         self.check.need(owner, path, Type.PATH)
         if not isinstance(path, Name):
             return self.reject(
-                "D105", owner, ".dirname needs a variable before it",
-                f"assign it first: path = {self.symbols.shown(owner)}",
+                "D105", owner, ".dirname needs a variable on its left",
+                self.first(owner, Type.PATH),
             )  # fmt: skip
         return Dirname(path)
 
@@ -334,8 +445,7 @@ class Expressions:
                 return Environment(name, self.text(second), or_empty=True)
         return self.reject(
             "D102", node, "`or` between values is outside the dialect",
-            'only local.env.get("NAME") or default is allowed: otherwise use if and else, or for'
-            f" a Bool assign it first: flag = {ast.unparse(node)}",
+            "use if and else",
         )  # fmt: skip
 
     def call_value(self, node: ast.Call) -> Value:
@@ -345,16 +455,32 @@ class Expressions:
                 value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
             ):
                 if len(node.args) != 2 or not isinstance(node.args[0], ast.Constant):
-                    is_literal = bool(node.args) and isinstance(node.args[0], ast.Constant)
-                    shown = self.symbols.shown(node.args[0]) if is_literal else '"NAME"'
                     return self.reject(
                         "D105", node, "local.env.get needs a literal name and a default",
-                        f'write local.env.get({shown}, "")',
+                        replacements.of_get(self.site(), node) or 'the default can be ""',
                     )  # fmt: skip
                 name = str(node.args[0].value)
                 if not self.symbols.check_environment(node.args[0], name):
                     return REJECTED
                 return Environment(name, self.text(node.args[1]), or_empty=False)
+            case ast.Name(id="len") if self.counts_arguments(node):
+                return Name(COUNT, Type.INT)
+            case ast.Name(id="len") if len(node.args) == 1 and not node.keywords:
+                if self.runs_first(node):
+                    return self.check.assign_first(node, "length")
+                if self.counted(node.args[0]).type is Type.ERROR:
+                    return REJECTED
+                return self.reject(
+                    "D204", node, "len cannot be called inside an expression",
+                    self.first(node, Type.INT, "length", "assign its result first"),
+                )  # fmt: skip
+            case _ if is_stdin_read(node):
+                if self.runs_first(node):
+                    return self.check.assign_first(node, "text")
+                return self.reject(
+                    "D204", node, "sys.stdin.read cannot be called inside an expression",
+                    self.first(node, Type.STR, intro="assign its result first"),
+                )  # fmt: skip
             case ast.Name(id="LocalPath"):
                 return self._literal_path(node)
             case ast.Name(id="program"):
@@ -363,42 +489,130 @@ class Expressions:
                 value=owner, attr=("removeprefix" | "removesuffix" | "replace") as method
             ):
                 return self._text_method(node, owner, method)
+            case ast.Attribute(attr="strip" | "lstrip" | "rstrip") if self.stripped(node):
+                if self.runs_first(node):
+                    return self.check.assign_first(node, "text")
+                return self.reject(
+                    "D204", node, f"{node.func.attr} cannot be called here",
+                    self.first(node, Type.STR, intro="assign its result first"),
+                )  # fmt: skip
             case ast.Name(id=name) if self.symbols.function(name) is not None:
+                kind = self._result_of(node)
+                if kind in _FIRST and self.runs_first(node):
+                    return self.check.assign_first(node, VARIABLES[kind])
                 return self.reject(
                     "D204", node, f"{name} cannot be called inside an expression",
-                    f"assign its result first: result = {self.symbols.shown(node)}",
+                    self.first_result(node),
                 )  # fmt: skip
             case ast.Attribute(value=ast.Call(func=command) as called) if self.commands.is_command(
                 command
-            ):
+            ) and not self.runs_first(called):
                 return self.commands.called_command(called)
-            case ast.Name() | ast.Subscript() if self.commands.is_command(node.func):
-                return self.commands.called_command(node)
+            case _ if self.commands.is_called(node) and self.runs_first(node):
+                return self.check.assign_first(node, "text")
+            case _ if self.commands.is_called(node):
+                help = self.first(node, Type.STR, intro="run it first")
+                return self.commands.called_command(node, help=help)
             case ast.Name() | ast.Attribute() if self.check.root_is_rejected(node.func):
                 for argument in node.args:
                     if not isinstance(argument, ast.Starred):
                         self.value(argument)
                 return REJECTED
-            case ast.BinOp(op=ast.BitOr()) as piped if self.commands.is_pipeline(piped):
-                return self.commands.pipeline(piped)
             case ast.Subscript() if self.value(node.func).type is Type.ERROR:
                 return REJECTED
         if self.check.arguments_in(node) is not None:
             return self.value(self.check.arguments_in(node) or node)
-        suggestion = suggestions.of_call(node)
+        suggestion = suggestions.of_call(node, self.site())
         return self.reject("D104", node.func, suggestion.message, suggestion.help)
+
+    # --- Calls inside expressions ----------------------------------------------------------------
+
+    def runs_first(self, node: ast.expr) -> bool:
+        """Return whether a call in the statement can run before the rest of it.
+
+        It must run whenever the statement does. What is evaluated before the call must not depend
+        on it: other calls run before, too, and a function cannot change the variables of another.
+        """
+        statement = self.scope.statement
+        if statement is None or isinstance(statement, ast.While):
+            return False
+        if is_pure(node, self.scope.arguments):
+            return True
+        return (
+            not self.site().is_elif()
+            and is_always_evaluated(statement, node)
+            and not depends_on_calls(statement, node)
+        )
+
+    def stripped(self, node: ast.Call) -> bool:
+        """Return whether a call is text.strip() and the like, with known ASCII characters."""
+        if node.keywords or len(node.args) > 1:
+            return False
+        match node.args:
+            case [ast.Constant(value=str() as text)]:
+                return text != "" and text.isascii() and "\0" not in text
+            case [ast.Name(id=name)]:
+                text = self.symbols.texts.get(name, "")
+                return text != "" and text.isascii()
+        return not node.args
+
+    # --- Suggestions -----------------------------------------------------------------------------
+
+    def first(
+        self, node: ast.expr, kind: Type, name: str = "", intro: str = "assign it first"
+    ) -> str:
+        """Suggest to assign a part of an expression to a variable first."""
+        shown = self.symbols.shown(node)
+        lines = self.site().assigned(node, kind, lambda name: [f"{name} = {shown}"], name=name)
+        return code(intro, lines, f"{intro}, on a line of its own")
+
+    def first_result(self, node: ast.Call) -> str:
+        """Suggest to assign the result of a function first."""
+        kind = self._result_of(node)
+        if kind is Type.ERROR:
+            return "assign its results first, on a line of its own"
+        return self.first(node, kind, intro="assign its result first")
+
+    def _type_of(self, node: ast.expr) -> Type:
+        """Return the type of an expression without reporting its errors: ERROR if it has any."""
+        if is_condition(node):
+            return Type.BOOL
+        before = len(self.symbols.diagnostics)
+        statement, self.scope.statement = self.scope.statement, None  # no call is moved
+        kind = self.value(node).type
+        self.scope.statement = statement
+        found = len(self.symbols.diagnostics) > before
+        del self.symbols.diagnostics[before:]
+        return Type.ERROR if found else kind
+
+    def _result_of(self, node: ast.expr) -> Type:
+        """Return the type of an expression or of a function's only result."""
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
+                function = self.symbols.function(name)
+                results = () if function is None else function.results
+                return results[0] if len(results) == 1 else Type.ERROR
+        return self._type_of(node)
+
+    def _asked(self, test: ast.expr) -> str:
+        """Return the condition of the dialect for `test`, or "" if there is none."""
+        if isinstance(test, ast.Name):
+            kind = self.scope.type_of(test.id) or self.symbols.constants.get(test.id, Type.ERROR)
+            return "" if kind is Type.COMMAND else question(kind, test.id)
+        return self.symbols.shown(test) if is_condition(test) else ""
 
     def _text_method(self, node: ast.Call, owner: ast.expr, method: str) -> Value:
         text = self.text(owner)
         arguments = [self.text(argument) for argument in node.args]
         if not isinstance(text, Name):
             return self.reject(
-                "D105", owner, f".{method} needs a variable before it",
-                f"assign it first: text = {self.symbols.shown(owner)}",
+                "D105", owner, f".{method} needs a variable on its left",
+                self.first(owner, Type.STR),
             )  # fmt: skip
         if len(arguments) != (2 if method == "replace" else 1) or node.keywords:
+            count = "two texts" if method == "replace" else "one text"
             return self.reject(
-                "D105", node, f"{method} does not take these arguments", f"see str.{method}"
+                "D105", node, f"{method} does not take these arguments", f"it takes {count}"
             )
         if method == "replace":
             if isinstance(arguments[0], StrLiteral) and not arguments[0].value:
@@ -406,7 +620,7 @@ class Expressions:
                     "D105",
                     node,
                     "replace cannot search for an empty text",
-                    "pass the text to be replaced",
+                    "pass the text to replace",
                 )
             return Replace(text, arguments[0], arguments[1])
         return RemoveAffix(text, arguments[0], at_end=method == "removesuffix")
@@ -419,22 +633,23 @@ class Expressions:
     def _program_found(self, node: ast.Call) -> Value:
         """Analyze program(path), a command that is only known at run time."""
         if len(node.args) != 1 or node.keywords:
-            return self.reject("D105", node, "program takes one Path", "write program(path)")
+            return self.reject(
+                "D105", node, "program takes one argument", "pass a Path, as in `program(path)`"
+            )
         path = self.value(node.args[0])
         if path.type is Type.ERROR:
             return REJECTED
         if path.type is not Type.PATH:
-            is_name = isinstance(path, StrLiteral)
-            shown = self.symbols.shown(node.args[0])
-            way = f"path = absolute({shown}), then program(path)"
-            return self.reject(
-                "D303", node.args[0], "in a function, program takes a Path",
-                f"bind it at the top of the program: … = program({shown})" if is_name else way,
-            )  # fmt: skip
+            help = "make a Path of a text that has a slash with absolute"
+            if isinstance(path, StrLiteral):
+                help = "bind the program at the top level"
+                if path.value.isidentifier():
+                    help = replacements.bound(self.site(), node, path.value)
+            return self.reject("D303", node, "in a function, program takes a Path", help)
         return CommandLine(path, ())
 
     def _command_line(self, node: ast.Subscript) -> Value:
-        suggestion = suggestions.of_index(node)
+        suggestion = suggestions.of_index(node, self.site())
         if suggestion is not None:
             return self.reject("D102", node, suggestion.message, suggestion.help)
         match node.value:
@@ -442,7 +657,7 @@ class Expressions:
                 self.symbols.rejected.add(name)
                 return self.reject(
                     "D301", node.value, f"{name} is not set",
-                    f'bind the program at the top: {name} = program("{name}")',
+                    f'bind the program at the top: `{name} = program("{name}")`',
                 )  # fmt: skip
         base = self.value(node.value)
         if base.type is Type.ERROR:
@@ -450,7 +665,7 @@ class Expressions:
         if base.type is not Type.COMMAND:
             return self.reject(
                 "D102", node, f"{with_article(base.type)} cannot be indexed",
-                "use partition, removeprefix or removesuffix; only commands take arguments in [ ]",
+                "use partition, removeprefix or removesuffix. Only commands have brackets",
             )  # fmt: skip
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         arguments = tuple(self.argument(item) for item in items)

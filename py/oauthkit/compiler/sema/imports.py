@@ -6,14 +6,15 @@ import ast
 import sys
 
 from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.dialect import IMPORTS, MODULES, PRIMITIVES, is_foreign_module
+from oauthkit.compiler.diagnostics.site import code
+from oauthkit.compiler.dialect import MODULES, is_foreign_module
 from oauthkit.compiler.loader.resolver import UnusableModuleError
 from oauthkit.compiler.sema.commands import FOREIGN_RUNNERS
 from oauthkit.compiler.sema.scope import bound_names
 from oauthkit.compiler.sema.symbols import Symbols
 
 PLUMBUM_COMMANDS = "plumbum.cmd"
-STAR = "* imports names that are not listed"
+STAR = "`import *` is outside the dialect"
 
 
 def read_import(symbols: Symbols, node: ast.Import) -> None:
@@ -34,7 +35,8 @@ def read_import_from(symbols: Symbols, node: ast.ImportFrom) -> None:
     module = node.module or ""
     if node.level:
         place = symbols.part(node, "." * node.level + module)
-        way = f"write {_absolute(symbols, node)}"
+        way = code("write", _absolute(symbols, node))
+        way = way.replace("write:", "write") if "…" in way else way
         symbols.report("D103", place, "relative imports are outside the dialect", way)
         symbols.rejected |= {*bound_names(node)}
         return
@@ -42,14 +44,11 @@ def read_import_from(symbols: Symbols, node: ast.ImportFrom) -> None:
         _read_file(symbols, node, module, symbols.files[module])
         return
     if not is_foreign_module(module) and module not in symbols.library.modules:
-        suggestion = suggestions.of_import(
-            module, node.names[0].name, {}, {*sys.stdlib_module_names}
-        )
-        message = f"{module} is outside the dialect"
-        symbols.report("D103", symbols.part(node, module), message, suggestion.help)
+        message, help = suggestions.of_missing(module, {*sys.stdlib_module_names})
+        symbols.report("D103", symbols.part(node, module), message, help)
         symbols.rejected |= {*bound_names(node)}
         return
-    home = _home(symbols)
+    home = symbols.home
     for alias in node.names:
         _read_alias(symbols, module, alias, home)
 
@@ -92,7 +91,10 @@ def _read_name(symbols: Symbols, module: str, alias: ast.alias, file: Symbols) -
         what, way = f"{name} is not defined in {module}", _way_to(file, name)
     elif name == "*":
         needed = ", ".join([found for found in own if found != "main"][:2])
-        what, way = STAR, f"list the names: from {module} import {needed or '…'}"
+        way = "delete the import. The file has no such names"
+        if needed:
+            way = f"list the names: `from {module} import {needed}`"
+        what = STAR
         symbols.rejected.update(owns, file.builtins, file.imports)
     elif name not in own:
         what = f"{module} has no {name}"
@@ -124,22 +126,25 @@ def _import_from_file(symbols: Symbols, module: str, name: str, file: Symbols) -
 def _read_alias(symbols: Symbols, module: str, alias: ast.alias, home: dict[str, str]) -> None:
     name = alias.asname or alias.name
     if module == PLUMBUM_COMMANDS:
-        program = alias.name.replace("_", "-")
-        symbols.report(
-            "D103", alias, f"{alias.name} of {module} is outside the dialect",
-            f'bind it below the imports: {name} = program("{program}")',
-        )  # fmt: skip
-        symbols.commands[name] = program
+        help = f'bind the program at the top: `{name} = program("{alias.name}")`'
+        if "_" in alias.name:  # plumbum looks for each of these when the program runs
+            others = " or ".join(alias.name.replace("_", sign) for sign in "-.")
+            help = (
+                f"bind the program at the top with `program`, by its exact name: {alias.name}, or"
+                f" {others} if there is no {alias.name}"
+            )
+        symbols.report("D103", alias, f"{module} is outside the dialect", help)
+        symbols.commands[name] = alias.name
     elif alias.name in FOREIGN_RUNNERS:
         symbols.report(
             "D103", alias, f"{alias.name} is outside the dialect",
-            f"run commands with & TF, & RETCODE or & CAPTURE of {symbols.library.module}",
+            f"run commands with `& TF`, `& RETCODE` or `& CAPTURE` of {symbols.library.module}",
         )  # fmt: skip
     elif alias.name == "*":
         exported = [name for name, place in home.items() if place == module]
         symbols.report(
             "D103", alias, STAR,
-            f"list the names: from {module} import {', '.join(exported[:2])}",
+            f"list the names: `from {module} import {', '.join(exported[:2])}`",
         )  # fmt: skip
         _import(symbols, exported)
     elif home.get(alias.name) != module:
@@ -165,7 +170,10 @@ def _import(symbols: Symbols, names: list[str]) -> None:
 
 
 def _reject_renaming(symbols: Symbols, alias: ast.alias, way: str) -> None:
-    symbols.report("D103", alias, f"{alias.name} is renamed", f"remove `as`: {way}")
+    symbols.report(
+        "D103", alias, "`as` in an import is outside the dialect",
+        f"remove `as`, and use its own name. Write `{way}`",
+    )  # fmt: skip
     symbols.rejected.add(alias.asname or alias.name)
 
 
@@ -173,28 +181,22 @@ def _reject(symbols: Symbols, alias: ast.alias, module: str, name: str) -> None:
     library = symbols.library
     if name and module in library.modules:
         builtins = [word for word, found in library.builtins.items() if found.module == module]
-        place = _home(symbols).get(name)
-        help = f"from {place} import {name}" if place else f"its builtins are {', '.join(builtins)}"
+        place = symbols.home.get(name)
+        help = f"its builtins are {', '.join(builtins)}"
+        if place:
+            help = f"write: `from {place} import {name}`"
         symbols.report("D103", alias, f"{module} has no builtin {name}", help)
         return
-    suggestion = suggestions.of_import(module, name, _home(symbols), {*sys.stdlib_module_names})
+    suggestion = suggestions.of_import(module, name, symbols.home, {*sys.stdlib_module_names})
     symbols.report("D103", alias, suggestion.message, suggestion.help)
-
-
-def _home(symbols: Symbols) -> dict[str, str]:
-    """Return the module of each name that can be imported."""
-    library = symbols.library
-    return {
-        **{name: module for module, found in IMPORTS.items() for name in sorted(found)},
-        **dict.fromkeys(PRIMITIVES, library.module),
-        **{name: word.module for name, word in library.builtins.items()},
-    }
 
 
 def _way_to(symbols: Symbols, name: str) -> str:
     """Return the import of a name that is not defined in a file."""
-    home = _home(symbols) | symbols.imported_from
-    return f"from {home[name]} import {name}" if name in home else f"import {name}"
+    home = symbols.home | symbols.imported_from
+    return code(
+        "import it", f"from {home[name]} import {name}" if name in home else f"import {name}"
+    )
 
 
 def check_order(symbols: Symbols, module: ast.Module) -> None:
@@ -221,7 +223,7 @@ def check_order(symbols: Symbols, module: ast.Module) -> None:
 
 def check_imports(symbols: Symbols, module: ast.Module) -> None:
     """Report names that are used without their import, each once."""
-    home = _home(symbols)
+    home = symbols.home
     missing = ({*home, *MODULES} - symbols.imports) - symbols.builtins - symbols.rejected
     missing -= {*symbols.functions, *symbols.commands, *symbols.constants}
     uses = [node for node in ast.walk(module) if isinstance(node, ast.Name)]

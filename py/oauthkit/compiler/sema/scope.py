@@ -6,15 +6,17 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from oauthkit.compiler.ir import Statement
 from oauthkit.compiler.types import Type
 
 
 @dataclass
 class Scope:
-    """The variables of one function with their types.
+    """The variables of one function with their types. `names` are all names that it uses.
 
     `known` are the variables that are set on every path to the current statement. It is None if the
-    statement is unreachable.
+    statement is unreachable. `statement` is the statement whose expressions are analyzed, and
+    `before` lists the statements that run before it: the calls inside its expressions.
     """
 
     parameters: dict[str, Type]
@@ -23,6 +25,10 @@ class Scope:
     arguments: str | None = None  # the name of *arguments
     places: dict[str, ast.AST] = field(default_factory=dict)  # the first assignment to each name
     used: set[str] = field(default_factory=set)
+    results: tuple[Type, ...] = ()
+    names: frozenset[str] = frozenset()
+    statement: ast.stmt | None = None
+    before: list[Statement] = field(default_factory=list)
 
     def type_of(self, name: str) -> Type | None:
         """Return the type of a parameter or variable, or None for other names."""
@@ -34,12 +40,55 @@ class Scope:
         """Return whether the variable is set on every path to the current statement."""
         return name in self.parameters or self.known is None or name in self.known
 
+    def learn(self, test: ast.expr, *, truth: bool) -> set[str]:
+        """Record which of main's arguments exist if `test` has this result. Return the new ones."""
+        if self.arguments is None or self.known is None:
+            return set()
+        least = _least(test, self.arguments)[not truth]
+        new = {f"{self.arguments}[{index}]" for index in range(min(least, 100))} - self.known
+        self.known |= new
+        return new
+
     def assume_bound(self, name: str) -> None:
         """Treat a name as set from here on, because the statement that sets it was rejected."""
         if self.type_of(name) is None:
             self.variables[name] = Type.ERROR
         if self.known is not None:
             self.known.add(name)
+
+
+def _least(test: ast.expr, name: str) -> tuple[int, int]:
+    """Return the least number of arguments if a test is true, and if it is false."""
+    match test:
+        case ast.Name(id=tested) if tested == name:
+            return 1, 0
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            true, false = _least(operand, name)
+            return false, true
+        case ast.BoolOp(op=operator, values=values):
+            both = [_least(value, name) for value in values]
+            trues, falses = [true for true, _ in both], [false for _, false in both]
+            is_or = isinstance(operator, ast.Or)
+            return (min(trues), max(falses)) if is_or else (max(trues), min(falses))
+        case ast.Compare(
+            left=ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=counted)]),
+            ops=[operator],
+            comparators=[ast.Constant(value=int() as number)],
+        ) if counted == name:
+            match operator:
+                case ast.Eq():
+                    return number, int(number == 0)
+                case ast.NotEq():
+                    return int(number == 0), number
+                case ast.Lt():
+                    return 0, number
+                case ast.LtE():
+                    return 0, number + 1
+                case ast.Gt():
+                    return number + 1, 0
+                case ast.GtE():
+                    return number, 0
+    return 0, 0
 
 
 def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:

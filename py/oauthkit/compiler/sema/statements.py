@@ -5,22 +5,35 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.describe import is_condition, listed
+from oauthkit.compiler.diagnostics import replacements, suggestions
+from oauthkit.compiler.diagnostics.describe import (
+    is_condition,
+    is_stdin_read,
+    listed,
+    runner,
+)
 from oauthkit.compiler.ir import (
+    Arguments,
     Bind,
     Branch,
     ChangeToRoot,
+    Checked,
     Comment,
     For,
     If,
     IntLiteral,
+    Join,
     Jump,
+    Lines,
+    Matches,
+    Name,
+    Parts,
     Pass,
     Print,
     Return,
     SetUmask,
     Statement,
+    StrLiteral,
     UnsetEnvironment,
     Value,
     While,
@@ -30,9 +43,11 @@ from oauthkit.compiler.sema.assignments import Assignments
 from oauthkit.compiler.sema.checker import Checker
 from oauthkit.compiler.sema.conditions import Conditions
 from oauthkit.compiler.sema.expressions import Expressions
+from oauthkit.compiler.sema.patterns import pattern_problem
 from oauthkit.compiler.sema.recovery import paths
 from oauthkit.compiler.sema.scope import Scope, bound_names, merge
 from oauthkit.compiler.sema.symbols import Symbols
+from oauthkit.compiler.shell.names import SORTED_GLOB, SPLIT_LINES, SPLIT_TEXT
 from oauthkit.compiler.types import Signature, Type
 
 
@@ -71,17 +86,23 @@ class Statements:
                 )
                 is_reached = False
             above, blank = self.comments.above(node.lineno)
+            outer, self.scope.before = self.scope.before, []
             statement = self._statement(node, end if following is None else following.lineno)
+            before, self.scope.before = self.scope.before, outer
             inside, beside = self._beside(node, following)
+            if statement is None and before:  # `_ = ""` has no effect, but what runs before it does
+                statement = before.pop()
             if statement is None:
                 # A rejected statement may end differently.
                 is_reached &= self.scope.known is not None
                 left += [*above, *inside, *([] if beside is None else [beside])]
                 continue
-            statement.comments = [*left, *above, *statement.comments, *inside]
+            statement.comments = [*statement.comments, *inside]
             statement.beside = beside or statement.beside
-            statement.blank = bool(found) and blank
-            found.append(statement)
+            first = before[0] if before else statement
+            first.comments = [*left, *above, *first.comments]
+            first.blank = bool(found) and blank
+            found += [*before, statement]
             left = []
         below, blank = self.comments.below(end, nodes[0].col_offset)
         if left or below:
@@ -108,6 +129,7 @@ class Statements:
         return self.comments.within(line, end)
 
     def _statement(self, node: ast.stmt, end: int) -> Statement | None:
+        self.scope.statement = node
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 return self.assignments.assign(node, name, value)
@@ -151,7 +173,7 @@ class Statements:
             targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
             if all(self.check.root_is_rejected(target) for target in targets):
                 return None  # a part of an object that was rejected
-        suggestion = suggestions.of_statement(node)
+        suggestion = suggestions.of_statement(node, self.expressions.site())
         self.reject("D101", node, suggestion.message, suggestion.help)
         self._rejected(node)
         return None
@@ -179,14 +201,14 @@ class Statements:
             case ast.Call(
                 func=ast.Attribute(
                     value=ast.Attribute(value=ast.Name(id="local"), attr="cwd"), attr="chdir"
-                )
+                ),
+                args=[directory],
             ):
                 self.reject(
-                    "D105",
-                    node,
-                    "the argument of chdir must be /, the only directory that always exists",
-                    'write local.cwd.chdir("/")',
-                )
+                    "D105", node, "chdir fails if there is no such directory, except for /",
+                    replacements.of_chdir(self.expressions.site(), value) or suggestions.CHDIR,
+                )  # fmt: skip
+                self.expressions.text(directory)
                 return None
             case ast.Call(
                 func=ast.Attribute(
@@ -197,24 +219,38 @@ class Statements:
             ):
                 variable = self.assignments.environment_name(key, None)
                 return None if variable is None else UnsetEnvironment(variable)
+            case ast.Call() if is_stdin_read(value):
+                self.reject(
+                    "D201", node, "sys.stdin.read returns a Str, which is ignored",
+                    f"assign it, or ignore it explicitly: `_ = {self.symbols.shown(value)}`",
+                )  # fmt: skip
+                return None
             case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
                 call = self.conditions.call(value)
                 if call is not None and call.function.results:
                     self.reject(
                         "D201", node,
                         f"{name} returns {listed(call.function.results)}, which is ignored",
-                        f"test it, assign it, or write _ = {self.symbols.shown(value)}",
+                        f"test it, assign it, or ignore it explicitly:"
+                        f" `{', '.join('_' * len(call.function.results))} ="
+                        f" {self.symbols.shown(value)}`",
                     )  # fmt: skip
                 return None if call is None else Bind(call, None, ())
-            case ast.BinOp(
-                left=command, op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE"))
-            ):
+            case ast.BinOp(left=command) if runner(value) == "FG":
+                run = self.conditions.run(command, "FG")
+                return None if run is None else Checked(run, None)
+            case ast.Call() if self.commands.is_called(value):
+                run = self.conditions.called(value, is_used=False)
+                return None if run is None else Checked(run, None)
+            case ast.BinOp(left=command) if (how := runner(value)) != "":
                 shown = self.commands.command_text(command)
+                own = "(FG=True)" if how.endswith("(FG=True)") else ""
                 self.reject(
                     "D201", node, "the exit status of this command is ignored",
-                    f"test it: {shown} & TF, or ignore it explicitly: _ = {shown} & RETCODE",
+                    "test it with if, assign it, or ignore it explicitly:"
+                    f" `_ = {shown} & RETCODE{own}`",
                 )  # fmt: skip
-                self.conditions.run(command, capture=False)
+                self.conditions.run(command, how)
                 return None
         if self.commands.is_redirected(value):
             self.commands.unrun(value, "_ = ", "RETCODE")
@@ -225,28 +261,43 @@ class Statements:
         if result.type is Type.COMMAND:
             self.reject(
                 "D203", node, "this command is never run",
-                f"run it: _ = {self.symbols.shown(value)} & RETCODE",
+                f"run it: `_ = {self.symbols.shown(value)} & RETCODE`",
             )  # fmt: skip
         elif result.type is not Type.ERROR:
             self.reject("D101", node, "this value is not used", "assign it, or delete it")
         return None
 
     def _print(self, node: ast.Call) -> Statement | None:
-        to_stderr = False
+        to_stderr, end = False, None
         for keyword in node.keywords:
-            to_stderr = ast.unparse(keyword.value) == "sys.stderr"
-            if keyword.arg != "file" or not to_stderr:
-                self.reject(
-                    "D105",
-                    keyword,
-                    "print only accepts file=sys.stderr",
-                    "remove the other keywords",
-                )
-                return None
-        if len(node.args) != 1:
-            self.reject("D105", node, "print takes one argument", suggestions.of_print(node))
-            return None
-        return Print(self.expressions.text(node.args[0]), to_stderr)
+            match keyword.arg, ast.unparse(keyword.value):
+                case "file", "sys.stderr":
+                    to_stderr = True
+                case "end", _:
+                    end = self.expressions.text(keyword.value)
+                case "flush", "True":
+                    pass
+                case _:
+                    self.reject(
+                        "D105", keyword,
+                        "the only keywords of print are file=sys.stderr, end and flush=True",
+                        "remove the other keywords, and write the line as one text",
+                    )  # fmt: skip
+                    return None
+        if to_stderr and end is not None:
+            self.reject(
+                "D105", node, "print with end and file=sys.stderr is outside the dialect",
+                "write whole lines to stderr. Python buffers a partial line there until it ends",
+            )  # fmt: skip
+        parts: list[Value] = []
+        for argument in node.args:
+            value = self.expressions.value(argument)
+            if not value.type.is_number:
+                self.check.need(argument, value, Type.STR)
+            parts += [StrLiteral(" "), value] if parts else [value]
+        parts += [] if end is None else [end]
+        text = parts[0] if len(parts) == 1 else Join(tuple(parts))
+        return Print(text, to_stderr, ends_line=end is None)
 
     # --- Control flow ----------------------------------------------------------------------------
 
@@ -256,8 +307,10 @@ class Statements:
         current = node
         above: list[str] = []
         while True:
+            self.scope.statement = current
             condition = self.conditions.condition(current.test)
             before = None if self.scope.known is None else set(self.scope.known)
+            self.scope.learn(current.test, truth=True)
             inside, beside = self._header(current.lineno, current.body)
             rest = current.orelse
             line = self._else_line(current, rest) if rest else end
@@ -265,6 +318,7 @@ class Statements:
             statement.branches.append(Branch(condition, body, above + inside, beside))
             ends.append(self.scope.known)
             self.scope.known = before
+            self.scope.learn(current.test, truth=False)
             above = _trimmed(self.comments.above(line)[0]) if rest else []
             if not (rest and isinstance(rest[0], ast.If) and self._is_elif(rest[0])):
                 break
@@ -307,7 +361,9 @@ class Statements:
 
     def _while(self, node: ast.While, end: int) -> Statement | None:
         if node.orelse:
-            self.reject("D101", node, "while … else is outside the dialect", "test after the loop")
+            self.reject(
+                "D101", node, "while … else is outside the dialect", "test again after the loop"
+            )
             self._rejected(node)
             return None
         condition = self.conditions.condition(node.test)
@@ -318,20 +374,34 @@ class Statements:
         return statement
 
     def _for(self, node: ast.For, end: int) -> Statement | None:
-        items: tuple[Value, ...] | None
+        items: tuple[Value, ...] | Lines | Parts | Matches | Arguments
         if not isinstance(node.target, ast.Name) or node.orelse:
             what = "for … else" if isinstance(node.target, ast.Name) else "a loop over two names"
             place = node if isinstance(node.target, ast.Name) else node.target
             self.reject(
                 "D101", place, f"{what} is outside the dialect",
-                "write for name in …, without else: move the rest into the loop or below it",
+                "iterate over one name, without else",
             )  # fmt: skip
             self._rejected(node)
             return None
         kind = Type.STR
         match node.iter:
             case ast.Name(id=name) if name == self.scope.arguments:
-                items = None
+                items = Arguments()
+            case ast.Subscript(
+                value=ast.Name(id=name),
+                slice=ast.Slice(lower=ast.Constant(value=int() as first), upper=None, step=None),
+            ) if name == self.scope.arguments:
+                items = Arguments(first + 1)
+            case ast.Call(func=ast.Attribute(value=owner, attr="splitlines")):
+                items = self._lines(node.iter, owner)
+            case ast.Call(
+                func=ast.Attribute(value=owner, attr="split"), args=[] | [_] as given, keywords=[]
+            ) if (parts := self._parts(owner, given)) is not None:
+                items = parts
+            case ast.Call(func=ast.Name(id="sorted"), args=[ast.BinOp(op=ast.FloorDiv()) as found]):
+                items = self._matches(node.iter, found)
+                kind = Type.PATH
             case ast.Tuple(elts=elements) if elements:
                 items = tuple(self.expressions.value(element) for element in elements)
                 kinds = {Type.STR if item.type is Type.PATH else item.type for item in items}
@@ -341,7 +411,7 @@ class Statements:
                     self.reject(
                         "D303",
                         node.iter,
-                        "the items are not all Str or all Int",
+                        "the items of a loop must be all Str or all Int",
                         "use items of one type",
                     )
             case _:
@@ -351,9 +421,9 @@ class Statements:
                     self.reject(
                         "D101",
                         node.iter,
-                        "a for loop can only iterate over a tuple literal or main's arguments,"
-                        f" not over `{self.symbols.shown(node.iter)}`",
-                        suggestions.of_loop(node.iter),
+                        "a for loop can only iterate over a tuple literal, lines, files or main's"
+                        f" arguments, not over `{self.symbols.shown(node.iter)}`",
+                        suggestions.of_loop(node, self.expressions.site()),
                     )
                 self._rejected(node)
                 return None
@@ -361,15 +431,66 @@ class Statements:
         self.assignments.declare(node.target, node.target.id, kind)
         statement = For(node.target.id, items, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
-        statement.body = self._loop(node.body, end, runs=items is not None)
-        if items is None:
+        runs = isinstance(items, tuple)
+        statement.body = self._loop(node.body, end, runs=runs)
+        if not runs:
             self.scope.known = before
         elif self.scope.known is not None:
             self.scope.known.add(node.target.id)
         return statement
 
+    def _lines(self, node: ast.Call, owner: ast.expr) -> Lines:
+        """Analyze text.splitlines()."""
+        text = self.expressions.text(owner)
+        if node.args or node.keywords:
+            self.reject(
+                "D105", node, "splitlines takes no arguments",
+                "remove them. The lines are without line ends",
+            )  # fmt: skip
+        self.symbols.builtins_used.add(SPLIT_LINES)
+        return Lines(text)
+
+    def _parts(self, owner: ast.expr, given: list[ast.expr]) -> Parts | None:
+        """Analyze text.split() or text.split(","). Return None for any other separator."""
+        separator = None
+        if given:
+            separator = self.expressions.text(given[0])
+            text = self.expressions.known_text(separator) or ""
+            # bash treats adjacent whitespace as one separator, and bash 5.2 loses parts at DEL.
+            if len(text) != 1 or not text.isascii() or text.isspace() or text == "\x7f":
+                return None
+        self.symbols.builtins_used.add(SPLIT_TEXT)
+        whole = self.expressions.value(owner)
+        if whole.type is Type.PATH:
+            self.reject(
+                "D303", owner, "in plumbum, split() of a Path returns its components",
+                "to split its text, assign it with an f-string first",
+            )  # fmt: skip
+        self.check.need(owner, whole, Type.STR)
+        return Parts(whole, separator)
+
+    def _matches(self, node: ast.Call, found: ast.BinOp) -> Matches:
+        """Analyze sorted(directory // pattern)."""
+        directory = self.expressions.value(found.left)
+        self.check.need(found.left, directory, Type.PATH)
+        pattern = self.expressions.text(found.right)
+        if node.keywords:
+            self.reject(
+                "D105", node, "sorted takes one argument",
+                f"remove the others, as in `sorted({self.symbols.shown(found)})`",
+            )  # fmt: skip
+        is_literal = isinstance(pattern, (StrLiteral, Name))
+        text = self.expressions.known_text(pattern) if is_literal else None
+        problem = pattern_problem(text)
+        if problem is not None and pattern.type is not Type.ERROR:
+            self.reject("D105", found.right, *problem)
+        self.symbols.builtins_used.add(SORTED_GLOB)
+        return Matches(directory, pattern)
+
     def _return(self, node: ast.Return, value: ast.expr | None) -> Statement | None:
         results = self.signature.results
+        if isinstance(value, ast.IfExp):
+            return self.conditions.choice(value, lambda chosen: self._return(node, chosen))
         statement = self._result(node, value, results)
         self.scope.known = None
         return statement

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from oauthkit.compiler.diagnostics.report import Diagnostic
-from oauthkit.compiler.dialect import is_defined_by_dialect
+from oauthkit.compiler.diagnostics.site import used_names, with_import
+from oauthkit.compiler.dialect import IMPORTS, PRIMITIVES, is_defined_by_dialect
 from oauthkit.compiler.ir import Constant, Function
 from oauthkit.compiler.loader.resolver import UnusableModuleError
 from oauthkit.compiler.runtime_library import RuntimeLibrary
@@ -52,7 +54,26 @@ class Symbols:
     def report(self, code: str, node: ast.AST | Span, message: str, help: str) -> None:
         """Add a diagnostic. The analysis continues."""
         span = node if isinstance(node, Span) else self.source.span(node)
+        missing: dict[str, list[str]] = {}
+        for name in used_names(help):
+            if name in self.home and not self._is_defined(name):
+                missing.setdefault(self.home[name], []).append(name)
+        for module, names in missing.items():
+            help = with_import(help, f"from {module} import {', '.join(names)}")
         self.diagnostics.append(Diagnostic(self.source, code, span, message, help))
+
+    @cached_property
+    def home(self) -> dict[str, str]:
+        """Return the module of each name that can be imported."""
+        return {
+            **{name: module for module, found in IMPORTS.items() for name in sorted(found)},
+            **dict.fromkeys(PRIMITIVES, self.library.module),
+            **{name: word.module for name, word in self.library.builtins.items()},
+        }
+
+    def _is_defined(self, name: str) -> bool:
+        known = (self.imports, self.builtins, self.functions, self.commands, self.constants)
+        return any(name in names for names in known)
 
     def shown(self, node: ast.expr) -> str:
         """Return an expression as it is written in the program, for a message."""
@@ -60,7 +81,7 @@ class Symbols:
         return ast.unparse(node) if segment is None or "\n" in segment else segment
 
     def part(self, node: ast.AST, text: str) -> Span:
-        """Return the place of `text` on the first line of `node`, or the place of `node`."""
+        """Return the location of `text` on the first line of `node`, or of `node` itself."""
         span = self.source.span(node)
         first = span.column + len("def ")
         column = self.source.lines[span.line - 1].find(text, first)
@@ -100,7 +121,7 @@ class Symbols:
         owned = [BASH_VARIABLES, {"REPLIES"}, self.library.state]
         if what == "function":
             taken.append(self.library.builtins)
-            owned += [BASH_WORDS, BASH_BUILTINS, GENERATED]
+            owned += [BASH_WORDS, BASH_BUILTINS, GENERATED, self.library.constructs]
         taken.append(self.functions)
         if what != "variable":
             owned.append({"_"})
@@ -110,8 +131,8 @@ class Symbols:
             self.report("D402", node, f"{name} is already defined", f"rename the {what}")
         elif any(name in names for names in owned) or name.startswith("BASH_"):
             self.report(
-                "D401", node, f"{name} is a name that bash owns",
-                f"choose another, such as my_{name.lower()}",
+                "D401", node, f"bash reserves the name {name}",
+                f"use another name, such as my_{name.lower()}",
             )  # fmt: skip
         elif not name.isascii():
             self.report(

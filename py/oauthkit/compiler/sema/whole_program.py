@@ -60,19 +60,19 @@ class Checks:
                 if any(node.name in _reachable(calls, called) for called in calls[node.name]):
                     file.symbols.report(
                         "D403", file.symbols.part(node, node.name),
-                        f"{node.name} calls itself, directly or not", "write a loop instead",
+                        f"{node.name} calls itself, directly or indirectly", "write a loop",
                     )  # fmt: skip
 
     def environment(self) -> None:
-        """Report each name that the program and the environment share, at its first place."""
+        """Report each name that the program and the environment share, at its first use."""
         for file, names in zip(self.files, self.reached, strict=True):
             constants = {name: place for name, place in file.places.items() if name in names}
             places = {**_variables(file, names), **constants}
             for name in sorted(places.keys() & file.symbols.environment):
                 file.symbols.report(
                     "D402", places[name],
-                    f"{name} is a name in the program and in the environment",
-                    "rename it in the program: in bash both are one variable",
+                    f"{name} is also an environment variable that the program uses",
+                    "rename it in the program. In bash both are one variable",
                 )  # fmt: skip
 
     def programs(self) -> None:
@@ -90,8 +90,9 @@ class Checks:
                 else:
                     continue
                 file.symbols.report(
-                    "D402", file.symbols.part(node, node.name), f"{who} runs a program {node.name}",
-                    "rename the function: bash would call it instead of the program",
+                    "D402", file.symbols.part(node, node.name),
+                    f"{who} runs a program of the name {node.name}",
+                    "rename the function. bash would call it instead of the program",
                 )  # fmt: skip
 
     def other_files(self) -> None:
@@ -119,7 +120,7 @@ class Checks:
         where = PurePath(other.symbols.source.path).name
         file.symbols.report(
             "D402", place, f"{name} is also defined in {where}",
-            "rename one of them: a script has one namespace",
+            "rename one of them. A script has one namespace",
         )  # fmt: skip
 
     def unused(self) -> None:
@@ -150,7 +151,7 @@ class Checks:
                 for name, place in scope.places.items():
                     if name not in scope.used and name not in scope.parameters:
                         is_bool = scope.type_of(name) is Type.BOOL
-                        way = "test it with if" if is_bool else "write _ instead"
+                        way = "test it with if" if is_bool else "write `_` instead"
                         _unused(file, place, name, f"{way}, or delete the assignment")
 
 
@@ -189,7 +190,7 @@ def _unused(file: AnalyzedFile, node: ast.AST, what: str, help: str) -> None:
 
 
 def _variables(file: AnalyzedFile, functions: set[str]) -> dict[str, ast.AST]:
-    """Return the parameters and variables of these functions of a file, at their first places."""
+    """Return the first occurrence of each parameter and variable in functions of a file."""
     places: dict[str, ast.AST] = {}
     for node in file.definitions:
         if node.name not in functions:

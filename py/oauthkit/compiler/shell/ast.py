@@ -64,9 +64,13 @@ class ArithmeticExpansion:
 
 @dataclass(frozen=True)
 class CommandSubstitution:
-    """$(command). It is printed with exec if redirections would need another process."""
+    """$(command). It is printed with exec if redirections would need another process.
 
-    command: SimpleCommand
+    With `ends_with_x`, it is $(command && printf x).
+    """
+
+    command: SimpleCommand | Pipeline
+    ends_with_x: bool = False
 
 
 Part = Literal | Glob | Parameter | ArrayExpansion | ArithmeticExpansion | CommandSubstitution
@@ -188,6 +192,14 @@ class SimpleCommand:
 
 
 @dataclass(frozen=True)
+class Pipeline:
+    """first | second | … && status. `status` runs if the last command succeeds."""
+
+    commands: tuple[SimpleCommand, ...]
+    status: SimpleCommand | None = None
+
+
+@dataclass(frozen=True)
 class Assignment:
     """name=value, name+=value, or an array: name=(values). `keyword` may be export."""
 
@@ -201,7 +213,7 @@ class Assignment:
 class Group:
     """{ command; } with redirections, which also apply to bash's own messages."""
 
-    command: SimpleCommand | Assignment
+    command: SimpleCommand | Pipeline | Assignment
     redirections: tuple[Redirection, ...]
 
 

@@ -14,7 +14,7 @@ _BESIDE = "\0"
 def written(comment: str) -> str:
     """Return a comment as it is written in a script.
 
-    shfmt removes blanks at its end. A backslash there, or a form feed inside, would break the line.
+    shfmt removes trailing blanks. A backslash at the end or a form feed would break the line.
     A comment that starts with `shellcheck` would be a directive.
     """
     text = re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", " ", comment)
@@ -45,18 +45,23 @@ def aligned(lines: list[str]) -> list[str]:
 def broken(words: list[str], indent: str, end: str) -> list[str]:
     """Break `words` into lines of at most WIDTH columns, each but the last with `end` after it.
 
-    An option stays with its value, and the first argument with the command.
+    An option stays with its value, the first argument with the command, and | and && with the word
+    before them. A line that ends with one of these needs no `end`.
     """
     chunks: list[str] = []
     for index, text in enumerate(words):
-        if (index == 1 and end) or (chunks and re.fullmatch(r"--?[a-z]+", words[index - 1])):
+        if (
+            text in ("|", "&&")
+            or (index == 1 and end)
+            or (chunks and re.fullmatch(r"--?[a-z]+", words[index - 1]))
+        ):
             chunks[-1] += f" {text}"
         else:
             chunks.append(text)
     lines = [indent + chunks[0]]
     for text in chunks[1:]:
         if len(lines[-1]) + 1 + len(text) + len(end) > WIDTH:
-            lines[-1] += end
+            lines[-1] += "" if lines[-1].endswith((" |", " &&")) else end
             lines.append(f"{indent}  {text}" if end else indent + text)
         else:
             lines[-1] += f" {text}"

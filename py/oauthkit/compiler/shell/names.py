@@ -1,4 +1,4 @@
-"""Names that bash owns. A program cannot use them for functions or variables."""
+"""Names that bash reserves. A program cannot use them for functions or variables."""
 
 from __future__ import annotations
 
@@ -30,8 +30,24 @@ BASH_VARIABLES = frozenset(
 )
 # Variables that bash does not set itself. They keep the caller's values.
 SHARED_VARIABLES = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ"})
-# Builtins that do the same as programs with these names.
+# Builtins that behave like the programs of the same name.
 PROGRAM_BUILTINS = frozenset({"echo", "false", "kill", "printf", "pwd", "test", "true"})
 # Functions that the compiler defines.
 QUIET = "quiet"
-GENERATED = frozenset({"isolate", "start", QUIET})
+FOREGROUND = "foreground"
+TAKE_OUTPUT = "take_output"
+COMMAND_FAILED = "command_failed"
+PIPELINE_STATUS = "pipeline_status"
+GENERATED = frozenset(
+    {"isolate", "start", QUIET, FOREGROUND, TAKE_OUTPUT, COMMAND_FAILED, PIPELINE_STATUS}
+)
+# Functions of the runtime library for constructs of the dialect.
+READ_STDIN = "read_stdin"
+COUNT_CHARACTERS = "count_characters"
+SPLIT_LINES = "split_lines"
+SORTED_GLOB = "sorted_glob"
+SPLIT_TEXT = "split_text"
+STRIP_TEXT = "strip_text"
+DIVIDE = "divide"
+PAD_NUMBER = "pad_number"
+PAD_TEXT = "pad_text"

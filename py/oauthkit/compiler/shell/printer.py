@@ -24,6 +24,7 @@ from oauthkit.compiler.shell.ast import (
     Locals,
     MatchUntil,
     Negation,
+    Pipeline,
     Script,
     SimpleCommand,
     Test,
@@ -44,6 +45,7 @@ from oauthkit.compiler.shell.quote import (
     quote,
     redirection_text,
     simple,
+    substituted,
     value,
 )
 from oauthkit.compiler.shell.walk import uses
@@ -194,7 +196,7 @@ def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
 def _group(group: Group) -> str:
     inside = (
         simple(group.command)
-        if isinstance(group.command, SimpleCommand)
+        if isinstance(group.command, SimpleCommand | Pipeline)
         else "\n".join(_assignment(group.command, ""))
     )
     return " ".join([f"{{ {inside}; }}", *map(redirection_text, group.redirections)])
@@ -217,8 +219,8 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
 def _spread(word: Word, indent: str) -> str | None:
     """Print a long word on several lines: a command substitution, or text of several lines."""
     match word.parts:
-        case (CommandSubstitution(command),):
-            words = [*(["exec"] if command.redirections else []), *pieces(command)]
+        case (CommandSubstitution() as substitution,):
+            words = substituted(substitution)
             return "\n".join(["$(", *format.broken(words, indent + "  ", " \\"), f"{indent})"])
         case (Literal(text),) if re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f'\\]*", text):
             return f"'{text}'" if "\n" in text else None
@@ -252,9 +254,9 @@ def _locals(node: Locals, indent: str) -> list[str]:
     return lines
 
 
-def _lines(command: Command, indent: str) -> list[str]:
+def _lines(command: Command | Pipeline, indent: str) -> list[str]:
     match command:
-        case SimpleCommand():
+        case SimpleCommand() | Pipeline():
             return format.broken(pieces(command), indent, " \\")
         case Assignment():
             return _assignment(command, indent)

@@ -16,6 +16,7 @@ from oauthkit.compiler.shell.ast import (
     Operation,
     Parameter,
     Part,
+    Pipeline,
     Redirection,
     SimpleCommand,
     Ternary,
@@ -172,8 +173,8 @@ def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
             return "$@" if array + offset == "@" else f"${{{array}{offset}}}"
         case ArithmeticExpansion(expression):
             return f"$(({arithmetic(expression)}))"
-        case CommandSubstitution(command):
-            return f"$({'exec ' if command.redirections else ''}{simple(command)})"
+        case CommandSubstitution():
+            return f"$({' '.join(substituted(part))})"
         case Literal(text):
             return _escape(text)
     raise AssertionError(part)
@@ -263,13 +264,25 @@ def redirection_text(redirection: Redirection) -> str:
     return redirection.operator + target
 
 
-def pieces(command: SimpleCommand) -> list[str]:
+def substituted(node: CommandSubstitution) -> list[str]:
+    """Print the words and redirections of a command in $( )."""
+    command = node.command
+    if node.ends_with_x:
+        return [*pieces(command), "&&", "printf", "x"]
+    needs_exec = isinstance(command, SimpleCommand) and command.redirections
+    return [*(["exec"] if needs_exec else []), *pieces(command)]
+
+
+def pieces(command: SimpleCommand | Pipeline) -> list[str]:
     """Print the words and redirections of a command. A bare = in the first would assign."""
+    if isinstance(command, Pipeline):
+        words = [word for one in command.commands for word in ("|", *pieces(one))][1:]
+        return words if command.status is None else [*words, "&&", simple(command.status)]
     first, *others = command.words
     redirections = map(redirection_text, command.redirections)
     return [guarded(first, "="), *map(argument, others), *redirections]
 
 
-def simple(command: SimpleCommand) -> str:
+def simple(command: SimpleCommand | Pipeline) -> str:
     """Print a command on one line."""
     return " ".join(pieces(command))

@@ -1,7 +1,7 @@
 """Move NanoClaw checkouts from scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
 
 A checkout is not trusted: reads are limited, nothing is written through a symbolic link, and no
-program of its git configuration runs.
+program that its git configuration names is run.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def adopt(
 
     `settings` are written to refresh.conf.
     Raise HostError and change nothing if it is not a checkout, or if a change would be written
-    through a link. Unless `is_forced`, also if git could not restore the lost content.
+    through a link. Unless `is_forced`, do the same if git could not restore the lost content.
     """
     git = _open_checkout(checkout)
     tracked = git.files()
@@ -68,7 +68,7 @@ def adopt(
     if found.uses_onecli and not found.uses_token and not is_forced:
         raise HostError(
             f"{checkout} is NanoClaw 2 or newer: its containers get the token from OneCLI, not from"
-            " .env. Use the hook for OneCLI (examples/hooks of oauthkit), or --force"
+            " .env. Use the hook for OneCLI (oauthkit's examples/hooks), or --force"
         )
     changes = [
         *shipped(checkout),
@@ -130,19 +130,19 @@ def _print_next_steps(git: Git, changes: list[Change], found: Survey, say: Say) 
         say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
     missing = nanoclaw.missing_calls(found.calls)
     if missing:
-        say("add these calls to NanoClaw's sources (docs/host.md of oauthkit):")
+        say("add these calls to NanoClaw's sources (oauthkit's docs/host.md):")
         for line in missing:
             say(f"    {line}")
 
 
 def _open_checkout(checkout: Path) -> Git:
-    """Return git for a checkout. HostError if git is missing, or this is not a checkout's root."""
+    """Return git for a checkout. Raise HostError without git, or if `checkout` is not its root."""
     if not checkout.is_dir():
-        raise UsageError(f"{str(checkout)!r} is not a directory: give a checkout of NanoClaw")
+        raise UsageError(f"{str(checkout)!r} is not a directory: pass a NanoClaw checkout")
     git = Git(checkout)
     top = git.top()
     if not os.path.exists(top) or not checkout.samefile(top):  # noqa: PTH110 - text from git
-        raise HostError(f"{checkout} is a subdirectory of the checkout {top}. Give {top}")
+        raise HostError(f"{checkout} is a subdirectory of the checkout {top}. Pass {top}")
     return git
 
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 WRITTEN = (
     ".env",
     "logs",
-    *(f"logs/oauth-refresh.{name}" for name in ("log", "log.1", "lock", "failing", "login-ending")),
+    *(
+        f"logs/oauth-refresh.{name}"
+        for name in ("log", "log.1", "lock", "failing", "followed", "revision", "login-ending")
+    ),
 )
 # Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
 MAX_DIFF_BYTES = 64 << 10

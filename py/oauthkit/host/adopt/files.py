@@ -16,9 +16,9 @@ MAX_BYTES = 1 << 20
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text, "" for a directory, a binary file or nothing.
+    """Return a file's text, "" for a directory, a binary file or a missing path.
 
-    OSError for a file that cannot be read, is not regular or is larger than MAX_BYTES.
+    Raise OSError for a file that cannot be read, is not regular or is larger than MAX_BYTES.
     """
     try:
         content = read_bytes(path)
@@ -40,7 +40,7 @@ class TooLargeError(OSError):
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a regular file. OSError for anything else; a FIFO does not block."""
+    """Return a regular file's content. Raise OSError for anything else. A FIFO does not block."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(handle).st_mode
@@ -60,7 +60,7 @@ def read_bytes(path: Path) -> bytes:
 def stored_content(path: Path) -> bytes | None:
     """Return the content of a path as git stores it: a link's target, None if nothing is there.
 
-    HostError if it cannot be read.
+    Raise HostError if it cannot be read.
     """
     try:
         return os.fsencode(path.readlink()) if path.is_symlink() else read_bytes(path)
@@ -76,5 +76,5 @@ def decode(content: bytes) -> str:
 
 
 def encode(text: str) -> bytes:
-    """Return the bytes of a text of decode."""
+    """Return the bytes of a text that `decode` has returned."""
     return text.encode("utf-8", "surrogateescape")

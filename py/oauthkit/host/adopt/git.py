@@ -25,8 +25,8 @@ MAX_ERROR_BYTES = 64 << 10
 _BUFFER_BYTES = 64 << 10
 # git's error for a directory outside any checkout.
 NO_REPOSITORY = "not a git repository"
-# These settings name programs that git would run, see git-config(1). So do those for editors,
-# pagers, diffs and signatures, but the commands used here do not read them.
+# These settings name programs that git would run (see git-config(1)). Settings for editors, pagers,
+# diffs and signatures do so, too, but the commands used here do not read them.
 SWITCHES = ("core.fsmonitor=false", "core.hooksPath=/dev/null")
 ENVIRONMENT = {
     "LC_ALL": "C",  # for NO_REPOSITORY
@@ -52,17 +52,17 @@ class Git:
     """
 
     def __init__(self, checkout: Path) -> None:
-        """Find the filters that must be switched off."""
+        """Find the filters that must be disabled."""
         self.checkout = checkout
         self._switches = [*SWITCHES]
         self.filters = sorted(self._find_filters())
         for name in self.filters:
             if "=" in name:  # for git, the setting's name ends at the first =
                 raise HostError(
-                    f"{checkout} configures a git filter whose name has a =, which cannot be"
-                    f" switched off: {name!r}. Remove it from .git/config"
+                    f"{checkout} configures a git filter that cannot be disabled, because its name"
+                    f" contains an equals sign: {name!r}. Remove it from .git/config"
                 )
-            # With an empty command, and not required, git leaves the content as it is.
+            # If a filter has no command and is not required, git does not change the content.
             self._switches += [f"filter.{name}.{key}=" for key in ("clean", "smudge", "process")]
             self._switches.append(f"filter.{name}.required=false")
 
@@ -81,15 +81,15 @@ class Git:
     def files(self, *which: str) -> list[str]:
         """Return what `git ls-files` lists: by default, the tracked files.
 
-        HostError if a name leads out of the work tree. git never adds such a name, but lists it
-        if another program wrote the index.
+        Raise HostError if a name leads out of the work tree. git never adds such a name, but lists
+        it if another program wrote the index.
         """
         names = list(dict.fromkeys(_names(self._run("ls-files", "-z", *which))))
         for name in names:
             if not _WRONG_PARTS.isdisjoint(name.removesuffix("/").split("/")):
                 raise HostError(
-                    f"{self.checkout} is not safe to change: its git index has the name"
-                    f" {name[:MAX_SHOWN]!r}. Clone it again"
+                    f"{self.checkout} is not safe to change: its git index contains the unsafe"
+                    f" path {name[:MAX_SHOWN]!r}. Clone it again"
                 )
         return names
 
@@ -97,7 +97,7 @@ class Git:
         """Return whether `git status` reports no change.
 
         Submodules are ignored, because they have a configuration of their own. A file that a filter
-        converts can appear changed, because filters are switched off.
+        converts can appear changed, because filters are disabled.
         """
         flags = ("--untracked-files=all", "--ignore-submodules=all", "--no-renames")
         return not self._run("status", "--porcelain", *flags)
@@ -124,7 +124,7 @@ class Git:
         except FileNotFoundError:
             raise HostError("git not found in PATH. Install it: apt-get install git") from None
         except TimeoutError:
-            raise HostError(f"{failed} did not end within {LIMIT_S} s") from None
+            raise HostError(f"{failed} did not finish within {LIMIT_S} s") from None
         except OSError as error:  # for example, too many filters for a command line
             raise HostError(f"{failed} cannot be started: {error.strerror}") from None
         if len(stdout) > MAX_OUTPUT_BYTES:
@@ -137,8 +137,8 @@ class Git:
             fix = ""
             if NO_REPOSITORY in problem:
                 fix = (
-                    ". Run git init there and commit everything, or copy the files by hand:"
-                    " README.md of oauthkit, The script alone"
+                    ". Run git init there and commit everything, or copy the files by hand: see"
+                    ' "The script alone" in oauthkit\'s README.md'
                 )
             raise HostError(f"{failed} failed: {problem}{fix}")
         return stdout
@@ -147,8 +147,8 @@ class Git:
 def _read_output(argv: list[str], env: dict[str, str]) -> tuple[int, bytes, bytes]:
     """Run a program. Return its exit status, and the starts of its stdout and stderr.
 
-    It may use MAX_MEMORY_BYTES, and is killed as soon as its stdout is longer than
-    MAX_OUTPUT_BYTES. TimeoutError if it does not end within LIMIT_S.
+    It can use up to MAX_MEMORY_BYTES, and is killed when its stdout exceeds MAX_OUTPUT_BYTES. Raise
+    TimeoutError if it does not finish within LIMIT_S.
     """
     end_s = time.monotonic() + LIMIT_S
     stdout, stderr = bytearray(), bytearray()
@@ -183,7 +183,7 @@ def _read_output(argv: list[str], env: dict[str, str]) -> tuple[int, bytes, byte
 
 
 def _limit_memory(pid: int) -> None:
-    with suppress(ProcessLookupError):  # it has ended already
+    with suppress(ProcessLookupError):  # it has already exited
         _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
         soft = MAX_MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MAX_MEMORY_BYTES, hard)
         resource.prlimit(pid, resource.RLIMIT_DATA, (soft, hard))

@@ -1,4 +1,4 @@
-"""Search a checkout for calls of the old script, and replace those that are understood."""
+"""Search a checkout for calls to the old script, and replace those that are understood."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ARGUMENTS = re.compile(
 )
 # The path as one string. A directory may precede it, but not a part of a name.
 _PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
-_BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
+_BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # matched backwards
 LONGEST_BEFORE = 1000
 # Many names can be links to one file, so the total is limited, too.
 MAX_SEARCHED_BYTES = 256 << 20

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
 from oauthkit.host import settings_file
+from oauthkit.host.adopt import changes
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, command_on, own_unit, quote
 from oauthkit.host.doctor import checks, write_access
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.project import find_paths
+from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, systemctl
 from oauthkit.host.systemd.owner import is_same, project_of
-from oauthkit.host.systemd.services import units_of
+from oauthkit.host.systemd.services import show, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 LINGER = "loginctl enable-linger"
+# How the names of these units end.
+_INSTALLED = ("-heal", "-watch", "-follow")
 START_LIMIT_S = 15 * 60
 
 
@@ -44,8 +48,8 @@ def install(
     """Write and enable the units, and start the first run. Idempotent.
 
     Return 0, or 1 if the first run failed. With `watch`, also install the unit of oauthkit watch.
-    `settings` are written to refresh.conf, and `channel` to hooks. HostError if the units could not
-    be installed.
+    `settings` are written to refresh.conf, and `channel` to hooks. Raise HostError if the units
+    could not be installed.
     """
     if channel:
         notify.require_own(places)
@@ -53,7 +57,7 @@ def install(
         *settings_file.options(settings or {}),
         *(["--notify", channel.where] if channel else []),
     ]
-    _require_manager(f"For a crontab line, run {command('install', places, '--cron', *options)}")
+    require_manager(f"For a crontab line, run {command('install', places, '--cron', *options)}")
     ipc = places.project / "data/ipc"
     if watch and not ipc.is_dir():
         raise HostError(f"{ipc} is not a directory: --watch needs a checkout of NanoClaw")
@@ -63,26 +67,29 @@ def install(
     unit = (settings or {}).get("OAUTHKIT_UNIT", places.unit)
     named = replace(places, unit=unit)
     started = units.command_of(named, form)
+    _require_no_follower(named)
     names = [*units.texts(named, started), *(units.watch_text(named, started) if watch else [])]
     for name in names:
-        _require_own(directory / name, named)
+        require_own_unit(directory / name, named)
     if settings:
         places = change_settings(places, settings, say)
         started = units.command_of(places, form)
+    if places.store and started.argv[-1] == str(places.project / SCRIPT):
+        copy_scripts(places, say)
     texts = units.texts(places, started)
     if watch:
         texts |= units.watch_text(places, started)
     if channel:  # before the first run, which may fail
         notify.write(places, channel, say)
     for name, text in texts.items():
-        _write(directory / name, text, say)
+        write_unit(directory / name, text, say)
     timer = f"{places.unit}-heal.timer"
     systemctl("daemon-reload")
     systemctl("enable", "--now", "--quiet", timer)
     say(f"enabled {timer}: it starts a run when the user manager starts, and every hour")
     status = 0
     try:
-        systemctl("start", f"{places.unit}-heal.service", limit_s=START_LIMIT_S)
+        _start(f"{places.heal}.service")
         say(f"started the chain: {command('status', places)} shows when the next run is due")
     except ManagerError:
         say(f"the first run failed: {command('status', places)} shows the reason")
@@ -93,8 +100,15 @@ def install(
         systemctl("restart", service)  # with the new settings
         say(f"enabled {service}: it refreshes when a container asks for it")
     # At the end, because this may fail: enabling it can need another user's permission.
-    _check_linger(is_wanted=linger, say=say)
+    check_linger(is_wanted=linger, say=say)
     return status
+
+
+def _start(service: str) -> None:
+    """Start a service and wait until it ends. Raise ManagerError if it fails."""
+    if show(service.removesuffix(".service")).is_restarting:  # start would wait for the restart
+        systemctl("stop", service)
+    systemctl("start", service, limit_s=START_LIMIT_S)
 
 
 def change_settings(places: ProjectPaths, settings: Mapping[str, str], say: Say) -> ProjectPaths:
@@ -104,16 +118,20 @@ def change_settings(places: ProjectPaths, settings: Mapping[str, str], say: Say)
     """
     _require_bearer(places, settings)
     settings_file.require_no_override(settings)
-    old = units.directory() / f"{places.heal}.timer"
-    if settings.get("OAUTHKIT_UNIT", places.unit) != places.unit and old.exists():
-        text = old.read_text(encoding="utf-8", errors="surrogateescape")
-        owner = units.owner(text)
-        if owner is not None and is_same(owner, places.project):
+    for old in (f"{places.heal}.timer", f"{places.follow}.service"):
+        if settings.get("OAUTHKIT_UNIT", places.unit) != places.unit and units.is_installed(
+            places, old
+        ):
             raise HostError(
-                f"{old} is installed for this project. Remove the units of that name first:"
-                f" {command('uninstall', places)}"
+                f"{units.directory() / old} is installed for this project. Remove the units of that"
+                f" name first: {command('uninstall', places)}"
             )
     settings_file.write(places, settings, say)
+    if "OAUTHKIT_BEARER" in settings and os.path.lexists(places.project / ".git"):
+        for change in changes.gitignore(places.project, []):
+            changes.require_writable(places.project, change)
+            for line in changes.apply(places.project, change):
+                say(line)
     return find_paths(str(places.project))
 
 
@@ -125,25 +143,48 @@ def _require_bearer(places: ProjectPaths, settings: Mapping[str, str]) -> None:
     path = os.path.abspath(places.project / value)  # noqa: PTH100 - does not follow links
     wanted = replace(places, bearer=Path(path))
     for finding in (*write_access.bearer(wanted), *checks.bearer(wanted)):
-        if not finding.is_ok and finding.fix != checks.refresh(places):
+        if not finding.is_ok and not finding.needs_refresh:
             raise HostError(f"--bearer {value!r}: {finding.text}: {finding.fix}")
+
+
+def _require_no_follower(places: ProjectPaths) -> None:
+    """Raise HostError if the project follows a store: two units would write its .env."""
+    if units.is_installed(places, f"{places.follow}.service"):
+        raise HostError(
+            f"{places.follow}.service follows a store for this project. To refresh it with a login"
+            f" instead, remove that unit first: {command('uninstall', places)}"
+        )
+
+
+def copy_scripts(places: ProjectPaths, say: Say) -> None:
+    """Write the scripts that publish in a store and follow it, if the project has none."""
+    for name in STORE_SCRIPTS:
+        script = places.project / name
+        if os.path.lexists(script):
+            continue
+        try:
+            script.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(script, shipped_path(name).read_bytes(), 0o755)
+        except OSError as error:
+            raise HostError(f"{script} cannot be written: {error.strerror}") from None
+        say(f"wrote {script}")
 
 
 def uninstall(places: ProjectPaths, say: Say) -> int:
     """Remove the units, and stop this project's pending timers. Return 0.
 
-    HostError if another project's install wrote the units.
+    Raise HostError if another project's install wrote the units.
     """
     units.require_name(places)
     directory = units.directory()
-    ours = ("heal.timer", "watch.service", "heal.service")
+    ours = ("heal.timer", "watch.service", "heal.service", "follow.service")
     written = [directory / f"{places.unit}-{name}" for name in ours]
     there = [file for file in written if file.exists()]
     for file in there:
-        _require_own(file, places)
+        require_own_unit(file, places)
     by_hand = "Remove the project's line from the crontab by hand: crontab -e"
     notify.report_left(places, say)
-    _require_manager(
+    require_manager(
         by_hand
         if cron.path_of_refresh(places) is not None
         else "Without it there are no timers to stop"
@@ -153,7 +194,7 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
     others: dict[str, str] = {}
     for kind in ("timer", "service", "timer"):
         found = units_of(places.project)
-        earlier = [unit for unit in found if not unit.endswith(("-heal", "-watch"))]
+        earlier = [unit for unit in found if not unit.endswith(_INSTALLED)]
         names = list(dict.fromkeys([*places.units, *earlier]))
         names += [f"{places.unit}-heal"] if kind == "service" else []
         others = {name: problem for name in names if (problem := _foreign(name, places))}
@@ -167,9 +208,9 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
 
 
 def uninstall_removed(project: Path, say: Say) -> int:
-    """Remove the units of a project whose directory does not exist any more. Return 0.
+    """Remove the units of a project whose directory no longer exists. Return 0.
 
-    UsageError if there are none.
+    Raise UsageError if there are none.
     """
     if not os.environ.get("HOME"):
         raise HostError("HOME is not set. It leads to the units")
@@ -181,7 +222,7 @@ def uninstall_removed(project: Path, say: Say) -> int:
             raise
         names = []
     if not files and not names:
-        raise UsageError(f"{str(project)!r} is not a directory: give --project DIR")
+        raise UsageError(f"{str(project)!r} is not a directory: pass --project DIR")
     _remove(files, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     for kind in ("timer", "service", "timer"):
@@ -225,7 +266,7 @@ def _foreign(unit: str, places: ProjectPaths) -> str:
     return "" if is_same(project, places.project) else f"belongs to another project: {project}"
 
 
-def _require_manager(hint: str) -> None:
+def require_manager(hint: str) -> None:
     """Raise HostError with a hint if no user manager answers."""
     try:
         systemctl("show-environment")
@@ -233,8 +274,8 @@ def _require_manager(hint: str) -> None:
         raise HostError(f"{error}. {hint}") from None
 
 
-def _write(file: Path, text: str, say: Say) -> None:
-    """Write a unit file in one step, unless it is up to date."""
+def write_unit(file: Path, text: str, say: Say) -> None:
+    """Write a unit file atomically, unless it is up to date."""
     if file.exists() and file.read_text(encoding="utf-8", errors="surrogateescape") == text:
         say(f"{file} is up to date")
         return
@@ -247,7 +288,7 @@ def _write(file: Path, text: str, say: Say) -> None:
     say(f"wrote {file}")
 
 
-def _require_own(file: Path, places: ProjectPaths) -> None:
+def require_own_unit(file: Path, places: ProjectPaths, *options: str) -> None:
     """Raise HostError for an existing unit file that this project's install did not write."""
     if not file.exists():
         return
@@ -266,7 +307,7 @@ def _require_own(file: Path, places: ProjectPaths) -> None:
     if os.path.isdir(owner):  # noqa: PTH112 - Path.is_dir raises for a directory without access
         raise HostError(
             f"{file} belongs to the project {owner!r}. Use another name for this one:"
-            f" {own_unit(places)}"
+            f" {own_unit(places, *options)}"
         )
     raise HostError(
         f"{file} belongs to the project {owner!r}, which does not exist. If it was moved, remove"
@@ -274,7 +315,7 @@ def _require_own(file: Path, places: ProjectPaths) -> None:
     )
 
 
-def _check_linger(*, is_wanted: bool, say: Say) -> None:
+def check_linger(*, is_wanted: bool, say: Say) -> None:
     """Enable lingering, or say that the timers end without it.
 
     Without it, the user manager ends with the last logout (loginctl(1)).
@@ -286,9 +327,9 @@ def _check_linger(*, is_wanted: bool, say: Say) -> None:
     if is_wanted:
         if _loginctl("enable-linger", user) is None:
             raise HostError(f"{LINGER} failed. Try: {as_root(f'{LINGER} {user}')}")
-        say("enabled lingering: the timers start at boot, and continue after the last logout")
+        say("enabled lingering: the units start at boot, and continue after the last logout")
         return
-    say(f"the timers start at your login and end with your last logout: {LINGER} changes that")
+    say(f"the units start at your login and end with your last logout: {LINGER} changes that")
 
 
 def _loginctl(*arguments: str) -> str | None:

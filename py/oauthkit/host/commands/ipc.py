@@ -6,7 +6,7 @@ and runs under this user's uid. Therefore:
 - a file is checked and read through one descriptor;
 - nothing is created, renamed or linked. The only change is the removal of a served request,
   relative to its directory's descriptor;
-- the work of one look is bounded for each group, so one group's files never delay another's.
+- the work of one scan is bounded for each group, so one group's files never delay another's.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ REJECTED = "rejected"
 _FINGERPRINT = re.compile("[0-9A-Fa-f]{16}")
 # A request has 60 bytes. Longer files are tasks of other types, and would take long to parse.
 LARGEST_BYTES = 4096
-# For each group and look.
+# For each group and scan.
 MAX_ENTRIES = 1000
-# A directory that once had very many files stays large, and each look at it takes long.
+# A directory that once had very many files stays large, and each scan of it takes long.
 MAX_DIRECTORY_BYTES = 16 * 1024 * 1024
 MAX_READS = 64
 # A file that changed this recently and is not valid JSON may be incomplete.
@@ -106,17 +106,17 @@ class Inbox:
     ) -> None:
         self._directories = directories
         self._complain = complain
-        # The files of the last look that need not be read again.
+        # The files of the last scan that need not be read again.
         self._known: dict[Identity, Kind] = {}
         self._seen: dict[Identity, Kind] = {}
         self._fingerprints: dict[Identity, str] = {}
 
-    def look(self) -> list[Identity]:
+    def scan(self) -> list[Identity]:
         """Return the pending requests, and remove those that were served."""
         self._seen = {}
         for directory in self._directories:
             with self._reporting(directory.path):
-                self._look_into_groups(directory)
+                self._scan_groups(directory)
         self._known = self._seen
         self._fingerprints = {x: y for x, y in self._fingerprints.items() if x in self._known}
         return [identity for identity, kind in self._known.items() if kind is Kind.REQUEST]
@@ -126,10 +126,10 @@ class Inbox:
         return {self._fingerprints[x] for x in requests if x in self._fingerprints}
 
     def mark_served(self, requests: Sequence[Identity]) -> None:
-        """Remember requests as served: the next look removes those that have not changed."""
+        """Remember requests as served: the next scan removes those that have not changed."""
         self._known |= dict.fromkeys(requests, Kind.SERVED)
 
-    def _look_into_groups(self, directory: IpcDirectory) -> None:
+    def _scan_groups(self, directory: IpcDirectory) -> None:
         descriptor = directory.descriptor()
         with os.scandir(descriptor) as entries:
             for entry in entries:
@@ -142,9 +142,9 @@ class Inbox:
                         _opened(entry.name, descriptor) as group,
                         _opened("tasks", group) as tasks,
                     ):
-                        self._look_into_tasks(path / "tasks", tasks)
+                        self._scan_tasks(path / "tasks", tasks)
 
-    def _look_into_tasks(self, path: Path, tasks: int) -> None:
+    def _scan_tasks(self, path: Path, tasks: int) -> None:
         if os.fstat(tasks).st_size > MAX_DIRECTORY_BYTES:
             self._complain(f"{path} is too large and is ignored: remove it and create it again")
             return
@@ -228,9 +228,9 @@ def _identity(status: os.stat_result) -> Identity:
 
 
 def _request(content: bytes) -> dict[str, Any] | None:
-    """Return a request, None if it is another task.
+    """Return a request, or None for another task.
 
-    ValueError or RecursionError if it is not valid JSON.
+    Raise ValueError or RecursionError if it is not valid JSON.
     """
     if len(content) > LARGEST_BYTES:
         return None

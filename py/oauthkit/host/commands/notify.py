@@ -18,6 +18,7 @@ from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.program.hooks import HOOK_LIMIT_S, HOOKS
 from oauthkit.program.process import GRACE_S
+from oauthkit.program.start import remove_other_logins
 from oauthkit.shell import find_program, mask_secrets, program, run_limited
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Channel:
 
 
 def parse(where: str) -> Channel:
-    """Parse the argument of --notify. UsageError if it is not valid."""
+    """Parse the argument of --notify. Raise UsageError if it is not valid."""
     if not where.isprintable() or not where.strip():
         raise UsageError(f"--notify {where!r} is empty or has a control character: give {KINDS}")
     kind, colon, rest = where.partition(":")
@@ -140,7 +141,7 @@ def parse(where: str) -> Channel:
 
 def _parse_command(where: str) -> Channel:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", where):
-        raise UsageError(f"--notify {where!r}: unknown kind: give {KINDS}")
+        raise UsageError(f"--notify {where!r}: unknown kind: use {KINDS}")
     try:
         words = shlex.split(where)
     except ValueError as error:
@@ -167,9 +168,9 @@ def require_own(places: ProjectPaths) -> None:
 
 
 def write(places: ProjectPaths, channel: Channel, say: Say) -> None:
-    """Write the hooks, unless they are up to date. HostError if one of them is not install's own.
+    """Write the hooks, unless they are up to date. Report a missing program.
 
-    Report a program that is missing.
+    Raise HostError if install did not write one of the existing hooks.
     """
     require_own(places)
     text = channel.hook().encode()
@@ -248,7 +249,7 @@ def report_left(places: ProjectPaths, say: Say) -> None:
 def send_test(places: ProjectPaths, say: Say) -> int:
     """Run the hook `failed` once as a refresh does, with the event "test". Return 0 or 1.
 
-    Print its output and its status. HostError if there is no such hook.
+    Print its output and its status. Raise HostError if there is no such hook.
     """
     hook = places.project / HOOKS / "failed"
     if not os.path.isfile(hook):  # noqa: PTH113 - raises nothing
@@ -263,15 +264,11 @@ def send_test(places: ProjectPaths, say: Say) -> int:
             f"timeout not found in PATH. Install it: {as_root('apt-get install coreutils')}"
         )
     with local.env(), local.cwd("/"):
-        for name in (
-            "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
-            "CLAUDE_CODE_SIMPLE", "CLAUDECODE",
-        ):  # fmt: skip
-            local.env.pop(name, "")
+        remove_other_logins()
         for setting in places.changed_settings:  # also from refresh.conf
             local.env[setting.name] = setting.value
         local.env["OAUTHKIT_EVENT"] = "test"
-        local.env["OAUTHKIT_REASON"] = "this is a test by oauthkit install --test-notify"
+        local.env["OAUTHKIT_REASON"] = "this is a test of oauthkit install --notify"
         local.env["OAUTHKIT_OUTPUT"] = ""
         local.env["OAUTHKIT_EXPIRES_AT"] = local.env["OAUTHKIT_LOGIN_ENDS_AT"] = ""
         local.env["OAUTHKIT_DOTENV"] = str(places.dotenv)

@@ -1,7 +1,7 @@
 """Refresh when a container asks for it through NanoClaw's IPC directory.
 
 A container can ask as often as it likes, and can fill its directory with anything. So refreshes
-and complaints are limited over time, and a look takes at most a fifth of one CPU.
+and complaints are limited over time, and a scan takes at most a fifth of one CPU.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# NanoClaw's host process looks once a second and removes every task, also of types that it does
-# not know. Look more often, to see most of the requests before they are removed.
-LOOK_S = 0.1
+# NanoClaw's host process scans once a second and removes every task, including unknown types. Scan
+# more often, to see most of the requests before they are removed.
+SCAN_INTERVAL_S = 0.1
 IDLE_SHARE = 4
 # Between the end of a refresh and the next one that a request causes.
 PAUSE_S = 60.0
@@ -83,8 +83,8 @@ class Watcher:
     """Serve requests, with a pause after each refresh.
 
     `refresh` is called with "--rejected" if a request names the token that .env still has.
-    `fingerprint` returns the fingerprint of that token. `pause_s` is the pause that an earlier
-    watcher has left.
+    `fingerprint` returns the fingerprint of that token. `pause_s` is what remains of an earlier
+    watcher's pause.
     """
 
     def __init__(
@@ -111,21 +111,21 @@ class Watcher:
         self._rejected = ""
         self._rejected_ready_s = monotonic()
 
-    def look(self) -> None:
-        """Look once. Refresh if there are requests and the pause is over."""
-        requests = self._inbox.look()
+    def scan(self) -> None:
+        """Scan once. Refresh if there are requests and the pause is over."""
+        requests = self._inbox.scan()
         self._complaints.tick()
         if not requests and not self._is_asked:
             return
         named = self._inbox.rejected(requests)
-        # Another fingerprint is that of a token which has been replaced already.
+        # Any other fingerprint belongs to a token that has already been replaced.
         if named and (current := self._fingerprint()) in named:
             self._rejected = current
         left_s = self._ready_s - self._monotonic()
         if left_s > 0:
             if not self._is_asked:
                 until = time.strftime("%H:%M:%S", time.localtime(time.time() + left_s))
-                why = "the last refresh failed" if self._is_failing else "one has just ended"
+                why = "the last refresh failed" if self._is_failing else "the last one just ended"
                 self._say(f"requests wait until {until}: {why}")
             self._is_asked = True
             return
@@ -143,7 +143,7 @@ class Watcher:
         pause_s = PAUSE_AFTER_FAILURE_S if self._is_failing else PAUSE_S
         self._ready_s = self._monotonic() + pause_s
         self._inbox.mark_served(requests)
-        self._inbox.look()
+        self._inbox.scan()
         count = max(len(requests), 1)
         why = ": the token in .env was rejected" if is_rejected else ""
         outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
@@ -175,8 +175,8 @@ def watch(places: ProjectPaths, given: Sequence[str]) -> int:
     say(f"watching {', '.join(str(directory.path) for directory in directories)}")
     while not signals:
         begin_s = time.process_time()  # without the time of a refresh, which is another process
-        watcher.look()
-        time.sleep(max(LOOK_S, IDLE_SHARE * (time.process_time() - begin_s)))
+        watcher.scan()
+        time.sleep(max(SCAN_INTERVAL_S, IDLE_SHARE * (time.process_time() - begin_s)))
     notify("STOPPING=1")
     if sys.__stdout__ is not None:
         try:
@@ -198,7 +198,7 @@ def open_directories(places: ProjectPaths, given: Sequence[str]) -> list[IpcDire
         try:
             directories.append(IpcDirectory(path))
         except (FileNotFoundError, NotADirectoryError):
-            raise error(f"{str(path)!r} is not a directory: give NanoClaw's data/ipc") from None
+            raise error(f"{str(path)!r} is not a directory: pass NanoClaw's data/ipc") from None
     return directories
 
 
@@ -217,7 +217,7 @@ def remaining_pause_s(places: ProjectPaths) -> float:
 
 
 def say(text: str) -> None:
-    """Print a line at once. Ignore errors: a closed pipe or a full disk must not end the watch."""
+    """Print a line, unbuffered. Ignore errors: a closed pipe or full disk must not end watch."""
     # Not sys.stdout: the command line collects what goes there.
     if sys.__stdout__ is None:
         return

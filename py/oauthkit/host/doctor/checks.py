@@ -24,10 +24,24 @@ from oauthkit.host.path_info import (
     read,
 )
 from oauthkit.host.project import CONF
-from oauthkit.host.shipped_files import SCRIPT, shipped_path
-from oauthkit.host.status.log import fix_of, is_manual_token, last_failure, log_in, read_journal
-from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
+from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
+from oauthkit.host.status.log import (
+    failed_hooks,
+    fix_of,
+    is_manual_token,
+    last_failure,
+    log_in,
+    read_journal,
+)
+from oauthkit.host.status.login import (
+    VARIABLE,
+    Login,
+    assignments,
+    read_dotenv,
+    read_login,
+)
 from oauthkit.host.status.model import LOGIN_WARNING_S
+from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.host.status.view import span
 from oauthkit.program.hooks import HOOKS
 from oauthkit.program.start import is_project
@@ -40,29 +54,33 @@ if TYPE_CHECKING:
 
 # Each makes claude ignore CLAUDE_CODE_OAUTH_TOKEN in a container.
 SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
-# How a refresh tells a bearer file from other files.
+# A refresh recognizes a bearer file by this start.
 BEARER_START = b'{"claudeAiOauth":{"accessToken":'
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
-# Below the home. A refresh looks for claude there if PATH has none.
+# Relative to HOME. A refresh looks for claude there if it is not in PATH.
 CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
 EVENTS = ("renewed", "failed", "recovered", "login-ending")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of a check: `fix` is the command to run, or what to do; "" if it passed."""
+    """The result of a check: `fix` is the command to run, or what to do.
+
+    If `needs_refresh`, a refresh completes the fix, or is the fix. examine adds it.
+    """
 
     name: str
     text: str
     fix: str = ""
     is_note: bool = False  # does not need to be fixed
     details: tuple[str, ...] = ()  # more lines
+    needs_refresh: bool = False
 
     @property
     def is_ok(self) -> bool:
         """Whether nothing needs to be fixed."""
-        return self.is_note or not self.fix
+        return self.is_note or not (self.fix or self.needs_refresh)
 
     def lines(self) -> list[str]:
         """Return the finding as a line, then its details and the fix, each on a line of its own."""
@@ -77,7 +95,7 @@ def project(places: ProjectPaths) -> Finding:
     directory = str(places.project)
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
-    return Finding("project", f"{directory} is not a project", "give --project DIR")
+    return Finding("project", f"{directory} is not a project", "pass --project DIR")
 
 
 def program(name: str, fix: str) -> Finding:
@@ -121,11 +139,11 @@ def login(places: ProjectPaths) -> Iterator[Finding]:
 
 def dotenv(places: ProjectPaths) -> Iterator[Finding]:
     """Check that .env has a live token."""
-    dotenv, login = places.dotenv, read_login(places.credentials)
+    dotenv, login = places.dotenv, delivered_login(places)
     if _leads_nowhere(dotenv):
         yield Finding(".env", f"{dotenv} is a link that leads nowhere", f"rm {quoted(dotenv)}")
         return
-    found = read_dotenv(dotenv)
+    found, source = read_dotenv(dotenv), _source(places)
     expires_at_s = login.expires_at_s
     real = os.path.realpath(dotenv)
     link = f", a link to {real}" if os.path.islink(dotenv) else ""  # noqa: PTH114 - raises nothing
@@ -133,19 +151,21 @@ def dotenv(places: ProjectPaths) -> Iterator[Finding]:
         Path(real).is_relative_to(os.path.realpath(place))
         for place in (places.project, places.home)
     )
-    fix = refresh(places) if is_near or not link else inspection_hint(dotenv)
+    fix = "" if is_near or not link else inspection_hint(dotenv)
     if found.problem:
-        yield Finding(".env", found.problem, found.fix or fix)
+        fix = found.fix or fix
+        yield Finding(".env", found.problem, fix, needs_refresh=not fix)
     elif not login.token or not found.carries(login.token):
         if has_manual_token(places):
-            text = "it has a token that is not the credentials' token. A refresh would replace it"
+            text = f"it has a token that is not the {source} token. A refresh would replace it"
             yield Finding(".env", text, is_note=True)
         else:
-            yield Finding(".env", f"it does not have the credentials' token{link}", fix)
+            text = f"it does not have the {source} token{link}"
+            yield Finding(".env", text, fix, needs_refresh=not fix)
     elif expires_at_s is None:
-        yield Finding(".env", "its token's expiry is unknown", fix)
+        yield Finding(".env", "its token's expiry is unknown", fix, needs_refresh=not fix)
     elif expires_at_s <= time.time():
-        yield Finding(".env", "its token has expired", fix)
+        yield Finding(".env", "its token has expired", fix, needs_refresh=not fix)
     else:
         yield Finding(".env", f"{dotenv}{link}")
 
@@ -181,26 +201,37 @@ def bearer(places: ProjectPaths) -> Iterator[Finding]:
         text = f"{file} is a symbolic link. The bearer file must not be one"
         yield Finding(name, text, move)
         return
-    content, login, found = read(file), read_login(places.credentials), read_login(file)
+    content, login, found = read(file), delivered_login(places), read_login(file)
     expires_at_s = found.expires_at_s
     is_login = b'"refreshToken"' in content.data
     if is_login or (content.data and not content.data.startswith(BEARER_START)):
         text = "has a refresh token, so it is a login" if is_login else "is not a bearer file"
         yield Finding(name, f"{file} {text}. A refresh does not touch it", move)
     elif found.problem:
-        yield Finding(name, found.problem, found.fix or refresh(places))
+        yield Finding(name, found.problem, found.fix, needs_refresh=not found.fix)
     elif not login.token or (found.token, expires_at_s) != (login.token, login.expires_at_s):
-        yield Finding(name, "it does not have the credentials' token", refresh(places))
+        yield Finding(name, f"it does not have the {_source(places)} token", needs_refresh=True)
     elif expires_at_s is None or expires_at_s <= time.time():
         state = "expiry is unknown" if expires_at_s is None else "token has expired"
-        yield Finding(name, f"its {state}", refresh(places))
+        yield Finding(name, f"its {state}", needs_refresh=True)
     else:
         yield Finding(name, str(file))
 
 
+def delivered_login(places: ProjectPaths) -> Login:
+    """Return the login whose token .env must have: a follower's is the token from the store."""
+    if is_follower(places):
+        return followed_login(places, read_store(places))
+    return read_login(places.credentials)
+
+
+def _source(places: ProjectPaths) -> str:
+    return "store's" if is_follower(places) else "credentials'"
+
+
 def has_manual_token(places: ProjectPaths) -> bool:
-    """Return whether .env has a token that a person has put there."""
-    login, tokens = read_login(places.credentials), read_dotenv(places.dotenv).tokens
+    """Return whether .env has a token that a user put there by hand."""
+    login, tokens = delivered_login(places), read_dotenv(places.dotenv).tokens
     is_other = not login.token or tokens != (login.token.encode(),)
     return is_other and is_manual_token(places, tokens, read_journal(places))
 
@@ -226,29 +257,38 @@ def runs(places: ProjectPaths) -> Iterator[Finding]:
         return
     failure = last_failure(read_journal(places))
     if failure is None:
-        yield Finding("runs", f"they fail, but {places.log} does not say why", refresh(places))
+        text = f"they fail, but {places.log} does not say why"
+        yield Finding("runs", text, needs_refresh=True)
         return
     # The cause may be fixed already. If it is not, the same refresh would fail again.
-    first = fix_of(failure, places)
-    fix = f"{first}, then: {refresh(places)}" if first else refresh(places)
     details = (*failure.output, f"log: {places.log}")
-    yield Finding("runs", f"they fail: {failure.text}", fix, details=details)
+    text, fix = f"they fail: {failure.text}", fix_of(failure, places)
+    yield Finding("runs", text, fix, details=details, needs_refresh=True)
 
 
 def modes(places: ProjectPaths) -> Iterator[Finding]:
-    """Check that other users cannot read a token."""
-    for name, file in ((".env's mode", places.dotenv), ("login's mode", places.credentials)):
+    """Check that other users cannot read a token, or the key that decrypts it."""
+    files = [
+        (".env's mode", places.dotenv, "token"),
+        ("login's mode", places.credentials, "token"),
+        *(
+            ("identity's mode", Path(setting.value), "key")
+            for setting in places.changed_settings
+            if setting.name == "OAUTHKIT_STORE_IDENTITY"
+        ),
+    ]
+    for name, file, secret in files:
         try:
             found = file.stat()
         except OSError:
             continue  # another check reports it
         if not stat.S_ISREG(found.st_mode):
-            continue  # so is this
+            continue  # another check reports this, too
         mode = stat.S_IMODE(found.st_mode)
         if mode & 0o077:
             is_own = found.st_uid == os.geteuid()
             fix = _changing(places, file, "chmod 600" if is_own else as_root("chmod 600"))
-            yield Finding(name, f"{mode:04o}: other users can read the token", fix)
+            yield Finding(name, f"{mode:04o}: other users can read the {secret}", fix)
         else:
             yield Finding(name, f"{mode:04o}")
 
@@ -296,22 +336,37 @@ def lock_of_claude(places: ProjectPaths) -> Iterator[Finding]:
 
 
 def script(places: ProjectPaths) -> Iterator[Finding]:
-    """Check that the project's script is that of this version."""
-    script, ours = places.project / SCRIPT, shipped_path(SCRIPT)
-    content = read(script)
-    if not content.kind and not content.fix:
-        yield Finding("script", f"{script} does not exist", is_note=True)
-    elif content.problem:
-        yield Finding("script", content.problem, content.fix)
-    elif content.data == ours.read_bytes():
-        yield Finding("script", str(script))
-    else:
-        text = f"{script} differs from this version's script"
-        yield Finding("script", text, _changing(places, script, f"cp {quoted(ours)}"))
+    """Check that the project's scripts are this version's scripts.
+
+    A refresh by script needs the others only if there is a store.
+    """
+    is_script = False
+    for name in (SCRIPT, *STORE_SCRIPTS):
+        script, ours = places.project / name, shipped_path(name)
+        content = read(script)
+        if not content.kind and not content.fix:
+            if name == SCRIPT:
+                yield Finding("script", f"{script} does not exist", is_note=True)
+            elif is_script and places.store:
+                yield Finding("script", f"{script} does not exist", _copying(ours, script))
+            continue
+        is_script = is_script or name == SCRIPT
+        if content.problem:
+            yield Finding("script", content.problem, content.fix)
+        elif content.data == ours.read_bytes():
+            yield Finding("script", str(script))
+        else:
+            text = f"{script} differs from this version's script"
+            yield Finding("script", text, _changing(places, script, f"cp {quoted(ours)}"))
+
+
+def _copying(source: Path, target: Path) -> str:
+    return f"cp {quoted(source)} {quoted(target)}"
 
 
 def hooks(places: ProjectPaths) -> Iterator[Finding]:
-    """Check that the project's hooks can be run."""
+    """Check that the project's hooks can be run, and that none failed when it was last run."""
+    failed = failed_hooks(read_journal(places))
     for event in EVENTS:
         hook = places.project / HOOKS / event
         if is_file(hook) and not os.access(hook, os.X_OK):
@@ -321,6 +376,10 @@ def hooks(places: ProjectPaths) -> Iterator[Finding]:
         elif (interpreter := _missing_interpreter(hook)) and os.access(hook, os.X_OK):
             text = f"{hook} cannot run: {interpreter}"
             yield Finding(f"hook '{event}'", text, "change its first line", is_note=True)
+        elif event in failed and is_file(hook) and hook.stat().st_mtime <= failed[event].at_s:
+            text = f"it failed when it was last run ({failed[event].text})"
+            fix = f"correct it. Its output is in {places.log}"
+            yield Finding(f"hook '{event}'", text, fix, True, failed[event].output)
     for problem, fix in notify.missing_programs(places).items():
         yield Finding("hooks", problem, fix, is_note=True)
 
@@ -345,5 +404,7 @@ def _changing(places: ProjectPaths, path: Path, command: str) -> str:
 
 
 def refresh(places: ProjectPaths) -> str:
-    """Return the command that refreshes the project."""
+    """Return the command that refreshes the project, or follows its store."""
+    if is_follower(places):
+        return command("follow", places, "--once")
     return command("refresh", places)

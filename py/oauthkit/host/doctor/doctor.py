@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import as_root, command, own_unit, quote
-from oauthkit.host.doctor import checks, permissions, scheduling, write_access
+from oauthkit.host.doctor import checks, permissions, scheduling, store, write_access
 from oauthkit.host.doctor.checks import Finding
+from oauthkit.host.status.store import is_follower, was_read
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
 from oauthkit.shell import find_program
@@ -23,11 +26,17 @@ if TYPE_CHECKING:
 
 # Without these, no refresh succeeds.
 NEEDED = (
-    "jq", "timeout", "flock", "claude", "login", "logs", "log", "lock", "directory of .env", ".env",
-    "bearer file's directory", "bearer file", "runs",
+    "jq", "timeout", "flock", "claude", "login", "login's directory", "logs", "log", "lock",
+    "directory of .env", ".env", "bearer file's directory", "bearer file", "runs",
 )  # fmt: skip
+# Without these, a follower delivers nothing.
+NEEDED_BY_FOLLOWER = ("find", "etcdctl", "age", "store", "records")
+# What only a host with a login needs.
+OF_LOGIN = ("claude", "login", "login's directory", "claude's lock")
 # Where systemd runs (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
+# The first line of timeout --version in uutils coreutils before 0.6.
+OLD_UUTILS = re.compile(r"timeout (\(uutils coreutils\) )?0\.[0-5]\.")
 HINT_WITHOUT_TIMERS = (
     "without timers, create a token that is valid for a year (claude setup-token), and put it into"
     " .env"
@@ -41,29 +50,33 @@ def examine(places: ProjectPaths) -> Iterator[Finding]:
     """
     project = checks.project(places)
     yield project
-    if not project.is_ok:  # nothing there is to be changed
+    if not project.is_ok:  # nothing there may be changed
         return
     refresh = checks.refresh(places)
+    needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(places) else ()))
     can_succeed = True
     for finding in _findings(places):
-        if finding.is_ok or can_succeed:
+        if not finding.needs_refresh:
             yield finding
-        elif finding.fix.endswith(refresh):
+        elif not can_succeed:
             yield replace(finding, fix=f"after the fixes above: {refresh}")
         else:
-            yield finding
-        if not finding.is_ok and finding.name in NEEDED and finding.fix != refresh:
+            first = f"{finding.fix}, then: " if finding.fix else ""
+            yield replace(finding, fix=first + refresh)
+        if not finding.is_ok and finding.name in needed and finding.fix:
             can_succeed = False
 
 
 def _findings(places: ProjectPaths) -> Iterator[Finding]:
     yield checks.program("jq", as_root("apt-get install jq"))
-    yield checks.program("timeout", as_root("apt-get install coreutils"))
+    yield _timeout()
     yield checks.program("flock", as_root("apt-get install util-linux"))
     yield from checks.settings(places)
     others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
         "claude": lambda places: [checks.claude(places)],
         "login": checks.login,
+        "login's directory": write_access.login,
+        "store": store.check,
         "logs": write_access.logs,
         "delivery": write_access.delivery,
         "bearer file's directory": write_access.bearer,
@@ -79,19 +92,30 @@ def _findings(places: ProjectPaths) -> Iterator[Finding]:
         "clock": _clock,
     }
     for name, check in others.items():
+        if name in OF_LOGIN and is_follower(places):
+            continue
         try:
             yield from check(places)
         except (OSError, RuntimeError, ManagerError) as error:
             yield Finding(name, f"could not be checked: {error}", is_note=True)
 
 
+def _timeout() -> Finding:
+    """Check that timeout is in PATH, and ends a program that ignores SIGTERM."""
+    found = checks.program("timeout", as_root("apt-get install coreutils"))
+    version = (found.is_ok and _output_of("timeout", "--version")) or ""
+    if not OLD_UUTILS.match(version):
+        return found
+    problem = f"{version.splitlines()[0]} does not end a claude that ignores SIGTERM"
+    return Finding("timeout", problem, "install GNU coreutils, or uutils coreutils 0.6 or newer")
+
+
 def _runs(places: ProjectPaths) -> Iterator[Finding]:
     """Check .env, the bearer file and the last run: first what a refresh does not fix."""
-    refresh = checks.refresh(places)
     files = [*checks.dotenv(places), *checks.bearer(places)]
-    yield from (finding for finding in files if not finding.is_ok and finding.fix != refresh)
+    yield from (finding for finding in files if finding.fix)
     yield from checks.runs(places)
-    yield from (finding for finding in files if finding.is_ok or finding.fix == refresh)
+    yield from (finding for finding in files if not finding.fix)
 
 
 def _systemd(places: ProjectPaths) -> Iterator[Finding]:
@@ -106,6 +130,9 @@ def _systemd(places: ProjectPaths) -> Iterator[Finding]:
         return
     yield Finding("user manager", "it answers")
     yield _linger()
+    if is_follower(places):
+        yield from store.follower(places)
+        return
     found = [*scheduling.check(places)]
     if not any(finding.name in {"timer", "whose timer"} for finding in found):
         none = _not_due(places, "timer", "no run is scheduled", scheduling.install(places))
@@ -120,9 +147,16 @@ def _without_manager(places: ProjectPaths, error: str) -> Iterator[Finding]:
         yield Finding("user manager", error, is_note=True)
         yield from by_cron
         return
+    if is_follower(places) and was_read(places, time.time()):
+        yield Finding("user manager", error, is_note=True)
+        yield store.read_finding()
+        return
     if BOOTED.is_dir():  # but not for this user, for example after su or sudo
-        user = getpass.getuser()
-        yield Finding("user manager", error, as_root(f"loginctl enable-linger {quote(user)}"))
+        fix = as_root(f"loginctl enable-linger {quote(getpass.getuser())}")
+        runtime = f"/run/user/{os.getuid()}"
+        if os.environ.get("XDG_RUNTIME_DIR", "") not in {"", runtime}:  # su keeps that of its user
+            fix += f" && export XDG_RUNTIME_DIR={runtime}"
+        yield Finding("user manager", error, fix)
     else:
         yield Finding("user manager", error, is_note=True)
         need = "" if find_program("crontab") else as_root("apt-get install cron && ")
@@ -144,7 +178,7 @@ def _by_cron(places: ProjectPaths) -> Iterator[Finding]:
     if path is None:
         return
     yield Finding("next run", "a crontab line starts it")
-    if not checks.claude(places, path).is_ok:
+    if not is_follower(places) and not checks.claude(places, path).is_ok:
         fix = f"crontab -e, and use the line of {command('install', places, '--cron')}"
         yield Finding("claude by cron", f"not in the crontab line's PATH: {path}", fix)
 

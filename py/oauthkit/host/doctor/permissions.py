@@ -22,7 +22,8 @@ from oauthkit.host.path_info import (
     quoted,
 )
 from oauthkit.host.project import CONF_FILE
-from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS
+from oauthkit.program.hooks import HOOKS
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 # What a refresh starts, apart from hooks; env and node start some installations of claude.
 PROGRAMS = (
-    "bash", "cat", "chmod", "claude", "cp", "dd", "env", "flock", "id", "jq", "mkdir", "mv", "node",
-    "readlink", "rm", "sh", "sleep", "stat", "sync", "systemctl", "systemd-run", "timeout",
+    "bash", "cat", "chmod", "claude", "cp", "dd", "env", "find", "flock", "id", "jq", "mkdir", "mv",
+    "node", "readlink", "rm", "sh", "sleep", "stat", "sync", "systemctl", "systemd-run",
+    "timeout", "uname",
 )  # fmt: skip
 CLAUDE_SETTINGS = ("settings.json", "settings.local.json")
 _ACL = "system.posix_acl_access"
@@ -78,13 +80,19 @@ def _trusted(places: ProjectPaths) -> Iterator[tuple[str, Path]]:
     yield "Claude's directory", config
     for name in CLAUDE_SETTINGS:  # claude runs the hooks listed in these files
         yield f"Claude's {name}", config / name
-    below = [*reversed(scripts.parents[:-1]), scripts, Path(CONF_FILE)]
-    below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in EVENTS)]
+    below = [*reversed(scripts.parents[:-1]), scripts, *map(Path, STORE_SCRIPTS), Path(CONF_FILE)]
+    below += [Path(HOOKS), *(Path(HOOKS) / name for name in EVENTS)]
     for path in below:
         yield str(path), places.project / path
     if places.bearer:
         yield "the directory of the bearer file", places.bearer.parent
         yield "the bearer file", places.bearer
+    # Anyone who can write a record, or etcd's CA certificate, can send followers a token.
+    if places.store.startswith("dir:"):
+        yield "the store", Path(places.store.removeprefix("dir:"))
+    for setting in places.changed_settings:
+        if setting.name.startswith("ETCDCTL_"):
+            yield setting.name, Path(setting.value)
     for name in () if find_program("claude") else CLAUDE_DIRECTORIES:
         directory = places.home / name
         yield f"~/{name}", directory
@@ -94,7 +102,7 @@ def _trusted(places: ProjectPaths) -> Iterator[tuple[str, Path]]:
 
 
 def _shared_programs(places: ProjectPaths) -> Iterator[Finding]:
-    """Find programs in PATH, and directories of oauthkit, that others can write."""
+    """Find programs in PATH, and oauthkit's directories, that others can write to."""
     owners = _owners_of_system()
     for program in PROGRAMS:  # search_path checks their directories
         if found := find_program(program):
@@ -108,7 +116,7 @@ def _shared_programs(places: ProjectPaths) -> Iterator[Finding]:
 def _shared(
     name: str, path: Path, places: ProjectPaths, owners: Set[int] | None = None
 ) -> Iterator[Finding]:
-    """Find other users who can write at a path."""
+    """Find other users who can write to a path."""
     with suppress(OSError):  # other checks report what is missing or not accessible
         if who := other_writer(path, owners):
             yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, places))
@@ -130,7 +138,7 @@ def _closing(path: Path, places: ProjectPaths) -> str:
 
 
 def _is_inside(path: Path, places: ProjectPaths) -> bool:
-    """Return whether a path leads to a place inside the project or the user's home."""
+    """Return whether a path leads to the project or the user's home, or inside one of them."""
     real = Path(os.path.realpath(path))
     return any(real.is_relative_to(os.path.realpath(x)) for x in (places.project, places.home))
 
@@ -155,7 +163,7 @@ def _on_way(name: str, path: Path, places: ProjectPaths) -> Iterator[Finding]:
 
 
 def _foreign_on_way(path: Path) -> Iterator[tuple[Path, os.stat_result, str]]:
-    """Yield directories that others can write, and others' links, on the way to a path.
+    """Yield directories that others can write to, and others' links, on the way to a path.
 
     Each comes with its status and a text about it. The sticky bit keeps others from exchanging an
     entry, but not from creating it. Another user's link is not followed.
@@ -193,7 +201,7 @@ def _owners_of_system() -> set[int]:
 
 
 def other_writer(path: Path, owners: Set[int] | None = None) -> str:
-    """Return who can write at a path besides its trusted owners, "" if only they can.
+    """Return who can write to a path besides its trusted owners, "" if only they can.
 
     The trusted owners are this user and root by default. Group write permission is accepted if the
     group has no other members and is the user's own (it has the user's name), or root's, or if root
@@ -203,21 +211,21 @@ def other_writer(path: Path, owners: Set[int] | None = None) -> str:
     if found.st_uid not in (owners or {0, os.getuid()}):
         return f"it belongs to {_user(found.st_uid)}"
     if found.st_mode & stat.S_IWOTH:
-        return "everybody can write it"
+        return "everyone can write to it"
     if not found.st_mode & stat.S_IWGRP:
         return ""
     with suppress(OSError):
         os.getxattr(path, _ACL)  # with an ACL, the group bits are its mask
-        return "others can write it, by its access control list"
+        return "others can write to it, by its access control list"
     try:
         group = grp.getgrgid(found.st_gid)
     except KeyError:
-        return f"group {found.st_gid} can write it"
+        return f"group {found.st_gid} can write to it"
     users = pwd.getpwall()
     mine = {user.pw_name for user in users if user.pw_uid in {0, os.getuid()}}
     members = {*group.gr_mem, *(user.pw_name for user in users if user.pw_gid == group.gr_gid)}
     is_private = group.gr_gid == 0 or found.st_uid == 0 or group.gr_name in mine
-    return "" if is_private and members <= mine else f"group {group.gr_name} can write it"
+    return "" if is_private and members <= mine else f"group {group.gr_name} can write to it"
 
 
 def _user(uid: int) -> str:

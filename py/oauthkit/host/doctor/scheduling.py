@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command, own_unit
+from oauthkit.host.display import command, command_on, own_unit
 from oauthkit.host.doctor import checks
-from oauthkit.host.doctor.checks import Finding, refresh
-from oauthkit.host.path_info import is_file
+from oauthkit.host.doctor.checks import Finding
+from oauthkit.host.path_info import inspect_path, is_file
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, show
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# How often systemd is queried, and with which pause, while its answers are inconsistent.
-LOOKS, LOOK_S = 3, 0.3
+# The maximum number of queries while the answers are inconsistent, and the pause between them.
+MAX_QUERIES, QUERY_PAUSE_S = 3, 0.3
 
 
 def check(places: ProjectPaths) -> Iterator[Finding]:
@@ -33,11 +34,11 @@ def check(places: ProjectPaths) -> Iterator[Finding]:
         if is_own:
             # The heal unit's next run would pass its own PATH to the timer again.
             is_healed = heal.is_loaded and heal.is_of(places)
-            fix = install(places, heal, watch) if is_healed else refresh(places)
+            fix = install(places, heal, watch) if is_healed else ""
             yield from _claude(places, service, "timer", fix)
             yield from _alone(places, timers, service)
         else:
-            yield _whose(service, "timer", "No run of this project is scheduled", refresh(places))
+            yield _whose(service, "timer", "No run of this project is scheduled")
     if heal.is_loaded:
         yield from _installed(places, timers, heal, watch)
     elif is_own:
@@ -70,9 +71,9 @@ def _next_run(places: ProjectPaths) -> tuple[list[Timer], Service | None]:
     """
     timers: list[Timer] = []
     service = None
-    for attempt in range(LOOKS):
+    for attempt in range(MAX_QUERIES):
         if attempt:
-            time.sleep(LOOK_S)
+            time.sleep(QUERY_PAUSE_S)
         timers = [x for x in pending_timers((*places.units, places.heal)) if x.next_s is not None]
         chain = [timer for timer in timers if not _is_heal(timer, places)]
         running = None if chain else _running(places)  # it starts a timer when it ends
@@ -102,12 +103,15 @@ def _running(places: ProjectPaths) -> Service | None:
 def _timer(places: ProjectPaths, timers: list[Timer], service: Service) -> Finding:
     """Report when the next run is due."""
     if service.is_active and all(_is_heal(timer, places) for timer in timers):
-        return Finding("timer", f"a run is in progress: {service.unit}")
+        text = f"a run is in progress: {service.unit}"
+        if service.is_restarting:
+            text = f"a run was killed. systemd starts {service.unit} again within 7 min"
+        return Finding("timer", text)
     first = next(timer for timer in timers if timer.unit == _timer_of(service))
     due = time.strftime("%Y-%m-%d %H:%M", time.localtime(first.next_s))
     if _is_heal(first, places):
         text = f"the chain's timer is not pending. {first.unit} restarts the chain, due {due}"
-        return Finding("timer", text, refresh(places), is_note=True)
+        return Finding("timer", text, is_note=True, needs_refresh=True)
     return Finding("timer", f"{first.unit}, due {due}")
 
 
@@ -127,7 +131,7 @@ def _alone(places: ProjectPaths, timers: list[Timer], next_run: Service) -> Iter
         ]
     if len(chain) > 1:
         text = f"more than one is pending: {', '.join(chain)}"
-        yield Finding("timers", text, refresh(places))
+        yield Finding("timers", text, needs_refresh=True)
 
 
 def _installed(
@@ -154,15 +158,24 @@ def _installed(
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
 
 
-def _whose(service: Service, what: str, result: str, fix: str) -> Finding:
-    """Report a service that does not belong to this project."""
-    if service.project is None:
-        return Finding(f"whose {what}", f"{service.unit} runs something else", fix)
-    text = f"{service.unit} belongs to another project: {service.project}. {result}"
-    return Finding(f"whose {what}", text, fix)
+def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:
+    """Report a service that does not belong to this project. Without a fix, a refresh is the fix.
+
+    A project that does not exist may be this one, before it was moved.
+    """
+    name, project = f"whose {what}", service.project
+    if project is None:
+        text = f"{service.unit} runs something else"
+        return Finding(name, text, fix, needs_refresh=not fix)
+    if inspect_path(Path(project)).is_nothing:
+        text = f"{service.unit} belongs to {project}, which does not exist"
+        return Finding(name, text, command_on("uninstall", project))
+    text = f"{service.unit} belongs to another project: {project}. {result}"
+    return Finding(name, text, fix, needs_refresh=not fix)
 
 
 def _claude(places: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
-    """Check that a service's PATH leads to claude."""
+    """Check that a service's PATH leads to claude. Without a fix, a refresh is the fix."""
     if service.path is not None and not checks.claude(places, service.path).is_ok:
-        yield Finding(f"claude by the {by}", f"not in its PATH: {service.path}", fix)
+        text = f"not in its PATH: {service.path}"
+        yield Finding(f"claude by the {by}", text, fix, needs_refresh=not fix)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 _IN_DIRECTORY = os.W_OK | os.X_OK
+# A refresh needs as much beside the login, or it does not start claude.
+FREE_BYTES = 1024 * 1024
 
 
 def logs(places: ProjectPaths) -> Iterator[Finding]:
@@ -44,6 +46,8 @@ def delivery(places: ProjectPaths) -> Iterator[Finding]:
     """Check that a file can be created beside .env, and renamed to it."""
     directory = Path(os.path.realpath(places.dotenv)).parent
     if inspect_path(directory).is_nothing:  # runs do not create it
+        if os.path.islink(places.dotenv):  # noqa: PTH114 - raises nothing
+            return  # checks.dotenv reports it
         if leads_away(places.dotenv, places.project):
             fix = inspection_hint(places.dotenv)
         else:
@@ -68,6 +72,11 @@ def bearer(places: ProjectPaths) -> Iterator[Finding]:
     yield from [*_directory(name, directory, places)] or [Finding(name, str(directory))]
 
 
+def login(places: ProjectPaths) -> Iterator[Finding]:
+    """Find what prevents claude from saving the login that it has renewed."""
+    yield from _directory("login's directory", places.credentials.parent, places)
+
+
 def _directory(name: str, directory: Path, places: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents creating files in a directory, or the directory itself."""
     there = directory
@@ -83,6 +92,16 @@ def _directory(name: str, directory: Path, places: ProjectPaths) -> Iterator[Fin
         yield Finding(name, text, f"mv {quoted(there)} {quoted(there)}.old")
     elif fix := access_fix(there, _IN_DIRECTORY, places.project):
         yield Finding(name, f"{there} cannot be written, so runs that write there fail", fix)
+    elif _free_bytes(there) < FREE_BYTES:
+        text = f"less than 1 MiB is free on the disk of {there}"
+        yield Finding(name, text, f"free some space. What is used: df -h {quoted(there)}")
+
+
+def _free_bytes(directory: Path) -> int:
+    """Return how much this user can write to the disk of a directory, FREE_BYTES if unknown."""
+    disk = os.statvfs(directory)
+    blocks = disk.f_bfree if os.geteuid() == 0 else disk.f_bavail
+    return blocks * disk.f_frsize if disk.f_blocks else FREE_BYTES
 
 
 def _file(name: str, file: Path, wanted: int, places: ProjectPaths) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _DELIVERED = re.compile(
     r"(?:Updated \.env with token|/.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
 )
+_HOOK_RESULT = re.compile(r"(?:Hook|WARN: hook) '(.*?)' (?:succeeded|.*\((exit [0-9]+)\))")
+_HOOK_OUTPUT = re.compile(r"hook '(.*?)': ")
 # Only the last MOST_BYTES of a log are read. A refresh rotates a log at half that size.
 MOST_BYTES = 2 * 1024 * 1024
 RENEWED = "Claude CLI refreshed token successfully"
@@ -32,16 +34,33 @@ _ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
 TOO_OFTEN = "claude has failed to renew the token"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
+RENEW = "claude -p ok"
 # The first match in the error applies. tests/host/test_journal.py checks that each ERROR has a fix.
 _FIXES = (
-    (r"claude CLI refresh failed", "run claude -p ok, and fix what it reports"),
+    (r"claude CLI refresh failed \(exit (124|137)\)",
+     f"it took too long: check the network and the proxy, then run {RENEW}"),
+    (r"claude CLI refresh failed", f"run {RENEW}, and fix what it reports"),
     (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
     (r"is not valid JSON|more than one JSON document|has a character that no access token has",
      "the credentials are damaged. Move the file away and log in again"),
-    (r"OAUTHKIT_STORE is ", "set OAUTHKIT_STORE=dir:/PATH in scripts/oauth/refresh.conf"),
+    (r"OAUTHKIT_STORE is ", "set OAUTHKIT_STORE in scripts/oauth/refresh.conf"),
+    (r"etcdctl not found", "install etcdctl: apt install etcd-client"),
+    (r"age not found", "install age: apt install age"),
+    (r"age was stopped", "use an identity that age-keygen has made, without a passphrase"),
+    (r"OAUTHKIT_STORE_(?:RECIPIENTS|IDENTITY): ",
+     "write the keys to that file, and allow this user to read it"),
+    (r"refresh\.conf may hide", "edit scripts/oauth/refresh.conf. oauthkit doctor names the line"),
+    (r"STORE_IDENTITY is not set", "set OAUTHKIT_STORE_IDENTITY in scripts/oauth/refresh.conf"),
+    (r"STORE_IDENTITY is set", "set OAUTHKIT_STORE_RECIPIENTS on that host, and refresh there"),
+    (r"cannot be decrypted",
+     "add this host's key to that host's OAUTHKIT_STORE_RECIPIENTS, and refresh there"),
+    (r"decrypted records cannot be read", "find out what ended jq"),
+    (r"etcdctl .* (?:failed|was stopped)",
+     "check that etcd runs, the network, and whether the certificates have expired"),
     (r"is not a valid host name", "set OAUTHKIT_HOST=NAME in scripts/oauth/refresh.conf"),
     (r"the store .* is not a directory|cannot be read \((?:find|jq) exit",
      "create or mount the store, and allow this user to read its files"),
+    (r"has more than [0-9]+ records", "delete the files of the store that are not hosts' records"),
     (r"has no record of a live token", "start a refresh on a host that publishes"),
     (r"and is ignored", "remove that record. The next full run of its host writes it again"),
     (r"was issued at", "compare the clocks of both hosts: timedatectl"),
@@ -56,30 +75,31 @@ _FIXES = (
      "install Claude Code, or refresh from a shell that finds claude: the timer keeps its PATH"),
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
-    (r"renewed nothing", "check the network and the proxy. claude -p ok has to renew the token"),
+    (r"renewed nothing", f"check the network and the proxy. {RENEW} has to renew the token"),
     (r"the API refuses the token\. claude was started", "wait 5 min, then try again"),
     (r"the API refuses the token", LOG_IN),
     (TOO_OFTEN, "fix the earlier failure, then wait for the next try"),
     (r"claude could not save the login",
-     "check for a full disk or a directory that this user cannot write"),
+     "check for a full disk or a directory that this user cannot write to"),
     (r"leads to the login itself", "set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
     (r"is not a bearer file|The bearer file must not be one|so it is a login|both lead to",
      "set OAUTHKIT_BEARER to another path, in a separate directory"),
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "find out what stopped the run"),
     (r"another refresh has held", "find the run that hangs: fuser -v on the lock shows it"),
-    (r"cannot be locked", "allow this user to write the lock file"),
+    (r"cannot be locked", "allow this user to write to the lock file"),
     (r"symbolic link of another user", "find out who created the link .env, then remove it"),
     (r"is a file of another user",
      "create your own .env: copy it, and rename the copy to .env with mode 600"),
-    (r"stat could not read", "install coreutils, or fix the PATH of whoever starts the run"),
+    (r"stat could not read", "install coreutils, or fix the PATH of the program that starts runs"),
     (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
-    (r"readlink could not follow", "install coreutils, or fix the PATH of whoever starts the run"),
+    (r"readlink could not follow",
+     "install coreutils, or fix the PATH of the program that starts runs"),
     (r"NUL byte", "remove the NUL byte from .env, which must be a text file"),
     (r"larger than 256 KiB", "check what .env contains, and make it smaller"),
     (r"is a mount point", "mount the directory of .env instead of the file"),
     (r"cannot be read and is not changed", "make .env a file that this user can read"),
-    (r"cannot be written", "check for a full disk or a directory that this user cannot write"),
+    (r"cannot be written", "check for a full disk or a directory that this user cannot write to"),
 )  # fmt: skip
 
 
@@ -138,7 +158,7 @@ def is_manual_token(
 ) -> bool:
     """Return whether a person has put the token into .env, for example one from claude setup-token.
 
-    False if .env has not changed since the last delivery, or if runs fail and none is known.
+    False if .env has not changed since the last delivery, or if runs fail and no delivery is known.
     """
     if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
         return False
@@ -162,15 +182,21 @@ def last(entries: Sequence[Entry], text: str) -> Entry | None:
 
 def log_in(places: ProjectPaths) -> str:
     """Return the command that logs in to the directory whose credentials the refresh reads."""
+    return _in_directory(places, LOG_IN)
+
+
+def _in_directory(places: ProjectPaths, fix: str) -> str:
+    """Make the command of claude in a fix use the credentials that the refresh reads."""
     directory = places.credentials.parent
-    is_default = directory == places.home / ".claude"
-    return LOG_IN if is_default else f"CLAUDE_CONFIG_DIR={quote(str(directory))} {LOG_IN}"
+    if directory == places.home / ".claude":
+        return fix
+    return fix.replace("claude ", f"CLAUDE_CONFIG_DIR={quote(str(directory))} claude ", 1)
 
 
 def fix_of(failure: Failure, places: ProjectPaths) -> str:
     """Return what to do about a failure, "" if unknown, or if a person has logged in since."""
     if failure.fix != LOG_IN:
-        return failure.fix
+        return _in_directory(places, failure.fix) if RENEW in failure.fix else failure.fix
     try:
         changed_s = places.credentials.stat().st_mtime
     except OSError:
@@ -179,24 +205,44 @@ def fix_of(failure: Failure, places: ProjectPaths) -> str:
     return "" if changed_s > failure.at_s + 2 else log_in(places)
 
 
+def failed_hooks(entries: Sequence[Entry]) -> dict[str, Failure]:
+    """Return the hooks that failed when they were last run, with their output."""
+    found: dict[str, Failure] = {}
+    for entry in entries:
+        if result := _HOOK_RESULT.fullmatch(entry.text):
+            found.pop(result[1], None)
+            if result[2]:
+                found[result[1]] = Failure(entry.at_s, result[2])
+        elif (output := _HOOK_OUTPUT.match(entry.text)) and output[1] in found:
+            failure = found[output[1]]
+            shown = (*failure.output, mask_secrets(entry.text))[-OUTPUT_LINES:]
+            found[output[1]] = replace(failure, output=shown)
+    return found
+
+
 def last_failure(entries: Sequence[Entry]) -> Failure | None:
     """Return the last ERROR that explains why .env has no live token, None if there is none.
 
-    An ERROR that only says that claude has failed too often is skipped: an earlier one explains it.
+    An ERROR that only says that claude has failed too often is skipped if another one explains it:
+    one that no delivery has followed.
     """
     output: list[str] = []
     failure = None
+    is_explained = False
     for entry in entries:
         # The script that this refresh has replaced may have logged a token.
         text = mask_secrets(entry.text)
         if text.startswith(OUTPUT):
             output.append(text)
-        elif failure is not None and text.startswith(ERROR + TOO_OFTEN):
+        elif is_explained and text.startswith(ERROR + TOO_OFTEN):
             continue
         elif text.startswith(ERROR) and not text.endswith(NOT_SCHEDULED):
             # claude is run more than once, and repeats itself.
             shown = tuple(dict.fromkeys(output))[-OUTPUT_LINES:]
             failure = Failure(entry.at_s, text.removeprefix(ERROR), shown)
+            is_explained = True
+        elif entry.expires_at_s is not None:
+            is_explained = False
         if not text.startswith((OUTPUT, "WARN: ")):
             output = []
     return failure

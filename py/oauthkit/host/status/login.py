@@ -55,7 +55,7 @@ def read_login(credentials: Path) -> Login:
 
 
 def _seconds(given: Any) -> float | None:
-    """Convert a time from ms to s; None if it is not a number, or out of range."""
+    """Convert a time from ms to s. Return None if it is not a number, or out of range."""
     if (
         isinstance(given, bool)
         or not isinstance(given, int | float)
@@ -83,7 +83,7 @@ class Dotenv:
         return hashlib.sha256(self.tokens[0]).hexdigest()[:16] if self.tokens else ""
 
     def carries(self, token: str) -> bool:
-        """Return whether it has exactly one token, and this is `token`."""
+        """Return whether `token` is the only token in .env."""
         return self.tokens == (token.encode(),)
 
 

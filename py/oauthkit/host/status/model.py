@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oauthkit.host.display import command
-from oauthkit.host.path_info import read
+from oauthkit.host.display import command, command_on
+from oauthkit.host.path_info import inspect_path, read
 from oauthkit.host.status.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.status.log import (
     RENEWED,
@@ -21,14 +22,21 @@ from oauthkit.host.status.log import (
     read_journal,
 )
 from oauthkit.host.status.login import VARIABLE, Dotenv, Login, read_dotenv, read_login
+from oauthkit.host.status.store import (
+    Store,
+    follow_service,
+    followed_login,
+    is_follower,
+    read_store,
+    store_to_json,
+    was_read,
+)
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, Timer
 from oauthkit.host.systemd.services import Schedule, Service, find_schedule
 from oauthkit.shell import same_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from oauthkit.host.project import ProjectPaths
 
 # The version of --json's schema (docs/status.md). Increase it with each incompatible change.
@@ -58,6 +66,11 @@ class Status:
     foreign_service: Service | None = None
     is_manual_token: bool = False  # a person has put the token into .env
     bearer: Login | None = None  # the content of the bearer file, None if there is no such setting
+    store: Store | None = None
+    # The project has no login of its own. `login` is the store's token in .env, with its expiry.
+    is_follower: bool = False
+    follower: Service | None = None  # the service that follows the store
+    is_followed: bool = False  # there is no such service, but the store was read not long ago
 
     @property
     def is_delivered(self) -> bool:
@@ -119,7 +132,10 @@ class Status:
         found = []
         # If runs fail, the cause comes first: the same refresh would fail again.
         is_explained = self.failing_since_s is not None and self.failure is not None
-        if self.login.problem:
+        if self.is_follower and (self.login.problem or not self.is_delivered):
+            problem = self.login.problem or ".env has more than one token"
+            found += [] if is_explained else [f"{problem}. {self._see_doctor}"]
+        elif self.login.problem:
             found.append(f"{self.login.problem}: {self.login.fix or log_in(self.places)}")
         elif self.dotenv.problem and (self.dotenv.fix or not is_explained):
             found.append(f"{self.dotenv.problem}: {self.dotenv.fix or self._refresh}")
@@ -134,19 +150,45 @@ class Status:
             found.append(f"{text}. {self._see_doctor}")
         if self.log_problem:
             found.append(self.log_problem)
-        if self.is_by_cron:
-            pass
-        elif self.manager_problem:
-            found.append(f"{self.manager_problem}. {self._see_doctor}")
-        elif self.foreign_timer and not self.is_due:
-            text = f"{self.foreign_timer}, and no run of this project is scheduled"
-            found.append(f"{text}. Run: {self._refresh}")
-        elif not self.is_due and not self.is_manual_token:
-            found.append(f"no run is scheduled. Run: {self._refresh}")
+        found += self._schedule_problems()
+        found += self._publisher_problems()
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
             found.append(f"the login {ended}. Run: {log_in(self.places)}")
         return found
+
+    def _schedule_problems(self) -> list[str]:
+        """Return why nothing renews the token, as a list of at most one."""
+        if self.is_by_cron or self.is_followed:
+            return []
+        if self.manager_problem:
+            return [f"{self.manager_problem}. {self._see_doctor}"]
+        if self.is_follower:
+            return self._follower_problems()
+        if self.foreign_timer and not self.is_due:
+            return [f"{self.foreign_timer}, {self._foreign_timer_fix}"]
+        if not self.is_due and not self.is_manual_token:
+            return [f"no run is scheduled. Run: {self._refresh}"]
+        return []
+
+    def _follower_problems(self) -> list[str]:
+        """Return why nothing follows the store, as a list of at most one."""
+        install = command("install", self.places, "--follow")
+        if self.follower is None:
+            return [f"nothing follows the store. Run: {install}"]
+        if self.follower.is_restarting or not self.follower.is_active:
+            return [f"{self.follower.unit} does not run. {self._see_doctor}"]
+        return []
+
+    def _publisher_problems(self) -> list[str]:
+        """Return why the store does not have this host's token, as a list of at most one."""
+        if self.store is None or self.is_follower or not self.login.token:
+            return []
+        if self.store.is_published(self.login):
+            return []
+        problem = self.store.problem or self.store.host_problem
+        text = problem or "the store does not have this host's token"
+        return [f"{text}. {self._see_doctor}"]
 
     def _bearer_problems(self, *, is_explained: bool) -> list[str]:
         """Return why the bearer file does not have the token, as a list of at most one."""
@@ -159,7 +201,16 @@ class Status:
 
     @property
     def _refresh(self) -> str:
+        if self.is_follower:
+            return command("follow", self.places, "--once")
         return command("refresh", self.places)
+
+    @property
+    def _foreign_timer_fix(self) -> str:
+        project = self.foreign_service.project if self.foreign_service else None
+        if project is not None and inspect_path(Path(project)).is_nothing:
+            return f"which does not exist. Run: {command_on('uninstall', project)}"
+        return f"and no run of this project is scheduled. Run: {self._refresh}"
 
     @property
     def _see_doctor(self) -> str:
@@ -190,7 +241,7 @@ class Status:
                 "carries_token": self.is_delivered,
                 "tokens": len(self.dotenv.tokens),
                 "other_spellings": self.dotenv.other_spellings,
-                "of_a_person": self.is_manual_token,
+                "is_manual": self.is_manual_token,
             },
             "bearer": {
                 "path": None if self.places.bearer is None else str(self.places.bearer),
@@ -205,11 +256,15 @@ class Status:
                 "unit": self.next_timer.unit if self.next_timer else None,
                 "at_s": self.next_run_s,
                 "timers": len(self.timers),
-                "of_another": self.foreign_timer or None,
+                "foreign_timer": self.foreign_timer or None,
                 "is_running": self.is_running,
                 "by_cron": self.is_by_cron,
                 "problem": self.manager_problem or None,
             },
+            "store": None
+            if self.store is None
+            else store_to_json(self.store, self.dotenv, self.now_s, follows=self.is_follower)
+            | {"unit": self.follower.unit if self.follower else None},
             "last_renewal_s": self.last_renewal_s,
             "last_error": None
             if self.failure is None
@@ -217,7 +272,7 @@ class Status:
                 "at_s": self.failure.at_s,
                 "text": self.failure.text,
                 "output": self.failure.output,
-                "cure": fix_of(self.failure, self.places),
+                "fix": fix_of(self.failure, self.places),
             },
             "failing_since_s": self.failing_since_s,
             "login": {
@@ -239,8 +294,11 @@ def collect(places: ProjectPaths) -> Status:
     entries = read_journal(places)
     found = Schedule()
     problem = ""
+    follows = is_follower(places)
+    follower = None
     try:
         found = find_schedule(places)
+        follower = follow_service(places) if follows else None
     except ManagerError as error:
         problem = str(error)
     renewal = last(entries, RENEWED)
@@ -248,7 +306,9 @@ def collect(places: ProjectPaths) -> Status:
         failing_since_s = places.failing.stat().st_mtime
     except OSError:
         failing_since_s = None
-    login, dotenv = read_login(places.credentials), read_dotenv(places.dotenv)
+    store = read_store(places)
+    login = followed_login(places, store) if follows else read_login(places.credentials)
+    dotenv = read_dotenv(places.dotenv)
     is_other = not login.token or not dotenv.carries(login.token)
     is_to_come = found.next is not None or found.is_running
     return Status(
@@ -269,6 +329,10 @@ def collect(places: ProjectPaths) -> Status:
         found.foreign_service,
         is_other and is_manual_token(places, dotenv.tokens, entries),
         None if places.bearer is None else _read_bearer(places.bearer, places.credentials),
+        store,
+        follows,
+        follower,
+        follows and follower is None and was_read(places, now_s),
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def report(places: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> int:
     """Show the state in one format. Return 0 if .env has a live token, 1 if not.
 
-    HostError if the state cannot be shown.
+    Raise HostError if the state cannot be shown.
     """
     status = collect(places)
     if metrics_file == "-":
@@ -50,7 +50,7 @@ def report(places: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> 
 def report_all() -> int:
     """Show a line for each project of this user. Return 0 if all have a live token, 1 if not.
 
-    HostError if the user manager does not answer, or has no such project.
+    Raise HostError if the user manager does not answer, or has no such project.
     """
     from oauthkit.host.status.view import summary  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ def report_all() -> int:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Replace a file with `text` and mode 644 in one step. A link is followed."""
+    """Replace a file atomically with `text` and mode 644. A link is followed."""
     file = Path(os.path.realpath(file))
     info = inspect_path(file)
     if info.problem:

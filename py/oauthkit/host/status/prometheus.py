@@ -18,6 +18,9 @@ _GAUGES = (
     ("last_renewal_seconds", "When claude last renewed the token, since the epoch"),
     ("failing_since_seconds", "Since when refreshes fail, since the epoch"),
     ("login_end_seconds", "When the login itself ends, since the epoch"),
+    ("store_reachable", "Whether the store can be read"),
+    ("store_usable_records", "Number of the store's records with a token that can be delivered"),
+    ("store_published_seconds", "When this host's record was published, since the epoch"),
     ("coverage_ratio", "Share of the last 7 days in which .env had a live token"),
 )
 
@@ -34,11 +37,18 @@ def exposition(status: Status) -> str:
         "login_end_seconds": status.login.login_ends_at_s,
         "coverage_ratio": status.coverage.share,
     }
+    if status.store is not None:
+        own, records = status.store.own, status.store.records
+        values |= {
+            "store_reachable": not status.store.problem,
+            "store_usable_records": sum(record.is_usable(status.now_s) for record in records),
+            "store_published_seconds": own.issued_at_s if own else None,
+        }
     project = str(status.places.project).encode("utf-8", "replace").decode()
     label = printable(project.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n"))
     lines = []
     for name, help_text in _GAUGES:
-        value = values[name]
+        value = values.get(name)
         if value is not None:
             metric = f"oauthkit_{name}"
             lines += [f"# HELP {metric} {help_text}", f"# TYPE {metric} gauge"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from datetime import datetime
 from itertools import groupby
@@ -21,29 +22,39 @@ Piece = tuple[str, str]
 Line = list[Piece]
 
 LABEL_COLUMNS = 10
-# The least width of the values: below it, the terminal breaks the lines.
-LEAST_COLUMNS = 30
+# The minimum width of the values. In a narrower terminal, the terminal breaks the lines.
+MIN_COLUMNS = 30
 BAR_COLUMNS = 24
 TIMELINE_COLUMNS = 56  # three hours each, or six in a narrow terminal
 USUAL_LIFE_S = 8 * 3600  # of an access token, if no renewal is in the log
 IN_FUTURE = "in the future: is the clock right?"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
-# The least share of a column with a live token, its glyph, its colour.
+# The minimum share of a column with a live token, its glyph, its colour.
 _GLYPHS = ((1.0, "▇", "green"), (0.5, "▅", "yellow"), (0.000001, "▃", "yellow"), (0.0, "▁", "red"))
 GREY = "dark_gray"
+NBSP = "\xa0"
+# The command at the end of a warning or a fix.
+_COMMAND = re.compile(
+    r"(?:(?<=: )|→ )(?:CLAUDE_CONFIG_DIR=|"
+    r"(?:\S*oauthkit|\S*python[0-9.]*|claude|sudo|rm|mv|mkdir|chmod|chown|ls) ).*"
+)
 
 
 def show(status: Status, width: int, *, is_colour: bool) -> str:
-    """Return the state as lines that are broken at blanks to fit into `width` columns."""
-    columns = max(LEAST_COLUMNS, width - LABEL_COLUMNS)
+    """Return the state as lines that are wrapped at spaces to fit into `width` columns."""
+    columns = max(MIN_COLUMNS, width - LABEL_COLUMNS)
     rows: list[tuple[str, list[Line]]] = [
         ("Project", [[(str(status.places.project), "")]]),
         ("Token", [_token(status, columns)]),
         (".env", [_dotenv(status)]),
         ("Bearer", [_bearer(status)] if status.places.bearer is not None else []),
-        ("Next run", [_next_run(status)]),
-        ("Renewed", [_moment(status.last_renewal_s, status.now_s, "not in the log")]),
-        ("Login", [] if status.login.problem else [_login(status)]),
+        ("Next run", [] if status.is_follower else [_next_run(status)]),
+        ("Follows", [_follows(status)] if status.is_follower else []),
+        ("Store", _store(status)),
+        ("Renewed", [] if status.is_follower else [
+            _moment(status.last_renewal_s, status.now_s, "not in the log")
+        ]),
+        ("Login", [] if status.login.problem or status.is_follower else [_login(status)]),
         ("Coverage", _coverage(status, columns)),
         ("Failing", _failing(status)),
         ("Settings", [
@@ -80,14 +91,15 @@ def summary(status: Status) -> str:
 
 
 def _wrap(line: Line, columns: int) -> list[Line]:
-    """Make a line printable, and break it at blanks to fit into `columns`."""
+    """Make a line printable, and wrap it at spaces to fit into `columns`."""
     line = [(printable(text), colour) for text, colour in line]
     if sum(len(text) for text, _ in line) <= columns:
         return [line]
     ((text, colour),) = line  # bar and timeline are drawn for this width
-    # Do not break a path or a command: a user may copy it.
+    # Do not break a path or a command: a user may copy it. A printable text has no other NBSP.
+    text = _COMMAND.sub(lambda found: found[0].replace(" ", NBSP), text)
     parts = textwrap.wrap(text, columns, break_on_hyphens=False, break_long_words=False)
-    return [[(part, colour)] for part in parts]
+    return [[(part.replace(NBSP, " "), colour)] for part in parts]
 
 
 def _paint(text: str, colour: str) -> str:
@@ -157,6 +169,46 @@ def _next_run(status: Status) -> Line:
     away_s = status.next_run_s - status.now_s
     when = f"in {span(away_s)}" if away_s > 0 else "now"
     return [(f"{at}, {when} ({status.next_timer.unit})", "")]
+
+
+def _follows(status: Status) -> Line:
+    if status.is_by_cron:
+        return [("by a crontab line", "")]
+    if status.is_followed:
+        return [("something other than a unit read the store in the last 10 min", "")]
+    if status.manager_problem:
+        return [("unknown: see below", "yellow")]
+    service = status.follower
+    if service is None:
+        return [("nothing follows the store", "red")]
+    is_running = service.is_active and not service.is_restarting
+    return [
+        (f"{service.unit} {'runs' if is_running else 'does not run'}", "" if is_running else "red")
+    ]
+
+
+def _store(status: Status) -> list[Line]:
+    """Return the store, when this host has published there, and a line for each record."""
+    store = status.store
+    if store is None:
+        return []
+    if store.problem:
+        return [[(store.problem, "red")]]
+    lines: list[Line] = [[(store.url, "")]]
+    if not status.is_follower:
+        at_s = store.own.issued_at_s if store.own else None
+        ((text, colour),) = _moment(at_s, status.now_s, "nothing yet")
+        lines.append([(f"published as {store.host}: {text}", colour)])
+    for record in store.records:
+        left_s = record.expires_at_s - status.now_s
+        text = f"{span(left_s)} left" if left_s > 0 else f"expired {span(-left_s)} ago"
+        if record.is_from_future(status.now_s):
+            text = f"issued at {clock(record.issued_at_s, status.now_s)}, {IN_FUTURE}"
+        colour = "" if record.is_usable(status.now_s) else "yellow"
+        text += ", encrypted" * record.is_encrypted + ", in .env" * record.is_in(status.dotenv)
+        lines.append([(f"{record.host}: {text}", colour)])
+    lines += [[(error, "yellow")] for error in store.errors]
+    return lines if store.records else [*lines, [("no records", "yellow")]]
 
 
 def _login(status: Status) -> Line:

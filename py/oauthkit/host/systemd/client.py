@@ -55,7 +55,7 @@ def systemctl(
 ) -> str:
     """Return the output of `systemctl --user ARGUMENTS`.
 
-    ManagerError if it is missing, or its exit status is not one of `statuses`.
+    Raise ManagerError if it is missing, or its exit status is not one of `statuses`.
     """
     argv = ["systemctl", "--user", "--no-pager", *arguments]
     try:
@@ -78,7 +78,7 @@ def systemctl(
 def pending_timers(units: Sequence[str]) -> list[Timer]:
     """Return the loaded timers with these names (without suffix), the next one first.
 
-    ManagerError if the manager does not answer.
+    Raise ManagerError if the manager does not answer.
     """
     names = {f"{unit}.timer" for unit in units}
     try:

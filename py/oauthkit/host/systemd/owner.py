@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.host.shipped_files import FOLLOW_SCRIPT, SCRIPT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +16,9 @@ _EXEC_START = re.compile(
     r"^ExecStart=\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
 )
 # The project in that argv: the directory two levels above its script, or an option.
+_SCRIPTS = "|".join(map(re.escape, (SCRIPT, FOLLOW_SCRIPT)))
 _PROJECT = re.compile(
-    rf"\S+ (?P<script>/.*)/{re.escape(SCRIPT)}|.* --project=(?P<option>/.*)", re.DOTALL
+    rf"\S+ (?P<script>/.*)/(?:{_SCRIPTS})|.* --project=(?P<option>/.*)", re.DOTALL
 )
 # A $ in a command. After a daemon-reload, systemd 252 shows its own escape as a part of it.
 _DOLLAR = re.compile(r"\\\$\\\$|\$\$")

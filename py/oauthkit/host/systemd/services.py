@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-_PROPERTIES = ("LoadState", "ExecStart", "Environment", "ActiveState")
+_PROPERTIES = ("LoadState", "ExecStart", "Environment", "ActiveState", "SubState")
 _ESCAPED = {"n": "\n", "t": "\t"}
 
 
@@ -36,6 +36,7 @@ class Service:
     is_active: bool
     argv: str | None
     path: str | None  # the PATH that it sets
+    is_restarting: bool = False  # it has failed, and systemd waits before the next start
 
     @property
     def project(self) -> str | None:
@@ -54,13 +55,13 @@ class Service:
 
 
 def show(unit: str) -> Service:
-    """Return UNIT.service. ManagerError if the manager does not answer."""
+    """Return UNIT.service. Raise ManagerError if the manager does not answer."""
     (service,) = show_all([f"{unit}.service"])
     return service
 
 
 def show_all(services: list[str]) -> list[Service]:
-    """Return the services with these names. ManagerError if the manager does not answer."""
+    """Return the services with these names. Raise ManagerError if the manager does not answer."""
     shown = systemctl("show", *services, *(f"--property={name}" for name in _PROPERTIES))
     return [_parse(*pair) for pair in zip(services, shown.split("\n\n"), strict=False)]
 
@@ -68,7 +69,8 @@ def show_all(services: list[str]) -> list[Service]:
 def projects() -> dict[str, list[str]]:
     """Return the projects that loaded units of this user refresh or watch, with these units.
 
-    Both are sorted, and the units have no suffix. ManagerError if the manager does not answer.
+    Both are sorted, and the units have no suffix. Raise ManagerError if the manager does not
+    answer.
     """
     rows = systemctl("list-units", "--all", "--type=timer,service", "--output=json")
     units = {row["unit"].rpartition(".")[0] for row in json.loads(rows or "[]") or []}
@@ -81,7 +83,7 @@ def projects() -> dict[str, list[str]]:
 
 
 def units_of(project: Path) -> list[str]:
-    """Return the loaded units of a project, without suffix, also those with an earlier name."""
+    """Return a project's loaded units, without suffix, including those with an earlier name."""
     found = projects().items()
     return [unit for name, units in found if owner.is_same(name, project) for unit in units]
 
@@ -96,6 +98,7 @@ def _parse(service: str, shown: str) -> Service:
         not {"ActiveState=active", "ActiveState=activating"}.isdisjoint(lines),
         argv.replace("$$", "$") if argv else None,
         _path_of(lines),
+        "SubState=auto-restart" in lines,
     )
 
 
@@ -130,7 +133,7 @@ class Schedule:
 
 
 def find_schedule(places: ProjectPaths) -> Schedule:
-    """Query a project's timers and runs. ManagerError if the manager does not answer."""
+    """Query a project's timers and runs. Raise ManagerError if the manager does not answer."""
     if problem := name_problem(places.unit):
         raise ManagerError(problem)
     own, foreign_service = [], None

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.child import python_command
 from oauthkit.host.errors import HostError
+from oauthkit.host.path_info import read
 from oauthkit.host.project import ENVIRONMENT
-from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.host.shipped_files import script_of
 from oauthkit.host.systemd.client import name_problem
 from oauthkit.host.systemd.owner import is_same
 
@@ -36,18 +37,20 @@ class Command:
     environment: tuple[tuple[str, str], ...]
 
 
-def command_of(places: ProjectPaths, form: str | None) -> Command:
+def command_of(places: ProjectPaths, form: str | None, program: str = "refresh") -> Command:
     """Return the command that refreshes a project: its script if it has one, else this Python.
 
-    `form` is "bash" or "python" to select one. HostError if it is not available.
+    `form` is "bash" or "python" to select one. With `program`, another program than the refresh.
+    Raise HostError if the form is not available.
     """
     require_name(places)
-    script = places.project / SCRIPT
-    if script.is_file() and script.resolve() != places.project.resolve() / SCRIPT:
+    name = script_of(program)
+    script = places.project / name
+    if script.is_file() and script.resolve() != places.project.resolve() / name:
         raise HostError(f"{script} is a link into another project, and would refresh that one")
     if form == "bash" and not script.is_file():
         raise HostError(f"{script} does not exist. Copy it there, or use --form python")
-    argv = (*python_command(), "refresh", f"--project={places.project}")
+    argv = (*python_command(), program, f"--project={places.project}")
     if form != "python" and script.is_file():
         bash = shutil.which("bash")
         if bash is None:
@@ -78,10 +81,18 @@ def written_for(project: Path) -> list[Path]:
     return [file for file, name in owners.items() if name is not None and is_same(name, project)]
 
 
+def is_installed(places: ProjectPaths, name: str) -> bool:
+    """Return whether install has written this unit file for the project."""
+    text = read(directory() / name).data.decode("utf-8", "surrogateescape")
+    project = owner(text)
+    return project is not None and is_same(project, places.project)
+
+
 def texts(places: ProjectPaths, command: Command) -> dict[str, str]:
     """Return the unit files by name. They start a full run with the manager, and every hour.
 
-    A full run schedules the next one. So the chain continues within an hour, whatever ended it.
+    A full run schedules the next one. So the chain continues within an hour, whatever ended it, and
+    within 7 min if a run of these units was killed: systemd.service(5), Restart=.
     """
     name = f"{places.unit}-heal"
     service = [
@@ -95,6 +106,8 @@ def texts(places: ProjectPaths, command: Command) -> dict[str, str]:
         *_assignments(command),
         *_SERVICE,
         "TimeoutStartSec=10min",
+        "Restart=on-abnormal",
+        "RestartSec=7min",
     ]
     timer = [
         mark(places),
@@ -135,6 +148,32 @@ def watch_text(places: ProjectPaths, command: Command) -> dict[str, str]:
         "WantedBy=default.target",
     ]
     return {f"{places.unit}-watch.service": "\n".join(service) + "\n"}
+
+
+def follow_text(places: ProjectPaths, command: Command) -> dict[str, str]:
+    """Return the unit file of oauthkit follow by name. It runs as long as the manager.
+
+    The unit has started when the store was read once. If that fails, the follower tries again.
+    """
+    service = [
+        mark(places),
+        "[Unit]",
+        "Description=NanoClaw OAuth token, from a store",
+        "",
+        "[Service]",
+        "Type=exec",
+        f"ExecStartPre=-{_command_line((*command.argv, '--once'))}",
+        f"ExecStart={_command_line(command.argv)}",
+        *_assignments(command),
+        *_SERVICE,
+        "Restart=always",
+        "RestartSec=10s",
+        "TimeoutStartSec=10min",
+        "",
+        "[Install]",
+        "WantedBy=default.target",
+    ]
+    return {f"{places.follow}.service": "\n".join(service) + "\n"}
 
 
 def _command_line(argv: Sequence[str]) -> str:
@@ -180,7 +219,7 @@ def _bytes(character: str) -> str:
 def crontab(command: Command) -> str:
     """Return a crontab line that checks the token every 4 min. It renews in the last 5 min.
 
-    HostError for a path that a crontab cannot contain.
+    Raise HostError for a path that a crontab cannot contain.
     """
     words = [f"{name}={shlex.quote(value)}" for name, value in command.environment]
     words += [shlex.quote(word) for word in (*command.argv, "--ensure")]

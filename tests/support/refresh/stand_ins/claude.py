@@ -94,7 +94,7 @@ def blanks_login(
 
 
 def rejects_flag(call: Call) -> int:
-    """Behaves as a version without --no-session-persistence: 2.0.30."""
+    """Behaves like 2.0.30, which does not have --no-session-persistence."""
     if FLAG not in call.argv:
         call.refuse(f"to reject {FLAG}, which it did not get: {call.argv}")
     _print(call, stderr=f"error: unknown option '{FLAG}'\n".encode())
@@ -118,7 +118,7 @@ def removes_credentials(call: Call, exit: int = 1, stdout: bytes = b"") -> int:
 
 
 def _print(call: Call, stdout: bytes = b"", stderr: bytes = b"") -> None:
-    """Prints, and keeps the output by the call's arguments, which differ for each attempt."""
+    """Prints, and records the output under the call's arguments, which differ for each attempt."""
     global _printed  # noqa: PLW0603
     _printed += stdout + stderr
     with call.lock():

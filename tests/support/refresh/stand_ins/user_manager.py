@@ -1,4 +1,4 @@
-"""The rules of a systemd user manager for transient timers. Not a program."""
+"""A model of a systemd user manager with transient timers. It is not a stand-in itself."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class RefusedError(Exception):
 
 
 def load(call: Call) -> dict[str, Any]:
-    """The loaded units: timers by name, and services that run or have failed."""
+    """Returns the loaded units: timers by name, and services that run or have failed."""
     state: dict[str, Any] = call.state(STATE, {"timers": {}, "services": {}})
     return state
 
 
 def bus_error(call: Call) -> bytes:
     """Returns the client's error if it cannot reach the manager, or an empty text."""
-    import os  # noqa: PLC0415 - this module is read by the kit and by two stand-ins
+    import os  # noqa: PLC0415 - the kit and two stand-ins load this module
 
     runtime = call.env.get("XDG_RUNTIME_DIR", "")
     if not runtime:
         return NO_BUS_SETTING
-    return b"" if os.path.isdir(runtime) else NO_BUS  # noqa: PTH112 - no time for pathlib
+    return b"" if os.path.isdir(runtime) else NO_BUS  # noqa: PTH112 - pathlib loads slowly
 
 
 def mangle(name: str, suffix: str) -> str:

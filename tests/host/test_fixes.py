@@ -66,7 +66,7 @@ def test_project_of_another_user(well: HostProject, secret: Path) -> None:
     well.project = secret.parent
     found = findings_about(well, well.project)
     if os.geteuid() != 0:  # it is /etc, which is not a project
-        assert {fix for _, fix in found} == {"give --project DIR"}
+        assert {fix for _, fix in found} == {"pass --project DIR"}
         return
     fix = f"check its owner before you change anything: ls -ld {quoted(well.project)}"
     assert fix in {fix for _, fix in found}

@@ -1,0 +1,650 @@
+"""Write the code that replaces a call, an index or an attribute outside the dialect.
+
+Each function returns the help, or "" if no code in the dialect does the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Callable
+
+from oauthkit.compiler.diagnostics.describe import as_text, joined, question, with_article
+from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.types import Type
+
+COUNTING = "count in a while loop"
+# The longest range that is written as a tuple.
+LONGEST_TUPLE = 10
+# A pattern that is the same in Python and bash.
+GLOB = re.compile(r"[A-Za-z0-9_.-]*\*[A-Za-z0-9_.-]*")
+ACCESS = {"os.R_OK": "r", "os.W_OK": "w", "os.X_OK": "x"}
+PATH_TESTS = {
+    "os.path.exists": "exists", "os.path.isfile": "is_file", "os.path.isdir": "is_dir",
+    "os.path.islink": "is_symlink",
+}  # fmt: skip
+
+
+def shown(site: Site, node: ast.expr) -> str:
+    """Return an expression as it is written in the program."""
+    segment = ast.get_source_segment(site.source.text, node)
+    return ast.unparse(node) if segment is None or "\n" in segment else segment
+
+
+def called(site: Site, node: ast.expr, call: str, kind: Type, intro: str = "write") -> str:
+    """Return the help for the call to a function, which must be a statement of its own."""
+    return code(intro, site.assigned(node, kind, lambda name: [f"{name} = {call}"]))
+
+
+def checked(site: Site, node: ast.expr, call: str, kind: Type, intro: str) -> str:
+    """Return the help for a function that returns a Status and a value, with its check."""
+    status = site.fresh("status")
+
+    def lines(name: str) -> list[str]:
+        return [f"{status}, {name} = {call}", f"if {status} != 0:", "    return 1"]
+
+    return code(intro, site.assigned(node, kind, lines)) if site.can_fail else ""
+
+
+def bound(site: Site, node: ast.expr, program: str) -> str:
+    """Return the help for a program that is not bound at the top level."""
+    name = site.programs.get(program)
+    if name is not None:
+        return code("write", name)
+    match site.statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
+            return f'bind it at the top instead: `{name} = program("{program}")`'
+    name = site.fresh(program)
+    return f'bind it at the top: `{name} = program("{program}")`. Here: `{name}`'
+
+
+def _of_int(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
+            call = f"parse_int({shown(site, text)})"
+            return checked(site, node, call, Type.INT, "convert it, and check the status")
+        case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
+            return code("it is an Int already", shown(site, number))
+    return ""
+
+
+def to_number(site: Site, node: ast.expr) -> str:
+    """Return the help for a text that is used as a number."""
+    call = f"parse_int({shown(site, node)})"
+    return checked(site, node, call, Type.INT, "convert it, and check the status")
+
+
+def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
+    """Return the help for a value of the type `found` where `wanted` is expected."""
+    text = shown(site, node)
+    if wanted is Type.PATH and found is Type.STR:
+        lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({text})"])
+        return code("make a Path", lines, "make a Path with absolute")
+    if wanted is Type.STR and found.is_number:
+        return code("use an f-string", as_text(text))
+    if wanted is Type.STR and found is Type.COMMAND:
+        return "run it with `& CAPTURE`, which returns its output"
+    if wanted is Type.STR and found is Type.BOOL:
+        return "choose the text with if and else"
+    return f"use {with_article(wanted)} here"
+
+
+def _of_str(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(args=[value], keywords=[]):
+            kind = site.type_of(value)
+            # repr adds quotes to a text
+            is_shown = kind.is_number or ast.unparse(node.func) != "repr"
+            if kind not in (Type.BOOL, Type.COMMAND, Type.ERROR) and is_shown:
+                return code("use an f-string", as_text(shown(site, value)))
+    return ""
+
+
+def _of_bool(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(args=[ast.Name(id=name) as value], keywords=[]):
+            kind = site.type_of(value)
+            if kind in (Type.STR, Type.PATH, Type.INT, Type.STATUS):
+                return code("compare it", question(kind, name))
+    return ""
+
+
+def _of_extreme(site: Site, node: ast.Call) -> str:
+    """Return the help for min and max of two numbers."""
+    sign = "<" if ast.unparse(node.func) == "min" else ">"
+    match node:
+        case ast.Call(args=[first, second], keywords=[]) if (
+            site.type_of(first) is site.type_of(second) is Type.INT
+        ):
+            names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+            target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
+            a, b = shown(site, first), shown(site, second)
+            lines = site.assigned(
+                node,
+                Type.INT,
+                lambda name: [f"{name} = {a}", f"if {b} {sign} {name}:", f"    {name} = {b}"],
+                direct=target not in names,
+            )
+            return code("compare with if", lines)
+    return ""
+
+
+def _of_abs(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
+            given = shown(site, number)
+            lines = site.assigned(
+                node,
+                Type.INT,
+                lambda name: [f"{name} = {given}", f"if {name} < 0:", f"    {name} = -{name}"],
+            )
+            return code("compare with if", lines)
+    return ""
+
+
+def _of_setdefault(site: Site, node: ast.Call) -> str:
+    match site.statement, node.args:
+        case ast.Expr(value=value), [ast.Constant(value=str()) as name, text] if (
+            value is node and site.type_of(text) is Type.STR
+        ):
+            key = shown(site, name)
+            lines = [f"if {key} not in local.env:", f"    local.env[{key}] = {shown(site, text)}"]
+            return code("write", lines)
+    return ""
+
+
+def _of_update(site: Site, node: ast.Call) -> str:
+    """Return the help for local.env.update(NAME="x")."""
+    match site.statement:
+        case ast.Expr(value=value) if value is node and not node.args:
+            pairs = [(given.arg, given.value) for given in node.keywords]
+            if all(name is not None and site.type_of(text) is Type.STR for name, text in pairs):
+                lines = [f'local.env["{name}"] = {shown(site, text)}' for name, text in pairs]
+                return code("set each variable", lines)
+    return ""
+
+
+def _of_pop(site: Site, node: ast.Call) -> str:
+    """Return the help for the removal of an environment variable."""
+    match node.args:
+        case [ast.Constant(value=str()) as name, *rest]:
+            key = shown(site, name)
+            default = shown(site, rest[0]) if rest else '""'
+            if rest and site.type_of(rest[0]) is not Type.STR:
+                return ""
+            if isinstance(site.statement, ast.Expr):
+                return code("write", f'local.env.pop({key}, "")')
+            lines = site.assigned(
+                node,
+                Type.STR,
+                lambda name: [
+                    f"{name} = local.env.get({key}, {default})",
+                    f'local.env.pop({key}, "")',
+                ],
+            )
+            return code("read its value first", lines)
+    return ""
+
+
+def of_get(site: Site, node: ast.Call) -> str:
+    """Return the help for local.env.get without a default, and for os.environ.get."""
+    match node.args:
+        case [ast.Constant(value=str()) as name, *rest]:
+            default = shown(site, rest[0]) if rest else '""'
+            if rest and site.type_of(rest[0]) is not Type.STR:
+                return ""
+            variable = f"local.env.get({shown(site, name)}, {default})"
+            if site.is_condition(node):
+                variable += ' != ""'
+            return code("write", variable)
+    return ""
+
+
+def _of_path(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(args=[text], keywords=[]) if site.type_of(text) is Type.STR:
+            return called(site, node, f"absolute({shown(site, text)})", Type.PATH, "make a Path")
+        case ast.Call(args=[path], keywords=[]) if site.type_of(path) is Type.PATH:
+            return code("it is a Path already", shown(site, path))
+    return ""
+
+
+def _of_join(site: Site, node: ast.Call) -> str:
+    """Return the help for os.path.join of a Path and literals."""
+    match node:
+        case ast.Call(args=[ast.Name() as path, *names], keywords=[]) if names:
+            texts = [name.value if isinstance(name, ast.Constant) else "" for name in names]
+            is_plain = all(
+                isinstance(text, str) and {"", ".", ".."}.isdisjoint(text.split("/"))
+                for text in texts
+            )
+            if site.type_of(path) is Type.PATH and is_plain:
+                whole = "/".join(map(str, texts))
+                return code("join with /", f"{path.id} / {whole!r}")
+    return ""
+
+
+def _of_dirname(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(args=[ast.Name() as path], keywords=[]) if site.type_of(path) is Type.PATH:
+            return called(site, node, f"{path.id}.dirname", Type.PATH, "write")
+    return ""
+
+
+def _of_basename(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(args=[ast.Name() as path], keywords=[]):
+            if site.type_of(path) in (Type.STR, Type.PATH):
+                return after_last_slash(site, node, path.id)
+    return ""
+
+
+def after_last_slash(site: Site, node: ast.expr, text: str) -> str:
+    """Return the help for the last part of the path in the variable `text`."""
+    lines = site.assigned(node, Type.STR, lambda name: [f'_, _, {name} = {text}.rpartition("/")'])
+    return code("split it", lines)
+
+
+def _of_path_test(site: Site, node: ast.Call) -> str:
+    """Return the help for os.path.exists and the like, and for os.access."""
+    function = ast.unparse(node.func)
+    test = f"{PATH_TESTS.get(function, '')}()"
+    if function == "os.access":
+        mode = ACCESS.get(ast.unparse(node.args[1])) if len(node.args) == 2 else None
+        test = f'access("{mode}")' if mode else ""
+    if not test or not node.args or node.keywords:
+        return ""
+    kind = site.type_of(node.args[0])
+    given = shown(site, node.args[0])
+    if kind is Type.PATH and isinstance(node.args[0], ast.Name):
+        return code("write", f"{given}.{test}")
+    if kind is not Type.STR:
+        return ""
+    path = site.fresh("path")
+    match site.statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
+            return code(
+                "make a Path first", [f"{path} = absolute({given})", f"{name} = {path}.{test}"]
+            )
+    lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({given})"], name=path)
+    if lines:
+        lines[-1] = lines[-1].replace(path, f"{path}.{test}", 1)
+    return code("make a Path first", lines)
+
+
+def _of_samefile(site: Site, node: ast.Call) -> str:
+    arguments = ", ".join(shown(site, argument) for argument in node.args)
+    return code("write", f"same_file({arguments})") if len(node.args) == 2 else ""
+
+
+def of_getcwd(site: Site, node: ast.expr) -> str:
+    """Return the help for os.getcwd() and local.cwd."""
+    return called(site, node, 'absolute(".")', Type.PATH)
+
+
+def _of_getuid(site: Site, node: ast.Call) -> str:
+    return called(site, node, "user_id()", Type.INT)
+
+
+def _of_which(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(args=[name], keywords=[]) if site.type_of(name) is Type.STR:
+            call = f"find_program({shown(site, name)})"
+            if ast.unparse(node.func) != "local.which":
+                return called(site, node, call, Type.STR)
+
+            def lines(name: str) -> list[str]:
+                return [f"{name} = {call}", f'if {name} == "":', "    return 1"]
+
+            if site.can_fail:
+                return code("find it, and check the result", site.assigned(node, Type.STR, lines))
+    return ""
+
+
+def _of_stream(site: Site, node: ast.Call) -> str:
+    """Return the help for sys.stdout.write and sys.stderr.write of a line."""
+    if len(node.args) != 1 or site.type_of(node.args[0]) is not Type.STR:
+        return ""
+    where = ", file=sys.stderr" if "stderr" in ast.unparse(node.func) else ""
+    match node.args:
+        case [ast.Constant(value=str() as text)] if text.endswith("\n"):
+            return code("write", f"print({text[:-1]!r}{where})")
+        case [ast.JoinedStr(values=[*parts, ast.Constant(value=str() as text)])] if text.endswith(
+            "\n"
+        ):
+            line = joined([*parts, ast.Constant(text[:-1])])
+            return code("write", f"print({line}{where})")
+        case [ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value="\n"))]:
+            return code("write", f"print({shown(site, left)}{where})")
+    return ""
+
+
+def _of_exit(site: Site, node: ast.Call) -> str:
+    if not (site.is_main and isinstance(site.statement, ast.Expr)):
+        return ""
+    match node.args:
+        case [] | [ast.Constant(value=None)]:
+            return code("write", "return 0")
+        case [value] if site.type_of(value) is Type.INT:
+            return code("write", f"return {shown(site, value)}")
+        case [text] if site.type_of(text) is Type.STR:
+            lines = [f"print({shown(site, text)}, file=sys.stderr)", "return 1"]
+            return code("write", lines)
+    return ""
+
+
+def _of_split(site: Site, node: ast.Call) -> str:
+    """Return the help for `first, second = text.split(":")`."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(
+                value=ast.Name(id=text) as name, attr=("split" | "rsplit") as method
+            ),
+            args=[ast.Constant(value=str() as separator) as literal, *rest],
+            keywords=[],
+        ) if separator and [ast.unparse(item) for item in rest] in ([], ["1"]):
+            match site.statement:
+                case ast.Assign(targets=[ast.Tuple(elts=[ast.Name() as head, ast.Name() as tail])]):
+                    if not site.can_fail or site.type_of(name) is not Type.STR:
+                        return ""
+                    found, part = site.fresh("separator"), shown(site, literal)
+                    partition = method.replace("split", "partition")
+                    wrong = f'{found} == ""'
+                    if not rest:  # Python fails if there are more than two parts
+                        wrong += f" or {part} in {head.id if method == 'rsplit' else tail.id}"
+                    lines = [
+                        f"{head.id}, {found}, {tail.id} = {text}.{partition}({part})",
+                        f"if {wrong}:",
+                        "    return 1",
+                    ]
+                    return code("split it once, and check the separator", lines)
+    return ""
+
+
+def of_split_index(site: Site, node: ast.Subscript) -> str:
+    """Return the help for `text.split(":")[0]`."""
+    match node:
+        case ast.Subscript(
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id=text) as owner, attr="split"),
+                args=[ast.Constant(value=str() as separator) as literal],
+                keywords=[],
+            ),
+            slice=index,
+        ) if separator and site.type_of(owner) is Type.STR:
+            part = shown(site, literal)
+            lines: Callable[[str], list[str]] | None = {
+                "0": lambda name: [f"{name}, _, _ = {text}.partition({part})"],
+                "-1": lambda name: [f"_, _, {name} = {text}.rpartition({part})"],
+            }.get(ast.unparse(index))
+            if ast.unparse(index) == "1" and site.can_fail:
+                found, rest = site.fresh("separator"), site.fresh("rest")
+                lines = lambda name: [  # noqa: E731
+                    f"_, {found}, {rest} = {text}.partition({part})",
+                    f'if {found} == "":',
+                    "    return 1",
+                    f"{name}, _, _ = {rest}.partition({part})",
+                ]
+            if lines is not None:
+                return code("split it", site.assigned(node, Type.STR, lines))
+    return ""
+
+
+def _of_join_text(site: Site, node: ast.Call) -> str:
+    """Return the help for ", ".join((a, b))."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Constant(value=str() as separator)),
+            args=[ast.Tuple(elts=items) | ast.List(elts=items)],
+            keywords=[],
+        ) if all(site.type_of(item) is Type.STR for item in items):
+            parts: list[ast.expr] = []
+            for item in items:
+                parts += [ast.Constant(separator)] if parts else []
+                is_text = isinstance(item, ast.Constant)
+                parts.append(item if is_text else ast.FormattedValue(item, -1))
+            return code("use an f-string", joined(parts))
+    return ""
+
+
+def _of_format(site: Site, node: ast.Call) -> str:
+    """Return the help for "{}: {}".format(a, b)."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Constant(value=str() as text)), args=values, keywords=[]
+        ):
+            try:
+                fields = [*string.Formatter().parse(text)]
+            except ValueError:
+                return ""
+            kinds = (Type.STR, Type.INT, Type.PATH, Type.STATUS)
+            names = [(name, spec, how) for _, name, spec, how in fields if name is not None]
+            if names != [("", "", None)] * len(values) or not all(
+                site.type_of(value) in kinds for value in values
+            ):
+                return ""
+            parts: list[ast.expr] = []
+            left = [*values]
+            for literal, name, _, _ in fields:
+                parts.append(ast.Constant(literal))
+                if name is not None:
+                    value = left.pop(0)
+                    is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+                    parts.append(value if is_text else ast.FormattedValue(value, -1))
+            return code("use an f-string", joined(parts))
+    return ""
+
+
+def _of_read(site: Site, node: ast.Call) -> str:
+    """Return the help for path.read() and open(path).read()."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(
+                value=ast.Call(func=ast.Name(id="open"), args=[path], keywords=[])
+                | (ast.Name() as path)
+            ),
+            args=[],
+            keywords=[],
+        ) if site.type_of(path) in (Type.STR, Type.PATH):
+            call = f"read_file({shown(site, path)})"
+            return checked(site, node, call, Type.STR, "read it, and check the status")
+    return ""
+
+
+def _of_write(site: Site, node: ast.Call) -> str:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as path), args=[text], keywords=[]) if (
+            site.type_of(path) is Type.PATH and site.type_of(text) is Type.STR
+        ):
+            call = f"write_file({path.id}, {shown(site, text)})"
+            return _succeeded(site, node, f"{call} != 0", "write it, and check the status")
+    return ""
+
+
+def _succeeded(site: Site, node: ast.Call, failure: str, intro: str) -> str:
+    """Return the help for a statement that raises an exception if it fails."""
+    match site.statement:
+        case ast.Expr(value=value) if value is node and site.can_fail:
+            return code(intro, [f"if {failure}:", "    return 1"])
+    return ""
+
+
+def _of_program(site: Site, node: ast.Call) -> str:
+    """Return the help for what a program does: os.remove, path.mkdir and the like."""
+    function = ast.unparse(node.func)
+    attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    if function in ("os.remove", "os.unlink", "os.mkdir"):
+        name, words = ("mkdir" if function == "os.mkdir" else "rm"), '"--"'
+        paths = node.args
+    else:
+        name, words = {
+            "delete": ("rm", '"-rf", "--"'),
+            "unlink": ("rm", '"-f", "--"'),
+            "mkdir": ("mkdir", '"-p", "--"'),
+            "touch": ("touch", '"--"'),
+            "move": ("mv", '"--"'),
+        }[attribute]
+        assert isinstance(node.func, ast.Attribute)
+        paths = [node.func.value, *node.args]
+        if site.type_of(node.func.value) is not Type.PATH:
+            return ""
+    if node.keywords or len(paths) != 1 + (name == "mv"):
+        return ""
+    if not all(site.type_of(path) in (Type.STR, Type.PATH) for path in paths):
+        return ""
+    bound = site.programs.get(name, "")
+    given = ", ".join(shown(site, path) for path in paths)
+    command = bound or site.fresh(name)
+    top = "" if bound else f'. At the top: `{command} = program("{name}")`. Here'
+    return _succeeded(site, node, f"not {command}[{words}, {given}] & TF", f"run {name}{top}")
+
+
+def of_chdir(site: Site, node: ast.Call) -> str:
+    """Return the help for os.chdir and local.cwd.chdir."""
+    match node:
+        case ast.Call(args=[path], keywords=[]) if site.type_of(path) in (Type.STR, Type.PATH):
+            failure = f"change_directory({shown(site, path)}) != 0"
+            return _succeeded(site, node, failure, "change it, and check the status")
+    return ""
+
+
+def of_glob(site: Site, owner: ast.expr, pattern: ast.expr) -> str:
+    """Return the code for `sorted(directory.glob("*.log"))`, or ""."""
+    match pattern:
+        case ast.Constant(value=str() as text) if GLOB.fullmatch(text):
+            if site.type_of(owner) is Type.PATH:
+                return f"sorted({shown(site, owner)} // {shown(site, pattern)})"
+    return ""
+
+
+def of_variable(site: Site, node: ast.Subscript) -> str:
+    """Return the help for os.environ["NAME"] and local.env["NAME"], which fail if it is not set."""
+    match node.slice:
+        case ast.Constant(value=str() as name) as key if name.isidentifier():
+            variable = shown(site, key)
+
+            def lines(name: str) -> list[str]:
+                test = [f"if {variable} not in local.env:", "    return 1"]
+                return [*test, f'{name} = local.env.get({variable}, "")']
+
+            found = site.assigned(node, Type.STR, lines) if site.can_fail else []
+            if found and site.is_condition(node):
+                found[-1] = found[-1].removesuffix(":") + ' != "":'
+            return code("read it, and check that it is set", found)
+    return ""
+
+
+def compared(
+    site: Site, node: ast.expr, pairs: list[tuple[ast.expr, str, ast.expr]], word: str
+) -> str:
+    """Return the help for comparisons that are joined by `word`."""
+    for left, _, right in pairs:
+        kinds = {site.type_of(left), site.type_of(right)}
+        kinds = {Type.INT if kind.is_number else kind for kind in kinds - {Type.ERROR}}
+        if Type.ERROR in (site.type_of(left), site.type_of(right)) or len(kinds) > 1:
+            return ""
+    way = f" {word} ".join(f"{shown(site, a)} {sign} {shown(site, b)}" for a, sign, b in pairs)
+    is_whole = len(pairs) == 1 or site.is_condition(node) or site.is_whole(node)
+    return code(
+        "compare one by one" if len(pairs) > 1 else "compare", way if is_whole else f"({way})"
+    )
+
+
+def of_choice(site: Site, node: ast.IfExp, asked: str, first: ast.expr, second: ast.expr) -> str:
+    """Return the help for `first if asked else second`."""
+    kind = site.result_of(first)
+
+    def lines(name: str) -> list[str]:
+        values = [shown(site, first), shown(site, second)]
+        lines = [f"if {asked}:", f"    {name} = {values[0]}"]
+        return lines if values[1] == name else [*lines, "else:", f"    {name} = {values[1]}"]
+
+    if kind not in (Type.STR, Type.INT, Type.PATH) or site.result_of(second) is not kind:
+        return ""
+    return code("write if and else", site.assigned(node, kind, lines))
+
+
+def of_split_loop(site: Site, node: ast.For) -> str:
+    """Return the help for `for part in text.split(":"):`."""
+    match node:
+        case ast.For(
+            target=ast.Name(id=part),
+            iter=ast.Call(
+                func=ast.Attribute(value=ast.Name(id=text) as owner),
+                args=[ast.Constant(value=str() as separator)],
+                keywords=[],
+            ),
+        ) if len(separator) == 1 and site.type_of(owner) is Type.STR:
+            rest = site.fresh("rest")
+            lines = [
+                f"{rest} = {text} + {separator!r}",
+                f'while {rest} != "":',
+                f"    {part}, _, {rest} = {rest}.partition({separator!r})",
+            ]
+            return code("split it in a while loop", lines)
+    return ""
+
+
+def of_counting(site: Site, node: ast.For) -> str:
+    """Return the help for `for number in range(limit):`."""
+    match node:
+        case ast.For(
+            target=ast.Name(id=number), iter=ast.Call(args=[*first, limit], keywords=[]) as call
+        ) if len(first) < 2:
+            changed = {
+                inner.id
+                for part in node.body
+                for inner in ast.walk(part)
+                if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+            }
+            used = {inner.id for inner in ast.walk(call) if isinstance(inner, ast.Name)}
+            if number in changed | used or changed & used:
+                return COUNTING
+            if not all(site.type_of(value) is Type.INT for value in call.args):
+                return COUNTING
+            number = site.fresh("number") if number == "_" else number
+            start = f"{shown(site, first[0])} - 1" if first else "-1"
+            lines = [
+                f"{number} = {start}",
+                f"while {number} + 1 < {shown(site, limit)}:",
+                f"    {number} += 1",
+            ]
+            return code("count in a while loop", lines)
+    return COUNTING
+
+
+def of_range(node: ast.Call) -> str:
+    """Return the tuple of a short range, or ""."""
+    values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+    if not node.keywords and len(values) == len(node.args) and 0 < len(values) < 4:
+        try:
+            numbers = range(*values)  # type: ignore[arg-type]
+            if 0 < len(numbers) <= LONGEST_TUPLE:
+                return repr((*numbers,))
+        except (TypeError, ValueError, OverflowError):
+            pass
+    return ""
+
+
+CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
+    "int": _of_int, "str": _of_str, "repr": _of_str, "format": _of_str, "bool": _of_bool,
+    "min": _of_extreme, "max": _of_extreme, "abs": _of_abs,
+    "os.environ.setdefault": _of_setdefault, "local.env.update": _of_update,
+    "os.environ.pop": _of_pop, "local.env.pop": _of_pop, "os.environ.get": of_get,
+    "os.getenv": of_get, "LocalPath": _of_path, "Path": _of_path, "local.path": _of_path,
+    "os.path.abspath": _of_path, "os.path.join": _of_join, "os.path.dirname": _of_dirname,
+    "os.path.basename": _of_basename, "os.path.exists": _of_path_test, "os.access": _of_path_test,
+    "os.path.isfile": _of_path_test, "os.path.isdir": _of_path_test,
+    "os.path.islink": _of_path_test, "os.path.samefile": _of_samefile, "os.getcwd": of_getcwd,
+    "os.getuid": _of_getuid, "local.which": _of_which, "shutil.which": _of_which,
+    "sys.stdout.write": _of_stream, "sys.stderr.write": _of_stream, "sys.exit": _of_exit,
+    "exit": _of_exit, "quit": _of_exit, "os.remove": _of_program, "os.unlink": _of_program,
+    "os.mkdir": _of_program, "os.chdir": of_chdir,
+}  # fmt: skip
+METHODS: dict[str, Callable[[Site, ast.Call], str]] = {
+    "split": _of_split, "rsplit": _of_split, "join": _of_join_text, "format": _of_format,
+    "read": _of_read, "read_text": _of_read, "write": _of_write, "write_text": _of_write,
+    "delete": _of_program, "unlink": _of_program, "mkdir": _of_program, "touch": _of_program,
+    "move": _of_program,
+}  # fmt: skip

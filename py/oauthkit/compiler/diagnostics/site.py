@@ -1,0 +1,259 @@
+"""Write the statements of a suggestion for the place of the rejected code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oauthkit.compiler.source import Source
+from oauthkit.compiler.types import Type
+
+# The name of a variable for a value of each type.
+VARIABLES = {
+    Type.STR: "text",
+    Type.INT: "number",
+    Type.BOOL: "flag",
+    Type.PATH: "path",
+    Type.COMMAND: "command",
+    Type.STATUS: "status",
+    Type.ERROR: "value",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The place of rejected code.
+
+    `statement` is the statement that contains it, or None at the top level. `is_taken` returns
+    whether a name is in use. `results` are the results of the function. `type_of` returns the type
+    of an expression, or ERROR if it cannot be part of another one. `result_of` returns the type of
+    the right side of an assignment, and `variable` the type of a variable.
+    """
+
+    source: Source
+    statement: ast.stmt | None
+    is_taken: Callable[[str], bool]
+    results: tuple[Type, ...]
+    is_main: bool
+    type_of: Callable[[ast.expr], Type]
+    result_of: Callable[[ast.expr], Type]
+    variable: Callable[[str], Type | None]
+    programs: dict[str, str]  # the name of each program that is bound at the top
+
+    @property
+    def can_fail(self) -> bool:
+        """Return whether `return 1` reports a failure."""
+        return self.results == (Type.STATUS,)
+
+    def fresh(self, name: str) -> str:
+        """Return a name that the function does not use yet, such as `name`."""
+        number, found = 2, name
+        while self.is_taken(found):
+            number, found = number + 1, f"{name}_{number}"
+        return found
+
+    def assigned(
+        self,
+        node: ast.expr,
+        kind: Type,
+        lines: Callable[[str], list[str]],
+        *,
+        name: str = "",
+        known: str = "",
+        direct: bool = True,
+    ) -> list[str]:
+        """Return lines that replace the statement, or [] if there are none.
+
+        `lines(name)` are statements that assign the value of `node`, of the type `kind`, to `name`.
+        They are followed by the statement, with the name in place of `node`. If the statement only
+        assigns `node` to a name, this name is used, unless `direct` is False. Otherwise it is
+        `known`, or a new name like `name`.
+        """
+        match self.statement:
+            case ast.Assign(targets=[ast.Name(id=target)], value=value) if (
+                value is node and direct and not known and self.variable(target) in (None, kind)
+            ):
+                return lines(target)
+        if self.is_elif() or not is_always_evaluated(self.statement, node):
+            return []
+        name = known or self.fresh(name or VARIABLES[kind])
+        rest = self._replaced(node, name)
+        return [*lines(name), rest] if rest else []
+
+    def is_whole(self, node: ast.expr) -> bool:
+        """Return whether the statement only assigns `node` to a name."""
+        match self.statement:
+            case ast.Assign(targets=[ast.Name()], value=value) | ast.AnnAssign(value=value):
+                return value is node
+        return False
+
+    def is_condition(self, node: ast.expr) -> bool:
+        """Return whether `node` is the whole condition of the statement."""
+        match self.statement:
+            case ast.If(test=test) | ast.While(test=test):
+                return test is node
+        return False
+
+    def is_elif(self) -> bool:
+        """Return whether the statement is the elif of another one."""
+        line = self.source.lines[self.statement.lineno - 1] if self.statement else ""
+        return isinstance(self.statement, ast.If) and line.lstrip().startswith("elif")
+
+    def _replaced(self, node: ast.expr, name: str) -> str:
+        """Return the statement, or the header of an if or for, with `name` in place of `node`."""
+        assert self.statement is not None
+        outer: ast.stmt | ast.expr = self.statement
+        before, after = "", ""
+        match self.statement:
+            case ast.If(test=outer):
+                before, after = "if ", ":"
+            case ast.For(target=target, iter=outer):
+                before, after = f"for {ast.unparse(target)} in ", ":"
+        if outer is node:
+            return f"{before}{name}{after}"
+        return f"{before}{self._text(outer, node, name)}{after}"
+
+    def _text(self, outer: ast.stmt | ast.expr, node: ast.expr, name: str) -> str:
+        line = self.source.lines[outer.lineno - 1].encode()
+        if outer.lineno == outer.end_lineno == node.lineno == node.end_lineno:
+            found = line[node.col_offset : node.end_col_offset].decode(errors="replace")
+            if _dump(found) == ast.dump(node):  # before Python 3.12, not always in an f-string
+                start, end = line[outer.col_offset : node.col_offset], line[node.end_col_offset :]
+                end = end[: (outer.end_col_offset or 0) - (node.end_col_offset or 0)]
+                return f"{start.decode()}{name}{end.decode()}"
+        placeholder = ast.Name(name, ast.Load())
+        _swap(outer, node, placeholder)
+        text = ast.unparse(outer)
+        _swap(outer, placeholder, node)
+        return text
+
+
+def _dump(text: str) -> str:
+    try:
+        return ast.dump(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError):
+        return ""
+
+
+def _swap(outer: ast.AST, old: ast.expr, new: ast.expr) -> None:
+    """Replace `old` by `new` in a tree."""
+    for inner in ast.walk(outer):
+        for field, value in ast.iter_fields(inner):
+            if value is old:
+                setattr(inner, field, new)
+            elif isinstance(value, list):
+                value[:] = [new if item is old else item for item in value]
+
+
+def is_always_evaluated(outer: ast.AST | None, node: ast.expr) -> bool:
+    """Return whether `node` is evaluated exactly once in `outer`, whatever the values are."""
+    if outer is node:
+        return True
+    if outer is None:
+        return False
+    return any(is_always_evaluated(child, node) for child in _always_evaluated(outer))
+
+
+def is_pure(node: ast.expr, arguments: str | None) -> bool:
+    """Return whether an expression only depends on variables, so that it can be evaluated earlier.
+
+    An argument of main may not exist earlier.
+    """
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Name(id=name) if name in ("local", arguments):
+                return False
+            case ast.Call(func=ast.Name(id="len")):
+                pass
+            case ast.Call(func=ast.Attribute(attr="strip" | "lstrip" | "rstrip")):
+                pass
+            case ast.Call() | ast.IfExp() | ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
+                return False
+            case ast.BinOp(op=ast.FloorDiv() | ast.Mod(), right=right):
+                if not isinstance(right, ast.Constant):
+                    return False
+    return True
+
+
+def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
+    """Return whether a part of a statement that is always evaluated depends on calls before it.
+
+    Such a part reads the environment or the file system, or runs a command. `moved` is the call
+    that runs first, and is skipped.
+    """
+    match outer:
+        case _ if outer is moved:
+            return False
+        case ast.Name(id="local"):
+            return True
+        case ast.Attribute(attr="exists" | "is_file" | "is_dir" | "is_symlink" | "access"):
+            return True
+        case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF") | ast.Call(func=ast.Name(id="TF"))):
+            return True
+    return any(depends_on_calls(inner, moved) for inner in _always_evaluated(outer))
+
+
+def _always_evaluated(outer: ast.AST) -> list[ast.AST]:
+    """Return the parts of a node that are evaluated exactly once, whatever the values are."""
+    inner: list[ast.AST] = [*ast.iter_child_nodes(outer)]
+    match outer:
+        case (
+            ast.BoolOp(values=[first, *_])
+            | ast.IfExp(test=first)
+            | ast.If(test=first)
+            | ast.For(iter=first)
+            | ast.Assign(value=first)  # the target is evaluated last
+        ):
+            inner = [first]
+        case ast.Compare(left=left, comparators=[right, *_]):
+            inner = [left, right]
+        case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            inner = []
+        case ast.While() | ast.With() | ast.Try() | ast.FunctionDef() | ast.Match():
+            inner = []
+    return inner
+
+
+INLINE = re.compile(r": `([^`]+)`")
+
+
+def used_names(help: str) -> list[str]:
+    """Return the names in the code of a help."""
+    first, *block = help.splitlines()
+    parts = [*INLINE.findall(first), "\n".join(block)]
+    if block and block[-1].endswith(":"):
+        parts[-1] += " pass"
+    names: dict[str, None] = {}
+    for part in parts:
+        try:
+            tree = ast.parse(part)
+        except (SyntaxError, ValueError):
+            continue
+        names.update((node.id, None) for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return [*names]
+
+
+def with_import(help: str, line: str) -> str:
+    """Return a help that also says to add an import at the top."""
+    first, _, block = help.partition("\n")
+    if block:
+        first = first.removesuffix(":").removesuffix(". Here")
+        return f"{first}. At the top: `{line}`. Here:\n{block}"
+    return f"{help}. At the top: `{line}`"
+
+
+def code(intro: str, lines: list[str] | str, otherwise: str = "") -> str:
+    """Return the help for code that replaces the rejected code: an expression, or statements.
+
+    A line is put between backticks. Several are on lines of their own below `intro`. Without lines,
+    the help is `otherwise`.
+    """
+    if isinstance(lines, str):
+        lines = lines.split("\n") if lines else []
+    if not lines:
+        return otherwise
+    if len(lines) == 1 and "`" not in lines[0]:
+        return f"{intro}: `{lines[0]}`"
+    return "\n".join([f"{intro}:", *lines])

@@ -1,0 +1,41 @@
+"""Check patterns of file names."""
+
+from __future__ import annotations
+
+import re
+
+# A set of characters, such as [abc] and [0-9].
+_SET = re.compile(r"\[(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9_.])+\]")
+_RANGE = re.compile("(.)-(.)")
+
+
+def pattern_problem(pattern: str | None) -> tuple[str, str] | None:
+    """Return why a pattern may match other names in bash, and what to write instead.
+
+    In the script's C locale, bash matches bytes, and Python matches characters. These are equal
+    for * and for sets of ASCII characters. None is a pattern that is not known.
+    """
+    if pattern is None:
+        return "a pattern must be a literal", 'write it here, as in `sorted(directory // "*.log")`'
+    if "/" in pattern:
+        return (
+            "a pattern cannot have a /",
+            'join the directory first, as in `directory / "x" // "*.log"`',
+        )
+    if "**" in pattern:
+        return (
+            "** searches directories below in plumbum",
+            "write *, which matches the files of one directory",
+        )
+    if "?" in pattern:
+        return "? matches a byte in bash and a character in Python", "use * or a set such as [0-9]"
+    sets = _SET.findall(pattern)
+    is_reversed = any(low > high for found in sets for low, high in _RANGE.findall(found))
+    if is_reversed or {*_SET.sub("", pattern)} & {*"[]\\"}:
+        return (
+            "bash and Python read this pattern differently",
+            "use *, and sets of ASCII letters, digits, _ and . such as [abc] and [0-9]",
+        )
+    if "*" not in pattern and not sets:
+        return "a pattern needs a * or a set such as [0-9]", "test a single file with `.exists()`"
+    return None

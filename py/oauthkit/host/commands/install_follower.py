@@ -1,0 +1,99 @@
+"""Install the user unit that follows a store, on a host without a login (install --follow)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from oauthkit.host.commands import notify
+from oauthkit.host.commands.install import (
+    START_LIMIT_S,
+    change_settings,
+    check_linger,
+    copy_scripts,
+    require_manager,
+    require_own_unit,
+    write_unit,
+)
+from oauthkit.host.display import command, quote
+from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.path_info import inspect_path
+from oauthkit.host.project import find_paths
+from oauthkit.host.shipped_files import FOLLOW_SCRIPT, SCRIPT
+from oauthkit.host.status.model import collect
+from oauthkit.host.status.store import url_error
+from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd.client import systemctl
+from oauthkit.host.systemd.services import find_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from oauthkit.host.project import ProjectPaths
+
+    Say = Callable[[str], None]
+
+
+def install_follower(
+    places: ProjectPaths,
+    form: str | None,
+    *,
+    linger: bool,
+    say: Say,
+    settings: Mapping[str, str],
+    channel: notify.Channel | None = None,
+) -> int:
+    """Write, enable and start the unit. Idempotent.
+
+    Return 0, or 1 if .env has no live token of the store. `settings` are written to refresh.conf,
+    and `channel` to hooks. HostError if the unit could not be installed.
+    """
+    named = replace(places, unit=settings.get("OAUTHKIT_UNIT", places.unit))
+    store = settings.get("OAUTHKIT_STORE", places.store)
+    if problem := url_error(store):
+        raise UsageError(f"{problem}. Set it with --store URL" if not store else problem)
+    if channel:
+        notify.require_own(places)
+    start = f"OAUTHKIT_STORE={quote(store)} {command('follow', places)}"
+    require_manager(f"Start this with the host's own supervisor instead: {start}")
+    _require_no_refresh(places)
+    name = f"{named.follow}.service"
+    require_own_unit(units.directory() / name, named, "--follow")
+    has_script = any((places.project / script).is_file() for script in (SCRIPT, FOLLOW_SCRIPT))
+    if settings:
+        places = change_settings(places, settings, say)
+    if form == "bash" or (form is None and has_script):
+        copy_scripts(places, say)
+    started = units.command_of(places, form, "follow")
+    for file, text in units.follow_text(places, started).items():
+        write_unit(units.directory() / file, text, say)
+    if channel:  # before the first pass, which may fail
+        notify.write(places, channel, say)
+    systemctl("daemon-reload")
+    systemctl("enable", "--quiet", name)
+    systemctl("restart", name, limit_s=START_LIMIT_S)  # with the new settings
+    say(f"enabled {name}: it follows {store}")
+    if not inspect_path(places.credentials).is_nothing:
+        say(
+            f"note: {places.credentials} has a login, which this project does not use. To refresh"
+            f" with it instead: {command('uninstall', places)} && {command('install', places)}"
+        )
+    is_live = collect(find_paths(str(places.project))).is_live
+    if not is_live:
+        say(f".env has no live token yet: {command('status', places)} shows the reason")
+    check_linger(is_wanted=linger, say=say)
+    return 0 if is_live else 1
+
+
+def _require_no_refresh(places: ProjectPaths) -> None:
+    """Raise HostError if something starts refreshes of the project, which write the same .env."""
+    if cron.path_of_refresh(places) is not None:
+        raise HostError("a crontab line refreshes this project. Remove it first: crontab -e")
+    next_run = find_schedule(places).next
+    heal = f"{places.heal}.timer"
+    unit = next_run.unit if next_run else heal if units.is_installed(places, heal) else ""
+    if unit:
+        raise HostError(
+            f"{unit} refreshes this project, and a follower would write the same .env. Remove it"
+            f" first: {command('uninstall', places)}"
+        )

@@ -1,0 +1,204 @@
+"""Check the store that a host publishes in or follows, and the unit that follows it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host.display import as_root, command, own_unit
+from oauthkit.host.doctor import checks
+from oauthkit.host.doctor.checks import Finding
+from oauthkit.host.path_info import DIRECTORY, access_fix, inspect_path, is_file, quoted, read
+from oauthkit.host.project import CONF
+from oauthkit.host.shipped_files import FOLLOW_SCRIPT
+from oauthkit.host.status.log import Failure
+from oauthkit.host.status.login import read_login
+from oauthkit.host.status.store import Store, is_follower, no_token, read_store, url_error, was_read
+from oauthkit.host.status.view import clock
+from oauthkit.host.systemd import cron
+from oauthkit.host.systemd.client import is_enabled
+from oauthkit.host.systemd.services import Service, find_schedule, show
+from oauthkit.shell import find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oauthkit.host.project import ProjectPaths
+
+KEY_FILES = ("OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY")
+# The host in an error of read_records. Errors of list_directory have the file's name, HOST.json.
+_HOST = re.compile(r"the record (?:of )?(\S+?)(?:\.json)? ")
+# These errors do not mean that a record is damaged: the hosts' settings do not match.
+_ABOUT_KEYS = re.compile("cannot be decrypted|OAUTHKIT_STORE_IDENTITY is")
+
+
+def check(places: ProjectPaths) -> Iterator[Finding]:
+    """Check that the store can be read, its records, and that this host's own one is there."""
+    if not places.store:
+        return
+    if problem := url_error(places.store):
+        is_in_conf = any(x.name == "OAUTHKIT_STORE" and x.origin == CONF for x in places.settings)
+        fix = f"edit {quoted(places.conf)}" if is_in_conf else "unset OAUTHKIT_STORE"
+        yield Finding("store", problem, fix)
+        return
+    if places.store.startswith("dir:"):
+        needed = checks.program("find", as_root("apt-get install findutils"))
+        directory = [*_directory(places, Path(places.store.removeprefix("dir:")))]
+    else:
+        needed = checks.program("etcdctl", as_root("apt-get install etcd-client"))
+        directory = [*_certificates(places)]
+    yield needed
+    keys = [*_keys(places)]
+    yield from [*directory, *keys]
+    if not needed.is_ok or directory or not all(finding.is_ok for finding in keys):
+        return
+    store = read_store(places)
+    if store is None or store.problem:
+        problem = store.problem if store else ""
+        yield Finding("store", problem, Failure(0, problem).fix or "see docs/fleet.md")
+        return
+    yield from _records(places, store)
+    if is_follower(places):
+        yield from _usable(store)
+    else:
+        yield from _published(places, store)
+
+
+def _directory(places: ProjectPaths, directory: Path) -> Iterator[Finding]:
+    """Find what prevents reading a directory, and for a publisher, writing there."""
+    info, shown = inspect_path(directory), quoted(directory)
+    if info.is_nothing:
+        text = f"{directory} not found. If it is on another host, mount it. Otherwise create it"
+        yield Finding("store", text, "" if is_follower(places) else f"mkdir -m 700 -p {shown}")
+    elif info.problem:
+        yield Finding("store", info.problem, info.fix)
+    elif info.kind != DIRECTORY:
+        text = f"{directory} is not a directory but a {info.kind}"
+        yield Finding("store", text, f"mv {shown} {shown}.old && mkdir -m 700 {shown}")
+    elif fix := access_fix(directory, os.R_OK | os.X_OK, places.project):
+        yield Finding("store", f"{directory} cannot be read", fix)
+    elif is_follower(places):
+        return
+    elif fix := access_fix(directory, os.W_OK | os.X_OK, places.project):
+        text = f"{directory} cannot be written, so this host cannot publish"
+        yield Finding("store", text, fix)
+
+
+def _certificates(places: ProjectPaths) -> Iterator[Finding]:
+    """Find the files of etcdctl's settings that cannot be read, and expired certificates."""
+    for setting in places.changed_settings:
+        if setting.name.startswith("ETCDCTL_"):
+            content = read(Path(setting.value))
+            if content.problem:
+                fix = content.fix or f"set {setting.name} to another path"
+                yield Finding("store", f"{setting.name}: {content.problem}", fix)
+            elif setting.name != "ETCDCTL_KEY" and find_program("openssl"):
+                check = ["openssl", "x509", "-checkend", "0", "-noout", "-in", setting.value]
+                if subprocess.run(check, capture_output=True, check=False).returncode != 0:
+                    text = f"{setting.name}: {setting.value} is not a certificate, or has expired"
+                    yield Finding("store", text, "replace that certificate: docs/fleet.md")
+
+
+def _keys(places: ProjectPaths) -> Iterator[Finding]:
+    """Check that age and the files for encrypted records exist."""
+    files = [x for x in places.changed_settings if x.name in KEY_FILES]
+    if files:
+        yield checks.program("age", as_root("apt-get install age"))
+    for setting in files:
+        content = read(Path(setting.value))
+        if content.problem:
+            fix = content.fix or f"set {setting.name} to another path"
+            yield Finding("store", f"{setting.name}: {content.problem}", fix)
+
+
+def _records(places: ProjectPaths, store: Store) -> Iterator[Finding]:
+    """Check the records. Those that followers ignore do not affect the others."""
+    now_s = time.time()
+    usable = sum(record.is_usable(now_s) for record in store.records)
+    count = len(store.records) + len(store.errors)
+    yield Finding("store", f"{store.url}, with {count} records, {usable} of them usable")
+    for error in store.errors:
+        yield Finding("record", f"{error} and is ignored", _removal(places, error))
+    for record in store.records:
+        if record.is_from_future(now_s):
+            at, here = clock(record.issued_at_s, now_s), clock(now_s, now_s)
+            text = f"{record.host}'s record was issued at {at}, but this host's time is {here}"
+            fix = f"on the host whose clock is wrong: {as_root('timedatectl set-ntp true')}"
+            yield Finding("clocks", text, fix)
+
+
+def _removal(places: ProjectPaths, error: str) -> str:
+    """Return what to do about a damaged record. Its host writes it again."""
+    host = _HOST.match(error)
+    if host and not _ABOUT_KEYS.search(error) and places.store.startswith("dir:"):
+        file = Path(places.store.removeprefix("dir:")) / f"{host[1]}.json"
+        if is_file(file) and os.access(file.parent, os.W_OK):
+            return f"mv {quoted(file)} {quoted(file)}.old"
+    return Failure(0, f"{error} and is ignored").fix
+
+
+def _usable(store: Store) -> Iterator[Finding]:
+    """Check that there is a token for a follower."""
+    now_s = time.time()
+    if not any(record.is_usable(now_s) for record in store.records):
+        yield Finding("records", no_token(store), "on a host with a login: oauthkit refresh")
+
+
+def _published(places: ProjectPaths, store: Store) -> Iterator[Finding]:
+    """Check that the store has the login's current token."""
+    if store.host_problem:
+        fix = f"write OAUTHKIT_HOST=NAME to {quoted(places.conf)}"
+        yield Finding("host name", store.host_problem, fix)
+        return
+    login = read_login(places.credentials)
+    if store.is_published(login):
+        yield Finding("published", f"the record {store.host} has the login's token")
+    elif login.expires_at_s is not None and login.expires_at_s > time.time():
+        text = f"the record {store.host} does not have the login's token"
+        yield Finding("published", text, command("publish", places))
+
+
+def follower(places: ProjectPaths) -> Iterator[Finding]:
+    """Check the unit that follows the store, and that no timer starts a refresh."""
+    service = show(places.follow)
+    install = _install(places, service)
+    if not service.is_loaded:
+        if cron.path_of_refresh(places) is not None:
+            yield Finding("follower", "a crontab line starts it")
+        elif was_read(places, time.time()):
+            yield read_finding()
+        else:
+            yield Finding("follower", "no unit follows the store", install)
+    elif not service.is_of(places):
+        what = "runs something else"
+        if service.project is not None:
+            what = f"belongs to another project: {service.project}"
+        yield Finding("follower", f"{service.unit} {what}", own_unit(places, "--follow"))
+    elif service.is_restarting or not service.is_active:
+        log = f"journalctl --user -u {service.unit}"
+        yield Finding("follower", f"{service.unit} does not run", install, details=(log,))
+    elif not is_enabled(service.unit):
+        text = f"{service.unit} is not enabled, so it does not start after a reboot"
+        yield Finding("follower", text, install)
+    else:
+        yield Finding("follower", f"{service.unit} runs")
+    next_run = find_schedule(places).next
+    if next_run is not None:
+        text = f"{next_run.unit} starts a refresh, but this project follows a store"
+        yield Finding("timer", text, f"{command('uninstall', places)} && {install}")
+
+
+def read_finding() -> Finding:
+    """Return the finding that something other than a unit follows the store."""
+    return Finding("follower", "something other than a unit read the store in the last 10 min")
+
+
+def _install(places: ProjectPaths, service: Service) -> str:
+    """Return the command that installs the unit, in the form that it has now."""
+    is_python = service.is_loaded and service.argv is not None and FOLLOW_SCRIPT not in service.argv
+    is_other = is_python and service.is_of(places) and is_file(places.project / FOLLOW_SCRIPT)
+    return command("install", places, "--follow", *(["--form", "python"] if is_other else []))

@@ -1,0 +1,98 @@
+"""A store in a directory: each host's record is the file HOST.json.
+
+The directory can be on NFS, shared by Syncthing or rsync, or a mounted Secret.
+"""
+
+from __future__ import annotations
+
+from plumbum import LocalPath
+
+from oauthkit.program.process import GRACE_S
+from oauthkit.shell import (
+    CAPTURE,
+    RETCODE,
+    TF,
+    Status,
+    absolute,
+    create_file,
+    own_temporary,
+    program,
+)
+
+# A store on a network can hang.
+READ_LIMIT_S = 30
+# How often the directory is checked for changes, and how often it is read even without one.
+POLL_S = 2
+READ_S = 60
+EMPTY = "!the record %f is empty\\n"
+UNREADABLE = "!the record %f cannot be read\\n"
+LARGE = "!the record %f is larger than 64 KiB\\n"
+HOST_PATTERN = ".*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json"
+
+find = program("find")
+mv = program("mv")
+rm = program("rm")
+sleep = program("sleep")
+sync = program("sync")
+timeout = program("timeout")
+
+
+def open_directory(store: str) -> tuple[str, LocalPath]:
+    """Return an error ("" if there is none), and the directory of `store`, dir:/PATH."""
+    directory = absolute(store.removeprefix("dir:"))
+    if not directory.is_dir():
+        return f"the store {directory} is not a directory. Create or mount it", directory
+    return "", directory
+
+
+def list_directory(directory: LocalPath) -> tuple[str, str]:
+    """Return an error ("" if there is none), and the names of the records, a line each.
+
+    A line that starts with ! is an error in one of them.
+    """
+    list_files = find[
+        "-L", directory, "-maxdepth", "1", "-regextype", "posix-extended", "-type", "f",
+        "-regex", HOST_PATTERN, "(", "!", "-readable", "-printf", UNREADABLE, "-o",
+        "-size", "0", "-printf", EMPTY, "-o",  # in /proc, such files can be endless
+        "-size", "+64k", "-printf", LARGE, "-o", "-printf", "%f\\n", ")",
+    ]  # fmt: skip
+    status, files = timeout["-k", GRACE_S, READ_LIMIT_S, list_files] & CAPTURE
+    # find exits with 1 for a dangling link, for example.
+    if status > 1 or not directory.access("r"):
+        return f"{directory} cannot be read (find exit {status})", ""
+    return "", files
+
+
+def write_record(file: LocalPath, record: str) -> str:
+    """Replace a record in one step. Return an error, "" if there is none."""
+    temporary = own_temporary(file)
+    # A new file, with mode 600: the old one may have been another user's.
+    status, _ = create_file(temporary, f"{record}\n", "", "")
+    if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, file] & TF):
+        return ""
+    _ = rm["-f", temporary] & RETCODE
+    return f"{file} cannot be written"
+
+
+def directory_state(directory: LocalPath) -> str:
+    """Return each record's name, size, time and inode: the text changes when a record does."""
+    look = find["-L", directory, "-maxdepth", "1", "-name", "*.json", "-printf", "%f %s %T@ %i\\n"]
+    _, seen = timeout["-k", GRACE_S, READ_LIMIT_S, look] & CAPTURE
+    return seen
+
+
+def wait_for_directory(directory: LocalPath, seen: str) -> Status:
+    """Wait until `directory_state` does not return `seen`, for at most 60 s.
+
+    Return 0, or the exit status of sleep if it fails.
+    """
+    waited_s = 0
+    while waited_s < READ_S:
+        status = sleep[POLL_S] & RETCODE
+        if status != 0:
+            return status
+        waited_s += POLL_S
+        now_seen = directory_state(directory)
+        if now_seen != seen:
+            break
+    return 0

@@ -1,0 +1,315 @@
+"""The code in a help compiles, and does what the rejected code does in CPython."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.compiler.helping import check_same, diagnostics, helped
+from tests.support.compiler.pasting import paste
+from tests.support.compiler.programs import program, run_python
+from tests.support.compiler.rejections import rejections
+
+from oauthkit.compiler.diagnostics import replacements
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HELPERS = """def size_of(name: str) -> int:
+    if name == "":
+        return 0
+    return 7
+
+
+def label(number: int) -> str:
+    return f"<{number}>"
+
+
+def try_it(name: str) -> Status:
+    if name == "":
+        return 2
+    return 0
+"""
+
+# A body of main whose help is code, and prints what it does. Each is run in CPython, and with its
+# help in CPython and in bash.
+SAME = [
+    # Numbers
+    "x = '5'\nn = int(x)\nprint(f'{n + 1}')",
+    "x = 'five'\nn = int(x)\nprint(f'{n + 1}')",
+    "x = '-12'\nprint(f'{1 + int(x)}')",
+    "x = '5'\nif int(x) > 3:\n    print('more')",
+    "n = 0\nn += int('12')\nprint(f'{n}')",
+    "status = 3\nn = int('4')\nprint(f'{status} {n}')",
+    "n = int(5)\nprint(f'{n}')",
+    "n = 5\nt = str(n)\nprint(t)",
+    "print(str('x') + 'y')",
+    "n = 5\nt = repr(n)\nprint(t)",
+    "n = 5\nt = format(n)\nprint('size ' + t)",
+    "t = ''\nb = bool(t)\nif not b:\n    print('empty')",
+    "a = 3\nb = 5\nm = min(a, b)\nprint(f'{m}')",
+    "a = 3\nb = 5\nm = max(a, b)\nprint(f'{m} {a}')",
+    "low = 3\nfor x in (5, 2, 4):\n    low = min(x, low)\nprint(f'{low}')",
+    "a = 3\nprint(f'{max(a, 9)}')",
+    "a = -3\nb = abs(a)\nprint(f'{a} {b}')",
+    "a = -3\na = abs(a)\nprint(f'{a}')",
+    "for i in range(3):\n    print(f'{i}')",
+    "for i in range(2, 9, 3):\n    print(f'{i}')",
+    "for i in range(40):\n    if i == 3:\n        continue\n    if i == 20:\n        break\n    print(f'{i}')",
+    "n = 3\nfor i in range(1, n + 1):\n    print(f'{i}')",
+    "n = 0\nfor i in range(n):\n    print(f'{i}')\nprint('end')",
+    # Text
+    "t = '-' * 3\nprint(t)",
+    "t = 'ab'\nprint(t * 2)",
+    "n = 5\nt = '%d' % n\nprint(t)",
+    "n = 5\nt = '%s: %d!' % ('a', n)\nprint(t)",
+    "n = 5\nprint('{}: {}'.format('a', n))",
+    "n = 5\nprint('{{}} {}'.format(n))",
+    "a = 'x'\nb = 'y'\nprint(', '.join((a, b, 'z')))",
+    "print('-'.join(['a', 'b']))",
+    "x = 'key=value'\nk, v = x.split('=')\nprint(f'{v} {k}')",
+    "x = 'key'\nk, v = x.split('=')\nprint(f'{v} {k}')",
+    "x = 'a=b=c'\nk, v = x.split('=')\nprint(f'{v} {k}')",
+    "x = 'a'\nprint(x.split('=')[1])",
+    "x = 'a=b=c'\nk, v = x.split('=', 1)\nprint(f'{v} {k}')",
+    "x = 'a=b=c'\nk, v = x.rsplit('=', 1)\nprint(f'{v} {k}')",
+    "x = 'a:b:c'\nt = x.split(':')[0]\nprint(t)",
+    "x = 'a:b:c'\nprint(x.split(':')[-1])",
+    "x = 'a:b:c'\nprint(x.split(':')[1])",
+    "x = 'a'\nx = x.split(':')[0]\nprint(x)",
+    "t = 'x'\nprint('a' + t.removeprefix('x').removesuffix('y'))",
+    "a, _, b = 'x:y'.partition(':')\nprint(b + a)",
+    "x = 'b'\nif not x in ['a', 'b'] or x not in ('c', 'd'):\n    print('one')",
+    "n = 2\nif 1 < n <= 3:\n    print('between')",
+    "n = 4\nif not 1 < n <= 3:\n    print('outside')",
+    "n = 2\nwhile 1 < n <= 3:\n    n += 1\nprint(f'{n}')",
+    "a = 1\nif a is not 2:\n    print('other')",
+    # Standard input
+    "sys.stdin.read()\nprint('end')",
+    # Conditions
+    "a = 'x'\nif a:\n    print('set')",
+    "a = ''\nif not a:\n    print('empty')",
+    "a = 3\nwhile a:\n    a -= 1\nprint(f'{a}')",
+    "p = absolute('no/such')\nif p:\n    print('always')",
+    "f = find_program('no-such-program')\nif not f:\n    print('missing')",
+    "if 'a' + 'b':\n    print('set')",
+    "if write_file('no/such', 'x'):\n    print('failed')\nprint('end')",
+    "if not write_file('f', 'x'):\n    print('written')",
+    "if try_it(''):\n    return 5\nprint('end')",
+    "if size_of('x'):\n    print('yes')",
+    "if size_of(''):\n    print('yes')\nelse:\n    print('no')",
+    "a = true & TF\nif a == True:\n    print('yes')",
+    "a = true & TF\nif a == False:\n    print('yes')\nelse:\n    print('no')",
+    "if true & TF != False:\n    print('yes')",
+    "a = ''\nb = a if a else 'y'\nprint(b + a)",
+    "a = ''\nb = a or 'y'\nprint(b)",
+    "a = 'x'\na = a or 'y'\nprint(a)",
+    "if (n := try_it('')) != 0:\n    print(f'{n}')",
+    # Values and calls
+    "a = b = 'x'\nprint(a + b)",
+    "a = 'x'\nb = 'y'\na, b = b, a\nprint(a + b)",
+    "x: str = 5\nprint(f'{x}')",
+    "print('a' + f'{1}' + str(2))",
+    "p = absolute('x')\nd = f'{p.dirname}'\nprint(d)",
+    "for x in ['a', 'b']:\n    print(x)",
+    # The environment
+    "t = os.environ.get('GREETING')\nprint(t)",
+    "t = os.environ.get('NO_SUCH', 'b')\nprint(t)",
+    "t = os.getenv('NO_SUCH', 'b')\nprint(t)",
+    "t = os.environ['GREETING']\nprint(t)",
+    "print(local.env['GREETING'])",
+    "t = os.environ['NO_SUCH']\nprint(t)",
+    "if os.environ['EMPTY']:\n    print('set')\nelse:\n    print('empty')",
+    "if local.env.get('GREETING'):\n    print('set')",
+    "if not local.env.get('EMPTY'):\n    print('empty')",
+    "if os.environ['GREETING']:\n    print('set')",
+    "if 'GREETING' in os.environ:\n    print('set')",
+    "os.environ['A'] = 'x'\nprint('end')",
+    "os.environ.setdefault('GREETING', 'x')\nt = local.env.get('GREETING', '')\nprint(t)",
+    "local.env.update(A='x', B='y')\n_, t = sh['-c', 'echo $A$B'] & CAPTURE\nprint(t)",
+    "del local.env['GREETING']\nif 'GREETING' not in local.env:\n    print('unset')",
+    "local.env.pop('GREETING')\nif 'GREETING' not in local.env:\n    print('unset')",
+    "t = local.env.pop('GREETING', '')\nprint(t)\nif 'GREETING' not in local.env:\n    print('unset')",
+    "print(local.env.get('NO_SUCH', '$'))",
+    # Paths and files
+    "p = LocalPath('x')\nif not p.exists():\n    print('missing')",
+    "p = local.path('x')\nprint(p)",
+    "p = LocalPath('/a/../b')\nprint(p)",
+    "p = absolute('x')\nq = p / '..'\nprint(q)",
+    "p = absolute('x')\nn = 'a'\nprint(p / n)",
+    "p = absolute('x')\nn = 'a'\nq = p / f'{n}.b'\nprint(q)",
+    "t = os.path.abspath('x/../y')\nprint(t)",
+    "p = absolute('x')\nt = os.path.join(p, 'a', 'b')\nprint(t)",
+    "p = absolute('x/y')\nt = os.path.dirname(p)\nprint(t)",
+    "x = 'a/b.c'\nt = os.path.basename(x)\nprint(t)",
+    "x = 'b.c'\nprint(os.path.basename(x))",
+    "p = absolute('x/y')\nprint(p.name)",
+    "p = absolute('x/y')\nq = p.parent\nprint(q)",
+    "x = '/'\nif os.path.exists(x):\n    print('there')",
+    "x = 'no/such'\nif not os.path.isdir(x):\n    print('missing')",
+    "x = '/'\nb = os.path.isfile(x)\nif not b:\n    print('no file')",
+    "p = absolute('/')\nif os.path.isdir(p):\n    print('there')",
+    "x = '/'\nif not os.path.islink(x):\n    print('no link')",
+    "if os.access('/', os.R_OK):\n    print('readable')",
+    "if os.path.samefile('/', '/.'):\n    print('same')",
+    "t = os.getcwd()\nprint(t)",
+    "print(local.cwd)",
+    "n = os.getuid()\nprint(f'{n}')",
+    "w = write_file('f', 'a\\nb')\nt = open('f').read()\nprint(f'{w} {t}')",
+    "w = write_file('f', 'a\\nb')\np = absolute('f')\nt = p.read()\nprint(f'{w} {t}')",
+    "t = open('no/such').read()\nprint(t)",
+    "p = absolute('f')\np.write('text\\n')\n_, t = cat['f'] & CAPTURE\nprint(t)",
+    "w = write_file('f', 'a')\nprint(f'{w}')\nos.remove('f')",
+    "os.remove('no/such')\nprint('not here')",
+    "p = absolute('a/b')\np.mkdir()\np.mkdir()\nif p.is_dir():\n    print('there')",
+    "os.mkdir('a')\nprint('there')",
+    "p = absolute('a')\np.touch()\nif p.is_file():\n    print('there')",
+    "p = absolute('a')\np.delete()\np.unlink()\nprint('gone')",
+    "w = write_file('f', 'a')\np = absolute('f')\np.move('g')\n_, t = cat['g'] & CAPTURE\nprint(f'{w} {t}')",
+    "p = absolute('.')\nw = write_file('b.log', '')\nw += write_file('a.log', '')\nw += write_file('c.txt', '')\nfor q in sorted(p.glob('*.log')):\n    print(f'{w} {q}')",
+    "os.chdir('/')\np = absolute('.')\nprint(p)",
+    "os.chdir('no/such')\nprint('not here')",
+    "d = '/usr'\nlocal.cwd.chdir(d)\n_, t = sh['-c', 'pwd'] & CAPTURE\nprint(t)",
+    "local.cwd.chdir('no/such')\nprint('not here')",
+    "os.chdir('/usr')\n_, t = sh['-c', 'pwd'] & CAPTURE\nprint(t)",
+    # Output and the end
+    "sys.stdout.write('a\\n')",
+    "n = 3\nsys.stdout.write(f'{n} files\\n')",
+    "t = 'a'\nsys.stdout.write(t + '\\n')",
+    "sys.stderr.write('a\\n')\nprint('b')",
+    "print('a')\nsys.exit(3)",
+    "print('a')\nsys.exit()",
+    "print('a')\nsys.exit('wrong')",
+    "n = 4\nexit(n)",
+    # Commands
+    "_, t = local['printf']['a'] & CAPTURE\nprint(t)",
+    "t = local.which('sh')\nprint(t)",
+    "t = local.which('no-such-program')\nprint(t)",
+]  # fmt: skip
+
+# Code that does not do in CPython what is meant: the reason, a body of main, and a body for CPython
+# that does what is meant.
+MEANT = [
+    ("one of the redirections is lost", "printf['x'] > 'f' >= 'g'\n_, t = cat['f'] & CAPTURE\nprint(t)",
+     "_ = ((printf['x'] > 'f') >= 'g') & RETCODE\n_, t = cat['f'] & CAPTURE\nprint(t)"),
+    ("a command that is not run is true", "if false > 'f':\n    print('yes')\nelse:\n    print('no')",
+     "if (false > 'f') & TF:\n    print('yes')\nelse:\n    print('no')"),
+    ("a command that is not run is true", "if false:\n    print('yes')\nelse:\n    print('no')",
+     "if false & TF:\n    print('yes')\nelse:\n    print('no')"),
+    ("the command is not run", "printf['x'] > 'f'\n_, t = cat['f'] & CAPTURE\nprint(t)",
+     "_ = (printf['x'] > 'f') & RETCODE\n_, t = cat['f'] & CAPTURE\nprint(t)"),
+    ("the command is not run", "sh['-c', 'echo x >f']\n_, t = cat['f'] & CAPTURE\nprint(t)",
+     "_ = sh['-c', 'echo x >f'] & RETCODE\n_, t = cat['f'] & CAPTURE\nprint(t)"),
+    ("a method that is not called is true", "p = absolute('no/such')\nif p.exists:\n    print('yes')\nelse:\n    print('no')",
+     "p = absolute('no/such')\nif p.exists():\n    print('yes')\nelse:\n    print('no')"),
+    ("the text is a tuple", "w = write_file('f', 'a')\ntext = read_file('f')\nprint(f'{w} {text}')",
+     "w = write_file('f', 'a')\n_, text = read_file('f')\nprint(f'{w} {text}')"),
+    ("the text is a tuple", "text = sh['-c', 'echo a'] & CAPTURE\nprint(text)",
+     "_, text = sh['-c', 'echo a'] & CAPTURE\nprint(text)"),
+    ("the number is a tuple", "n = parse_int('5')\nprint(f'{n}')", "_, n = parse_int('5')\nprint(f'{n}')"),
+]  # fmt: skip
+
+# A line at the top, and a body of main.
+AT_THE_TOP = [
+    ("from plumbum.cmd import printf as show", "_, t = show['a'] & CAPTURE\nprint(t)"),
+    ("from plumbum.cmd import head", "_, t = (head['-n', 1] << 'a\\nb\\n') & CAPTURE\nprint(t)"),
+    ("head = local['head']", "_, t = (head['-n', 1] << 'a\\nb\\n') & CAPTURE\nprint(t)"),
+    ("A: str = 'x'", "print(A)"),
+]
+
+
+def whole(body: str, top: str = "") -> str:
+    text = program(f"_ = size_of('')\n_ = label(1)\n_ = try_it('')\n{body}", HELPERS)
+    if body.splitlines()[-1].startswith(("return", "sys.exit", "exit")):
+        text = text.replace("    return 0\n\n\nif __name__", "\n\nif __name__")
+    return text.replace("\ncat = ", f"\n{top}\ncat = ", 1)
+
+
+@pytest.mark.parametrize("body", SAME)
+def test_help_does_the_same(body: str, tmp_path: Path) -> None:
+    programs = helped(whole(body))
+    assert programs, rejections(whole(body)).render()
+    meant = run_python(tmp_path, whole(body))
+    assert meant.stdout or meant.status, "the program has no result"
+    check_same(tmp_path, meant, programs)
+
+
+@pytest.mark.parametrize(("reason", "body", "meant"), MEANT)
+def test_help_does_what_is_meant(reason: str, body: str, meant: str, tmp_path: Path) -> None:
+    programs = helped(whole(body))
+    assert programs, rejections(whole(body)).render()
+    outcome = run_python(tmp_path, whole(meant))
+    assert run_python(tmp_path, whole(body)).stdout != outcome.stdout, reason
+    check_same(tmp_path, outcome, programs)
+
+
+@pytest.mark.parametrize(("top", "body"), AT_THE_TOP)
+def test_help_at_the_top_does_the_same(top: str, body: str, tmp_path: Path) -> None:
+    programs = helped(whole(body, top))
+    assert programs, rejections(whole(body, top)).render()
+    meant = run_python(tmp_path, whole(body, top))
+    assert meant.stdout
+    check_same(tmp_path, meant, programs)
+
+
+def test_each_replacement_has_a_row() -> None:
+    rows = "\n".join(SAME)
+    names = [*replacements.CALLS, *(f".{name}" for name in replacements.METHODS)]
+    untested = {name for name in names if f"{name}(" not in rows}
+    assert untested == {
+        "shutil.which",
+        "os.environ.pop",  # Python does not remove it from local.env
+        "os.unlink",
+        "quit",
+        ".read_text",  # pathlib's
+        ".write_text",
+    }
+
+
+# Rejected code that no code can replace: the body of main. Its help has no code.
+WITHOUT_CODE = [
+    "text = input()\nprint(text)",
+    "for line in sys.stdin:\n    print(line)",
+    "for line in sys.stdin.readlines():\n    print(line)",
+    "text = sys.stdin.buffer.read()\nprint(f'{text}')",
+    "text = sys.stdin.read(5)\nprint(text)",
+    "lines = 'a'.splitlines()\nprint(f'{lines}')",
+    "n = len(5)\nprint(f'{n}')",
+    "x = 'a'\nwhile len(x) < 3:\n    x += 'a'",
+    "p = absolute('x')\nfor q in p // '*':\n    print(q)",
+    "p = absolute('x')\nfor q in p.glob('*'):\n    print(q)",
+    "p = absolute('x')\nfor q in p.list():\n    print(q)",
+    "p = absolute('x')\nfor q in sorted(p.glob('?')):\n    print(q)",
+    "for name in os.listdir('/'):\n    print(name)",
+    "x = os.chdir('/')\nprint(f'{x}')",
+    "n = os.system('true')\nprint(f'{n}')",
+    "printf['x'].run_fg()",
+    "printf['x'] & BG",
+    "flag = 1 > 2\nprint('flag:', flag)",
+    "print(str(label(1)))",
+    "flag = 1 > 2\nprint(str(flag))",
+    "t = 'x'\nprint(repr(t))",
+    "x = '5'\nif x != '' and int(x) > 3:\n    print('more')",
+    "x = '5'\nif x == '':\n    print('none')\nelif int(x) > 3:\n    print('more')",
+    "x = '5'\nwhile int(x) > 3:\n    x = '2'",
+    "n = 1\nif n == True:\n    print('one')",
+    "if 0 < size_of('x') < 9:\n    print('between')",
+    "n = 7 / 2\nprint(f'{n}')",
+    "n = 5\nprint('%5d' % n)",
+    "x = 'a b'\na, b = x.split()\nprint(a + b)",
+    "x = 'a::b'\nfor w in x.split('::'):\n    print(w)",
+    "x = 'a/b'\nprint(os.path.dirname(x))",
+    "n = 2\nfor i in range(n):\n    n = 1\n    print(f'{i}')",
+    "a = 'x'\nb = a or 5\nprint(f'{b}')",
+    "f = 1 > 2\na = 'x' if f else 5\nprint(f'{a}')",
+    "a = local.env.get('GREETING', '')\nif a is None:\n    print('unset')",
+    "t = local.env.get('A', '')\nos.environ['B'] = 5\nprint(t)",
+    "c = printf['x'] > 'f'\n_ = c & RETCODE",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", WITHOUT_CODE)
+def test_help_has_no_code(body: str) -> None:
+    first = diagnostics(whole(body))[0]
+    assert first.help
+    assert paste(whole(body), first) == []
