@@ -112,6 +112,8 @@ CASES = [
      "b = ''\nfor a in ('x', 'y'):\n    if is_it(a):\n        break\n    b = a\nprint(b)"),
     ("D301", "while is_it('x'):\n    a = 'x'\nprint(a)", "a", "a = ''\nwhile is_it('x'):\n    a = 'x'\nprint(a)"),
     ("D302", "a = 1\na = 'x'", "a", "a = 1\nb = 'x'"),
+    ("D302", "a = 1\nt = 'x' if a == 1 else 2\nprint(f'{t}')", "'x' if a == 1 else 2", "a = 1\nt = 'x' if a == 1 else 'y'\nprint(t)"),
+    ("D302", "a = 1\nprint('x' if a == 1 else 2)", "'x' if a == 1 else 2", "a = 1\nprint('x' if a == 1 else 'y')"),
     ("D303", "p = '/x'\nq = p / 'y'", "p", "p = absolute('/x')\nq = p / 'y'"),
     ("D303", "a = 'x' + 1", "1", "a = 'x' + f'{1}'"),
     ("D303", "if 'a' < 'b':\n    pass", "'a' < 'b'", "if 'a' != 'b':\n    pass"),

@@ -25,6 +25,11 @@ def label(number: int) -> str:
     return f"<{number}>"
 
 
+def changed() -> str:
+    local.env["CHANGED"] = "b"
+    return "c"
+
+
 def try_it(name: str) -> Status:
     if name == "":
         return 2
@@ -219,7 +224,7 @@ AT_THE_TOP = [
 
 
 def whole(body: str, top: str = "") -> str:
-    text = program(f"_ = size_of('')\n_ = label(1)\n_ = try_it('')\n{body}", HELPERS)
+    text = program(f"_ = size_of('')\n_ = label(1)\n_ = changed()\n_ = try_it('')\n{body}", HELPERS)
     if body.splitlines()[-1].startswith(("return", "sys.exit", "exit")):
         text = text.replace("    return 0\n\n\nif __name__", "\n\nif __name__")
     return text.replace("\ncat = ", f"\n{top}\ncat = ", 1)
@@ -268,6 +273,9 @@ def test_each_replacement_has_a_row() -> None:
 
 # Rejected code that no code can replace: the body of main. Its help has no code.
 WITHOUT_CODE = [
+    # changed() sets the variable that is read before it.
+    "print(local.env.get('CHANGED', '') + changed())",
+    "b = local.env.get('CHANGED', '') != changed()\nprint(f'{b}')",
     "text = input()\nprint(text)",
     "for line in sys.stdin:\n    print(line)",
     "for line in sys.stdin.readlines():\n    print(line)",

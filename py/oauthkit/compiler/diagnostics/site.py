@@ -78,6 +78,8 @@ class Site:
                 return lines(target)
         if self.is_elif() or not is_always_evaluated(self.statement, node):
             return []
+        if not is_pure(node, None) and self.statement and depends_on_calls(self.statement, node):
+            return []
         name = known or self.fresh(name or VARIABLES[kind])
         rest = self._replaced(node, name)
         return [*lines(name), rest] if rest else []

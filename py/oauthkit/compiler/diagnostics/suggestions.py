@@ -440,12 +440,16 @@ def of_membership(
 ) -> Suggestion | None:
     """Suggest a replacement for `left in right` where right is not text."""
     match right:
-        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) if items:
-            sign, word = ("==", "or") if is_in else ("!=", "and")
-            pairs = [(left, sign, item) for item in items]
-            help = replacements.compared(site, node, pairs, word)
+        case ast.Tuple(elts=[]) | ast.List(elts=[]):
+            return Suggestion("`in` needs at least one item", "remove the comparison")
+        case ast.List(elts=items) | ast.Set(elts=items):
+            sign = "in" if is_in else "not in"
+            pairs = [(left, "==", item) for item in items]
+            can_compare = replacements.compared(site, node, pairs, "or") != ""
+            way = f"{replacements.shown(site, left)} {sign} {_tuple(items)}" if can_compare else ""
             return Suggestion(
-                "`in` only searches a text", help or "compare with each item, one by one"
+                f"`in` does not search {describe(right)}",
+                code("write the items in parentheses", way, "use items of one type"),
             )
         case ast.Attribute() if ast.unparse(right) == "os.environ":
             sign = "in" if is_in else "not in"

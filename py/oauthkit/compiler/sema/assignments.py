@@ -206,6 +206,15 @@ class Assignments:
             single.value = chosen  # type: ignore[attr-defined]
             return self.assign(single, name, chosen)
 
+        first, second = self.check.result_of(value.body), self.check.result_of(value.orelse)
+        if Type.ERROR not in (first, second) and not second.fits(first):
+            self.reject(
+                "D302", value,
+                f"one value is {with_article(first)}, the other is {with_article(second)}",
+                "use two values of one type",
+            )  # fmt: skip
+            self.declare(node, name, Type.ERROR)
+            return None
         return self.conditions.choice(value, assign)
 
     def _ignored(self, read: Callable[[ast.expr], Value], node: ast.expr) -> Value:
