@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import forked
 from tests.support.compiler.helping import check_help
 from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.diagnostics import explain as explanations
 from oauthkit.compiler.diagnostics.report import CODES, CompileError
 from oauthkit.compiler.driver import compile_text
+
+if TYPE_CHECKING:
+    import subprocess
 
 PAGES = explanations.load()
 
@@ -25,7 +30,7 @@ def whole(example: str) -> str:
 
 def explain(*arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "oauthkit", "explain", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
+    return forked.run_text(argv, Path("/"), os.environ)
 
 
 def test_every_code_has_a_page() -> None:

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import forked
 from tests.support.host.host_project import SAME_CODE, quoted
 from tests.support.refresh.world import REPOSITORY
 
@@ -30,9 +31,7 @@ def oauthkit(directory: Path, *arguments: str, **env: str) -> subprocess.Complet
     """Run `oauthkit ARGUMENTS` in an empty directory, with an empty environment."""
     argv = [sys.executable, "-m", "oauthkit", *arguments]
     settings = {"HOME": str(directory), "PATH": "/usr/bin:/bin", **SAME_CODE, **env}
-    done = subprocess.run(
-        argv, cwd=directory, env=settings, capture_output=True, text=True, check=False
-    )
+    done = forked.run_text(argv, directory, settings)
     assert not [*directory.iterdir()]
     return done
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import forked
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
 from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, SAME_CODE, SUDO, command, quoted
 
@@ -20,6 +20,8 @@ from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.host.host_project import HostProject
 
 PUBLISH = "scripts/oauth/publish.sh"
@@ -488,7 +490,7 @@ def test_directory_that_is_not_a_project(well: HostProject, tmp_path: Path) -> N
     directory.mkdir()
     argv = [sys.executable, "-m", "oauthkit", "doctor", "--project", str(directory)]
     env = {"HOME": str(well.home), "PATH": str(well.bin), **SAME_CODE}
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, cwd="/")
+    done = forked.run_text(argv, Path("/"), env)
     assert done.returncode == 1
     said = f"FAIL  project: {directory} is not a project\n      fix: pass --project DIR\n"
     assert done.stdout == said  # the fixes of other checks would change the directory

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import forked
 from tests.support.host.doctor_host import SCRIPT
 from tests.support.host.host_project import SAME_CODE, command, quoted
 from tests.support.host.ntfy_server import add_curl, serving
@@ -436,7 +437,7 @@ def test_refresh_runs_the_hook(host: HostProject, form: str, name: str) -> None:
     if form == "python":
         argv = [sys.executable, "-m", "oauthkit", "refresh", f"--project={host.project}"]
     env = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE}
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, cwd="/")
+    done = forked.run_text(argv, Path("/"), env)
     assert done.returncode == 1
     log = host.log.read_text("utf-8")
     if name == "page":

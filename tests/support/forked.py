@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,14 +18,33 @@ IMPORTS = Path(__file__).with_name("refresh") / "preload.py"
 POLL_S = 1.0
 
 
+def run_text(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, has_overrides: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run a program like subprocess.run(text=True), with an empty stdin."""
+    done = run(argv, cwd, env, has_overrides=has_overrides)
+    streams = [os.fsdecode(data).replace("\r\n", "\n") for data in (done.stdout, done.stderr)]
+    return subprocess.CompletedProcess([*argv], done.returncode, *streams)
+
+
 def run(
-    argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: bytes = b""
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    *,
+    has_overrides: bool = True,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program like subprocess.run with pipes, and in a session of its own.
 
-    If the kit cannot fork it, start it.
+    Without `has_overrides`, root has no right to ignore file modes. If the kit cannot fork the
+    program, start it.
     """
     if not preload.is_possible(argv, env):
+        if not has_overrides and os.geteuid() == 0:
+            rights = "-dac_override,-dac_read_search"
+            setpriv = shutil.which("setpriv") or "setpriv"
+            argv = [setpriv, f"--bounding-set={rights}", f"--inh-caps={rights}", *argv]
         return subprocess.run(
             argv, cwd=cwd, env=env, input=stdin, capture_output=True, check=False, timeout=60
         )
@@ -39,7 +59,7 @@ def run(
         "streams": [f"/proc/{os.getpid()}/fd/{end}" for end in (stdin_end, stdout_end, stderr_end)],
         "cwd": os.fsencode(cwd),
         "umask": umask,
-        "has_overrides": True,
+        "has_overrides": has_overrides,
     }
     with ThreadPoolExecutor() as threads:
         threads.submit(_write, feeding, stdin)

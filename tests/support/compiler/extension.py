@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tests.support import forked
 from tests.support.compiler.programs import program
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
 
 WORDS_PY = '''"""Words."""
 
@@ -30,4 +36,4 @@ USES_WORDS = program("text = shout(' hello ')\nprint(text)").replace(
 
 def oauthkit(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "oauthkit", "compile", *arguments]
-    return subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
+    return forked.run_text(argv, directory, os.environ)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+from tests.support import forked
 
 from oauthkit.host.adopt.nanoclaw import OLD
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Much longer than adopt takes for any checkout in these tests.
 LIMIT_S = 45
@@ -70,14 +69,8 @@ def commit(directory: Path) -> None:
 def adopt(directory: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `oauthkit adopt` with a HOME of its own."""
     argv = [sys.executable, "-m", "oauthkit", "adopt", *arguments, str(directory)]
-    return subprocess.run(
-        argv,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_S,
-        env={**os.environ, "HOME": str(directory.parent / "home"), **env},
-    )
+    home = str(directory.parent / "home")
+    return forked.run_text(argv, Path("/"), {**os.environ, "HOME": home, **env})
 
 
 def refused(directory: Path, reason: str, *arguments: str, **env: str) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
-import subprocess
 import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.support.forked import run as run_forked
+from tests.support import forked
 
 from oauthkit.host.child import python_command
 from oauthkit.shell import escape_unit
+
+if TYPE_CHECKING:
+    import subprocess
 
 # How a fix starts that needs root.
 SUDO = "" if os.geteuid() == 0 else "sudo "
@@ -57,7 +58,7 @@ class HostProject:
         self.dotenv = self.project / ".env"
         self.log = self.project / "logs/oauth-refresh.log"
         self.failing = self.project / "logs/oauth-refresh.failing"
-        self.prefix: list[str] = []
+        self.has_overrides = True
         for directory in (self.credentials.parent, self.log.parent, self.bin):
             directory.mkdir(parents=True)
         self.program("claude", CLAUDE)
@@ -114,22 +115,17 @@ class HostProject:
 
     def without_override(self) -> None:
         """Run oauthkit without root's right to read and write every file."""
-        if os.geteuid() != 0:
-            return
-        rights = "-dac_override,-dac_read_search"
-        setpriv = shutil.which("setpriv") or "setpriv"
-        self.prefix = [setpriv, f"--bounding-set={rights}", f"--inh-caps={rights}"]
+        self.has_overrides = False
 
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `oauthkit ARGUMENTS --project …`. Its output must not contain a token."""
-        argv = [*self.prefix, sys.executable, "-m", "oauthkit", *arguments]
+        argv = [sys.executable, "-m", "oauthkit", *arguments]
         argv += ["--project", str(self.project)]
         settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": "90"}
         settings |= SAME_CODE
-        ran = run_forked(argv, Path("/"), {**settings, **env})
-        # As text=True does.
-        streams = [os.fsdecode(data).replace("\r\n", "\n") for data in (ran.stdout, ran.stderr)]
-        done = subprocess.CompletedProcess(argv, ran.returncode, *streams)
+        done = forked.run_text(
+            argv, Path("/"), {**settings, **env}, has_overrides=self.has_overrides
+        )
         assert "sk-ant-" not in (done.stdout + done.stderr).replace("sk-ant-***", "")
         assert not (self.bin / "claude-was-run").exists()
         return done

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tests.support import forked
 from tests.support.host.host_project import OTHER, SAME_CODE, HostProject
+
+if TYPE_CHECKING:
+    import subprocess
 
 NEW = "sk-ant-oat01-made-up-new"
 TOOLS = ("bash", "cat", "chmod", "cp", "dd", "env", "flock", "head", "jq", "mkdir", "mv", "rm",
@@ -33,9 +38,7 @@ def run(
     host: HostProject, script: str, *, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `oauthkit run -- sh -c SCRIPT`."""
-    return subprocess.run(
-        argv(host, script), env=env(host), input=stdin, capture_output=True, check=False
-    )
+    return forked.run(argv(host, script), Path("/"), env(host), stdin)
 
 
 def argv(host: HostProject, script: str) -> list[str]:
