@@ -60,11 +60,11 @@ start() {
   # This redirection keeps the script's stdin, which is read below.
   isolate </dev/null
 
+  local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
+
   # Seconds from a program's SIGTERM to its SIGKILL.
   local +x -r GRACE_S=5
   local +x -r OUTPUT_LIMIT_LINES=20
-
-  local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
 
   # A store on a network can hang.
   local +x -r READ_LIMIT_S=30
@@ -85,10 +85,10 @@ start() {
   local +x -r HOOKS=scripts/oauth/hooks
   local +x -r HOOK_LIMIT_S=30
 
-  local +x -r LINE_LIMIT=200
-
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
+
+  local +x -r LINE_LIMIT=200
 
   local +x -r AGE_LIMIT_S=5
 
@@ -717,7 +717,7 @@ age_problem() {
 }
 
 # --- start.py ---
-# Prepare the run of a program: check its environment, open the log, and take the lock.
+# Prepare the run of a program: its environment, and the paths of its files.
 
 # Return status 0, and the project in whose scripts/oauth this script is.
 #
@@ -787,63 +787,6 @@ paths() {
   dotenv=$REPLY
   absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
   REPLIES=("$home" "$credentials" "$dotenv" "$REPLY")
-}
-
-# Return whether the log is .env. If so, report it.
-is_dotenv() {
-  local +x log_file=$1 dotenv=$2
-  if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
-    return 1
-  fi
-  replace_controls "$log_file" '?'
-  complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to $REPLY"
-  return 0
-}
-
-# Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
-lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock locked
-  logs=${log_file%/*}
-  logs=${logs:-/}
-  lock="${logs%/}/oauth-refresh.lock"
-  if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
-    replace_controls "$logs" '?'
-    complain "oauthkit: the log or the lock in $REPLY leads to the login itself"
-    return 1
-  fi
-  if [[ ! -e $logs ]]; then
-    quiet mkdir -p "$logs"
-  fi
-  if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
-    replace_controls "$log_file" '?'
-    complain "oauthkit: the log $REPLY leads through a symbolic link of another user"
-    return 1
-  fi
-  if ! open_log "$log_file"; then
-    replace_controls "$log_file" '?'
-    complain "oauthkit: cannot write the log $REPLY"
-    return 1
-  fi
-  take_lock "$lock" "$LOCK_WAIT_S"
-  locked=$?
-  if ((locked == 1)); then
-    log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
-  elif ((locked == 127)); then
-    log_error "ERROR: flock not found in PATH. It is needed to lock $lock"
-  elif ((locked != 0)); then
-    log_error "ERROR: $lock cannot be locked"
-  fi
-  if ((locked != 0)); then
-    return 1
-  fi
-  outlive_signals
-  open_log "$log_file" # the run that held the lock may have renamed it
-  log_size
-  if ((REPLY > LOG_LIMIT_BYTES)); then
-    quiet mv -f -T "$log_file" "$log_file.1"
-    open_log "$log_file"
-  fi
-  return 0
 }
 
 # --- settings.py ---
@@ -952,6 +895,66 @@ set_default() {
   get_env "$name"
   if [[ -z $REPLY ]]; then
     set_env "$name" "$setting"
+  fi
+  return 0
+}
+
+# --- lock_log.py ---
+# Open the log, and take the lock of a project, for the rest of a run.
+
+# Return whether the log is .env. If so, report it.
+is_dotenv() {
+  local +x log_file=$1 dotenv=$2
+  if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
+    return 1
+  fi
+  replace_controls "$log_file" '?'
+  complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to $REPLY"
+  return 0
+}
+
+# Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
+lock_project() {
+  local +x log_file=$1 credentials=$2 logs lock locked
+  logs=${log_file%/*}
+  logs=${logs:-/}
+  lock="${logs%/}/oauth-refresh.lock"
+  if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
+    replace_controls "$logs" '?'
+    complain "oauthkit: the log or the lock in $REPLY leads to the login itself"
+    return 1
+  fi
+  if [[ ! -e $logs ]]; then
+    quiet mkdir -p "$logs"
+  fi
+  if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
+    replace_controls "$log_file" '?'
+    complain "oauthkit: the log $REPLY leads through a symbolic link of another user"
+    return 1
+  fi
+  if ! open_log "$log_file"; then
+    replace_controls "$log_file" '?'
+    complain "oauthkit: cannot write the log $REPLY"
+    return 1
+  fi
+  take_lock "$lock" "$LOCK_WAIT_S"
+  locked=$?
+  if ((locked == 1)); then
+    log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
+  elif ((locked == 127)); then
+    log_error "ERROR: flock not found in PATH. It is needed to lock $lock"
+  elif ((locked != 0)); then
+    log_error "ERROR: $lock cannot be locked"
+  fi
+  if ((locked != 0)); then
+    return 1
+  fi
+  outlive_signals
+  open_log "$log_file" # the run that held the lock may have renamed it
+  log_size
+  if ((REPLY > LOG_LIMIT_BYTES)); then
+    quiet mv -f -T "$log_file" "$log_file.1"
+    open_log "$log_file"
   fi
   return 0
 }
@@ -1234,6 +1237,23 @@ wait_for_directory() {
     fi
   done
   return 0
+}
+
+# --- process.py ---
+# Limit the programs that a run starts, and log their output.
+
+# Log the output of a failed program line by line.
+log_output() {
+  local +x source=$1 text=$2 rest lines line
+  rest=$text
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    log "$source: $line"
+    lines=$((lines + 1))
+  done
 }
 
 # --- delivery.py ---
@@ -1537,7 +1557,7 @@ with_token() {
 }
 
 # --- credentials.py ---
-# Read the token from Claude Code's credentials, and renew it through the claude CLI.
+# Read the token from Claude Code's credentials.
 
 # Return whether a token with this expiry has more than `duration_ms` left.
 outlasts() {
@@ -1576,23 +1596,6 @@ bearer() {
   [[ $rest =~ ^[^$'\n']* ]]
   record=${rest:${#BASH_REMATCH[0]}+1}
   REPLY=$record
-}
-
-# --- process.py ---
-# Limit the programs that a run starts, and log their output.
-
-# Log the output of a failed program line by line.
-log_output() {
-  local +x source=$1 text=$2 rest lines line
-  rest=$text
-  lines=0
-  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    rest=${rest:${#line}+1}
-    log "$source: $line"
-    lines=$((lines + 1))
-  done
 }
 
 # --- Runtime library ---

@@ -521,7 +521,7 @@ write_record() {
 }
 
 # --- credentials.py ---
-# Read the token from Claude Code's credentials, and renew it through the claude CLI.
+# Read the token from Claude Code's credentials.
 
 # Return an error ("" if there is none), and the login.
 #
@@ -633,7 +633,7 @@ access_token() {
 }
 
 # --- start.py ---
-# Prepare the run of a program: check its environment, open the log, and take the lock.
+# Prepare the run of a program: its environment, and the paths of its files.
 
 # Return status 0, and the project in whose scripts/oauth this script is.
 #

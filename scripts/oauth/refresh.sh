@@ -62,24 +62,7 @@ start() {
   local +x -a REPLIES
   isolate
 
-  # Seconds from a program's SIGTERM to its SIGKILL.
-  local +x -r GRACE_S=5
-  local +x -r OUTPUT_LIMIT_LINES=20
-  # How many of these lines are shown outside the log.
-  local +x -r REPORT_LIMIT_LINES=5
-
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
-  local +x -r CLAUDE_LIMIT_S=55
-  local +x -r LOGIN_WAIT_S=120
-  # In this time, claude may fail 3 times, and is started at most once for a refused token.
-  local +x -r START_LIMIT_MS=$((5 * 60 * 1000))
-  local +x -r MAX_FAILURES=3
-  local +x -r FAILURES=.oauthkit-failures
-  local +x -r REJECTED=.oauthkit-rejected
-  # 2^20 bytes.
-  local +x -r RESERVE_DOUBLINGS=20
-  # How long a renewal by another session can take.
-  local +x -r OTHER_LIMIT_S=30
 
   # Prints the type of claudeAiOauth and, for an object, the access token, its expiry and the end of
   # the login without their fractions, the refresh token, and the content of the bearer file. Each is
@@ -93,9 +76,30 @@ start() {
 
   local +x -r LOGIN_ENDED="The login has ended: run 'claude auth login'"
 
+  # Seconds from a program's SIGTERM to its SIGKILL.
+  local +x -r GRACE_S=5
+  local +x -r OUTPUT_LIMIT_LINES=20
+  # How many of these lines are shown outside the log.
+  local +x -r REPORT_LIMIT_LINES=5
+
   local +x -r HOOKS=scripts/oauth/hooks
   local +x -r HOOK_LIMIT_S=30
   local +x -r DAY_MS=$((24 * 60 * 60 * 1000))
+
+  local +x -r LOCK_WAIT_S=120
+  local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
+
+  local +x -r CLAUDE_LIMIT_S=55
+  local +x -r LOGIN_WAIT_S=120
+  # In this time, claude may fail 3 times, and is started at most once for a refused token.
+  local +x -r START_LIMIT_MS=$((5 * 60 * 1000))
+  local +x -r MAX_FAILURES=3
+  local +x -r FAILURES=.oauthkit-failures
+  local +x -r REJECTED=.oauthkit-rejected
+  # 2^20 bytes.
+  local +x -r RESERVE_DOUBLINGS=20
+  # How long a renewal by another session can take.
+  local +x -r OTHER_LIMIT_S=30
 
   local +x -r SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
   local +x -r RETRY_MS=$((5 * 60 * 1000))
@@ -107,9 +111,6 @@ start() {
   local +x -r DEFAULT_UNIT=nanoclaw-oauth-refresh-next
 
   local +x -r LINE_LIMIT=200
-
-  local +x -r LOCK_WAIT_S=120
-  local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
   local +x -r PUBLISH_LIMIT_S=10
 
@@ -315,7 +316,7 @@ publish() {
 }
 
 # --- start.py ---
-# Prepare the run of a program: check its environment, open the log, and take the lock.
+# Prepare the run of a program: its environment, and the paths of its files.
 
 # Return status 0, and the project in whose scripts/oauth this script is.
 #
@@ -385,63 +386,6 @@ paths() {
   dotenv=$REPLY
   absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
   REPLIES=("$home" "$credentials" "$dotenv" "$REPLY")
-}
-
-# Return whether the log is .env. If so, report it.
-is_dotenv() {
-  local +x log_file=$1 dotenv=$2
-  if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
-    return 1
-  fi
-  replace_controls "$log_file" '?'
-  complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to $REPLY"
-  return 0
-}
-
-# Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
-lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock locked
-  logs=${log_file%/*}
-  logs=${logs:-/}
-  lock="${logs%/}/oauth-refresh.lock"
-  if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
-    replace_controls "$logs" '?'
-    complain "oauthkit: the log or the lock in $REPLY leads to the login itself"
-    return 1
-  fi
-  if [[ ! -e $logs ]]; then
-    quiet mkdir -p "$logs"
-  fi
-  if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
-    replace_controls "$log_file" '?'
-    complain "oauthkit: the log $REPLY leads through a symbolic link of another user"
-    return 1
-  fi
-  if ! open_log "$log_file"; then
-    replace_controls "$log_file" '?'
-    complain "oauthkit: cannot write the log $REPLY"
-    return 1
-  fi
-  take_lock "$lock" "$LOCK_WAIT_S"
-  locked=$?
-  if ((locked == 1)); then
-    log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
-  elif ((locked == 127)); then
-    log_error "ERROR: flock not found in PATH. It is needed to lock $lock"
-  elif ((locked != 0)); then
-    log_error "ERROR: $lock cannot be locked"
-  fi
-  if ((locked != 0)); then
-    return 1
-  fi
-  outlive_signals
-  open_log "$log_file" # the run that held the lock may have renamed it
-  log_size
-  if ((REPLY > LOG_LIMIT_BYTES)); then
-    quiet mv -f -T "$log_file" "$log_file.1"
-    open_log "$log_file"
-  fi
-  return 0
 }
 
 # --- settings.py ---
@@ -790,6 +734,477 @@ next_run_ms() {
   REPLY=$due_ms
 }
 
+# --- renewal.py ---
+# Renew the token through the claude CLI: once per login, and with limits on its starts.
+
+# Return what read_credentials returns, after a renewal if the token has 5 min left or less.
+#
+# Renew it in any case if it is `refused`: the token that the API has refused, else "".
+live_token() {
+  local +x credentials=$1 home=$2 refused=$3 problem login status expires_at_ms left_ms token
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  login=${REPLIES[1]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  expires_at "$login"
+  parse_int "$REPLY"
+  status=$?
+  expires_at_ms=$REPLY
+  if ((status != 0)); then
+    log 'WARN: no expiresAt in credentials, forcing refresh'
+  fi
+  now_ms
+  left_ms=$((expires_at_ms - REPLY))
+  access_token "$login"
+  token=$REPLY
+  if ((left_ms <= RENEW_BEFORE_MS)); then
+    refused= # it has expired anyway
+    log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
+  elif [[ $token != "$refused" ]]; then
+    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
+    REPLIES=('' "$login")
+    return
+  else
+    find_claude "$home"
+    problem=${REPLIES[0]}
+    if [[ -n $problem ]]; then
+      REPLIES=("$problem" "$login")
+      return
+    fi
+  fi
+  renew_once "$credentials" "$home" "$refused"
+}
+
+# Return an error ("" if there is none), and the path of claude.
+find_claude() {
+  local +x home=$1 candidate found
+  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
+    find_program "$candidate"
+    found=$REPLY
+    if [[ -n $found ]]; then
+      break
+    fi
+  done
+  if [[ -z $found ]]; then
+    REPLIES=('claude binary not found in PATH or common locations' /)
+    return
+  fi
+  find_program timeout
+  if [[ -z $REPLY ]]; then
+    REPLIES=('timeout not found in PATH. It is needed to run claude' /)
+    return
+  fi
+  absolute "$found"
+  REPLIES=('' "$REPLY")
+}
+
+# Renew the token unless another project has done so; return what read_credentials returns.
+#
+# Projects that share a login wait for each other: the first one's claude renews the token for all
+# of them.
+renew_once() {
+  local +x credentials=$1 home=$2 refused=$3 directory locked problem login
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  lock_directory "$directory" "$LOGIN_WAIT_S"
+  locked=$?
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  login=${REPLIES[1]}
+  if is_renewed "$problem" "$login" "$refused"; then
+    log 'The token was renewed by another run'
+  elif ((locked == 3)); then
+    problem="a signal ended the wait for the lock of $directory"
+  else
+    if ((locked == 1)); then # anybody who can read the directory can hold it
+      log "WARN: other processes have held the lock of $directory for $LOGIN_WAIT_S s"
+    elif ((locked != 0)); then
+      log "WARN: $directory cannot be locked"
+    fi
+    problem=
+    next_try_ms "$credentials"
+    if [[ -n $refused ]] && ((REPLY == 0)); then # else claude is not started, so nothing is recorded
+      limit_refusals "$credentials" "$login"
+      problem=$REPLY
+      if [[ -z $problem ]]; then
+        log 'The API refuses the token, invoking claude CLI to refresh'
+      fi
+    fi
+    if [[ -z $problem ]]; then
+      renew "$credentials" "$home" "$refused"
+      problem=${REPLIES[0]}
+      login=${REPLIES[1]}
+    fi
+  fi
+  unlock_directory
+  REPLIES=("$problem" "$login")
+}
+
+# Return until when limit_failures prevents the start of claude, in ms. 0 if it does not.
+next_try_ms() {
+  local +x credentials=$1 failures last_ms
+  recorded_failures "$credentials"
+  failures=${REPLIES[0]}
+  last_ms=${REPLIES[1]}
+  if ((failures < MAX_FAILURES)); then
+    REPLY=0
+    return
+  fi
+  REPLY=$((last_ms + START_LIMIT_MS))
+}
+
+# Return how often claude has failed with less than 5 min between two starts, and the last one.
+#
+# A file beside the credentials keeps the number of starts that have not succeeded, and the time
+# of the last one in ms.
+recorded_failures() {
+  local +x credentials=$1 directory text count last failures last_ms now
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  read_file "${directory%/}/$FAILURES"
+  text=$REPLY
+  [[ $text =~ ^[^' ']* ]]
+  count=${BASH_REMATCH[0]}
+  last=${text:${#count}+1}
+  parse_int "$count"
+  failures=$REPLY
+  parse_int "$last"
+  last_ms=$REPLY
+  now_ms
+  now=$REPLY
+  if ((last_ms > now || last_ms + START_LIMIT_MS <= now)); then
+    REPLIES=(0 0)
+    return
+  fi
+  REPLIES=("$failures" "$last_ms")
+}
+
+# Return an error if claude was started in the last 5 min for a refused token.
+#
+# A file beside the credentials keeps the token's expiry and the time of the start. A container
+# that reports each token as refused must not use up the account's quota.
+limit_refusals() {
+  local +x credentials=$1 login=$2 directory state expiry text last status last_ms now wait_ms
+  local +x next_ms
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  state="${directory%/}/$REJECTED"
+  expires_at "$login"
+  expiry=$REPLY
+  read_file "$state"
+  text=$REPLY
+  [[ $text =~ ^[^' ']* ]]
+  last=${text:${#BASH_REMATCH[0]}+1}
+  parse_int "$last"
+  status=$?
+  last_ms=$REPLY
+  now_ms
+  now=$REPLY
+  wait_ms=$((last_ms + START_LIMIT_MS - now))
+  if ((status == 0 && wait_ms > 0 && wait_ms <= START_LIMIT_MS)); then
+    next_ms=$((now + wait_ms))
+    timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
+    REPLY="the API refuses the token. claude was started in the last 5 min. Next try: $REPLY"
+    return
+  fi
+  record_start "$state" "$expiry $now"
+}
+
+# Replace the content of a file that limits how often claude is started. Return an error.
+#
+# On a full disk, claude must not be started: it would renew the login but could not save it.
+# It writes other files before that, so 1 MiB must be free. If it is not, the old content is kept.
+record_start() {
+  local +x state=$1 text=$2 temporary reserve doubled status
+  own_temporary "$state"
+  temporary=$REPLY
+  reserve=.
+  doubled=0
+  while ((doubled < RESERVE_DOUBLINGS)); do
+    reserve+="$reserve"
+    doubled=$((doubled + 1))
+  done
+  write_file "$temporary" "$reserve"
+  status=$?
+  if ((status == 0)); then
+    write_file "$temporary" "$text"
+    status=$?
+  fi
+  if ((status == 0)) && quiet mv -f -T "$temporary" "$state"; then
+    REPLY=
+    return
+  fi
+  quiet rm -f "$temporary"
+  REPLY="$state and 1 MiB cannot be written, and claude could not save the login. It is not started"
+}
+
+# Start claude, which renews the access token. Return what read_credentials returns.
+#
+# The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
+# with 0 even if its token endpoint is down.
+renew() {
+  local +x credentials=$1 home=$2 refused=$3 problem claude status printed login renewed directory
+  find_claude "$home"
+  problem=${REPLIES[0]}
+  claude=${REPLIES[1]}
+  if [[ -z $problem ]]; then
+    limit_failures "$credentials"
+    problem=$REPLY
+  fi
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  call_claude "$credentials" "$claude" "$refused"
+  status=$?
+  printed=${REPLIES[0]}
+  problem=${REPLIES[1]}
+  login=${REPLIES[2]}
+  if ((status == 0)) && ! is_renewed "$problem" "$login" "$refused"; then
+    await_other "$credentials" "$problem" "$login" "$refused"
+    problem=${REPLIES[0]}
+    login=${REPLIES[1]}
+  fi
+  if is_renewed "$problem" "$login" "$refused"; then
+    renewed=true
+  else
+    renewed=false
+  fi
+  if [[ $renewed != true ]]; then
+    report_output claude "$printed"
+  elif ((status != 0)); then
+    log_output claude "$printed"
+  fi
+
+  if [[ $renewed == true ]]; then
+    directory=${credentials%/*}
+    directory=${directory:-/}
+    quiet rm -f "${directory%/}/$FAILURES"
+    log 'Claude CLI refreshed token successfully'
+    if ((status != 0)); then
+      log "WARN: claude exited $status after it had renewed the token"
+    fi
+    REPLIES=('' "$login")
+    return
+  fi
+  if [[ -n $problem ]]; then
+    log "WARN: $problem"
+    if [[ $problem == *"$LOGIN_ENDED" ]]; then
+      REPLIES=("no accessToken after CLI refresh. $LOGIN_ENDED" '')
+      return
+    fi
+    REPLIES=('no accessToken after CLI refresh' '')
+    return
+  fi
+  access_token "$login"
+  if [[ $REPLY == "$refused" ]]; then
+    REPLIES=("the API refuses the token, and claude did not renew it (exit $status)" "$login")
+    return
+  fi
+  if ((status != 0)); then
+    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
+    REPLIES=("$problem" '')
+    return
+  fi
+  REPLIES=('claude exited 0 and renewed nothing. Is its token endpoint down?' '')
+}
+
+# Return an error for 5 min after claude has failed 3 times.
+#
+# A container that requests refreshes must not use up the account's quota.
+limit_failures() {
+  local +x credentials=$1 directory failures last_ms next_ms
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  recorded_failures "$credentials"
+  failures=${REPLIES[0]}
+  last_ms=${REPLIES[1]}
+  if ((failures >= MAX_FAILURES)); then
+    next_ms=$((last_ms + START_LIMIT_MS))
+    timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
+    REPLY="claude has failed to renew the token $failures times. Next try: $REPLY"
+    return
+  fi
+  now_ms
+  record_start "${directory%/}/$FAILURES" "$((failures + 1)) $REPLY"
+}
+
+# Run claude, again with fewer options if it fails: older versions do not know all of them.
+#
+# Return its exit status, its output, and what read_credentials returns.
+call_claude() {
+  local +x credentials=$1 claude=$2 refused=$3 status=0 printed='' problem='' login='' options
+  local +x -a renewal
+  for options in light all old; do
+    if [[ $options == light && ${OAUTHKIT_LIGHT-} != 1 ]]; then
+      continue
+    fi
+    renewal=("$claude" -p ok)
+    if [[ $options != old ]]; then
+      renewal+=(--no-session-persistence)
+    fi
+    if [[ $options == light ]]; then # send a short request to the cheapest model
+      renewal+=(--safe-mode --tools= --system-prompt=Say-ok. --model=haiku)
+    fi
+    log_output claude "$printed"
+    run_claude "$credentials" "$refused" "${renewal[@]}"
+    status=$?
+    printed=$REPLY
+    read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    login=${REPLIES[1]}
+    # 124 and 137 mean that the limit was reached.
+    if ((status == 0 || status == 124 || status == 137)) ||
+      is_renewed "$problem" "$login" "$refused"; then
+      break
+    fi
+  done
+  REPLIES=("$printed" "$problem" "$login")
+  return "$status"
+}
+
+# Run claude; return its exit status and output.
+#
+# With the API overloaded, claude renews the token at once, then retries its request for minutes.
+# So it is ended 5 s after the last change of the credentials, if the token is renewed then.
+run_claude() {
+  local +x credentials=$1 refused=$2 before status last waited_s content problem login
+  local +x -a claude=("${@:3}")
+  read_file "$credentials"
+  before=$REPLY
+  start_command "$CLAUDE_LIMIT_S" "$GRACE_S" "${claude[@]}"
+  status=$?
+  if ((status != 0)); then
+    REPLY=
+    return "$status"
+  fi
+  last=$before
+  waited_s=0
+  while command_runs; do
+    read_file "$credentials"
+    content=$REPLY
+    if [[ $content != "$last" ]]; then
+      last=$content
+      waited_s=0
+    fi
+    waited_s=$((waited_s + 1))
+    if ((waited_s == GRACE_S)) && [[ $content != "$before" ]]; then
+      read_credentials "$credentials"
+      problem=${REPLIES[0]}
+      login=${REPLIES[1]}
+      if is_renewed "$problem" "$login" "$refused"; then
+        end_command
+      fi
+    fi
+  done
+  finish_command "$GRACE_S"
+}
+
+# Wait while another session of Claude Code renews the token.
+#
+# Return what read_credentials returns; `problem` and `login` are what it has returned before.
+await_other() {
+  local +x credentials=$1 problem=$2 login=$3 refused=$4 directory lock waited_s is_held
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  lock="${directory%/}/.oauth_refresh.lock" # which such a session holds
+  waited_s=0
+  if [[ -e $lock ]]; then
+    is_held=true
+  else
+    is_held=false
+  fi
+  while [[ $is_held == true ]] &&
+    ((waited_s < OTHER_LIMIT_S)) &&
+    ! is_renewed "$problem" "$login" "$refused"; do
+    quiet sleep 1
+    waited_s=$((waited_s + 1))
+    if [[ -e $lock ]]; then # before the reading: the session may release it in between
+      is_held=true
+    else
+      is_held=false
+    fi
+    read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    login=${REPLIES[1]}
+  done
+  REPLIES=("$problem" "$login")
+}
+
+# Return whether the last start that limit_refusals recorded was for this login's token.
+was_refused() {
+  local +x credentials=$1 login=$2 directory text
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  read_file "${directory%/}/$REJECTED"
+  text=$REPLY
+  expires_at "$login"
+  [[ $text == "$REPLY "* ]]
+}
+
+# --- lock_log.py ---
+# Open the log, and take the lock of a project, for the rest of a run.
+
+# Return whether the log is .env. If so, report it.
+is_dotenv() {
+  local +x log_file=$1 dotenv=$2
+  if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
+    return 1
+  fi
+  replace_controls "$log_file" '?'
+  complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to $REPLY"
+  return 0
+}
+
+# Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
+lock_project() {
+  local +x log_file=$1 credentials=$2 logs lock locked
+  logs=${log_file%/*}
+  logs=${logs:-/}
+  lock="${logs%/}/oauth-refresh.lock"
+  if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
+    replace_controls "$logs" '?'
+    complain "oauthkit: the log or the lock in $REPLY leads to the login itself"
+    return 1
+  fi
+  if [[ ! -e $logs ]]; then
+    quiet mkdir -p "$logs"
+  fi
+  if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
+    replace_controls "$log_file" '?'
+    complain "oauthkit: the log $REPLY leads through a symbolic link of another user"
+    return 1
+  fi
+  if ! open_log "$log_file"; then
+    replace_controls "$log_file" '?'
+    complain "oauthkit: cannot write the log $REPLY"
+    return 1
+  fi
+  take_lock "$lock" "$LOCK_WAIT_S"
+  locked=$?
+  if ((locked == 1)); then
+    log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
+  elif ((locked == 127)); then
+    log_error "ERROR: flock not found in PATH. It is needed to lock $lock"
+  elif ((locked != 0)); then
+    log_error "ERROR: $lock cannot be locked"
+  fi
+  if ((locked != 0)); then
+    return 1
+  fi
+  outlive_signals
+  open_log "$log_file" # the run that held the lock may have renamed it
+  log_size
+  if ((REPLY > LOG_LIMIT_BYTES)); then
+    quiet mv -f -T "$log_file" "$log_file.1"
+    open_log "$log_file"
+  fi
+  return 0
+}
+
 # --- hooks.py ---
 # Run the project's hooks: after a new token, a failure, its end, and before the login ends.
 
@@ -905,6 +1320,56 @@ run_hook() {
   if ((status != 0)); then
     log_output "hook '$event'" "$printed"
   fi
+}
+
+# --- process.py ---
+# Limit the programs that a run starts, and log their output.
+
+# Log the output of a failed program line by line.
+log_output() {
+  local +x source=$1 text=$2 rest lines line
+  rest=$text
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    log "$source: $line"
+    lines=$((lines + 1))
+  done
+}
+
+# Log the output of a program that made the run fail.
+#
+# Print the last lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
+report_output() {
+  local +x source=$1 text=$2 rest lines unreported report line
+  rest=$text
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    rest=${rest:${#BASH_REMATCH[0]}+1}
+    lines=$((lines + 1))
+  done
+  unreported=$((lines - REPORT_LIMIT_LINES))
+  report=
+  rest=$text
+  while ((lines > 0)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    if ((unreported > 0)); then
+      log "$source: $line"
+    else
+      log_error "$source: $line"
+      replace_controls "$line" ''
+      mask_secrets "$REPLY"
+      report+="$source: $REPLY"$'\n'
+    fi
+    unreported=$((unreported - 1))
+    lines=$((lines - 1))
+  done
+  export OAUTHKIT_OUTPUT=${report%$'\n'}
 }
 
 # --- delivery.py ---
@@ -1251,7 +1716,7 @@ deliver_token() {
 }
 
 # --- credentials.py ---
-# Read the token from Claude Code's credentials, and renew it through the claude CLI.
+# Read the token from Claude Code's credentials.
 
 # Return an error ("" if there is none), and the login.
 #
@@ -1374,419 +1839,11 @@ bearer() {
   REPLY=$record
 }
 
-# Return what read_credentials returns, after a renewal if the token has 5 min left or less.
-#
-# Renew it in any case if it is `refused`: the token that the API has refused, else "".
-live_token() {
-  local +x credentials=$1 home=$2 refused=$3 problem login status expires_at_ms left_ms token
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  login=${REPLIES[1]}
-  if [[ -n $problem ]]; then
-    REPLIES=("$problem" '')
-    return
-  fi
-  expires_at "$login"
-  parse_int "$REPLY"
-  status=$?
-  expires_at_ms=$REPLY
-  if ((status != 0)); then
-    log 'WARN: no expiresAt in credentials, forcing refresh'
-  fi
-  now_ms
-  left_ms=$((expires_at_ms - REPLY))
-  access_token "$login"
-  token=$REPLY
-  if ((left_ms <= RENEW_BEFORE_MS)); then
-    refused= # it has expired anyway
-    log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
-  elif [[ $token != "$refused" ]]; then
-    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
-    REPLIES=('' "$login")
-    return
-  else
-    find_claude "$home"
-    problem=${REPLIES[0]}
-    if [[ -n $problem ]]; then
-      REPLIES=("$problem" "$login")
-      return
-    fi
-  fi
-  renew_once "$credentials" "$home" "$refused"
-}
-
-# Return an error ("" if there is none), and the path of claude.
-find_claude() {
-  local +x home=$1 candidate found
-  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
-    find_program "$candidate"
-    found=$REPLY
-    if [[ -n $found ]]; then
-      break
-    fi
-  done
-  if [[ -z $found ]]; then
-    REPLIES=('claude binary not found in PATH or common locations' /)
-    return
-  fi
-  find_program timeout
-  if [[ -z $REPLY ]]; then
-    REPLIES=('timeout not found in PATH. It is needed to run claude' /)
-    return
-  fi
-  absolute "$found"
-  REPLIES=('' "$REPLY")
-}
-
-# Renew the token unless another project has done so; return what read_credentials returns.
-#
-# Projects that share a login wait for each other: the first one's claude renews the token for all
-# of them.
-renew_once() {
-  local +x credentials=$1 home=$2 refused=$3 directory locked problem login
-  directory=${credentials%/*}
-  directory=${directory:-/}
-  lock_directory "$directory" "$LOGIN_WAIT_S"
-  locked=$?
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  login=${REPLIES[1]}
-  if is_renewed "$problem" "$login" "$refused"; then
-    log 'The token was renewed by another run'
-  elif ((locked == 3)); then
-    problem="a signal ended the wait for the lock of $directory"
-  else
-    if ((locked == 1)); then # anybody who can read the directory can hold it
-      log "WARN: other processes have held the lock of $directory for $LOGIN_WAIT_S s"
-    elif ((locked != 0)); then
-      log "WARN: $directory cannot be locked"
-    fi
-    problem=
-    next_try_ms "$credentials"
-    if [[ -n $refused ]] && ((REPLY == 0)); then # else claude is not started, so nothing is recorded
-      limit_refusals "$credentials" "$login"
-      problem=$REPLY
-      if [[ -z $problem ]]; then
-        log 'The API refuses the token, invoking claude CLI to refresh'
-      fi
-    fi
-    if [[ -z $problem ]]; then
-      renew "$credentials" "$home" "$refused"
-      problem=${REPLIES[0]}
-      login=${REPLIES[1]}
-    fi
-  fi
-  unlock_directory
-  REPLIES=("$problem" "$login")
-}
-
 # Return whether read_credentials returned a live token other than `refused`.
 is_renewed() {
   local +x problem=$1 login=$2 refused=$3
   access_token "$login"
   [[ $REPLY != "$refused" ]] && is_live "$problem" "$login"
-}
-
-# Return until when limit_failures prevents the start of claude, in ms. 0 if it does not.
-next_try_ms() {
-  local +x credentials=$1 failures last_ms
-  recorded_failures "$credentials"
-  failures=${REPLIES[0]}
-  last_ms=${REPLIES[1]}
-  if ((failures < MAX_FAILURES)); then
-    REPLY=0
-    return
-  fi
-  REPLY=$((last_ms + START_LIMIT_MS))
-}
-
-# Return how often claude has failed with less than 5 min between two starts, and the last one.
-#
-# A file beside the credentials keeps the number of starts that have not succeeded, and the time
-# of the last one in ms.
-recorded_failures() {
-  local +x credentials=$1 directory text count last failures last_ms now
-  directory=${credentials%/*}
-  directory=${directory:-/}
-  read_file "${directory%/}/$FAILURES"
-  text=$REPLY
-  [[ $text =~ ^[^' ']* ]]
-  count=${BASH_REMATCH[0]}
-  last=${text:${#count}+1}
-  parse_int "$count"
-  failures=$REPLY
-  parse_int "$last"
-  last_ms=$REPLY
-  now_ms
-  now=$REPLY
-  if ((last_ms > now || last_ms + START_LIMIT_MS <= now)); then
-    REPLIES=(0 0)
-    return
-  fi
-  REPLIES=("$failures" "$last_ms")
-}
-
-# Return an error if claude was started in the last 5 min for a refused token.
-#
-# A file beside the credentials keeps the token's expiry and the time of the start. A container
-# that reports each token as refused must not use up the account's quota.
-limit_refusals() {
-  local +x credentials=$1 login=$2 directory state expiry text last status last_ms now wait_ms
-  local +x next_ms
-  directory=${credentials%/*}
-  directory=${directory:-/}
-  state="${directory%/}/$REJECTED"
-  expires_at "$login"
-  expiry=$REPLY
-  read_file "$state"
-  text=$REPLY
-  [[ $text =~ ^[^' ']* ]]
-  last=${text:${#BASH_REMATCH[0]}+1}
-  parse_int "$last"
-  status=$?
-  last_ms=$REPLY
-  now_ms
-  now=$REPLY
-  wait_ms=$((last_ms + START_LIMIT_MS - now))
-  if ((status == 0 && wait_ms > 0 && wait_ms <= START_LIMIT_MS)); then
-    next_ms=$((now + wait_ms))
-    timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
-    REPLY="the API refuses the token. claude was started in the last 5 min. Next try: $REPLY"
-    return
-  fi
-  record_start "$state" "$expiry $now"
-}
-
-# Replace the content of a file that limits how often claude is started. Return an error.
-#
-# On a full disk, claude must not be started: it would renew the login but could not save it.
-# It writes other files before that, so 1 MiB must be free. If it is not, the old content is kept.
-record_start() {
-  local +x state=$1 text=$2 temporary reserve doubled status
-  own_temporary "$state"
-  temporary=$REPLY
-  reserve=.
-  doubled=0
-  while ((doubled < RESERVE_DOUBLINGS)); do
-    reserve+="$reserve"
-    doubled=$((doubled + 1))
-  done
-  write_file "$temporary" "$reserve"
-  status=$?
-  if ((status == 0)); then
-    write_file "$temporary" "$text"
-    status=$?
-  fi
-  if ((status == 0)) && quiet mv -f -T "$temporary" "$state"; then
-    REPLY=
-    return
-  fi
-  quiet rm -f "$temporary"
-  REPLY="$state and 1 MiB cannot be written, and claude could not save the login. It is not started"
-}
-
-# Start claude, which renews the access token. Return what read_credentials returns.
-#
-# The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
-# with 0 even if its token endpoint is down.
-renew() {
-  local +x credentials=$1 home=$2 refused=$3 problem claude status printed login renewed directory
-  find_claude "$home"
-  problem=${REPLIES[0]}
-  claude=${REPLIES[1]}
-  if [[ -z $problem ]]; then
-    limit_failures "$credentials"
-    problem=$REPLY
-  fi
-  if [[ -n $problem ]]; then
-    REPLIES=("$problem" '')
-    return
-  fi
-  call_claude "$credentials" "$claude" "$refused"
-  status=$?
-  printed=${REPLIES[0]}
-  problem=${REPLIES[1]}
-  login=${REPLIES[2]}
-  if ((status == 0)) && ! is_renewed "$problem" "$login" "$refused"; then
-    await_other "$credentials" "$problem" "$login" "$refused"
-    problem=${REPLIES[0]}
-    login=${REPLIES[1]}
-  fi
-  if is_renewed "$problem" "$login" "$refused"; then
-    renewed=true
-  else
-    renewed=false
-  fi
-  if [[ $renewed != true ]]; then
-    report_output claude "$printed"
-  elif ((status != 0)); then
-    log_output claude "$printed"
-  fi
-
-  if [[ $renewed == true ]]; then
-    directory=${credentials%/*}
-    directory=${directory:-/}
-    quiet rm -f "${directory%/}/$FAILURES"
-    log 'Claude CLI refreshed token successfully'
-    if ((status != 0)); then
-      log "WARN: claude exited $status after it had renewed the token"
-    fi
-    REPLIES=('' "$login")
-    return
-  fi
-  if [[ -n $problem ]]; then
-    log "WARN: $problem"
-    if [[ $problem == *"$LOGIN_ENDED" ]]; then
-      REPLIES=("no accessToken after CLI refresh. $LOGIN_ENDED" '')
-      return
-    fi
-    REPLIES=('no accessToken after CLI refresh' '')
-    return
-  fi
-  access_token "$login"
-  if [[ $REPLY == "$refused" ]]; then
-    REPLIES=("the API refuses the token, and claude did not renew it (exit $status)" "$login")
-    return
-  fi
-  if ((status != 0)); then
-    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
-    REPLIES=("$problem" '')
-    return
-  fi
-  REPLIES=('claude exited 0 and renewed nothing. Is its token endpoint down?' '')
-}
-
-# Return an error for 5 min after claude has failed 3 times.
-#
-# A container that requests refreshes must not use up the account's quota.
-limit_failures() {
-  local +x credentials=$1 directory failures last_ms next_ms
-  directory=${credentials%/*}
-  directory=${directory:-/}
-  recorded_failures "$credentials"
-  failures=${REPLIES[0]}
-  last_ms=${REPLIES[1]}
-  if ((failures >= MAX_FAILURES)); then
-    next_ms=$((last_ms + START_LIMIT_MS))
-    timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
-    REPLY="claude has failed to renew the token $failures times. Next try: $REPLY"
-    return
-  fi
-  now_ms
-  record_start "${directory%/}/$FAILURES" "$((failures + 1)) $REPLY"
-}
-
-# Run claude, again with fewer options if it fails: older versions do not know all of them.
-#
-# Return its exit status, its output, and what read_credentials returns.
-call_claude() {
-  local +x credentials=$1 claude=$2 refused=$3 status=0 printed='' problem='' login='' options
-  local +x -a renewal
-  for options in light all old; do
-    if [[ $options == light && ${OAUTHKIT_LIGHT-} != 1 ]]; then
-      continue
-    fi
-    renewal=("$claude" -p ok)
-    if [[ $options != old ]]; then
-      renewal+=(--no-session-persistence)
-    fi
-    if [[ $options == light ]]; then # send a short request to the cheapest model
-      renewal+=(--safe-mode --tools= --system-prompt=Say-ok. --model=haiku)
-    fi
-    log_output claude "$printed"
-    run_claude "$credentials" "$refused" "${renewal[@]}"
-    status=$?
-    printed=$REPLY
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    login=${REPLIES[1]}
-    # 124 and 137 mean that the limit was reached.
-    if ((status == 0 || status == 124 || status == 137)) ||
-      is_renewed "$problem" "$login" "$refused"; then
-      break
-    fi
-  done
-  REPLIES=("$printed" "$problem" "$login")
-  return "$status"
-}
-
-# Run claude; return its exit status and output.
-#
-# With the API overloaded, claude renews the token at once, then retries its request for minutes.
-# So it is ended 5 s after the last change of the credentials, if the token is renewed then.
-run_claude() {
-  local +x credentials=$1 refused=$2 before status last waited_s content problem login
-  local +x -a claude=("${@:3}")
-  read_file "$credentials"
-  before=$REPLY
-  start_command "$CLAUDE_LIMIT_S" "$GRACE_S" "${claude[@]}"
-  status=$?
-  if ((status != 0)); then
-    REPLY=
-    return "$status"
-  fi
-  last=$before
-  waited_s=0
-  while command_runs; do
-    read_file "$credentials"
-    content=$REPLY
-    if [[ $content != "$last" ]]; then
-      last=$content
-      waited_s=0
-    fi
-    waited_s=$((waited_s + 1))
-    if ((waited_s == GRACE_S)) && [[ $content != "$before" ]]; then
-      read_credentials "$credentials"
-      problem=${REPLIES[0]}
-      login=${REPLIES[1]}
-      if is_renewed "$problem" "$login" "$refused"; then
-        end_command
-      fi
-    fi
-  done
-  finish_command "$GRACE_S"
-}
-
-# Wait while another session of Claude Code renews the token.
-#
-# Return what read_credentials returns; `problem` and `login` are what it has returned before.
-await_other() {
-  local +x credentials=$1 problem=$2 login=$3 refused=$4 directory lock waited_s is_held
-  directory=${credentials%/*}
-  directory=${directory:-/}
-  lock="${directory%/}/.oauth_refresh.lock" # which such a session holds
-  waited_s=0
-  if [[ -e $lock ]]; then
-    is_held=true
-  else
-    is_held=false
-  fi
-  while [[ $is_held == true ]] &&
-    ((waited_s < OTHER_LIMIT_S)) &&
-    ! is_renewed "$problem" "$login" "$refused"; do
-    quiet sleep 1
-    waited_s=$((waited_s + 1))
-    if [[ -e $lock ]]; then # before the reading: the session may release it in between
-      is_held=true
-    else
-      is_held=false
-    fi
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    login=${REPLIES[1]}
-  done
-  REPLIES=("$problem" "$login")
-}
-
-# Return whether the last start that limit_refusals recorded was for this login's token.
-was_refused() {
-  local +x credentials=$1 login=$2 directory text
-  directory=${credentials%/*}
-  directory=${directory:-/}
-  read_file "${directory%/}/$REJECTED"
-  text=$REPLY
-  expires_at "$login"
-  [[ $text == "$REPLY "* ]]
 }
 
 # Return when a login ends: ms since the epoch, if it is a number. "" with older claudes.
@@ -1803,56 +1860,6 @@ login_ends_at() {
     return
   fi
   REPLY=$login_end
-}
-
-# --- process.py ---
-# Limit the programs that a run starts, and log their output.
-
-# Log the output of a failed program line by line.
-log_output() {
-  local +x source=$1 text=$2 rest lines line
-  rest=$text
-  lines=0
-  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    rest=${rest:${#line}+1}
-    log "$source: $line"
-    lines=$((lines + 1))
-  done
-}
-
-# Log the output of a program that made the run fail.
-#
-# Print the last lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
-report_output() {
-  local +x source=$1 text=$2 rest lines unreported report line
-  rest=$text
-  lines=0
-  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    rest=${rest:${#BASH_REMATCH[0]}+1}
-    lines=$((lines + 1))
-  done
-  unreported=$((lines - REPORT_LIMIT_LINES))
-  report=
-  rest=$text
-  while ((lines > 0)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    rest=${rest:${#line}+1}
-    if ((unreported > 0)); then
-      log "$source: $line"
-    else
-      log_error "$source: $line"
-      replace_controls "$line" ''
-      mask_secrets "$REPLY"
-      report+="$source: $REPLY"$'\n'
-    fi
-    unreported=$((unreported - 1))
-    lines=$((lines - 1))
-  done
-  export OAUTHKIT_OUTPUT=${report%$'\n'}
 }
 
 # --- Runtime library ---

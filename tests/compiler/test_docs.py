@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 from oauthkit import shell
-from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule, start
+from oauthkit.program import (
+    credentials,
+    delivery,
+    hooks,
+    lock_log,
+    process,
+    refresh,
+    renewal,
+    schedule,
+    start,
+)
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "scripts/oauth/README.md").read_text(encoding="utf-8")
@@ -198,8 +208,8 @@ def test_variables_hidden_from_claude_are_listed() -> None:
         f"{schedule.RETRY_MS // 60_000} min",
         f"{schedule.LONGEST_WAIT_MS // 3_600_000} h",
         f"{schedule.SHORTEST_WAIT_MS // 1000} s",
-        f"{start.LOCK_WAIT_S} s",
-        f"{credentials.CLAUDE_LIMIT_S} s",
+        f"{lock_log.LOCK_WAIT_S} s",
+        f"{renewal.CLAUDE_LIMIT_S} s",
         f"{hooks.HOOK_LIMIT_S} s",
     ],
 )
@@ -211,7 +221,7 @@ def test_sizes_and_other_numbers_match_the_program() -> None:
     assert f"{process.GRACE_S} s later SIGKILL" in README
     assert f"at most {process.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
     assert f"{shell.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
-    assert f"Past {start.LOG_LIMIT_BYTES // 1024**2} MiB" in section("Log lines")
+    assert f"Past {lock_log.LOG_LIMIT_BYTES // 1024**2} MiB" in section("Log lines")
 
 
 SKILL = (ROOT / "container/skills/refresh-oauth/SKILL.md").read_text(encoding="utf-8")

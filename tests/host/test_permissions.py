@@ -29,8 +29,10 @@ from oauthkit.program import (
     delivery,
     follow,
     hooks,
+    lock_log,
     process,
     refresh,
+    renewal,
     schedule,
     store,
 )
@@ -553,7 +555,18 @@ def test_programs_of_the_refresh_are_searched() -> None:
     source = "".join(
         map(
             inspect.getsource,
-            (refresh, credentials, delivery, schedule, hooks, process, store, follow),
+            (
+                refresh,
+                credentials,
+                renewal,
+                delivery,
+                schedule,
+                hooks,
+                lock_log,
+                process,
+                store,
+                follow,
+            ),
         )
     )
     started = set(re.findall(r'\bprogram\("([a-z-]+)"\)', source))

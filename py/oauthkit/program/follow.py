@@ -11,9 +11,10 @@ from oauthkit.program.delivery import deliver_all, token_in
 from oauthkit.program.directory import directory_state, open_directory, wait_for_directory
 from oauthkit.program.etcd import open_etcd, wait_for_etcd
 from oauthkit.program.hooks import HOOKS, failure_event, prepare_hooks, run_hook
+from oauthkit.program.lock_log import is_dotenv, lock_project
 from oauthkit.program.process import log_output
 from oauthkit.program.settings import read_settings
-from oauthkit.program.start import is_dotenv, lock_project, paths, script_project, set_up
+from oauthkit.program.start import paths, script_project, set_up
 from oauthkit.program.store import (
     SERVE_BEFORE_MS,
     choose_token,

@@ -11,13 +11,15 @@ import sys
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT
 
-from oauthkit.program.credentials import expires_at, live_token, login_ends_at, was_refused
+from oauthkit.program.credentials import expires_at, login_ends_at
 from oauthkit.program.delivery import deliver_all, is_delivered, sweep, token_in
 from oauthkit.program.hooks import HOOKS, failure_event, is_login_ending, prepare_hooks, run_hook
+from oauthkit.program.lock_log import is_dotenv, lock_project
 from oauthkit.program.process import GRACE_S, log_output
+from oauthkit.program.renewal import live_token, was_refused
 from oauthkit.program.schedule import schedule, timer_with_settings
 from oauthkit.program.settings import read_settings
-from oauthkit.program.start import is_dotenv, lock_project, paths, script_project, set_up
+from oauthkit.program.start import paths, script_project, set_up
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,

@@ -47,7 +47,7 @@ MODULES = (
     "oauthkit", "oauthkit.cli", "oauthkit.program", "oauthkit.program.credentials",
     "oauthkit.program.delivery", "oauthkit.program.hooks", "oauthkit.program.process",
     "oauthkit.program.refresh", "oauthkit.program.schedule", "oauthkit.program.settings",
-    "oauthkit.program.start",
+    "oauthkit.program.renewal", "oauthkit.program.lock_log", "oauthkit.program.start",
     "oauthkit.shell",
 )  # fmt: skip
 # Python's values for LC_CTYPE if the caller's locale is C (PEP 538).

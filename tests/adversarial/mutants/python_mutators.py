@@ -23,11 +23,13 @@ PROGRAM = tuple(
     for name in (
         "process",
         "credentials",
+        "renewal",
         "schedule",
         "hooks",
         "delivery",
         "settings",
         "start",
+        "lock_log",
         "refresh",
     )
 )

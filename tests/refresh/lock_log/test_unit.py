@@ -11,7 +11,7 @@ from tests.support.refresh.fake_host import HOUR_MS, TOKEN, release
 from tests.support.refresh.whole_run import FRESH, SCHEDULED, UPDATED, run
 
 from oauthkit import shell
-from oauthkit.program import start
+from oauthkit.program import lock_log
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -31,7 +31,7 @@ def test_logs_directory_is_created_private(ready: Host) -> None:
 def test_directories_above_the_log_are_created(host: Host) -> None:
     host.real("mkdir", "stat")
     assert (
-        start.lock_project(host.path(host.root / "a" / "b" / "log"), host.path(host.credentials))
+        lock_log.lock_project(host.path(host.root / "a" / "b" / "log"), host.path(host.credentials))
         == 0
     )
     assert (host.root / "a" / "b" / "log").exists()
@@ -57,13 +57,13 @@ def test_lock_is_held(host: Host) -> None:
 
 def test_missing_flock_is_an_error(host: Host) -> None:
     (host.bin / "flock").unlink()
-    assert start.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     assert host.lines() == [f"ERROR: flock not found in PATH. It is needed to lock {host.lock}"]
 
 
 def test_lock_that_cannot_be_locked(host: Host) -> None:
     host.lock.mkdir()
-    assert start.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     assert host.lines() == [f"ERROR: {host.lock} cannot be locked"]
 
 
@@ -72,8 +72,8 @@ def test_log_behind_a_link_of_another_user(
     host: Host, foreign: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     place = str(getattr(host, foreign))
-    host.monkeypatch.setattr(start, "is_foreign_link", lambda path: str(path) == place)
-    assert start.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
+    host.monkeypatch.setattr(lock_log, "is_foreign_link", lambda path: str(path) == place)
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     said = f"the log {host.log_file} leads through a symbolic link of another user"
     assert capfd.readouterr().err == f"oauthkit: {said}\n"
     assert not host.lock.exists()
@@ -84,7 +84,7 @@ def test_lock_project_returns_1_if_the_run_cannot_start(host: Host, what: str) -
     place = host.log_file if what == "log" else host.lock
     place.unlink(missing_ok=True)
     place.mkdir()
-    assert start.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     assert host.names() == []
 
 
@@ -122,8 +122,8 @@ def test_log_renamed_by_the_previous_run_is_reopened(ready: Host) -> None:
         host.log_file.rename(host.log_file.with_suffix(".log.1"))
         return 0
 
-    host.monkeypatch.setattr(start, "take_lock", wait_for_the_lock)
-    assert start.lock_project(host.path(host.log_file), host.path(host.credentials)) == 0
+    host.monkeypatch.setattr(lock_log, "take_lock", wait_for_the_lock)
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 0
     shell.log("here")
     assert host.lines() == ["here"]
 
@@ -135,7 +135,7 @@ def test_log_or_lock_that_leads_to_the_login(
     host.credentials.write_text("{}", encoding="utf-8")
     (host.logs / name).unlink(missing_ok=True)
     (host.logs / name).symlink_to(host.credentials)
-    assert start.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     said = f"oauthkit: the log or the lock in {host.logs} leads to the login itself\n"
     assert capfd.readouterr().err == said
     assert host.credentials.read_text(encoding="utf-8") == "{}"

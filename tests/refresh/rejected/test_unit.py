@@ -9,7 +9,7 @@ from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_TEXT
 from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, failing_mark, run
 
 from oauthkit import shell
-from oauthkit.program import credentials, delivery, refresh, start
+from oauthkit.program import delivery, lock_log, refresh, renewal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def test_missing_dotenv_has_no_refused_token(host: Host) -> None:
 
 def limit(host: Host, state: Path) -> str:
     beside = host.path(state.with_name(".credentials.json"))
-    return credentials.limit_refusals(beside, f"{TOKEN}\n{EXPIRY}\nnull\n{{}}")
+    return renewal.limit_refusals(beside, f"{TOKEN}\n{EXPIRY}\nnull\n{{}}")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_token_was_refused(host: Host, text: str | None, *, was_refused: bool) -
     if text is not None:
         host.credentials.with_name(".oauthkit-rejected").write_text(text, encoding="utf-8")
     login = f"{TOKEN}\n{EXPIRY}\nnull\n{{}}"
-    assert credentials.was_refused(host.path(host.credentials), login) is was_refused
+    assert renewal.was_refused(host.path(host.credentials), login) is was_refused
 
 
 # --- Whole runs ---
@@ -185,7 +185,7 @@ def test_token_that_another_run_delivers_meanwhile_is_not_refused(ready: Host) -
         host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
         return take(path, wait_s)
 
-    host.monkeypatch.setattr(start, "take_lock", waits)
+    host.monkeypatch.setattr(lock_log, "take_lock", waits)
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host, "rejected") == 0
     assert host.lines()[0] == FRESH

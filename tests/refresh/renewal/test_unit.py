@@ -10,7 +10,7 @@ from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 from tests.support.refresh.whole_run import hook_environment, run
 
-from oauthkit.program import credentials
+from oauthkit.program import credentials, renewal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def claude(host: Host) -> str:
 
 
 def renew(host: Host, refused: str = "") -> tuple[str, str, str]:
-    problem, login = credentials.renew(host.path(host.credentials), str(host.home), refused)
+    problem, login = renewal.renew(host.path(host.credentials), str(host.home), refused)
     return problem, credentials.access_token(login), credentials.expires_at(login)
 
 

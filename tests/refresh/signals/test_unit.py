@@ -10,7 +10,7 @@ from tests.support.refresh.fixtures import SIGNALS
 from tests.support.runtime_library.bash_bodies import run_python
 
 from oauthkit import shell
-from oauthkit.program import start
+from oauthkit.program import lock_log
 from oauthkit.shell import program
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_signal_does_not_end_a_run_that_has_begun(host: Host) -> None:
     for number in SIGNALS:
         signal.signal(number, lambda caught, _: ended.append(caught))
     host.real("stat")
-    assert start.lock_project(host.path(host.log_file), host.path(host.credentials)) == 0
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 0
     for number in SIGNALS:
         signal.raise_signal(number)
     assert ended == []
@@ -137,6 +137,6 @@ def test_grace_period_does_not_use_cpu_time(host: Host) -> None:
 
 def test_run_survives_signals_once_it_has_the_lock(host: Host) -> None:
     host.real("stat")
-    assert start.lock_project(host.path(host.log_file), host.path(host.credentials)) == 0
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 0
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.raise_signal(number)

@@ -1,0 +1,71 @@
+"""Open the log, and take the lock of a project, for the rest of a run."""
+
+from __future__ import annotations
+
+from plumbum import LocalPath
+
+from oauthkit.shell import (
+    RETCODE,
+    Status,
+    complain,
+    is_foreign_link,
+    log_error,
+    log_size,
+    open_log,
+    outlive_signals,
+    program,
+    replace_controls,
+    same_file,
+    take_lock,
+)
+
+LOCK_WAIT_S = 120
+LOG_LIMIT_BYTES = 1024 * 1024
+
+mkdir = program("mkdir")
+mv = program("mv")
+
+
+def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
+    """Return whether the log is .env. If so, report it."""
+    if log_file != dotenv and not same_file(log_file, dotenv):
+        return False
+    shown = replace_controls(log_file, "?")
+    complain(f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to {shown}")
+    return True
+
+
+def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
+    """Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run."""
+    logs = log_file.dirname
+    lock = logs / "oauth-refresh.lock"
+    if same_file(log_file, credentials) or same_file(lock, credentials):
+        shown = replace_controls(logs, "?")
+        complain(f"oauthkit: the log or the lock in {shown} leads to the login itself")
+        return 1
+    if not logs.exists():
+        _ = mkdir["-p", logs] & RETCODE
+    if is_foreign_link(logs) or is_foreign_link(log_file):
+        shown = replace_controls(log_file, "?")
+        complain(f"oauthkit: the log {shown} leads through a symbolic link of another user")
+        return 1
+    if open_log(log_file) != 0:
+        shown = replace_controls(log_file, "?")
+        complain(f"oauthkit: cannot write the log {shown}")
+        return 1
+    locked = take_lock(lock, LOCK_WAIT_S)
+    if locked == 1:
+        log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
+    elif locked == 127:
+        log_error(f"ERROR: flock not found in PATH. It is needed to lock {lock}")
+    elif locked != 0:
+        log_error(f"ERROR: {lock} cannot be locked")
+    if locked != 0:
+        return 1
+    outlive_signals()
+    _ = open_log(log_file)  # the run that held the lock may have renamed it
+    size = log_size()
+    if size > LOG_LIMIT_BYTES:
+        _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
+        _ = open_log(log_file)
+    return 0
