@@ -39,7 +39,7 @@ def stored(run: Run) -> list[str]:
 
 
 def members(run: Run, name: str) -> dict[str, bytes | None]:
-    """Return the content of each member of an archive, None if it is not a file."""
+    """Return the content of each member of an archive, or None if it is not a file."""
     with tarfile.open(fileobj=io.BytesIO(run.files[f"store/{name}"].content)) as archive:
         files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
         read = {name: file.read() if file else None for name, file in files.items()}

@@ -292,7 +292,7 @@ take_output() {
   REPLY=${REPLY%x}
 } 3>&2 2>/dev/null
 
-# Return the exit status of a pipeline's last command that failed, 0 if none failed.
+# Return the exit status of a pipeline's last command that failed, or 0 if none failed.
 pipeline_status() {
   local +x number status=0
   for number; do

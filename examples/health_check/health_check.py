@@ -87,7 +87,7 @@ def keep_output(output: str, printed: str) -> None:
 def find_problem(
     output: str, tries: int, limit_s: int, first_wait_ms: int, check: BaseCommand
 ) -> str:
-    """Return why all tries of the check failed, "" if one succeeded.
+    """Return why all tries of the check failed, or "" if one succeeded.
 
     Write the output of the last try to the file `output`.
     """
@@ -225,7 +225,7 @@ def option(argument: str) -> tuple[Status, int]:
 
 
 def default_directory() -> str:
-    """Return the default directory of the state, "" if HOME is not set."""
+    """Return the default directory of the state, or "" if HOME is not set."""
     state = local.env.get("XDG_STATE_HOME", "")
     if state.startswith("/"):  # a relative path is ignored (XDG Base Directory Specification)
         return f"{state}/health_check"
@@ -241,7 +241,7 @@ def is_variable(argument: str) -> bool:
 
 
 def usage_problem(alert: str, place: str, command: str) -> str:
-    """Return what is wrong with the command line, "" if nothing."""
+    """Return what is wrong with the command line, or "" if nothing."""
     if alert == "" or command == "":
         return "--alert, NAME and COMMAND are required"
     for path in (alert, command):

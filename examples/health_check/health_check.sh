@@ -152,7 +152,7 @@ main() {
   finish "$directory" "$name" "$alert" "$problem"
 }
 
-# Return the default directory of the state, "" if HOME is not set.
+# Return the default directory of the state, or "" if HOME is not set.
 default_directory() {
   local +x state
   state=${XDG_STATE_HOME-}
@@ -199,7 +199,7 @@ usage_error() {
   return 2
 }
 
-# Return what is wrong with the command line, "" if nothing.
+# Return what is wrong with the command line, or "" if nothing.
 usage_problem() {
   local +x alert=$1 place=$2 command=$3 path
   if [[ -z $alert || -z $command ]]; then
@@ -252,7 +252,7 @@ begin() {
   return 0
 }
 
-# Return why all tries of the check failed, "" if one succeeded.
+# Return why all tries of the check failed, or "" if one succeeded.
 #
 # Write the output of the last try to the file `output`.
 find_problem() {

@@ -723,7 +723,7 @@ def log_size() -> int:
 
 
 def _open_to_append(path: str) -> int | None:
-    """Return a descriptor of the file `path`, None if it cannot be opened or is not trusted."""
+    """Return a descriptor of the file `path`, or None if it cannot be opened or is not trusted."""
     if is_foreign_link(path):
         return None
     try:
@@ -1034,7 +1034,7 @@ def disable_core_dumps() -> None:
 
 
 def get_env(name: str) -> str:
-    """Return the environment variable `name`, "" if it is unset."""
+    """Return the environment variable `name`, or "" if it is unset."""
     return str(local.env.get(name, ""))
 
 

@@ -463,7 +463,7 @@ filter_records() {
   return "$status"
 }
 
-# Decrypt the records from read_records. Return an error, "" if there is none, and the records.
+# Decrypt the records from read_records. Return an error (or "") and the records.
 #
 # Use only the encrypted values: anyone who can write to the store can change the host and the
 # times outside. For the same reason, a record in clear text is an error if this host can
@@ -543,7 +543,7 @@ decrypt_records() {
   REPLIES=('' "$result")
 }
 
-# Return the login to deliver, as read_credentials does, "" if no record has a live token.
+# Return the login to deliver, as read_credentials does, or "" if no record has a live token.
 #
 # Keep the `current` token if it has more than 30 min left. Otherwise select the one that expires
 # last. Never select the token that expires at `refused`: the API refuses it. Log errors in
@@ -639,7 +639,7 @@ read_key_file() {
   REPLIES=("OAUTHKIT_STORE_$kind: $file cannot be read" '')
 }
 
-# Decrypt a record from read_records. `identity` is a key file, "" if this host has none.
+# Decrypt a record from read_records. `identity` is a key file, or "" if this host has none.
 #
 # Return age's exit status, and the text or the error.
 decrypt() {
@@ -680,7 +680,7 @@ run_age() {
   return "$status"
 }
 
-# Return the error in age's exit status and output, "" if there is none.
+# Return the error in age's exit status and output, or "" if there is none.
 age_error() {
   local +x status=$1 printed=$2 problem error reason
   age_problem "$status"
@@ -702,7 +702,7 @@ age_error() {
   REPLY="age exit $status: $reason"
 }
 
-# Return why age failed for a reason other than its input, "" if it did not.
+# Return why age failed for a reason other than its input, or "" if it did not.
 age_problem() {
   local +x status=$1
   if ((status == 127)); then
@@ -1114,7 +1114,7 @@ etcd_list() {
   REPLIES=("$REPLY" "$printed")
 }
 
-# Return the error in an etcdctl command's exit status and output, "" if there is none.
+# Return the error in an etcdctl command's exit status and output, or "" if there is none.
 etcd_error() {
   local +x status=$2 printed=$3 command reason
   command=$1
@@ -1259,7 +1259,7 @@ log_output() {
 # --- delivery.py ---
 # Write the token to .env and to the bearer file, each atomically.
 
-# Return the access token in the content of .env, "" if there is none.
+# Return the access token in the content of .env, or "" if there is none.
 token_in() {
   local +x text=$1 before rest token
   text=$'\n'"$text" # a line starts after a newline

@@ -159,7 +159,7 @@ publish() {
 # A store is a directory or etcd. It has a record for each host that publishes, without the refresh
 # token.
 
-# Write this host's record if it has changed. Return an error, "" if the store has it.
+# Write this host's record if it has changed. Return an error, or "" if the store has it.
 publish_token() {
   local +x credentials=$1 store=$2 problem login host recipients place old record
   read_credentials "$credentials"
@@ -414,7 +414,7 @@ open_etcd() {
   REPLIES=('' "$prefix/")
 }
 
-# Return an error ("" if there is none), and the value of a key, "" if it does not exist.
+# Return an error ("" if there is none), and the value of a key, or "" if it does not exist.
 etcd_get() {
   local +x key=$1 status printed problem value
   local +x -a get
@@ -431,7 +431,7 @@ etcd_get() {
   REPLIES=("$problem" "$value")
 }
 
-# Return the error in an etcdctl command's exit status and output, "" if there is none.
+# Return the error in an etcdctl command's exit status and output, or "" if there is none.
 etcd_error() {
   local +x command=$1 status=$2 printed=$3 reason
   if ((status == 0)); then
@@ -451,7 +451,7 @@ etcd_error() {
   REPLY="etcdctl $command failed (exit $status): $reason"
 }
 
-# Set a key, which etcd deletes at `expiry_ms`. Return an error, "" if there is none.
+# Set a key, which etcd deletes at `expiry_ms`. Return an error, or "" if there is none.
 etcd_put() {
   local +x key=$1 value=$2 expiry_ms=$3 left_ms status printed problem found rest lease
   local +x -a grant put
@@ -504,7 +504,7 @@ open_directory() {
   REPLIES=('' "$directory")
 }
 
-# Replace a record in one step. Return an error, "" if there is none.
+# Replace a record in one step. Return an error, or "" if there is none.
 write_record() {
   local +x file=$1 record=$2 temporary status
   own_temporary "$file"
@@ -857,7 +857,7 @@ read_key_file() {
   REPLIES=("OAUTHKIT_STORE_$kind: $file cannot be read" '')
 }
 
-# Return the SHA-256 of `text` in hexadecimal digits, "" if sha256sum fails.
+# Return the SHA-256 of `text` in hexadecimal digits, or "" if sha256sum fails.
 digest_of() {
   local +x text=$1 printed digest
   { printed=$(printf '%s' "$text" | sha256sum); } 2>/dev/null
@@ -906,7 +906,7 @@ run_age() {
   return "$status"
 }
 
-# Return the error in age's exit status and output, "" if there is none.
+# Return the error in age's exit status and output, or "" if there is none.
 age_error() {
   local +x status=$1 printed=$2 problem error reason
   age_problem "$status"
@@ -928,7 +928,7 @@ age_error() {
   REPLY="age exit $status: $reason"
 }
 
-# Return why age failed for a reason other than its input, "" if it did not.
+# Return why age failed for a reason other than its input, or "" if it did not.
 age_problem() {
   local +x status=$1
   if ((status == 127)); then

@@ -571,7 +571,7 @@ schedule() {
   log_error "ERROR: systemd-run failed (exit $status), next refresh NOT scheduled"
 }
 
-# Return the unit's name in OAUTHKIT_UNIT without a suffix, "" if systemd would change it.
+# Return the unit's name in OAUTHKIT_UNIT without suffix, or "" if systemd would change it.
 unit_name() {
   local +x setting=$1 unit
   unit=${setting%.timer} # systemd-run would remove it
@@ -1445,7 +1445,7 @@ with_token() {
   REPLIES=("${result}CLAUDE_CODE_OAUTH_TOKEN=$token"$'\n' renewed)
 }
 
-# Return the access token in the content of .env, "" if there is none.
+# Return the access token in the content of .env, or "" if there is none.
 token_in() {
   local +x text=$1 before rest token
   text=$'\n'"$text" # a line starts after a newline

@@ -1,4 +1,4 @@
-"""Fixtures: hosts that publish in a store, and hosts that follow it, in both forms."""
+"""Fixtures: hosts that publish to a store, and hosts that follow it, in both forms."""
 
 from __future__ import annotations
 

@@ -380,8 +380,8 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
     (checkout / "notes.md").write_text(f"{OLD} has no timeout\n", encoding="utf-8")
     commit(checkout)
     said = (
-        "this time limit may be too short, because a refresh may take 10 min: src/oauth.ts:3:"
-        " execFile('bash', [script], { timeout: 60_000 }, done);"
+        "this time limit may be too short, because a refresh can take up to 10 min:"
+        " src/oauth.ts:3: execFile('bash', [script], { timeout: 60_000 }, done);"
     )
     for arguments in (["--dry-run"], []):
         done = adopt(checkout, *arguments)
@@ -397,7 +397,7 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
 
 
 def test_readme_states_how_long_a_refresh_can_take() -> None:
-    assert adopting.DURATION_HINT == "a refresh may take 10 min"
+    assert adopting.DURATION_HINT == "a refresh can take up to 10 min"
     text = " ".join((REPOSITORY / "scripts/oauth/README.md").read_text("utf-8").split())
     assert "A caller should wait at least 10 min " in text
 

@@ -1,4 +1,4 @@
-"""status and doctor on hosts that publish in a store or follow it."""
+"""status and doctor on hosts that publish to a store or follow it."""
 
 from __future__ import annotations
 

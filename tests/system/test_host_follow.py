@@ -142,7 +142,7 @@ def test_refresh_and_follower_exclude_each_other(follower: Follower) -> None:
     done = follower.install()
     assert done.returncode == 1
     assert f"{UNIT}.timer refreshes this project" in done.stderr
-    # The refresh publishes in the store that install --follow has set.
+    # The refresh publishes to the store that install --follow has set.
     assert len([*follower.store.iterdir()]) == 1
 
 

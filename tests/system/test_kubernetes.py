@@ -154,7 +154,7 @@ class Cluster:
         )  # fmt: skip
 
     def published(self) -> str:
-        """Return the bearer file in the Secret, "" if there is none."""
+        """Return the bearer file in the Secret, or "" if there is none."""
         data = self.api.secrets[SECRET].get("data", {})
         return base64.b64decode(data.get("bearer.json", "")).decode()
 

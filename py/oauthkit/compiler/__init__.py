@@ -14,8 +14,8 @@ if TYPE_CHECKING:
         load_library,
     )
 
-# The module of each name. Modules are loaded on first use, because the compiler's stages import
-# this package, too.
+# The module that defines each name. Modules are loaded on first use, because importing one of the
+# compiler's stages also imports this package.
 _HOMES = {
     "CompileError": "diagnostics.report",
     "RuntimeLibrary": "runtime_library",

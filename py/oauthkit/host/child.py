@@ -1,4 +1,4 @@
-"""Start oauthkit in a child process, because a refresh changes umask, signals and directory."""
+"""Start oauthkit in a child process: a refresh changes umask, signal handling and directory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from oauthkit.console import complain
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
-# Paths that can be relative. The child runs in another directory, so they are made absolute.
+# Variables with paths that can be relative. They are made absolute, because the child runs in /.
 PATHS = (
     "HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
     "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
     "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
 )  # fmt: skip
 _LISTS = ("PATH", "PYTHONPATH")
-# The same as RuntimeMaxSec= of the timers. A normal refresh takes at most 9 min: two locks, claude
-# three times, and two hooks.
+# The same as RuntimeMaxSec= of a scheduled run. A refresh normally takes at most 9 min: it waits
+# for two locks, starts claude three times, and runs two hooks.
 REFRESH_LIMIT_S = 10 * 60
 MOST_STDERR_BYTES = 64 * 1024
 
@@ -28,8 +28,8 @@ MOST_STDERR_BYTES = 64 * 1024
 def python_command() -> list[str]:
     """Return the argv that starts this oauthkit, without its arguments.
 
-    `-P` keeps Python from importing modules from the current directory. Python 3.10 does not have
-    it: start this in a directory that only root can write, such as /.
+    `-P` keeps Python from importing modules from the current directory. Python 3.10 lacks
+    it, so start the command in a directory that only root can write to, such as /.
     """
     safe = ["-P"] if hasattr(sys.flags, "safe_path") else []
     return [sys.executable, *safe, "-m", "oauthkit"]
@@ -39,7 +39,7 @@ def refresh(places: ProjectPaths, *arguments: str) -> int:
     """Run `oauthkit refresh` on the project.
 
     Return its exit status, or 1 if it cannot be started or does not end within REFRESH_LIMIT_S.
-    Its stderr is shown after it exits, and made printable, because it can contain file names.
+    Its stderr is shown after it exits. It is made printable, because it can contain file names.
     """
     argv = [*python_command(), "refresh", f"--project={places.project}", *arguments]
     try:
@@ -48,7 +48,7 @@ def refresh(places: ProjectPaths, *arguments: str) -> int:
             status = _wait(argv, stderr)
             stderr.seek(0)
             text = stderr.read(MOST_STDERR_BYTES).decode("utf-8", "surrogateescape")
-    except OSError as error:  # no more processes, or open files
+    except OSError as error:  # too many processes or open files
         complain(f"oauthkit: cannot start a refresh: {error.strerror}")
         return 1
     if text:
@@ -61,7 +61,7 @@ def refresh(places: ProjectPaths, *arguments: str) -> int:
 
 
 def _wait(argv: list[str], stderr: IO[bytes]) -> int | None:
-    """Run a refresh and return its exit status, None if it was killed at REFRESH_LIMIT_S."""
+    """Run a refresh and return its exit status, or None if it was killed at REFRESH_LIMIT_S."""
     with subprocess.Popen(
         argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, stderr=stderr
     ) as process:

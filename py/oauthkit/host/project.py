@@ -71,7 +71,7 @@ class ProjectPaths:
 
     @property
     def store(self) -> str:
-        """OAUTHKIT_STORE, "" if there is none."""
+        """OAUTHKIT_STORE, or "" if there is none."""
         return next((x.value for x in self.settings if x.name == "OAUTHKIT_STORE"), "")
 
     @property

@@ -222,7 +222,7 @@ def _perform(program: str, control: str, modules: tuple[ModuleType, ...]) -> int
 def _choose(
     answers: Any, answered: dict[int, int], argv: list[str]
 ) -> tuple[int, list[tuple[str, dict[str, Any]]] | None]:
-    """Return the index and the behaviours of the first answer that fits and is not used up.
+    """Return the index and the behaviours of the first matching answer that is left.
 
     `answers` are tuples of a pattern, the behaviours of each planned call, and those of all further
     calls or None. `answered` maps the index of an answer to the number of calls that had it.
@@ -247,10 +247,10 @@ def _is_forwarded(answers: Any, control: str, program: str, argv: list[str]) -> 
 
 
 def fits(pattern: Sequence[str | tuple[str, int] | None], argv: Sequence[str]) -> bool:
-    """Return whether the arguments fit a pattern.
+    """Return whether the arguments match a pattern.
 
-    A text fits itself. A regular expression, with its flags, fits an argument that matches as a
-    whole. None fits any number of arguments.
+    A string matches itself. A regular expression, with its flags, must match a whole argument. None
+    matches any number of arguments.
     """
     if not pattern:
         return not argv

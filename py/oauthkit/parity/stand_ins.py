@@ -39,7 +39,7 @@ class Planned:
 
     @property
     def then(self) -> Planner:
-        """Plan another behaviour of the same call, after those planned so far."""
+        """Plan another behaviour for the same call, after those planned so far."""
         return Planner(self._answers.stand_in, self._continue)
 
     def optional(self) -> Planned:
@@ -61,7 +61,7 @@ class Planned:
 
 
 class Planner:
-    """A stand-in's behaviours as methods: `claude.then.hangs()`."""
+    """A stand-in's behaviours as methods, as in `claude.always.hangs()`."""
 
     def __init__(self, stand_in: StandIn, plan: Callable[[Step], Planned]) -> None:
         self._stand_in = stand_in
@@ -81,9 +81,9 @@ class Planner:
 
 
 class Answers:
-    """The planned answers to the calls whose arguments fit a pattern.
+    """The planned answers to the calls whose arguments match a pattern.
 
-    Each behaviour is a method that plans one call, as for a StandIn.
+    Each behaviour is a method that plans one call, as in StandIn.
     """
 
     def __init__(self, stand_in: StandIn, pattern: Sequence[Argument]) -> None:
@@ -142,7 +142,7 @@ class StandIn:
 
     The behaviours are the functions of `module` and of `oauthkit.parity.stand_in_behaviours`.
     Called as a method, each plans one call: `jq.exits(5)`. `always` plans all further calls.
-    `when` plans calls with certain arguments. Without a plan, a call fails the test.
+    `when` plans calls with certain arguments. A call without a plan fails the test.
     """
 
     def __init__(
@@ -176,8 +176,8 @@ class StandIn:
         """Return an object that plans the answers to calls with these arguments, in any order.
 
         A regular expression matches one whole argument, and `...` any number of arguments. A call
-        gets the first answer that fits and is not used up, in the order of the patterns, and the
-        answers without a pattern last.
+        gets the first matching answer that is left, in the order in which the test names the
+        patterns. Answers without a pattern come last.
         """
         answers = Answers(self, arguments)
         for known in self._answers():
@@ -230,7 +230,7 @@ class StandIn:
         return self._anything.queue
 
     def plan(self) -> list[Any]:
-        """Return the plan in the recorder's format, in the order of precedence."""
+        """Return the plan in the recorder's format, in order of precedence."""
         return [answers.plan() for answers in self._answers()]
 
     def planned(self) -> str:
@@ -243,12 +243,15 @@ class StandIn:
         return [planned for answers in self._answers() for planned in answers.queue]
 
     def forget(self) -> None:
-        """Drop the planned calls, but keep the plans for all further calls."""
+        """Drop the planned calls, but keep what `always` has planned."""
         for answers in self._answers():
             answers.queue.clear()
 
     def missing(self, answered: Mapping[int, int]) -> int:
-        """Return how many planned calls are missing. `answered` has the calls' number by answer."""
+        """Return how many planned calls are missing.
+
+        `answered` maps the index of an answer to the number of calls that had it.
+        """
         return sum(
             answers.missing(answered.get(index, 0)) for index, answers in enumerate(self._answers())
         )
@@ -272,12 +275,12 @@ def _argument(argument: object) -> str | re.Pattern[str] | EllipsisType:
     if isinstance(argument, (int, Path)) and not isinstance(argument, bool):
         return str(argument)
     raise TypeError(
-        f"{argument!r} is not an argument. Write a text, a number, a path, re.compile(...) or ..."
+        f"{argument!r} is not an argument. Use a str, bytes, int, Path, re.compile(...) or ..."
     )
 
 
 def _plain(argument: str | re.Pattern[str] | EllipsisType) -> str | tuple[str, int] | None:
-    """Return an element of a pattern in the recorder's format."""
+    """Convert an element of a pattern to the recorder's format."""
     if isinstance(argument, re.Pattern):
         return argument.pattern, argument.flags
     return None if isinstance(argument, EllipsisType) else argument
@@ -299,8 +302,8 @@ def _program(modules: Sequence[ModuleType], action: str) -> bytes:
     loads = "".join(
         f"import {_import_name(name)} as module_{number}\n" for number, name in enumerate(names)
     )
-    # Not a virtual environment's Python, whose path can be too long for a first line, or contain a
-    # space. A stand-in needs only the standard library.
+    # Not a virtual environment's Python, whose path can contain a space, or be too long for a #!
+    # line. A stand-in needs only the standard library.
     python = Path(sys.executable).resolve()
     return (
         f"#!{python} -IS\n"

@@ -64,7 +64,7 @@ def with_token(text: str, token: str) -> tuple[str, str]:
 
 
 def token_in(text: str) -> str:
-    """Return the access token in the content of .env, "" if there is none."""
+    """Return the access token in the content of .env, or "" if there is none."""
     text = "\n" + text  # a line starts after a newline
     before, _, rest = text.partition("\nCLAUDE_CODE_OAUTH_TOKEN=")
     if before == text:

@@ -64,7 +64,7 @@ def list_directory(directory: LocalPath) -> tuple[str, str]:
 
 
 def write_record(file: LocalPath, record: str) -> str:
-    """Replace a record in one step. Return an error, "" if there is none."""
+    """Replace a record in one step. Return an error, or "" if there is none."""
     temporary = own_temporary(file)
     # A new file, with mode 600: the old one may have been another user's.
     status, _ = create_file(temporary, f"{record}\n", "", "")

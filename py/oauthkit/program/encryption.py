@@ -55,7 +55,7 @@ def run_age(text: str, command: BaseCommand) -> tuple[Status, str]:
 
 
 def age_problem(status: Status) -> str:
-    """Return why age failed for a reason other than its input, "" if it did not."""
+    """Return why age failed for a reason other than its input, or "" if it did not."""
     if status == 127:
         return "age not found in PATH"
     if status == 124 or status == 137:
@@ -64,7 +64,7 @@ def age_problem(status: Status) -> str:
 
 
 def age_error(status: Status, printed: str) -> str:
-    """Return the error in age's exit status and output, "" if there is none."""
+    """Return the error in age's exit status and output, or "" if there is none."""
     problem = age_problem(status)
     if status == 0 or problem != "":
         return problem
@@ -96,7 +96,7 @@ def encrypt(text: str) -> tuple[str, str]:
 
 
 def decrypt(token: str, record: str, identity: str) -> tuple[Status, str]:
-    """Decrypt a record from read_records. `identity` is a key file, "" if this host has none.
+    """Decrypt a record from read_records. `identity` is a key file, or "" if this host has none.
 
     Return age's exit status, and the text or the error.
     """
@@ -115,7 +115,7 @@ def decrypt(token: str, record: str, identity: str) -> tuple[Status, str]:
 
 
 def digest_of(text: str) -> str:
-    """Return the SHA-256 of `text` in hexadecimal digits, "" if sha256sum fails."""
+    """Return the SHA-256 of `text` in hexadecimal digits, or "" if sha256sum fails."""
     _, printed = (sha256sum << text) & CAPTURE
     digest, _, _ = printed.partition(" ")
     return digest

@@ -61,7 +61,7 @@ def open_etcd(store: str) -> tuple[str, str]:
 
 
 def etcd_error(command: str, status: Status, printed: str) -> str:
-    """Return the error in an etcdctl command's exit status and output, "" if there is none."""
+    """Return the error in an etcdctl command's exit status and output, or "" if there is none."""
     if status == 0:
         return ""
     if status == 127:
@@ -74,7 +74,7 @@ def etcd_error(command: str, status: Status, printed: str) -> str:
 
 
 def etcd_get(key: str) -> tuple[str, str]:
-    """Return an error ("" if there is none), and the value of a key, "" if it does not exist."""
+    """Return an error ("" if there is none), and the value of a key, or "" if it does not exist."""
     get = timeout[
         "-k",
         GRACE_S,
@@ -100,7 +100,7 @@ def etcd_list(prefix: str) -> tuple[str, str]:
 
 
 def etcd_put(key: str, value: str, expiry_ms: int) -> str:
-    """Set a key, which etcd deletes at `expiry_ms`. Return an error, "" if there is none."""
+    """Set a key, which etcd deletes at `expiry_ms`. Return an error, or "" if there is none."""
     left_ms = now_ms()
     left_ms = expiry_ms - left_ms
     grant = etcdctl["lease", "grant", "--write-out=simple", left_ms // 1000]

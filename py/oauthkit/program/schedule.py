@@ -95,7 +95,7 @@ def next_run_ms(problem: str, expiry: str, try_ms: int) -> int:
 
 
 def unit_name(setting: str) -> str:
-    """Return the unit's name in OAUTHKIT_UNIT without a suffix, "" if systemd would change it."""
+    """Return the unit's name in OAUTHKIT_UNIT without suffix, or "" if systemd would change it."""
     unit = setting.removesuffix(".timer")  # systemd-run would remove it
     unit = unit.removesuffix(".service")
     if not is_unit_name(unit):

@@ -209,7 +209,7 @@ def new_record(credentials: LocalPath, host: str, login: str, recipients: str) -
 
 
 def publish_token(credentials: LocalPath, store: str) -> str:
-    """Write this host's record if it has changed. Return an error, "" if the store has it."""
+    """Write this host's record if it has changed. Return an error, or "" if the store has it."""
     problem, login = read_credentials(credentials)
     if problem != "":
         return problem
@@ -304,7 +304,7 @@ def read_records(store: str) -> tuple[str, str, str]:
 
 
 def decrypt_records(records: str, errors: str) -> tuple[str, str]:
-    """Decrypt the records from read_records. Return an error, "" if there is none, and the records.
+    """Decrypt the records from read_records. Return an error (or "") and the records.
 
     Use only the encrypted values: anyone who can write to the store can change the host and the
     times outside. For the same reason, a record in clear text is an error if this host can
@@ -352,7 +352,7 @@ def decrypt_records(records: str, errors: str) -> tuple[str, str]:
 
 
 def choose_token(records: str, current: str, refused: str) -> str:
-    """Return the login to deliver, as read_credentials does, "" if no record has a live token.
+    """Return the login to deliver, as read_credentials does, or "" if no record has a live token.
 
     Keep the `current` token if it has more than 30 min left. Otherwise select the one that expires
     last. Never select the token that expires at `refused`: the API refuses it. Log errors in

@@ -13,7 +13,7 @@ from tests.support.compiler.literals import quoted
 STEP = Cost(steps=1)
 TEXT, TRUTH, COMMAND, PATH = (Slot(k) for k in (Kind.STR, Kind.BOOL, Kind.COMMAND, Kind.PATH))
 PARSED = Slot(Kind.INT, -(10**15) + 1, 10**15 - 1)
-SIZE = Slot(Kind.INT, 0, 2**40)  # of a file: these programs do not write larger ones
+SIZE = Slot(Kind.INT, 0, 2**40)  # of a file, because these programs do not write larger ones
 MOST_DEPTH = 3
 PATTERNS = (
     "*",
@@ -32,7 +32,7 @@ PATTERNS = (
 
 
 class Statements(Commands):
-    """Draws statements. `results` are the function's results."""
+    """Draws statements. `results` are the types of the function's results."""
 
     def __init__(
         self, world: World, limit: Cost, results: tuple[Slot, ...], arguments: str = ""
@@ -77,7 +77,7 @@ class Statements(Commands):
     def _assign_text(self) -> None:
         choice = self.dice.below(6)
         if choice == 5:
-            # Only directly after an =, a default may be any text.
+            # A default can be any text only directly after an =.
             source = self.environment(self.texts.literal())
         elif choice == 4:
             source = self._safe_source()
@@ -88,7 +88,7 @@ class Statements(Commands):
         self.line(f"{self.target(TEXT)} = {source}")
 
     def new_safe(self, slot: Slot) -> str:
-        """Return a new name for a text that is the name of a file in the program's directory."""
+        """Return a new variable for the name of a file in the program's directory."""
         return self.set(self.new(Slot(slot.kind, is_safe=True, is_fixed=True)))
 
     def _safe_source(self) -> str:
@@ -135,7 +135,7 @@ class Statements(Commands):
         self.line(f"print({dividend} {operator} {self.dice.pick(divisors)}, {low}, {high})")
 
     def called_text(self) -> str:
-        """Return a text with calls, for a place that is always evaluated.
+        """Return a text expression with calls, for a place that is always evaluated.
 
         It does not read the environment, which the calls could change.
         """
@@ -185,7 +185,7 @@ class Statements(Commands):
         self.line(f"{self.target(TEXT)} = {source}")
 
     def _print_several(self) -> None:
-        """Print several values, or without a line end."""
+        """Print up to three values, some with another line end or to stderr."""
         values = [self.text(1) for _ in range(self.dice.below(3))]
         values += [self.number(depth=1)[0] for _ in range(self.dice.below(2))]
         keywords = ["file=sys.stderr"] if self.dice.chance(20) else []
@@ -262,7 +262,7 @@ class Statements(Commands):
         self.line(f"{targets} = {source}")
 
     def _targets(self, slots: tuple[Slot, ...]) -> str:
-        """Return different names, or `_`, for several values."""
+        """Return a different name, or `_`, for each of several values."""
         names: list[str] = []
         for slot in slots:
             name = "_" if self.dice.chance(15) else self.target(slot)
@@ -317,7 +317,7 @@ class Statements(Commands):
                 self._outcome()
 
     def _outcome(self) -> None:
-        """Write a call whose status the next condition tests, mostly the only use."""
+        """Write a call and a condition on its status, usually the only use of the status."""
         source, results = self._with_status()
         taken = [slot for slot in results if not slot.is_status]
         names = self._targets(tuple(taken)).split(", ") if taken else []
@@ -337,7 +337,7 @@ class Statements(Commands):
             self.line('print(f"' + "|".join(f"<{{{name}}}>" for name in shown) + '")')
 
     def _with_status(self) -> tuple[str, tuple[Slot, ...]]:
-        """Return a call that returns a status, mostly with another result."""
+        """Return a call that returns a status, usually with another result."""
         known = [f for f in self.world.functions if STATUS in f.results]
         if known and self.dice.chance(90 if self.world.is_of_calls else 60):
             function = self.dice.pick(known)
@@ -354,7 +354,7 @@ class Statements(Commands):
         return self.dice.pick(ways)()
 
     def _asked_beside(self, names: list[str]) -> str:
-        """Return an operand beside a status: often the call's other result, or another call."""
+        """Return an operand to test beside a status: often the call's other result, or a call."""
         name = self.dice.pick((*names, ""))
         choice = self.dice.below(5)
         if choice < 2:
@@ -402,7 +402,7 @@ class Statements(Commands):
 
     def builtin(self) -> None:
         """Write a call to a builtin."""
-        number = self.number(0, 10**11, 1)[0]  # in bash, -1 means now, and -2 its own start
+        number = self.number(0, 10**11, 1)[0]  # in bash, -1 is now, and -2 the shell's start
         mark = quoted(self.dice.pick(("", "?", "&")))
         created = f"{self.safe_name()}, {self.text()}, {self.safe_name()}, {self.text()}"
         words: list[tuple[str, tuple[Slot, ...]]] = [
@@ -432,7 +432,7 @@ class Statements(Commands):
             self.line(f"{self._targets((STATUS, TEXT))} = {source}")
 
     def _place(self) -> str:
-        """Return a file, or a directory in the program's directory: it may write there."""
+        """Return a file or directory in the program's own directory, where it may write."""
         return self.dice.pick((quoted(self.texts.file_name()), '"."', '"x"', '"x/."', '""'))
 
     # --- Statements with blocks ---
@@ -440,7 +440,7 @@ class Statements(Commands):
     def _inside(self, most: int = 3, *, is_left: bool = False) -> set[str] | None:
         """Write a block, and restore the scope's names. Return the names that are known at its end.
 
-        With `is_left`, the block only leaves.
+        With `is_left`, the block has only a break, continue or return.
         """
         before = None if self.known is None else set(self.known)
         self.indent += 1
@@ -455,7 +455,7 @@ class Statements(Commands):
         return after
 
     def _closed_condition(self) -> str:
-        """Return a condition before which no line can be inserted."""
+        """Return a condition that needs no line before it."""
         self.is_open = False
         source = self.condition()
         self.is_open = True
@@ -522,7 +522,7 @@ class Statements(Commands):
         self._for_each(f"sorted({self._directory()} // {pattern})", PATH)
 
     def _for_each(self, source: str, slot: Slot) -> None:
-        """Write a loop that ends after the third line or file."""
+        """Write a loop that ends after three elements."""
         count = self.set(self.new(Slot(Kind.INT, 0, 4, is_fixed=True)))
         self.line(f"{count} = 0")
         before = set(self.known or ())
@@ -535,7 +535,7 @@ class Statements(Commands):
         self.known = before
 
     def _directory(self) -> str:
-        """Return a Path, mostly that of the program's directory."""
+        """Return a Path, usually the program's directory."""
         if self.dice.chance(20):
             return self.path()
         name = self.set(self.new(replace(PATH, is_fixed=True)))

@@ -37,7 +37,7 @@ def record(parity: Parity, token: str = TOKEN) -> str:
 
 
 def content(run: RefreshRun, place: str = PLACE) -> str | None:
-    """Return the text of the bearer file, None if there is none."""
+    """Return the text of the bearer file, or None if there is none."""
     entry = run.files.get(place)
     return None if entry is None else entry.content.decode()
 

@@ -24,7 +24,7 @@ LAST = "Scheduled next refresh at "
 
 
 def hook(parity: Parity, event: str, mode: int = 0o755) -> StandIn:
-    """Return the hook for an event. It exits with 0 unless another behaviour is planned."""
+    """Add a hook for an event. It exits with 0 unless another behaviour is planned."""
     place = f"scripts/oauth/hooks/{event}"
     found = parity.stand_in(event, place=place)
     found.always.exits(0)
@@ -35,7 +35,7 @@ def hook(parity: Parity, event: str, mode: int = 0o755) -> StandIn:
 
 @pytest.fixture
 def hooks(parity: Parity) -> dict[str, StandIn]:
-    """A hook for each event. .env has yesterday's token."""
+    """Add a hook for each event, and an old token in .env."""
     parity.dotenv(HAS_OLD)
     return {event: hook(parity, event) for event in EVENTS}
 
@@ -88,7 +88,7 @@ def test_same_token_twice_does_not_count_as_new(parity: Parity) -> None:
 
 @pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize("options", [[], ["--ensure"]])
-def test_same_token_runs_nothing(parity: Parity, options: list[str]) -> None:
+def test_same_token_is_not_an_event(parity: Parity, options: list[str]) -> None:
     parity.credentials(OLD)
     run = parity.run(*options)
     assert events(run) == []
@@ -125,7 +125,7 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_hook_gets_the_last_lines_of_claude(parity: Parity) -> None:
+def test_hook_gets_the_last_lines_of_claude_output(parity: Parity) -> None:
     parity.env["OAUTHKIT_OUTPUT"] = "of the caller"
     parity.credentials(OLD, expires_in="-1h")
     parity.claude.fails(stderr="first attempt\n")
@@ -135,7 +135,7 @@ def test_hook_gets_the_last_lines_of_claude(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_hook_gets_no_output_of_a_claude_that_renewed_the_token(parity: Parity) -> None:
+def test_hook_gets_no_claude_output_after_a_renewal(parity: Parity) -> None:
     parity.env["OAUTHKIT_OUTPUT"] = "of the caller"
     parity.credentials(OLD, expires_in="-1h")
     parity.claude.renews(NEW, exit=1, stdout="noise\n")
@@ -156,7 +156,7 @@ def test_delivery_of_a_refused_token_is_not_a_recovery(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_delivery_that_fails_after_a_refusal_is_another_failure(parity: Parity) -> None:
+def test_failed_delivery_after_a_refusal_is_a_new_failure(parity: Parity) -> None:
     parity.credentials(OLD, expires_in="2h")
     parity.claude.renews_nothing(stdout="")
     assert events(parity.run("--rejected")) == ["failed"]
@@ -167,14 +167,14 @@ def test_delivery_that_fails_after_a_refusal_is_another_failure(parity: Parity) 
 
 
 @pytest.mark.usefixtures("hooks")
-def test_recovered_without_another_token(parity: Parity) -> None:
+def test_recovery_without_a_new_token(parity: Parity) -> None:
     parity.credentials(OLD)
     parity.file(FAILING, "", 0o600)
     assert events(parity.run()) == ["recovered"]
 
 
 @pytest.mark.parametrize("name", ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN"])
-def test_no_token_is_in_the_environment_or_the_arguments_of_a_hook(
+def test_hook_gets_no_token_in_its_environment_or_arguments(
     parity: Parity, hooks: dict[str, StandIn], name: str
 ) -> None:
     parity.env[name] = NEW
@@ -219,7 +219,7 @@ def test_output_of_a_successful_hook_is_discarded(
     assert run.messages[-1] == "Hook 'renewed' succeeded"
 
 
-def test_a_hook_that_hangs_is_ended(parity: Parity, hooks: dict[str, StandIn]) -> None:
+def test_hanging_hook_is_terminated(parity: Parity, hooks: dict[str, StandIn]) -> None:
     parity.shortens_time_limits()
     parity.credentials(NEW)
     hooks["renewed"].hangs()
@@ -230,7 +230,7 @@ def test_a_hook_that_hangs_is_ended(parity: Parity, hooks: dict[str, StandIn]) -
     )
 
 
-def test_killed_hook_is_named(parity: Parity, hooks: dict[str, StandIn]) -> None:
+def test_killed_hook_is_reported(parity: Parity, hooks: dict[str, StandIn]) -> None:
     parity.credentials(NEW)
     hooks["renewed"].dies_by_signal(int(signal.SIGSEGV))
     assert parity.run().messages[-1] == "WARN: hook 'renewed' failed (exit 139)"
@@ -274,7 +274,7 @@ def test_directory_is_not_a_hook(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_missing_timeout_is_reported_for_a_hook(parity: Parity) -> None:
+def test_hook_fails_without_the_timeout_program(parity: Parity) -> None:
     parity.credentials(NEW)
     parity.remove("timeout")
     run = parity.run()
@@ -319,7 +319,7 @@ STATE = "logs/oauth-refresh.login-ending"
 
 
 def with_login_end(parity: Parity, login_end: str) -> RefreshRun:
-    """Run both forms with a fresh token and this refreshTokenExpiresAt, as JSON."""
+    """Run both forms with a fresh token and this refreshTokenExpiresAt, a JSON value."""
     oauth = (
         f'"accessToken":"{NEW}","refreshToken":"made-up-refresh",'
         f'"expiresAt":{IN_8_H_MS + 2 * DAY_MS},'

@@ -1,4 +1,4 @@
-"""A store, and a host that publishes in it or follows it, with a planned user manager."""
+"""A store, and a host that publishes to it or follows it, with a simulated user manager."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FOLLOW = f"{UNIT}-follow.service"
 CONF = "scripts/oauth/refresh.conf"
-# The real programs that publish and follow run.
+# The real programs that `publish` and `follow` start.
 TOOLS = ("bash", "cat", "chmod", "cp", "dd", "find", "flock", "jq", "mkdir", "mv", "readlink", "rm",
          "sh", "sleep", "stat", "sync", "timeout", "uname")  # fmt: skip
 
@@ -29,7 +29,7 @@ def store_of(host: HostProject) -> Path:
 
 
 def with_store(host: HostProject) -> HostProject:
-    """Give the host alpha a store, and the programs and scripts that it needs."""
+    """Name the host alpha, and give it a store and the programs and scripts that it needs."""
     for tool in TOOLS:
         (host.bin / tool).unlink(missing_ok=True)
         (host.bin / tool).symlink_to(shutil.which(tool) or tool)
@@ -49,7 +49,7 @@ def publish(
     issued_s: float = -60,
     **changes: Any,
 ) -> Path:
-    """Write a host's record. Return its file."""
+    """Write a host's record, and return its path."""
     record = {
         "version": 1, "host": name, "access_token": token,
         "expires_at_ms": host.ms(left_s), "issued_at_ms": host.ms(issued_s), **changes,
@@ -60,7 +60,7 @@ def publish(
 
 
 def following(host: HostProject, **plan: Any) -> HostProject:
-    """Take the login away. The unit of install --follow runs, or is as in the plan."""
+    """Remove the login. The unit of install --follow runs, unless `plan` says otherwise."""
     host.credentials.unlink(missing_ok=True)
     host.lines((-HOUR_S, f"Updated .env with token (expires_at={host.ms(5 * HOUR_S)})"))
     host.deliver(OTHER)
@@ -73,7 +73,7 @@ def following(host: HostProject, **plan: Any) -> HostProject:
 
 
 def write_unit(host: HostProject, name: str, project: Path | None = None) -> Path:
-    """Write the first line of a unit file that install has written for a project."""
+    """Write a unit file with only the first line that install writes for a project."""
     file = host.home / ".config/systemd/user" / name
     file.parent.mkdir(parents=True, exist_ok=True)
     start = "# Written by oauthkit install, removed by oauthkit uninstall. Project: "
@@ -82,7 +82,7 @@ def write_unit(host: HostProject, name: str, project: Path | None = None) -> Pat
 
 
 def refreshed(host: HostProject) -> None:
-    """Let a timer of a refresh be pending, too."""
+    """Follow a store while a refresh timer is pending."""
     following(
         host,
         timers={f"{UNIT}.timer": HOUR_S},

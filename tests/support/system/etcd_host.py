@@ -1,4 +1,4 @@
-"""A host that publishes in a real etcd cluster, or follows it."""
+"""A host that publishes to a real etcd cluster, or follows it."""
 
 from __future__ import annotations
 

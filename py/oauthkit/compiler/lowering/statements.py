@@ -57,7 +57,7 @@ FUNCTIONS = {
   REPLY=${{REPLY%x}}
 }} 3>&2 2>/dev/null""",
     PIPELINE_STATUS: f"""\
-# Return the exit status of a pipeline's last command that failed, 0 if none failed.
+# Return the exit status of a pipeline's last command that failed, or 0 if none failed.
 {PIPELINE_STATUS}() {{
   local +x number status=0
   for number; do

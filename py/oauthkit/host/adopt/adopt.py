@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MAX_NAMES = 10
 SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
 # As in scripts/oauth/README.md.
-DURATION_HINT = "a refresh may take 10 min"
+DURATION_HINT = "a refresh can take up to 10 min"
 
 
 def adopt(

@@ -58,7 +58,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def stored_content(path: Path) -> bytes | None:
-    """Return the content of a path as git stores it: a link's target, None if nothing is there.
+    """Return the content of a path as git stores it: a link's target, or None if nothing is there.
 
     Raise HostError if it cannot be read.
     """

@@ -22,8 +22,8 @@ CALL = (
 # What shows that a source makes a call, and the line to add if none does.
 CALLS = {
     "--ensure": "await refresh('--ensure');    // before a container is started",
-    "--rejected": "await refresh('--rejected');  // after an authentication error of a container;"
-    " then start it once more",
+    "--rejected": "await refresh('--rejected');  // after an authentication error in a container;"
+    " then start it again",
     "refresh_oauth": "if (task.type === 'refresh_oauth') await refresh();  // for a task in"
     " data/ipc: see the skill",
 }

@@ -157,7 +157,7 @@ def _require_no_follower(places: ProjectPaths) -> None:
 
 
 def copy_scripts(places: ProjectPaths, say: Say) -> None:
-    """Write the scripts that publish in a store and follow it, if the project has none."""
+    """Write the scripts that publish to a store and follow it, if the project has none."""
     for name in STORE_SCRIPTS:
         script = places.project / name
         if os.path.lexists(script):
@@ -333,7 +333,7 @@ def check_linger(*, is_wanted: bool, say: Say) -> None:
 
 
 def _loginctl(*arguments: str) -> str | None:
-    """Return the output of loginctl, None if it fails or is missing."""
+    """Return the output of loginctl, or None if it fails or is missing."""
     try:
         done = subprocess.run(
             ["loginctl", "--no-ask-password", *arguments], capture_output=True, text=True,

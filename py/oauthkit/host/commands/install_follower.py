@@ -45,8 +45,8 @@ def install_follower(
 ) -> int:
     """Write, enable and start the unit. Idempotent.
 
-    Return 0, or 1 if .env has no live token of the store. `settings` are written to refresh.conf,
-    and `channel` to hooks. HostError if the unit could not be installed.
+    Return 0, or 1 if .env has no live token from the store. `settings` are written to
+    refresh.conf, and `channel` to hooks. Raise HostError if the unit cannot be installed.
     """
     named = replace(places, unit=settings.get("OAUTHKIT_UNIT", places.unit))
     store = settings.get("OAUTHKIT_STORE", places.store)
@@ -86,7 +86,7 @@ def install_follower(
 
 
 def _require_no_refresh(places: ProjectPaths) -> None:
-    """Raise HostError if something starts refreshes of the project, which write the same .env."""
+    """Raise HostError if a timer or crontab line refreshes the project: both would write .env."""
     if cron.path_of_refresh(places) is not None:
         raise HostError("a crontab line refreshes this project. Remove it first: crontab -e")
     next_run = find_schedule(places).next

@@ -94,7 +94,7 @@ def _refresh(places: ProjectPaths, signals: _Signals, *arguments: str) -> int:
 
 
 def _token(places: ProjectPaths) -> str:
-    """Return the token in .env, "" if there is none or it has a NUL byte."""
+    """Return the token in .env, or "" if there is none or it has a NUL byte."""
     found = read_dotenv(places.dotenv)
     if found.fix:
         _say(f"{found.problem}: {found.fix}")
@@ -127,7 +127,7 @@ class _Signals:
             signal.signal(number, handler)
 
     def last(self) -> int:
-        """Return the last signal, 0 if there was none."""
+        """Return the last signal, or 0 if there was none."""
         return self._last
 
     def attach(self, process: subprocess.Popen[bytes]) -> None:

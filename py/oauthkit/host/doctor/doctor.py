@@ -204,7 +204,7 @@ def _clock(_: ProjectPaths) -> Iterator[Finding]:
 
 
 def _output_of(*argv: str) -> str | None:
-    """Return the output of a program, None if it fails or is missing."""
+    """Return the output of a program, or None if it fails or is missing."""
     try:
         done = subprocess.run(
             argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=30,

@@ -201,7 +201,7 @@ def _owners_of_system() -> set[int]:
 
 
 def other_writer(path: Path, owners: Set[int] | None = None) -> str:
-    """Return who can write to a path besides its trusted owners, "" if only they can.
+    """Return who can write to a path besides its trusted owners, or "" if only they can.
 
     The trusted owners are this user and root by default. Group write permission is accepted if the
     group has no other members and is the user's own (it has the user's name), or root's, or if root

@@ -1,4 +1,4 @@
-"""Check the store that a host publishes in or follows, and the unit that follows it."""
+"""Check the store that a host publishes to or follows, and the unit that follows it."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def log_problem(places: ProjectPaths) -> str:
 
 
 def last(entries: Sequence[Entry], text: str) -> Entry | None:
-    """Return the last entry that begins with `text`, None if there is none."""
+    """Return the last entry that begins with `text`, or None if there is none."""
     return next((entry for entry in reversed(entries) if entry.text.startswith(text)), None)
 
 
@@ -194,7 +194,7 @@ def _in_directory(places: ProjectPaths, fix: str) -> str:
 
 
 def fix_of(failure: Failure, places: ProjectPaths) -> str:
-    """Return what to do about a failure, "" if unknown, or if a person has logged in since."""
+    """Return what to do about a failure, or "" if unknown, or if a person has logged in since."""
     if failure.fix != LOG_IN:
         return _in_directory(places, failure.fix) if RENEW in failure.fix else failure.fix
     try:
@@ -221,7 +221,7 @@ def failed_hooks(entries: Sequence[Entry]) -> dict[str, Failure]:
 
 
 def last_failure(entries: Sequence[Entry]) -> Failure | None:
-    """Return the last ERROR that explains why .env has no live token, None if there is none.
+    """Return the last ERROR that explains why .env has no live token, or None if there is none.
 
     An ERROR that only says that claude has failed too often is skipped if another one explains it:
     one that no delivery has followed.

@@ -20,9 +20,10 @@ LARGEST_MS = 10**15 - 1
 
 @dataclass(frozen=True)
 class Login:
-    """Claude Code's credentials: `problem` says what is wrong with them, "" if nothing.
+    """Claude Code's credentials: `problem` says what is wrong with them. It is "" if nothing is.
 
-    `fix` is set if logging in again is not enough. Times are in s since the epoch, None if unknown.
+    `fix` is set if logging in again is not enough. Times are in s since the epoch, or
+    None if unknown.
     """
 
     problem: str = ""
@@ -67,7 +68,7 @@ def _seconds(given: Any) -> float | None:
 
 @dataclass(frozen=True)
 class Dotenv:
-    """The tokens in .env: `problem` says why it cannot be read, "" if it can.
+    """The tokens in .env: `problem` says why it cannot be read. It is "" if it can.
 
     `fix` is set if a refresh is not enough.
     """
@@ -79,7 +80,7 @@ class Dotenv:
 
     @property
     def fingerprint(self) -> str:
-        """The first 16 hex digits of the first token's SHA-256, "" if there is no token."""
+        """The first 16 hex digits of the first token's SHA-256, or "" if there is no token."""
         return hashlib.sha256(self.tokens[0]).hexdigest()[:16] if self.tokens else ""
 
     def carries(self, token: str) -> bool:

@@ -46,7 +46,7 @@ LOGIN_WARNING_S = 3 * 24 * 3600
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a project at `now_s`. Times are in s since the epoch, None if unknown."""
+    """The state of a project at `now_s`. Times are in s since the epoch, or None if unknown."""
 
     places: ProjectPaths
     now_s: float
@@ -65,7 +65,7 @@ class Status:
     # the service of a timer that has this project's name, but does not belong to it
     foreign_service: Service | None = None
     is_manual_token: bool = False  # a person has put the token into .env
-    bearer: Login | None = None  # the content of the bearer file, None if there is no such setting
+    bearer: Login | None = None  # the bearer file's content, or None if there is no such setting
     store: Store | None = None
     # The project has no login of its own. `login` is the store's token in .env, with its expiry.
     is_follower: bool = False
@@ -113,7 +113,7 @@ class Status:
 
     @property
     def foreign_timer(self) -> str:
-        """What uses this project's timer name, "" if only the project itself does."""
+        """What uses this project's timer name, or "" if only the project itself does."""
         if self.foreign_service is None:
             return ""
         timer = self.foreign_service.unit.replace(".service", ".timer")
@@ -122,7 +122,7 @@ class Status:
 
     @property
     def login_left_s(self) -> float | None:
-        """The remaining time of the login itself, None if unknown. A refresh does not extend it."""
+        """The login's own remaining time, or None if unknown. A refresh does not extend it."""
         ends_at_s = self.login.login_ends_at_s
         return None if ends_at_s is None else ends_at_s - self.now_s
 

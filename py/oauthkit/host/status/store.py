@@ -62,7 +62,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Store:
-    """What a store has: `problem` says why it cannot be read, "" if it can.
+    """What a store has: `problem` says why it cannot be read. It is "" if it can.
 
     `errors` has a sentence for each damaged record. `host` is the name of this host's own record,
     and `host_problem` says why there is no such name.
@@ -77,11 +77,11 @@ class Store:
 
     @property
     def own(self) -> Record | None:
-        """The record that this host has published, None if there is none."""
+        """The record that this host has published, or None if there is none."""
         return next((x for x in self.records if x.host == self.host), None)
 
     def record_of(self, dotenv: Dotenv) -> Record | None:
-        """Return the record with the token in .env, None if there is none."""
+        """Return the record with the token in .env, or None if there is none."""
         return next((x for x in self.records if x.is_in(dotenv)), None)
 
     def is_published(self, login: Login) -> bool:
@@ -96,7 +96,7 @@ class Store:
 
 
 def url_error(url: str) -> str:
-    """Return what is wrong with a store's URL, "" if nothing."""
+    """Return what is wrong with a store's URL, or "" if nothing."""
     problem = store_error(url)
     if problem == "" and url.startswith("etcd:"):
         with local.env():
@@ -164,7 +164,7 @@ def followed_login(places: ProjectPaths, store: Store | None) -> Login:
 
 
 def follow_service(places: ProjectPaths) -> Service | None:
-    """Return the service that follows the store for this project, None if there is none.
+    """Return the service that follows the store for this project, or None if there is none.
 
     ManagerError if the manager does not answer.
     """
@@ -184,7 +184,7 @@ def was_read(places: ProjectPaths, now_s: float) -> bool:
 
 
 def no_token(store: Store | None) -> str:
-    """Return why a follower's .env has no token of the store."""
+    """Return why a follower's .env has no token from the store."""
     if store is None or store.problem:
         return store.problem if store else "OAUTHKIT_STORE is not set"
     if any(record.is_usable(time.time()) for record in store.records):

@@ -25,14 +25,14 @@ class ManagerError(HostError):
 
 @dataclass(frozen=True)
 class Timer:
-    """A loaded timer: `next_s` is when it elapses, in s since the epoch, None if never."""
+    """A loaded timer: `next_s` is when it elapses, in s since the epoch, or None if never."""
 
     unit: str
     next_s: float | None
 
 
 def name_problem(unit: str) -> str:
-    """Return what is wrong with a unit name (without suffix), "" if nothing."""
+    """Return what is wrong with a unit name (without suffix), or "" if nothing."""
     if is_unit_name(unit):
         return ""
     return (

@@ -25,7 +25,7 @@ LIMIT_S = 30
 
 
 def path_of_refresh(places: ProjectPaths) -> str | None:
-    """Return the PATH of the first line that refreshes this project, None if there is none."""
+    """Return the PATH of the first line that refreshes this project, or None if there is none."""
     path = USUAL_PATH
     for line in crontab().split("\n"):
         setting = _PATH_SETTING.fullmatch(line)
@@ -40,7 +40,7 @@ def path_of_refresh(places: ProjectPaths) -> str | None:
 
 
 def crontab() -> str:
-    """Return the user's crontab, "" if there is none."""
+    """Return the user's crontab, or "" if there is none."""
     try:
         done = subprocess.run(
             ["crontab", "-l"], capture_output=True, text=True, errors="surrogateescape",

@@ -40,7 +40,7 @@ class Service:
 
     @property
     def project(self) -> str | None:
-        """The project that it refreshes or watches, None if it runs something else."""
+        """The project that it refreshes or watches, or None if it runs something else."""
         return owner.project_in(self.argv)
 
     @property
@@ -103,7 +103,7 @@ def _parse(service: str, shown: str) -> Service:
 
 
 def _path_of(lines: list[str]) -> str | None:
-    """Return the PATH in a service's environment, None if there is none."""
+    """Return the PATH in a service's environment, or None if there is none."""
     line = next((x for x in lines if x.startswith("Environment=")), "")
     # Not shlex, because it parses the double quotes around special characters differently.
     for quoted, plain in re.findall(

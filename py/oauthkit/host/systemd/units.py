@@ -91,8 +91,9 @@ def is_installed(places: ProjectPaths, name: str) -> bool:
 def texts(places: ProjectPaths, command: Command) -> dict[str, str]:
     """Return the unit files by name. They start a full run with the manager, and every hour.
 
-    A full run schedules the next one. So the chain continues within an hour, whatever ended it, and
-    within 7 min if a run of these units was killed: systemd.service(5), Restart=.
+    A full run schedules the next one. So the chain continues within an hour, no matter what
+    interrupted it, and within 7 min if a run of these units was killed: systemd.service(5),
+    Restart=.
     """
     name = f"{places.unit}-heal"
     service = [
@@ -191,7 +192,7 @@ def mark(places: ProjectPaths) -> str:
 
 
 def owner(text: str) -> str | None:
-    """Return the project whose install wrote a unit file, None if none did."""
+    """Return the project whose install wrote a unit file, or None if none did."""
     first = text.partition("\n")[0]
     if not first.startswith(_MARK):
         return None
