@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,59 @@ def test_no_file_sets_the_variable(name: str) -> None:
 def test_image_has_the_link() -> None:
     (link,) = re.findall(r"^RUN .*ln -s (\S+) (\S+)$", text("Containerfile"), re.MULTILINE)
     assert link == ("/run/oauth/bearer.json", "~/.claude/.credentials.json")
+
+
+def base_image(directory: Path) -> Path:
+    """Return an archive of a small base image: a shell, mkdir and ln, and programs that do nothing.
+
+    Its user is that of the image in the Containerfile.
+    """
+    programs = directory / "bin"
+    programs.mkdir(parents=True)
+    for name in ("sh", "mkdir", "ln"):
+        program = str(shutil.which(name))
+        shutil.copy(program, programs / name)
+        for library in re.findall(r"/\S+", run("ldd", program).stdout):
+            (directory / library[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, directory / library[1:])
+    for name in ("npm", "usermod"):
+        (programs / name).write_text("#!/bin/sh\n", "ascii")
+        (programs / name).chmod(0o755)
+    (directory / "etc").mkdir()
+    (directory / "etc/passwd").write_text("node:x:1000:1000::/home/node:/bin/sh\n", "ascii")
+    (directory / "home/node").mkdir(parents=True)
+    (directory / "home/node").chmod(0o777)
+    archive = directory.with_suffix(".tar")
+    done = run("tar", "-C", str(directory), "-cf", str(archive), ".")
+    assert done.returncode == 0, done.stderr
+    return archive
+
+
+@pytest.mark.skipif(PODMAN is None, reason="Podman is not installed")
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to build an image without a network")
+@pytest.mark.parametrize(
+    ("word", "other", "problem"),
+    [
+        ("", "", ""),
+        ("WORKDIR", "WORKDRI", 'Unknown instruction: "WORKDRI"'),
+        ("USER node", "USER", "USER requires exactly one argument"),
+    ],
+)
+def test_podman_builds_the_image(tmp_path: Path, word: str, other: str, problem: str) -> None:
+    assert PODMAN is not None
+    file = tmp_path / "Containerfile"
+    file.write_text(text("Containerfile").replace(word, other), "utf-8")
+    settings = {"HOME": str(tmp_path), "PATH": SEARCHED}
+    base = base_image(tmp_path / "base")
+    with tempfile.TemporaryDirectory() as short:  # Podman rejects a path of more than 50 bytes
+        places = [f"--{name}={short}/{name}" for name in ("root", "runroot", "tmpdir")]
+        podman = (PODMAN, *places, "--storage-driver=vfs", "--cgroup-manager=cgroupfs")
+        done = run(*podman, "import", str(base), "localhost/node:22-slim", **settings)
+        assert done.returncode == 0, done.stderr
+        build = ("build", "--isolation=chroot", "--pull=never", f"--file={file}", str(tmp_path))
+        done = run(*podman, *build, **settings)
+    assert (done.returncode == 0) == (problem == ""), done.stderr
+    assert problem in done.stderr
 
 
 @pytest.mark.parametrize("tool", ["docker", "podman"])

@@ -217,6 +217,22 @@ def test_rejected_login(project: Project, loopback: Loopback) -> None:
     assert len(loopback.asked(TOKEN_PATH)) == 1
 
 
+def test_end_of_the_login_is_announced_after_a_renewal(project: Project) -> None:
+    ends_at_ms = (int(time.time()) + 2 * 86400) * 1000
+    document = json.loads(project.credentials.read_bytes())
+    document["claudeAiOauth"]["refreshTokenExpiresAt"] = ends_at_ms
+    project.credentials.write_text(json.dumps(document))
+    hook = project.directory / "scripts/oauth/hooks/login-ending"
+    hook.parent.mkdir()
+    hook.write_text('#!/bin/sh\necho "$OAUTHKIT_LOGIN_ENDS_AT" >"$HOME/told"\n')
+    hook.chmod(0o755)
+    run = project.refresh()
+    assert_renewed(project, run)
+    assert project.login()["refreshTokenExpiresAt"] == ends_at_ms  # the CLI keeps it
+    assert sum("WARN: the login ends at " in line for line in run.log) == 1, run.story
+    assert (project.home / "told").read_text() == f"{ends_at_ms}\n"
+
+
 @pytest.mark.parametrize("outage", ["down", "broken"])
 def test_broken_endpoint_and_expired_token(
     project: Project, loopback: Loopback, outage: str

@@ -437,3 +437,22 @@ def test_chain_with_settings_only_in_refresh_conf(
     assert delivered["accessToken"] == token
     assert "refreshToken" not in delivered
     assert not any("--setenv=OAUTHKIT" in word for run in project.runs() for word in run.argv)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_token_is_renewed_when_5_min_are_left(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=300 + 6)
+    # Without the shim: the timer elapses at the requested time.
+    assert project.start(env=project.environment(shim=False)).returncode == 0, project.report()
+    assert project.claude_calls() == [], project.report()
+    wait_until(
+        lambda: bool(project.log_lines(RENEWED)),
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"a renewal\n{project.report()}",
+    )
+    (due,) = project.log_lines("Token expired or expiring soon")
+    left_ms = int(due.partition("remaining_ms=")[2].partition(")")[0])
+    assert 300_000 - 15_000 < left_ms <= 300_000, project.report()  # a busy machine is late

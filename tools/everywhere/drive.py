@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMBINATIONS = ("bookworm", "trixie", "sid", "sid+rust")
-TOO_OLD = "trixie+rust"  # docs/hosts.md
+TOO_OLD = "trixie+rust"  # docs/tested-hosts.md
 PYTEST = ".venv/bin/python -m pytest -q -n 4 --dist worksteal --junit-xml={report}"
 SUITES = {
     "bats": ".tools/npm/node_modules/bats/bin/bats --report-formatter junit"
@@ -46,7 +46,7 @@ NOT_PERMITTED = 77  # EX_NOPERM of sysexits.h
 EPILOG = f"""\
 releases: {", ".join(COMBINATIONS)} (default: all); also {TOO_OLD}
   +rust: the coreutils written in Rust (uutils) in place of the GNU ones. Some tests fail
-  with them, and more with those of trixie: see docs/hosts.md.
+  with them, and more with those of trixie: see docs/tested-hosts.md.
 suites: {", ".join(SUITES)} (default: all)
 
 Each release is made once with debootstrap, in .tools/releases, from the mirror of Debian that this

@@ -40,7 +40,7 @@ MODELS: dict[str, Callable[[recorder.Call], int]] = {
     "systemd-run": systemd_run.arms,
 }
 # Programs with planned calls. All others are real, unless the case plans them.
-PLANNED = ("claude", *MODELS)
+PLANNED = ("claude", "sleep", *MODELS)
 BLOCK_LIMIT_S = 60.0  # it may be delayed on a busy machine
 ANSWER = b"ok\n"
 # When the timers elapse that are pending before a run. New ones are earlier.

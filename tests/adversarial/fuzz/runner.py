@@ -251,7 +251,10 @@ class Service:
                 self._sandbox.change_credentials(act)
                 return answers.reply(act.stdout, act.stderr, act.exit, act.signal)
             if call.program in answers.MODELS:
-                return answers.modelled(asked)
+                reply = answers.modelled(asked)
+                if act is not None:
+                    self._sandbox.change_credentials(act)  # as another project's claude does
+                return reply
         except UnplannedError as error:
             self.problems.append(f"unplanned use of a stand-in: {call.program}: {error}")
             return answers.unplanned()

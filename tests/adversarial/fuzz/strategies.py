@@ -318,6 +318,9 @@ def _credentials(draw: DrawFn, case: Case) -> Case:
     elif chance(draw, 4):
         acts = [_jq_act(draw) for _ in range(draw(st.integers(0, 3)))]
         case = replace(case, acts=(*case.acts, *acts))
+    elif chance(draw, 6):  # another project renews the token after it was read
+        renewed = credentials.fresh(draw, case.now_s)
+        case = replace(case, acts=(*case.acts, Act("jq", model=True, credentials=renewed)))
     return case
 
 
@@ -349,7 +352,22 @@ def _renewal(draw: DrawFn, case: Case) -> Case:
     if place:
         case = _add(case, Item(place, "program", mode=0o755))
     acts = [_claude_act(draw, case) for _ in range(draw(st.integers(1, 2)))]
+    if chance(draw, 8):
+        case, waits = _other_session(draw, case)
+        acts += waits
     return replace(case, acts=(*case.acts, *acts))
+
+
+def _other_session(draw: DrawFn, case: Case) -> tuple[Case, list[Act]]:
+    """Draw a session of Claude Code that holds its lock, and what it does in each second."""
+    lock = f"{case.credentials.rpartition('/')[0]}/.oauth_refresh.lock"
+    case = _add(case, Item(lock, pick(draw, ("directory", "file")), mode=0o700))
+    case = _add(case, Item(f"{BIN}/sleep", "missing"), Item(f"{BIN}/sleep", "program", mode=0o755))
+    acts = [Act("sleep") for _ in range(draw(st.integers(0, 3)))]
+    if chance(draw, 70):
+        how = credentials.fresh if chance(draw, 70) else credentials.document
+        acts.append(Act("sleep", credentials=how(draw, case.now_s)))
+    return case, acts
 
 
 def _claude_act(draw: DrawFn, case: Case) -> Act:
