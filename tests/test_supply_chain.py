@@ -175,6 +175,12 @@ def test_setup_installs_only_what_is_locked() -> None:
     assert "requirements/*.lock" in setup.partition("\nrecipe() {")[2].partition("\n}")[0]
 
 
+def test_workflows_install_nothing_else() -> None:
+    files = [*REPOSITORY.glob(".github/workflows/*.yml"), *REPOSITORY.glob(".ci/*")]
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    assert [line for line in lines if re.search(r"\bpipx? install|\bnpm (i|install)\b", line)] == []
+
+
 def test_setup_accepts_only_signed_debian_packages() -> None:
     setup = (REPOSITORY / "scripts/setup").read_text("utf-8")
     assert "'deb [signed-by=%s] %s %s main\\n' \"$keyring\"" in setup

@@ -927,7 +927,7 @@ record_start() {
     reserve+="$reserve"
     doubled=$((doubled + 1))
   done
-  write_file "$temporary" "$reserve"
+  create_file "$temporary" "$reserve" '' ''
   status=$?
   if ((status == 0)); then
     write_file "$temporary" "$text"

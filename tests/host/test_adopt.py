@@ -540,6 +540,7 @@ def test_nanoclaw_2_is_rejected(checkout: Path) -> None:
     (checkout / "package.json").write_text(package, encoding="utf-8")
     commit(checkout)
     refused(checkout, "is NanoClaw 2 or newer: its containers get the token from OneCLI")
+    refused(checkout, "Use the hook for OneCLI (oauthkit's examples/hooks), or --force")
     refused(checkout, "is NanoClaw 2 or newer", "--dry-run")
     reader = checkout / "src/container-runner.ts"
     reader.write_text("env.CLAUDE_CODE_OAUTH_TOKEN\n", encoding="utf-8")
@@ -552,6 +553,15 @@ def test_nanoclaw_2_is_rejected(checkout: Path) -> None:
     commit(checkout)
     refused(checkout, "is NanoClaw 2 or newer")
     assert adopt(checkout, "--force").returncode == 0
+
+
+def test_nanoclaw_2_4_is_rejected(checkout: Path) -> None:
+    skill = checkout / ".claude/skills/add-onecli/SKILL.md"
+    skill.parent.mkdir(parents=True)
+    skill.write_text("# OneCLI\n", encoding="utf-8")
+    (checkout / "src/oauth.ts").unlink()
+    commit(checkout)
+    refused(checkout, "is NanoClaw 2 or newer")
 
 
 def test_several_checkouts(checkout: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from oauthkit.host.adopt import adopt as adopting
 from oauthkit.host.adopt import git as untrusted
 from oauthkit.host.adopt import survey as searching
 from oauthkit.host.adopt.changes import MAX_DIFF_BYTES, MAX_DIFF_LINES
+from oauthkit.host.adopt.git import Git
 from oauthkit.host.adopt.nanoclaw import OLD, SKILL
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import CONF_FILE
@@ -134,6 +135,27 @@ def test_no_program_of_the_checkout_runs(
         assert (done.returncode, done.stderr) == (0, "")
         assert not (program.parent / "marker").exists()
     assert (checkout / NEW).exists()
+
+
+def test_index_is_not_written(checkout: Path) -> None:
+    index = (checkout / ".git/index").read_bytes()
+    for path in checkout.glob("src/*"):  # git would refresh their times in the index
+        os.utime(path, (1, 1))
+    assert adopt(checkout, "--dry-run").returncode == 0
+    assert (checkout / ".git/index").read_bytes() == index
+
+
+def test_no_hook_runs_when_the_index_is_written(checkout: Path, program: Path) -> None:
+    add_hook(checkout, program)
+    hook = checkout / ".git/hooks/post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.unlink(missing_ok=True)
+    hook.symlink_to(program)
+    (program.parent / "marker").unlink(missing_ok=True)
+    for path in checkout.glob("src/*"):
+        os.utime(path, (1, 1))
+    Git(checkout)._run("update-index", "--refresh")
+    assert not (program.parent / "marker").exists()
 
 
 def test_no_program_of_a_remote_runs(checkout: Path, program: Path, tmp_path: Path) -> None:

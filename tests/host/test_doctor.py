@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support import forked
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
-from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, SAME_CODE, SUDO, command, quoted
+from tests.support.host.host_project import (
+    DAY_S,
+    HOUR_S,
+    OTHER,
+    SAME_CODE,
+    SUDO,
+    UNIT,
+    command,
+    quoted,
+)
 
 from oauthkit.host.commands import notify
 from oauthkit.host.doctor import checks, doctor
@@ -31,6 +40,7 @@ def test_healthy_host_has_no_findings(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(" ok ") for line in done.stdout.splitlines()), done.stdout
+    assert f" ok   units: installed: {UNIT}-heal.timer\n" in done.stdout
     assert len(done.stdout.splitlines()) == 21
 
 
@@ -550,3 +560,5 @@ def test_unknown_state_is_a_note(well: HostProject) -> None:
     done = well.run("doctor")
     assert done.returncode == 0
     assert sum(line.startswith("note") for line in done.stdout.splitlines()) == 3
+    clock = done.stdout.partition("note  clock: ")[2].splitlines()
+    assert clock[1] == "      fix: compare the output of date -u with the real time"

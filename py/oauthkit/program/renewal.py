@@ -20,6 +20,7 @@ from oauthkit.shell import (
     Status,
     absolute,
     command_runs,
+    create_file,
     end_command,
     find_program,
     finish_command,
@@ -152,7 +153,7 @@ def record_start(state: LocalPath, text: str) -> str:
     while doubled < RESERVE_DOUBLINGS:
         reserve += reserve
         doubled += 1
-    status = write_file(temporary, reserve)
+    status, _ = create_file(temporary, reserve, "", "")
     if status == 0:
         status = write_file(temporary, text)
     if status == 0 and (mv["-f", "-T", temporary, state] & TF):

@@ -212,7 +212,7 @@ def test_token_that_another_run_has_renewed(host: Host) -> None:
 
 
 def test_renewal_gets_home(host: Host) -> None:
-    host.real("rm", "mv")
+    host.real("rm", "chmod", "mv")
     claude = host.install("claude", host.home / ".local" / "bin")
     for _ in range(2):
         host.credentials_are(TOKEN, 0)

@@ -67,7 +67,7 @@ def limit(host: Host, state: Path) -> str:
     ],
 )  # fmt: skip
 def test_claude_can_start_and_the_start_is_recorded(host: Host, text: str | None) -> None:
-    host.real("rm", "mv")
+    host.real("rm", "chmod", "mv")
     state = host.logs / ".oauthkit-rejected"
     if text is not None:
         state.write_text(text, encoding="utf-8")
@@ -96,7 +96,7 @@ def test_claude_may_not_start_again_within_5_min(
 
 
 def test_state_that_cannot_be_written_is_an_error(host: Host) -> None:
-    host.real("rm")
+    host.real("rm", "chmod")
     state = host.logs / "no/.oauthkit-rejected"
     problem = f"{state} and 1 MiB cannot be written, and claude could not save the login"
     assert limit(host, state) == f"{problem}. It is not started"

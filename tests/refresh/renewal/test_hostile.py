@@ -185,3 +185,16 @@ def test_space_that_suffices(parity: Parity) -> None:
     run = parity.run()
     assert run.exit_code == 0
     assert [name for name in run.touched if name.startswith("~/.claude/")] == [CREDENTIALS]
+
+
+# --- A group-writable directory of the login -----------------------------------------------------
+
+
+def test_link_in_place_of_the_temporary_record_is_not_followed(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    theirs = parity.file("theirs", b"unchanged")
+    parity.symlink(f"{FAILURES}.oauthkit.{parity.now_s}000000", str(theirs))
+    lose(parity, "rm", 1)  # a directory with the sticky bit protects another user's link
+    run = parity.run()
+    assert "claude" not in run.programs
+    assert run.files["theirs"].content == b"unchanged"

@@ -25,7 +25,7 @@ OLD, NEW = -HOUR_MS, 8 * HOUR_MS  # the remaining life of the token in the file 
 
 @pytest.fixture
 def claude(host: Host) -> str:
-    host.real("rm", "mv")
+    host.real("rm", "chmod", "mv")
     return host.install("claude")
 
 
@@ -38,7 +38,7 @@ def renew(host: Host, refused: str = "") -> tuple[str, str, str]:
     "directories", [("bin", "local", ".local"), ("local", ".local"), (".local",)]
 )
 def test_first_directory_with_a_claude_is_used(host: Host, directories: tuple[str, ...]) -> None:
-    host.real("rm", "mv")
+    host.real("rm", "chmod", "mv")
     places = {
         "bin": host.bin,
         "local": host.home / ".claude" / "local",

@@ -13,6 +13,7 @@ LOOKS_LIKE = ("package.json", "src", "container")
 SKILL = ".claude/skills/add-refresh-oauth/add"
 # NanoClaw 2 and newer: a gateway puts the token into the containers' requests.
 ONECLI = '"@onecli-sh/sdk"'
+ONECLI_SKILL = ".claude/skills/add-onecli/"  # since NanoClaw 2.4, in place of that dependency
 # How the host calls the refresh, in TypeScript. docs/host.md has the same lines.
 CALL = (
     "const refresh = (...how: string[]) =>",
@@ -24,8 +25,8 @@ CALLS = {
     "--ensure": "await refresh('--ensure');    // before a container is started",
     "--rejected": "await refresh('--rejected');  // after an authentication error in a container;"
     " then start it again",
-    "refresh_oauth": "if (task.type === 'refresh_oauth') await refresh();  // for a task in"
-    " data/ipc: see the skill",
+    "refresh_oauth": "if (task.type === 'refresh_oauth') await refresh('--ensure');  // for a task"
+    " in data/ipc: see the skill",
 }
 
 

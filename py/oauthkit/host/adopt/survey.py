@@ -84,6 +84,7 @@ class Survey:
     def note(self, file: str, text: str) -> None:
         """Record what a file shows about this NanoClaw."""
         self.uses_onecli |= file == "package.json" and nanoclaw.ONECLI in text
+        self.uses_onecli |= file.startswith(nanoclaw.ONECLI_SKILL)
         if nanoclaw.is_source(file):
             self.uses_token |= VARIABLE in text
             self.calls |= {key for key in nanoclaw.CALLS if key in text}

@@ -227,4 +227,4 @@ def crontab(command: Command) -> str:
     line = " ".join(words).replace("%", r"\%")  # crontab(5)
     if not line.isprintable():
         raise HostError("a path has characters that a crontab cannot contain")
-    return f"*/4 * * * * {line}\n"
+    return f"*/4 * * * * {line} 2>&1 | sed '/next refresh NOT scheduled$/d'\n"
