@@ -12,7 +12,7 @@ import pytest
 import oauthkit.compiler
 import oauthkit.parity
 import oauthkit.shell
-from oauthkit.compiler.dialect import PRIMITIVES
+from oauthkit.compiler.reserved_names import PRIMITIVES
 
 PAGE = Path(__file__).parents[1] / "docs/public-api.md"
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.compiler.programs import library, run_both
 from tools.dialect_page import PAGE, PAIRS, bash_half, whole
 
-from oauthkit.compiler.dialect import PRIMITIVES
+from oauthkit.compiler.reserved_names import PRIMITIVES
 from oauthkit.compiler.types import ANNOTATIONS, Signature
 
 

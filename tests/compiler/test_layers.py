@@ -19,7 +19,7 @@ STAGES = [
     ["loader"],
     ["sema"],
     ["lowering"],
-    ["shell"],
+    ["bash"],
     ["lint"],
     ["driver"],
 ]

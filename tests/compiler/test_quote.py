@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.compiler.bashes import BASHES
 
-from oauthkit.compiler.shell import quote
-from oauthkit.compiler.shell.ast import Glob, Literal, Parameter, Word
+from oauthkit.compiler.bash import quote
+from oauthkit.compiler.bash.ast import Glob, Literal, Parameter, Word
 
 # All characters except NUL and lone surrogates. Special characters of bash are much more frequent.
 TEXT = st.text(

@@ -10,14 +10,14 @@ from pathlib import Path, PurePath
 
 from oauthkit.atomic import replace_file
 from oauthkit.compiler import lint
+from oauthkit.compiler.bash.peephole import optimize
+from oauthkit.compiler.bash.printer import print_script
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.loader.program import load_program
 from oauthkit.compiler.loader.resolver import Resolver, UnreadableFileError, read_text, resolver
 from oauthkit.compiler.lowering.statements import lower
 from oauthkit.compiler.runtime_library import RuntimeLibrary, RuntimeLibraryError, load_library
 from oauthkit.compiler.sema.analyzer import analyze
-from oauthkit.compiler.shell.peephole import optimize
-from oauthkit.compiler.shell.printer import print_script
 from oauthkit.compiler.source import Source
 
 STANDARD = Path(__file__).parents[1] / "shell.py"

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oauthkit.compiler.dialect import PRIMITIVES, is_defined_by_dialect
+from oauthkit.compiler.reserved_names import PRIMITIVES, is_defined_by_dialect
 from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
 
 # The line of a .bash file above its builtins.

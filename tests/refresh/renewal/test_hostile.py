@@ -192,8 +192,9 @@ def test_space_that_suffices(parity: Parity) -> None:
 
 def test_link_in_place_of_the_temporary_record_is_not_followed(parity: Parity) -> None:
     parity.credentials(expires_in="-1h")
-    theirs = parity.file("theirs", b"unchanged")
-    parity.symlink(f"{FAILURES}.oauthkit.{parity.now_s}000000", str(theirs))
+    parity.file("theirs", b"unchanged")
+    theirs = str(parity.world.path("theirs"))
+    parity.symlink(f"{FAILURES}.oauthkit.{parity.now_s}000000", theirs)
     lose(parity, "rm", 1)  # a directory with the sticky bit protects another user's link
     run = parity.run()
     assert "claude" not in run.programs

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
-from oauthkit.compiler.dialect import is_foreign_module
 from oauthkit.compiler.loader.parser import parse
 from oauthkit.compiler.loader.resolver import CircularImportError, Resolver, UnusableModuleError
+from oauthkit.compiler.reserved_names import is_foreign_module
 from oauthkit.compiler.runtime_library import RuntimeLibrary
 from oauthkit.compiler.source import Source
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from oauthkit.compiler import ir
-from oauthkit.compiler.shell import ast as bash
-from oauthkit.compiler.shell.names import (
+from oauthkit.compiler.bash import ast as bash
+from oauthkit.compiler.bash.names import (
     COMMAND_FAILED,
     FOREGROUND,
     PIPELINE_STATUS,

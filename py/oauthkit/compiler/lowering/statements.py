@@ -6,6 +6,17 @@ import re
 from dataclasses import replace
 
 from oauthkit.compiler import ir
+from oauthkit.compiler.bash import ast as bash
+from oauthkit.compiler.bash.names import (
+    COMMAND_FAILED,
+    FOREGROUND,
+    PIPELINE_STATUS,
+    READ_STDIN,
+    SORTED_GLOB,
+    SPLIT_LINES,
+    SPLIT_TEXT,
+    TAKE_OUTPUT,
+)
 from oauthkit.compiler.lowering.expressions import (
     arguments,
     call,
@@ -16,17 +27,6 @@ from oauthkit.compiler.lowering.expressions import (
     word,
 )
 from oauthkit.compiler.runtime_library import ISOLATE, RuntimeLibrary
-from oauthkit.compiler.shell import ast as bash
-from oauthkit.compiler.shell.names import (
-    COMMAND_FAILED,
-    FOREGROUND,
-    PIPELINE_STATUS,
-    READ_STDIN,
-    SORTED_GLOB,
-    SPLIT_LINES,
-    SPLIT_TEXT,
-    TAKE_OUTPUT,
-)
 from oauthkit.compiler.types import Signature, Type
 
 # The variables in which functions return results. REPLY is for one text or number.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePath
 
+from oauthkit.compiler.bash.names import BASH_BUILTINS, BASH_WORDS, GENERATED, PROGRAM_BUILTINS
 from oauthkit.compiler.diagnostics import suggestions
 from oauthkit.compiler.diagnostics.describe import is_condition, runner, with_article
 from oauthkit.compiler.diagnostics.report import CompileError
@@ -21,7 +22,6 @@ from oauthkit.compiler.sema.scope import Scope, bound_names
 from oauthkit.compiler.sema.statements import Statements
 from oauthkit.compiler.sema.symbols import AnalyzedFile, Symbols
 from oauthkit.compiler.sema.whole_program import Checks, reached
-from oauthkit.compiler.shell.names import BASH_BUILTINS, BASH_WORDS, GENERATED, PROGRAM_BUILTINS
 from oauthkit.compiler.source import Span
 from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
 

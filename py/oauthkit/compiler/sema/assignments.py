@@ -6,6 +6,11 @@ import ast
 import copy
 from collections.abc import Callable
 
+from oauthkit.compiler.bash.names import (
+    COUNT_CHARACTERS,
+    READ_STDIN,
+    STRIP_TEXT,
+)
 from oauthkit.compiler.diagnostics import suggestions
 from oauthkit.compiler.diagnostics.describe import (
     called,
@@ -35,11 +40,6 @@ from oauthkit.compiler.ir import (
 from oauthkit.compiler.sema.checker import REJECTED
 from oauthkit.compiler.sema.conditions import Conditions
 from oauthkit.compiler.sema.scope import bound_names
-from oauthkit.compiler.shell.names import (
-    COUNT_CHARACTERS,
-    READ_STDIN,
-    STRIP_TEXT,
-)
 from oauthkit.compiler.types import Signature, Type, read_annotation
 
 # Where each method strips a text.

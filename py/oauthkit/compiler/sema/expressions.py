@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import replace
 
+from oauthkit.compiler.bash.names import DIVIDE, PAD_NUMBER, PAD_TEXT
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     describe,
@@ -22,7 +23,6 @@ from oauthkit.compiler.diagnostics.site import (
     is_always_evaluated,
     is_pure,
 )
-from oauthkit.compiler.dialect import PLAIN_DEFAULT
 from oauthkit.compiler.ir import (
     COUNT,
     Arithmetic,
@@ -41,9 +41,9 @@ from oauthkit.compiler.ir import (
     StrLiteral,
     Value,
 )
+from oauthkit.compiler.reserved_names import PLAIN_DEFAULT
 from oauthkit.compiler.sema.checker import REJECTED, Checker
 from oauthkit.compiler.sema.commands import FOREIGN_RUNNERS, RUNNERS, Commands
-from oauthkit.compiler.shell.names import DIVIDE, PAD_NUMBER, PAD_TEXT
 from oauthkit.compiler.types import Signature, Type
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}

@@ -7,8 +7,8 @@ import sys
 
 from oauthkit.compiler.diagnostics import suggestions
 from oauthkit.compiler.diagnostics.site import code
-from oauthkit.compiler.dialect import MODULES, is_foreign_module
 from oauthkit.compiler.loader.resolver import UnusableModuleError
+from oauthkit.compiler.reserved_names import MODULES, is_foreign_module
 from oauthkit.compiler.sema.commands import FOREIGN_RUNNERS
 from oauthkit.compiler.sema.scope import bound_names
 from oauthkit.compiler.sema.symbols import Symbols

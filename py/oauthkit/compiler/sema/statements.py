@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from oauthkit.compiler.bash.names import SORTED_GLOB, SPLIT_LINES, SPLIT_TEXT
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     is_condition,
@@ -47,7 +48,6 @@ from oauthkit.compiler.sema.patterns import pattern_problem
 from oauthkit.compiler.sema.recovery import paths
 from oauthkit.compiler.sema.scope import Scope, bound_names, merge
 from oauthkit.compiler.sema.symbols import Symbols
-from oauthkit.compiler.shell.names import SORTED_GLOB, SPLIT_LINES, SPLIT_TEXT
 from oauthkit.compiler.types import Signature, Type
 
 

@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from oauthkit.compiler.diagnostics.report import Diagnostic
-from oauthkit.compiler.diagnostics.site import used_names, with_import
-from oauthkit.compiler.dialect import IMPORTS, PRIMITIVES, is_defined_by_dialect
-from oauthkit.compiler.ir import Constant, Function
-from oauthkit.compiler.loader.resolver import UnusableModuleError
-from oauthkit.compiler.runtime_library import RuntimeLibrary
-from oauthkit.compiler.sema.scope import Scope
-from oauthkit.compiler.shell.names import (
+from oauthkit.compiler.bash.names import (
     BASH_BUILTINS,
     BASH_VARIABLES,
     BASH_WORDS,
     GENERATED,
     SHARED_VARIABLES,
 )
+from oauthkit.compiler.diagnostics.report import Diagnostic
+from oauthkit.compiler.diagnostics.site import used_names, with_import
+from oauthkit.compiler.ir import Constant, Function
+from oauthkit.compiler.loader.resolver import UnusableModuleError
+from oauthkit.compiler.reserved_names import IMPORTS, PRIMITIVES, is_defined_by_dialect
+from oauthkit.compiler.runtime_library import RuntimeLibrary
+from oauthkit.compiler.sema.scope import Scope
 from oauthkit.compiler.source import Source, Span
 from oauthkit.compiler.types import Signature, Type
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from oauthkit.compiler.shell import format
-from oauthkit.compiler.shell.ast import (
+from oauthkit.compiler.bash import format
+from oauthkit.compiler.bash.ast import (
     AndOrList,
     ArithmeticTest,
     Assignment,
@@ -33,7 +33,7 @@ from oauthkit.compiler.shell.ast import (
     WhileCommand,
     Word,
 )
-from oauthkit.compiler.shell.quote import (
+from oauthkit.compiler.bash.quote import (
     PRECEDENCE,
     appended,
     arithmetic,
@@ -48,7 +48,7 @@ from oauthkit.compiler.shell.quote import (
     substituted,
     value,
 )
-from oauthkit.compiler.shell.walk import uses
+from oauthkit.compiler.bash.walk import uses
 
 # --- Tests ---------------------------------------------------------------------------------------
 

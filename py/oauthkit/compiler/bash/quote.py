@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from oauthkit.compiler.dialect import PLAIN_DEFAULT
-from oauthkit.compiler.shell.ast import (
+from oauthkit.compiler.bash.ast import (
     Arithmetic,
     ArithmeticExpansion,
     ArrayExpansion,
@@ -23,6 +22,7 @@ from oauthkit.compiler.shell.ast import (
     Variable,
     Word,
 )
+from oauthkit.compiler.reserved_names import PLAIN_DEFAULT
 
 PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 6, ">=": 6}
 PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from oauthkit.compiler.shell.ast import (
+from oauthkit.compiler.bash.ast import (
     ArrayExpansion,
     Assignment,
     Body,

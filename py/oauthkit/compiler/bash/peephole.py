@@ -23,7 +23,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from oauthkit.compiler.shell.ast import (
+from oauthkit.compiler.bash.ast import (
     AndOrList,
     ArrayExpansion,
     Assignment,
@@ -48,9 +48,9 @@ from oauthkit.compiler.shell.ast import (
     Variable,
     Word,
 )
-from oauthkit.compiler.shell.names import QUIET
-from oauthkit.compiler.shell.quote import redirection_text
-from oauthkit.compiler.shell.walk import bodies, children, rebuild, uses, with_bodies, writes
+from oauthkit.compiler.bash.names import QUIET
+from oauthkit.compiler.bash.quote import redirection_text
+from oauthkit.compiler.bash.walk import bodies, children, rebuild, uses, with_bodies, writes
 
 RETURN = SimpleCommand((Word((Literal("return"),)),))
 TRUE, FALSE = Word((Literal("true"),)), Word((Literal("false"),))
