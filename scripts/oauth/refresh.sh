@@ -588,7 +588,7 @@ unit_name() {
 # Return the status of systemd-run, its output, and the due time in seconds since the epoch.
 start_timer() {
   local +x project=$1 unit=$2 problem=$3 expiry=$4 try_ms=$5 own spare last first second third name
-  local +x attempt is_pending used due_ms due_s now longest longest_s status complaint
+  local +x attempt is_any_pending used due_ms due_s now longest longest_s status complaint
   local +x -a timer=("${@:6}") reset next_run stop named
   escape_unit "$project"
   own="$unit-$REPLY"
@@ -621,17 +621,16 @@ start_timer() {
       # Do not wait: if this service is being stopped, systemd stops its timer only after its
       # end.
       stop=(systemctl --user --no-block stop)
-      is_pending=false
+      is_any_pending=false
       # Check the owners only now: a failed systemd-run may have started a timer before it was
       # killed, and another project may have taken a name that was unused.
       for used in "$unit" "$own" "$spare" "$last"; do
-        owner_of "$used" "$project"
-        if [[ $REPLY == own ]]; then
+        if is_pending "$used" "$project"; then
           stop+=("$used.timer")
-          is_pending=true
+          is_any_pending=true
         fi
       done
-      if [[ $is_pending == true ]]; then
+      if [[ $is_any_pending == true ]]; then
         quiet "${stop[@]}"
       fi
       next_run_ms "$problem" "$expiry" "$try_ms" # after the stop, which may take long
@@ -700,6 +699,21 @@ owner_of() {
     fi
   done
   REPLY=other
+}
+
+# Return whether systemd has this project's timer with this name, so that it can be stopped.
+#
+# If one of several units is not loaded, systemctl stops none of them since systemd 262.
+is_pending() {
+  local +x unit=$1 project=$2 directory
+  owner_of "$unit" "$project"
+  if [[ $REPLY != own ]]; then
+    return 1
+  fi
+  absolute "${XDG_RUNTIME_DIR-}/systemd"
+  directory=$REPLY
+  absolute "$directory/transient/$unit.timer"
+  [[ -e $REPLY || ! -d $directory ]]
 }
 
 # Return when the next run is due, in ms since the epoch.

@@ -134,6 +134,19 @@ def owner_of(unit: str, project: LocalPath) -> str:
     return "other"
 
 
+def is_pending(unit: str, project: LocalPath) -> bool:
+    """Return whether systemd has this project's timer with this name, so that it can be stopped.
+
+    If one of several units is not loaded, systemctl stops none of them since systemd 262.
+    """
+    owner = owner_of(unit, project)
+    if owner != "own":
+        return False
+    directory = absolute(f"{local.env.get('XDG_RUNTIME_DIR', '')}/systemd")
+    timer = absolute(f"{directory}/transient/{unit}.timer")
+    return timer.exists() or not directory.is_dir()
+
+
 def start_timer(
     project: LocalPath, unit: str, problem: str, expiry: str, try_ms: int, timer: BaseCommand
 ) -> tuple[Status, str, int]:
@@ -168,15 +181,14 @@ def start_timer(
             # Do not wait: if this service is being stopped, systemd stops its timer only after its
             # end.
             stop = systemctl["--user", "--no-block", "stop"]
-            is_pending = False
+            is_any_pending = False
             # Check the owners only now: a failed systemd-run may have started a timer before it was
             # killed, and another project may have taken a name that was unused.
             for used in (unit, own, spare, last):
-                owner = owner_of(used, project)
-                if owner == "own":
+                if is_pending(used, project):
                     stop = stop[f"{used}.timer"]
-                    is_pending = True
-            if is_pending:
+                    is_any_pending = True
+            if is_any_pending:
                 _ = stop & RETCODE
             due_ms = next_run_ms(problem, expiry, try_ms)  # after the stop, which may take long
             due_s = due_ms // 1000

@@ -313,7 +313,8 @@ def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
         escaped = escaped.replace(character, f"\\{character}")
     escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     text = TRANSIENT.format(project="/x", script=f"{escaped}/scripts/oauth/refresh.sh")
-    parity.file(f"../run/systemd/transient/{UNIT}.service", text.encode())
+    for kind in ("service", "timer"):
+        parity.file(f"../run/systemd/transient/{UNIT}.{kind}", text.encode())
     run = refresh(parity)
     assert units(run) == [UNIT]
     assert not [line for line in run.messages if "not this project" in line]
@@ -326,10 +327,27 @@ def test_own_timer_in_a_path_with_dollars_is_replaced(parity: Parity, written: s
     parity.systemd.pending(UNIT)
     escaped = str(parity.project).replace("$", written)
     text = TRANSIENT.format(project="/x", script=f"{escaped}/scripts/oauth/refresh.sh")
-    parity.file(f"../run/systemd/transient/{UNIT}.service", text.encode())
+    for kind in ("service", "timer"):
+        parity.file(f"../run/systemd/transient/{UNIT}.{kind}", text.encode())
     run = refresh(parity)
     assert units(run) == [UNIT]
     assert not [line for line in run.messages if "not this project" in line]
+
+
+def test_only_loaded_timers_are_stopped(parity: Parity) -> None:
+    # Since systemd 262, systemctl stops none of several units if one is not loaded.
+    parity.credentials()
+    _, own, _ = parity.units
+    script = parity.project / "scripts/oauth/refresh.sh"
+    text = TRANSIENT.format(project=parity.project, script=script).encode()
+    parity.systemd.running(UNIT)  # its timer has been stopped
+    parity.systemd.pending(own)
+    for file in (f"{UNIT}.service", f"{own}.service", f"{own}.timer"):
+        parity.file(f"../run/systemd/transient/{file}", text)
+    run = refresh(parity)
+    stop = ["--user", "--no-block", "stop", f"{own}.timer"]
+    assert run.calls("systemctl")[0] == stop
+    assert units(run) == [own]
 
 
 def test_timer_of_a_path_with_other_dollars_is_another_project_s(parity: Parity) -> None:

@@ -270,6 +270,7 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     file.parent.mkdir(parents=True)
     command = owner.format(project=armable.project)
     file.write_text(TRANSIENT.format(owner=command, project=armable.project), encoding="utf-8")
+    file.with_suffix(".timer").touch()
     armable.fake("systemctl")
     armable.fake("systemd-run")
     arm(armable)
@@ -327,6 +328,7 @@ def test_timer_of_the_script_that_this_replaces_is_its_own(armable: Host) -> Non
     file.parent.mkdir(parents=True)
     script = f"{armable.project}/scripts/refresh-oauth.sh"  # without an interpreter before it
     file.write_text(f'[Service]\nExecStart=\nExecStart="{script}"\n', encoding="utf-8")
+    file.with_suffix(".timer").touch()
     armable.fake("systemctl")
     armable.fake("systemd-run")
     arm(armable)

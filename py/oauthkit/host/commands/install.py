@@ -198,9 +198,7 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
         names = list(dict.fromkeys([*places.units, *earlier]))
         names += [f"{places.unit}-heal"] if kind == "service" else []
         others = {name: problem for name in names if (problem := _foreign(name, places))}
-        mine = [f"{name}.{kind}" for name in names if name not in others]
-        if mine:
-            systemctl("stop", *mine, statuses=range(256), limit_s=START_LIMIT_S)
+        _stop([f"{name}.{kind}" for name in names if name not in others])
     for name, problem in others.items():
         say(f"{name}.timer is kept: {name}.service {problem}")
     say("no run of this project is scheduled. Its .env gets no new token until you start a refresh")
@@ -227,12 +225,9 @@ def uninstall_removed(project: Path, say: Say) -> int:
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     for kind in ("timer", "service", "timer"):
         names = list(dict.fromkeys([*names, *units_of(project)]))
-        stopped = [f"{name}.{kind}" for name in names]
-        if stopped:
-            systemctl("stop", *stopped, statuses=range(256), limit_s=START_LIMIT_S)
-    if names:  # a failed service stays loaded
-        failed = [f"{name}.service" for name in names]
-        systemctl("reset-failed", *failed, statuses=range(256))
+        _stop([f"{name}.{kind}" for name in names])
+    for name in names:  # a failed service stays loaded
+        systemctl("reset-failed", f"{name}.service", statuses=range(256))
     left = units_of(project)
     for name in left:
         disable = f"systemctl --user disable --now {quote(name)}.timer"
@@ -240,6 +235,12 @@ def uninstall_removed(project: Path, say: Say) -> int:
     if not left:
         say(f"no run of {project} is scheduled")
     return 0
+
+
+def _stop(names: list[str]) -> None:
+    """Stop the units that are loaded: one by one, because systemd 262 stops all of them or none."""
+    for name in names:
+        systemctl("stop", name, statuses=range(256), limit_s=START_LIMIT_S)
 
 
 def _remove(files: list[Path], say: Say) -> None:
