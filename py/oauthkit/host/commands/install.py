@@ -226,8 +226,9 @@ def uninstall_removed(project: Path, say: Say) -> int:
     for kind in ("timer", "service", "timer"):
         names = list(dict.fromkeys([*names, *units_of(project)]))
         _stop([f"{name}.{kind}" for name in names])
-    for name in names:  # a failed service stays loaded
-        systemctl("reset-failed", f"{name}.service", statuses=range(256))
+    if names:  # a failed service stays loaded
+        failed = [f"{name}.service" for name in names]
+        systemctl("reset-failed", *failed, statuses=range(256))
     left = units_of(project)
     for name in left:
         disable = f"systemctl --user disable --now {quote(name)}.timer"
