@@ -18,7 +18,7 @@ RELEASES = ROOT / ".tools/releases"
 INSIDE = "/oauthkit"
 PYTHON_VERSION = ("python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
 # What scripts/setup needs and does not install. It installs everything else.
-PACKAGES = ("ca-certificates", "git", "python3", "rust-coreutils")
+PACKAGES = ("ca-certificates", "git", "procps", "python3", "rust-coreutils")
 RUST_PROGRAMS = "/usr/lib/cargo/bin/coreutils"
 NAMES = {"bookworm": "Debian 12", "trixie": "Debian 13", "sid": "Debian sid"}
 
