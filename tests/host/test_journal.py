@@ -98,7 +98,7 @@ def test_missing_log_has_no_entries(tmp_path: Path) -> None:
     assert read_journal(places(tmp_path)) == []
 
 
-# All errors: tests/compiler/test_docs.py checks that the list is complete.
+# All errors: tests/refresh/test_docs.py checks that the list is complete.
 README = (REPOSITORY / "scripts/oauth/README.md").read_text(encoding="utf-8")
 ERRORS = [
     line

@@ -31,7 +31,7 @@ FILES = [
     ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "py/oauthkit/program").glob("*.py"))
 ]
-MODULES = (refresh, start, credentials, delivery, schedule, hooks, process)
+MODULES = (refresh, start, lock_log, credentials, renewal, delivery, schedule, hooks, process)
 CONSTANTS = {name: value for module in MODULES for name, value in vars(module).items()}
 FUNCTIONS = {
     node.name: node for file in FILES for node in file.body if isinstance(node, ast.FunctionDef)
