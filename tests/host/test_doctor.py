@@ -24,7 +24,7 @@ from tests.support.host.host_project import (
 )
 
 from oauthkit.host.commands import notify
-from oauthkit.host.doctor import checks, doctor
+from oauthkit.host.doctor import doctor, programs, scheduling
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import find_paths
 
@@ -386,7 +386,7 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     well: HostProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runtime: str
 ) -> None:
     (well.bin / "systemctl").unlink()
-    monkeypatch.setattr(doctor, "BOOTED", tmp_path)
+    monkeypatch.setattr(scheduling, "BOOTED", tmp_path)
     monkeypatch.setenv("PATH", str(well.bin))
     monkeypatch.setenv("HOME", str(well.home))
     monkeypatch.setenv("USER", "x y")
@@ -430,7 +430,7 @@ def test_unreadable_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPa
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", fails)
-    assert not checks._can_run("/no/such/directory/claude")
+    assert not programs._can_run("/no/such/directory/claude")
 
 
 def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:

@@ -13,7 +13,7 @@ from oauthkit.host import settings_file
 from oauthkit.host.adopt import changes
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, command_on, own_unit, quote
-from oauthkit.host.doctor import checks, write_access
+from oauthkit.host.doctor import files, write_access
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.project import find_paths
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
@@ -142,7 +142,7 @@ def _require_bearer(places: ProjectPaths, settings: Mapping[str, str]) -> None:
         return
     path = os.path.abspath(places.project / value)  # noqa: PTH100 - does not follow links
     wanted = replace(places, bearer=Path(path))
-    for finding in (*write_access.bearer(wanted), *checks.bearer(wanted)):
+    for finding in (*write_access.bearer(wanted), *files.bearer(wanted)):
         if not finding.is_ok and not finding.needs_refresh:
             raise HostError(f"--bearer {value!r}: {finding.text}: {finding.fix}")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import as_root, command, own_unit
-from oauthkit.host.doctor import checks
-from oauthkit.host.doctor.checks import Finding
+from oauthkit.host.doctor import programs
+from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import DIRECTORY, access_fix, inspect_path, is_file, quoted, read
 from oauthkit.host.project import CONF
 from oauthkit.host.shipped_files import FOLLOW_SCRIPT
@@ -46,10 +46,10 @@ def check(places: ProjectPaths) -> Iterator[Finding]:
         yield Finding("store", problem, fix)
         return
     if places.store.startswith("dir:"):
-        needed = checks.program("find", as_root("apt-get install findutils"))
+        needed = programs.program("find", as_root("apt-get install findutils"))
         directory = [*_directory(places, Path(places.store.removeprefix("dir:")))]
     else:
-        needed = checks.program("etcdctl", as_root("apt-get install etcd-client"))
+        needed = programs.program("etcdctl", as_root("apt-get install etcd-client"))
         directory = [*_certificates(places)]
     yield needed
     keys = [*_keys(places)]
@@ -107,7 +107,7 @@ def _keys(places: ProjectPaths) -> Iterator[Finding]:
     """Check that age and the files for encrypted records exist."""
     files = [x for x in places.changed_settings if x.name in KEY_FILES]
     if files:
-        yield checks.program("age", as_root("apt-get install age"))
+        yield programs.program("age", as_root("apt-get install age"))
     for setting in files:
         content = read(Path(setting.value))
         if content.problem:

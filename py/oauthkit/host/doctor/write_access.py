@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.doctor.checks import Finding
+from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import (
     DIRECTORY,
     FILE,
@@ -47,7 +47,7 @@ def delivery(places: ProjectPaths) -> Iterator[Finding]:
     directory = Path(os.path.realpath(places.dotenv)).parent
     if inspect_path(directory).is_nothing:  # runs do not create it
         if os.path.islink(places.dotenv):  # noqa: PTH114 - raises nothing
-            return  # checks.dotenv reports it
+            return  # files.dotenv reports it
         if leads_away(places.dotenv, places.project):
             fix = inspection_hint(places.dotenv)
         else:

@@ -1,4 +1,4 @@
-"""Check a project: the programs, the login, .env, and the project's files."""
+"""Check a project: the login, .env, the bearer file, and the project's other files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from plumbum import LocalPath
 
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command
+from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import (
     DIRECTORY,
     inspect_path,
@@ -58,36 +58,7 @@ SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
 BEARER_START = b'{"claudeAiOauth":{"accessToken":'
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
-# Relative to HOME. A refresh looks for claude there if it is not in PATH.
-CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
 EVENTS = ("renewed", "failed", "recovered", "login-ending")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of a check: `fix` is the command to run, or what to do.
-
-    If `needs_refresh`, a refresh completes the fix, or is the fix. examine adds it.
-    """
-
-    name: str
-    text: str
-    fix: str = ""
-    is_note: bool = False  # does not need to be fixed
-    details: tuple[str, ...] = ()  # more lines
-    needs_refresh: bool = False
-
-    @property
-    def is_ok(self) -> bool:
-        """Whether nothing needs to be fixed."""
-        return self.is_note or not (self.fix or self.needs_refresh)
-
-    def lines(self) -> list[str]:
-        """Return the finding as a line, then its details and the fix, each on a line of its own."""
-        sign = "note" if self.is_note else " ok " if self.is_ok else "FAIL"
-        fix = [f"      fix: {self.fix}"] if self.fix else []
-        details = [f"      {line}" for line in self.details]
-        return [f"{sign}  {self.name}: {self.text}", *details, *fix]
 
 
 def project(places: ProjectPaths) -> Finding:
@@ -96,28 +67,6 @@ def project(places: ProjectPaths) -> Finding:
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
     return Finding("project", f"{directory} is not a project", "pass --project DIR")
-
-
-def program(name: str, fix: str) -> Finding:
-    """Check that a program is in PATH."""
-    found = find_program(name)
-    return Finding(name, found) if found else Finding(name, "not in PATH", fix)
-
-
-def claude(places: ProjectPaths, path: str | None = None) -> Finding:
-    """Check that claude can be found, with this process's PATH or `path`."""
-    candidates = [f"{directory or '.'}/claude" for directory in (path or "").split(":")]
-    usual = [f"{places.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
-    first = find_program("claude") if path is None else next(filter(_can_run, candidates), "")
-    found = first or next(filter(_can_run, usual), "")
-    return Finding("claude", found) if found else Finding(
-        "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
-        "npm install --global @anthropic-ai/claude-code",
-    )  # fmt: skip
-
-
-def _can_run(path: str) -> bool:
-    return os.access(path, os.X_OK) and is_file(Path(path))
 
 
 def login(places: ProjectPaths) -> Iterator[Finding]:

@@ -1,0 +1,66 @@
+"""Check the programs that a refresh runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host.display import as_root
+from oauthkit.host.doctor.finding import Finding
+from oauthkit.host.path_info import is_file
+from oauthkit.shell import find_program
+
+if TYPE_CHECKING:
+    from oauthkit.host.project import ProjectPaths
+
+# Relative to HOME. A refresh looks for claude there if it is not in PATH.
+CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
+# The first line of timeout --version in uutils coreutils before 0.6.
+OLD_UUTILS = re.compile(r"timeout (\(uutils coreutils\) )?0\.[0-5]\.")
+
+
+def program(name: str, fix: str) -> Finding:
+    """Check that a program is in PATH."""
+    found = find_program(name)
+    return Finding(name, found) if found else Finding(name, "not in PATH", fix)
+
+
+def claude(places: ProjectPaths, path: str | None = None) -> Finding:
+    """Check that claude can be found, with this process's PATH or `path`."""
+    candidates = [f"{directory or '.'}/claude" for directory in (path or "").split(":")]
+    usual = [f"{places.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
+    first = find_program("claude") if path is None else next(filter(_can_run, candidates), "")
+    found = first or next(filter(_can_run, usual), "")
+    return Finding("claude", found) if found else Finding(
+        "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
+        "npm install --global @anthropic-ai/claude-code",
+    )  # fmt: skip
+
+
+def _can_run(path: str) -> bool:
+    return os.access(path, os.X_OK) and is_file(Path(path))
+
+
+def timeout() -> Finding:
+    """Check that timeout is in PATH, and ends a program that ignores SIGTERM."""
+    found = program("timeout", as_root("apt-get install coreutils"))
+    version = (found.is_ok and output_of("timeout", "--version")) or ""
+    if not OLD_UUTILS.match(version):
+        return found
+    problem = f"{version.splitlines()[0]} does not end a claude that ignores SIGTERM"
+    return Finding("timeout", problem, "install GNU coreutils, or uutils coreutils 0.6 or newer")
+
+
+def output_of(*argv: str) -> str | None:
+    """Return the output of a program, or None if it fails or is missing."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=30,
+            errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
