@@ -14,6 +14,8 @@ HEX_DIGITS = b"0123456789abcdefABCDEF"
 ESCAPES = {b"b": b"\b", b"f": b"\f", b"t": b"\t", b"n": b"\n", b"r": b"\r",
            b'"': b'"', b"\\": b"\\", b"/": b"/"}  # fmt: skip
 LITERALS = {b"t": (b"true", True), b"f": (b"false", False), b"n": (b"null", None)}
+# Characters that need more than a copy: the backslash and control characters.
+SPECIAL = b"\\" + bytes(range(0x20))
 INFINITIES = (b"inf", b"infinity")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 LARGEST = b"1.7976931348623157e+308"
@@ -180,6 +182,8 @@ def _number(token: bytes) -> float:
 
 
 def _unescaped(text: bytes) -> bytes:
+    if text.isascii() and text.translate(None, SPECIAL) == text:
+        return text  # the loop below takes seconds for a large text
     result, position = b"", 0
     while position < len(text):
         byte = text[position : position + 1]
