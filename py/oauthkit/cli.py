@@ -256,8 +256,13 @@ class Status(ProjectCommand):
 
         if self.every:
             return report_errors(self, report_all)
+        # A refresh, which status advises, would write a token to any directory.
         return self.run_on_project(
-            lambda places: report(places, is_json=bool(self.json), metrics_file=self.prometheus)
+            lambda places: (
+                report(places, is_json=bool(self.json), metrics_file=self.prometheus)
+                if self.is_project()
+                else 2
+            )
         )
 
 

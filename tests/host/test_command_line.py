@@ -58,7 +58,9 @@ def test_missing_project(tmp_path: Path, command: str) -> None:
     assert done.stderr.endswith(" is not a directory: pass --project DIR\n")
 
 
-@pytest.mark.parametrize("command", [["refresh"], ["run", "true"], ["watch"], ["install"]])
+@pytest.mark.parametrize(
+    "command", [["refresh"], ["run", "true"], ["watch"], ["install"], ["status"]]
+)
 def test_nothing_is_created_in_a_directory_that_is_not_a_project(
     tmp_path: Path, command: list[str]
 ) -> None:

@@ -399,6 +399,21 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     assert "next run" not in found
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "jq not found in PATH. It is needed to read the credentials",
+        "claude binary not found in PATH or common locations",
+    ],
+)
+def test_program_that_is_there_again_needs_only_a_refresh(well: HostProject, problem: str) -> None:
+    well.lines((-60, f"ERROR: {problem}"))
+    well.failing.touch()
+    assert examined(well)[2] == {"runs": command("refresh", well.project)}
+    (well.bin / problem.partition(" ")[0]).unlink()
+    assert ", then: " in examined(well)[2]["runs"] or "after the fixes" in examined(well)[2]["runs"]
+
+
 def test_long_lived_token_is_a_note(well: HostProject) -> None:
     well.deliver("sk-ant-oat01-for-a-year")
     done = well.run("doctor")

@@ -12,6 +12,7 @@ from tests.support.host.host_project import SAME_CODE, SUDO, quoted
 from tests.support.host.host_project import command as oauthkit_command
 
 from oauthkit.host.child import python_command
+from oauthkit.host.project import CONF_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,9 +176,27 @@ def test_units_of_another_project_are_left_alone(
     ready.project = tmp_path / "another"
     ready.project.mkdir()
     done = ready.run(command)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert f" belongs to the project '{first}'. Use another name for this one: " in done.stderr
+    if command == "install":
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f" belongs to the project '{first}'. Use another name for this one: " in done.stderr
+    else:  # it still stops the timers of this project
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"stop {ready.own_unit()}.timer" in "".join(asked(ready))
     assert {file: file.read_bytes() for file in unit_directory(ready).iterdir()} == before
+
+
+def test_uninstall_removes_units_with_an_earlier_name(ready: HostProject) -> None:
+    conf = ready.project / CONF_FILE
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text("OAUTHKIT_UNIT=earlier\n", "utf-8")
+    assert ready.run("install").returncode == 0
+    conf.write_text("OAUTHKIT_UNIT=later\n", "utf-8")
+    assert ready.run("install").returncode == 0
+    assert {file.name for file in unit_directory(ready).iterdir()} == {
+        f"{name}-heal.{kind}" for name in ("earlier", "later") for kind in ("service", "timer")
+    }
+    assert ready.run("uninstall").returncode == 0
+    assert [*unit_directory(ready).iterdir()] == []
 
 
 def test_project_that_is_reached_by_a_link_is_the_same(ready: HostProject, tmp_path: Path) -> None:

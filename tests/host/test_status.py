@@ -57,6 +57,15 @@ def test_a_live_token(live: HostProject, tmp_path: Path) -> None:
     assert (data["last_error"], data["failing_since_s"]) == (None, None)
 
 
+def test_log_that_no_run_can_write(live: HostProject) -> None:
+    live.log.unlink()
+    live.log.parent.rmdir()
+    assert live.status()["warnings"] == []  # a refresh creates the directory
+    live.log.parent.write_text("", "utf-8")
+    problem = f"no run can write its log in {live.log.parent}. To see the fix, run:"
+    assert live.status()["warnings"] == [f"{problem} {command('doctor', live.project)}"]
+
+
 def test_terminal_output(live: HostProject) -> None:
     live.login(refreshTokenExpiresAt=live.ms(20 * DAY_S + 2 * HOUR_S))
     done = live.run("status")

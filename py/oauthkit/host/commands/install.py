@@ -15,6 +15,7 @@ from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, command_on, own_unit, quote
 from oauthkit.host.doctor import files, write_access
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.path_info import read
 from oauthkit.host.project import find_paths
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.systemd import cron, units
@@ -179,9 +180,11 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
     directory = units.directory()
     ours = ("heal.timer", "watch.service", "heal.service", "follow.service")
     written = [directory / f"{places.unit}-{name}" for name in ours]
-    there = [file for file in written if file.exists()]
+    there = [file for file in written if file.exists() and not _is_foreign(file, places)]
     for file in there:
         require_own_unit(file, places)
+    # Units that an earlier OAUTHKIT_UNIT named would start the chain again.
+    there = list(dict.fromkeys([*there, *units.written_for(places.project)]))
     by_hand = "Remove the project's line from the crontab by hand: crontab -e"
     notify.report_left(places, say)
     require_manager(
@@ -255,6 +258,14 @@ def _remove(files: list[Path], say: Say) -> None:
         file.unlink()
         say(f"removed {file}")
     systemctl("daemon-reload")
+
+
+def _is_foreign(file: Path, places: ProjectPaths) -> bool:
+    """Return whether the install of another project, which exists, wrote a unit file."""
+    project = units.owner(read(file).data.decode("utf-8", "surrogateescape"))
+    if project is None or is_same(project, places.project):
+        return False
+    return Path(project).is_dir()
 
 
 def _foreign(unit: str, places: ProjectPaths) -> str:

@@ -13,6 +13,7 @@ from plumbum import LocalPath
 
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command
+from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import (
     DIRECTORY,
@@ -212,6 +213,11 @@ def runs(places: ProjectPaths) -> Iterator[Finding]:
     # The cause may be fixed already. If it is not, the same refresh would fail again.
     details = (*failure.output, f"log: {places.log}")
     text, fix = f"they fail: {failure.text}", fix_of(failure, places)
+    name = failure.text.partition(" ")[0]
+    if failure.text.startswith("claude binary not found"):
+        fix = "" if programs.claude(places).is_ok else fix  # it is there now
+    elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
+        fix = "" if find_program(name) else fix
     yield Finding("runs", text, fix, details=details, needs_refresh=True)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import quote
+from oauthkit.host.display import command, quote
 from oauthkit.host.path_info import is_file, read
 from oauthkit.shell import is_b64token, mask_secrets
 
@@ -172,7 +173,16 @@ def is_manual_token(
 def log_problem(places: ProjectPaths) -> str:
     """Return why the log cannot be read, and the fix; "" if it can, or does not exist yet."""
     found = read(places.log, 0)
-    return f"{found.problem}: {found.fix}" if found.fix else ""
+    if found.fix:
+        return f"{found.problem}: {found.fix}"
+    directory = places.log.parent
+    while not os.path.lexists(directory):
+        directory = directory.parent
+    if directory.is_dir() and os.access(directory, os.W_OK | os.X_OK):
+        return ""
+    return (
+        f"no run can write its log in {directory}. To see the fix, run: {command('doctor', places)}"
+    )
 
 
 def last(entries: Sequence[Entry], text: str) -> Entry | None:
