@@ -277,7 +277,7 @@ own_temporary() {
     fi
   done
   if ((${#old[@]} > 0)); then
-    { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 8>&- 9>&- # more may not fit into argv
+    { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 6<&- 8>&- 9>&- # more may not fit into argv
   fi
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }

@@ -121,7 +121,7 @@ start() {
   # record, with commas between its lines. Records from the past come first, then those from the
   # future. Of the records from the past, it prints the 100 that expire last. Of those from the
   # future, it prints 20, the latest first.
-  local +x -r RECORDS_FILTER=$'def is_name: test("^[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}\\\\z");\ndef is_time: type == "number" and . > 0 and . < 1e15;\ndef is_word: type == "string" and test("^[a-z0-9:._-]{1,64}\\\\z");\ndef problem($host; $text):\n if $host | is_name | not then "has an invalid name"\n elif $text == "" then "is empty"\n elif $text | utf8bytelength > 65536 then "is larger than 64 KiB"\n elif type != "object" then "is not a JSON object"\n elif .version != 1 then "has an unsupported version"\n elif .host != $host then "is for another host"\n elif (.expires_at_ms | is_time | not) then "has no valid expires_at_ms"\n elif (.issued_at_ms | is_time | not) then "has no valid issued_at_ms"\n elif encrypted != null\n then if encrypted | type == "string" and test("\\\\A[A-Za-z0-9+/=\\n -]+\\\\z") then ""\n  else "has no valid encrypted text" end\n elif (.access_token | type != "string" or (test("^[A-Za-z0-9._~+/-]+=*\\\\z") | not))\n then "has no valid access_token"\n elif .scopes | . != null and (type != "array" or (all(is_word) | not))\n then "has no valid scopes"\n elif .subscription_type | . != null and (is_word | not)\n then "has no valid subscription_type"\n else "" end;\ndef shown: if is_name then . else tojson end;\nstore | .revision, (\n [.records[] | .key as $host | .value as $text | ($text | try fromjson catch null)\n  | {host: $host, record: ., problem: problem($host; $text)}]\n | ([.[] | select(.problem != "")][:20][]\n  | "!the record of \\(.host | shown) \\(.problem)"),\n  ([.[] | select(.problem == "").record] | group_by(.issued_at_ms > limit)[]\n   | sort_by(-.expires_at_ms, .host)[:if .[0].issued_at_ms > limit then 20 else 100 end][]\n   | .host, (.expires_at_ms, .issued_at_ms | trunc),\n   if encrypted then "", (encrypted | split("\\n") | join(",")) else .access_token,\n   ({claudeAiOauth: ({accessToken: .access_token, expiresAt: .expires_at_ms, scopes,\n    subscriptionType: .subscription_type} | with_entries(select(.value != null)))}\n   | tojson) end))'
+  local +x -r RECORDS_FILTER=$'def is_name: test("^[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}\\\\z");\ndef is_time: type == "number" and . > 0 and . < 1e15;\ndef is_word: type == "string" and test("^[a-z0-9:._-]{1,64}\\\\z");\ndef problem($host; $text):\n if $host | is_name | not then "has an invalid name"\n elif $text == "" then "is empty"\n elif $text | utf8bytelength > 65536 then "is larger than 64 KiB"\n elif type != "object" then "is not a JSON object"\n elif .version != 1 then "has an unsupported version"\n elif .host != $host then "is for another host"\n elif (.expires_at_ms | is_time | not) then "has no valid expires_at_ms"\n elif (.issued_at_ms | is_time | not) then "has no valid issued_at_ms"\n elif encrypted != null\n then if encrypted | type == "string" and test("\\\\A[A-Za-z0-9+/=\\n -]+\\\\z") then ""\n  else "has no valid encrypted text" end\n elif (.access_token | type != "string" or length > 4096 or (test("^[A-Za-z0-9._~+/-]+=*\\\\z") | not))\n then "has no valid access_token"\n elif .scopes | . != null and (type != "array" or length > 64 or (all(is_word) | not))\n then "has no valid scopes"\n elif .subscription_type | . != null and (is_word | not)\n then "has no valid subscription_type"\n else "" end;\ndef shown: if is_name then . else .[:200] | tojson end;\nstore | .revision, (\n [.records[] | .key as $host | .value as $text | ($text | try fromjson catch null)\n  | {host: $host, record: ., problem: problem($host; $text)}]\n | ([.[] | select(.problem != "")][:20][]\n  | "!the record of \\(.host | shown) \\(.problem)"),\n  ([.[] | select(.problem == "").record] | group_by(.issued_at_ms > limit)[]\n   | sort_by(-.expires_at_ms, .host)[:if .[0].issued_at_ms > limit then 20 else 100 end][]\n   | .host, (.expires_at_ms, .issued_at_ms | trunc),\n   if encrypted then "", (encrypted | split("\\n") | join(",")) else .access_token,\n   ({claudeAiOauth: ({accessToken: .access_token, expiresAt: .expires_at_ms, scopes,\n    subscriptionType: .subscription_type} | with_entries(select(.value != null)))}\n   | tojson) end))'
 
   local +x -r FOLLOWED=oauth-refresh.followed
 
@@ -268,14 +268,19 @@ follow_once() {
 # the warning was logged, oauth-refresh.refused the expiry of the last token that the API refused,
 # and oauth-refresh.revision the store's revision, for follow_store.
 take_token() {
-  local +x dotenv=$1 credentials=$2 logs=$3 mode=$4 errors=$5 state last expiry warned refused store
-  local +x problem revision records current login event
+  local +x dotenv=$1 credentials=$2 logs=$3 mode=$4 errors=$5 state last expiry warned status
+  local +x refused store problem revision records current login event
   state="${logs%/}/$FOLLOWED"
   read_file "$state"
   last=$REPLY
   [[ $last =~ ^[^' ']* ]]
   expiry=${BASH_REMATCH[0]}
   warned=${last:${#expiry}+1}
+  parse_int "$expiry"
+  status=$?
+  if ((status != 0)); then # the file may be a link of another user, to the login
+    expiry=
+  fi
   if [[ $mode == rejected ]]; then
     save "${logs%/}/oauth-refresh.refused" "$expiry"
   fi
@@ -1832,7 +1837,7 @@ own_temporary() {
     fi
   done
   if ((${#old[@]} > 0)); then
-    { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 8>&- 9>&- # more may not fit into argv
+    { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 6<&- 8>&- 9>&- # more may not fit into argv
   fi
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }

@@ -932,21 +932,27 @@ limit_refusals() {
 # On a full disk, claude must not be started: it would renew the login but could not save it.
 # It writes other files before that, so 1 MiB must be free. If it is not, the old content is kept.
 record_start() {
-  local +x state=$1 text=$2 temporary reserve doubled status
+  local +x state=$1 text=$2 temporary place reserve doubled status
   own_temporary "$state"
   temporary=$REPLY
+  absolute "$state.reserve"
+  place=$REPLY
+  own_temporary "$place"
+  place=$REPLY
   reserve=.
   doubled=0
   while ((doubled < RESERVE_DOUBLINGS)); do
     reserve+="$reserve"
     doubled=$((doubled + 1))
   done
-  create_file "$temporary" "$reserve" '' ''
+  create_file "$place" "$reserve" '' ''
   status=$?
   if ((status == 0)); then
-    write_file "$temporary" "$text"
+    # A separate file, because another user may have replaced the first one with a link.
+    create_file "$temporary" "$text" '' ''
     status=$?
   fi
+  quiet rm -f "$place"
   if ((status == 0)) && quiet mv -f -T "$temporary" "$state"; then
     REPLY=
     return
@@ -2008,11 +2014,6 @@ read_file() {
   REPLY=$content
 }
 
-# Write $2 to the file $1, in place.
-write_file() {
-  { printf '%s' "$2" >"$1"; } 2>/dev/null
-}
-
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
 # exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
 # a symbolic link, and must have the content $4: then content and mode are those of one file, and no
@@ -2111,7 +2112,7 @@ own_temporary() {
     fi
   done
   if ((${#old[@]} > 0)); then
-    { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 8>&- 9>&- # more may not fit into argv
+    { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 6<&- 8>&- 9>&- # more may not fit into argv
   fi
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }

@@ -194,6 +194,20 @@ def test_hooks_run_for_failure_renewal_and_recovery(follower: Parity) -> None:
     assert run.files["~/events"].content == f"failed {problem}\nrenewed \nrecovered \n".encode()
 
 
+@pytest.mark.parametrize("mode", ["--once", "--rejected"])
+def test_state_that_leads_to_the_login_gives_nothing_away(follower: Parity, mode: str) -> None:
+    """Another user who can write to logs replaces the follower's state with a link."""
+    text = '#!/bin/sh\nprintf "%s\\n" "$OAUTHKIT_EXPIRES_AT" >"$HOME/expiry"\n'
+    follower.file("scripts/oauth/hooks/failed", text, 0o755)
+    login = '{"claudeAiOauth":{"accessToken":"sk-ant-oat01-x","refreshToken":"sk-ant-ort01-x"}}'
+    follower.file("~/other/.credentials.json", login, 0o600)
+    follower.file("logs/oauth-refresh.log", "", 0o600)
+    follower.symlink(STATE, follower.home / "other/.credentials.json")
+    run = follow(follower, 1, mode)
+    assert run.files["~/expiry"].content == b"\n"
+    assert "logs/oauth-refresh.refused" not in run.files
+
+
 # --- A token that the API refuses ----------------------------------------------------------------
 
 
@@ -272,6 +286,9 @@ def test_report_without_a_delivered_token_delivers_one(follower: Parity) -> None
         ({"subscription_type": "a\n"}, "has no valid subscription_type"),
         ({"access_token": "a$(id)"}, "has no valid access_token"),
         ({"access_token": 7}, "has no valid access_token"),
+        # Long values make the script slow.
+        ({"access_token": "a" * 4097}, "has no valid access_token"),
+        ({"scopes": ["a"] * 65}, "has no valid scopes"),
         ("x" * 65 * 1024, LARGE),
         ("x" * 2 * 1024 * 1024, LARGE),
     ],

@@ -107,7 +107,12 @@ def test_next_steps_are_printed_without_the_old_script(checkout: Path) -> None:
 
 
 def test_calls_that_the_sources_make_are_not_named(checkout: Path) -> None:
-    text = "refresh('--ensure');\nif (task.type === 'refresh_oauth') refresh();\n"
+    request = "if (task.type === 'refresh_oauth') await refresh('--ensure');\n"
+    (checkout / "src/other.ts").write_text(request, encoding="utf-8")
+    commit(checkout)
+    done = adopt(checkout)
+    assert done.stdout.endswith("\n".join([*calls("--ensure", "--rejected"), ""]))
+    text = f"refresh('--ensure');\n{request}"
     (checkout / "src/other.ts").write_text(text, encoding="utf-8")
     commit(checkout)
     assert adopt(checkout).stdout.endswith("\n".join([*calls("--rejected"), ""]))

@@ -74,7 +74,7 @@ def test_temporaries_are_created_in_one_place() -> None:
     texts = {path: path.read_text("utf-8") for path in package.rglob("*.py")}
     assert [path.name for path, text in texts.items() if "mkstemp" in text] == ["atomic.py"]
     writing = re.compile(r"\.write_(text|bytes)\(|\bopen\([^)]*[\"'][wax]b?[\"']")
-    kit = package / "parity"  # writes in its sandboxes
+    kit = package / "parity"  # writes only to its sandboxes
     runtime = package / "shell.py"
     found = [
         path.relative_to(package).as_posix()

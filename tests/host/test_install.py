@@ -179,7 +179,7 @@ def test_units_of_another_project_are_left_alone(
     if command == "install":
         assert (done.returncode, done.stdout) == (1, "")
         assert f" belongs to the project '{first}'. Use another name for this one: " in done.stderr
-    else:  # it still stops the timers of this project
+    else:  # it still stops this project's timers
         assert (done.returncode, done.stderr) == (0, "")
         assert f"stop {ready.own_unit()}.timer" in "".join(asked(ready))
     assert {file: file.read_bytes() for file in unit_directory(ready).iterdir()} == before
@@ -337,7 +337,7 @@ def test_crontab_line_runs_the_check(ready: HostProject, tmp_path: Path) -> None
         text=True,
         check=True,
     )
-    # cron starts the next run itself, so it does not mail that systemd cannot.
+    # cron starts the next run itself, so a failure to schedule it with systemd is not mailed.
     assert ran.stdout == f"{script}\n--ensure\n{ready.home}\nmine\nERROR: another one\n"
 
 

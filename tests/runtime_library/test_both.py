@@ -653,8 +653,8 @@ def test_create_file_in_a_directory_with_a_default_acl(
     os.setxattr(place, "system.posix_acl_default", entries)
     assert create_file(form, f"{place}/new", "x", model and f"{place}/model", "")[0] == 0
     assert stat.S_IMODE((place / "new").stat().st_mode) == mode
-    # With mode 600, an ACL has no effect, because its mask is empty. With another mode, it stays if
-    # this cp leaves it (docs/tested-hosts.md).
+    # With mode 600, an ACL has no effect, because its mask is empty. With another mode, it stays
+    # unless this host's cp removes it (docs/tested-hosts.md).
     with (place / "model").open("rb") as old, (place / "copy").open("wb") as copy:
         argv = ["cp", "--attributes-only", "--preserve=mode,ownership", "/dev/stdin", "/dev/stdout"]
         subprocess.run(argv, stdin=old, stdout=copy, check=True)

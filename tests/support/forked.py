@@ -37,8 +37,8 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program like subprocess.run with pipes, and in a session of its own.
 
-    Without `has_overrides`, root has no right to ignore file modes. If the kit cannot fork the
-    program, start it.
+    Without `has_overrides`, root cannot ignore file modes. If the kit cannot fork the program,
+    start it by exec.
     """
     if not preload.is_possible(argv, env):
         if not has_overrides and os.geteuid() == 0:

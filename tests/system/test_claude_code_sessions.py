@@ -62,7 +62,7 @@ def test_renewal_by_a_person_is_waited_for(tmp_path: Path, loopback: Loopback, f
     loopback.plan.token_delay_s = 12
     loopback.plan.accepted.add(FIRST.access)
     project = Project(tmp_path, form, loopback)
-    project.expires_in(200)  # claude continues with this token while another one renews it
+    project.expires_in(200)  # claude continues with this token while another claude renews it
     with ThreadPoolExecutor(1) as pool:
         person = pool.submit(project.run_claude)
         while not loopback.asked(TOKEN_PATH):

@@ -445,7 +445,7 @@ def test_token_is_renewed_when_5_min_are_left(
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
     project.login(life_s=300 + 6)
-    # Without the shim: the timer elapses at the requested time.
+    # Without the shim, the timer elapses at the requested time.
     assert project.start(env=project.environment(shim=False)).returncode == 0, project.report()
     assert project.claude_calls() == [], project.report()
     wait_until(
@@ -455,4 +455,4 @@ def test_token_is_renewed_when_5_min_are_left(
     )
     (due,) = project.log_lines("Token expired or expiring soon")
     left_ms = int(due.partition("remaining_ms=")[2].partition(")")[0])
-    assert 300_000 - 15_000 < left_ms <= 300_000, project.report()  # a busy machine is late
+    assert 300_000 - 15_000 < left_ms <= 300_000, project.report()  # a busy machine delays it

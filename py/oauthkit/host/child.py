@@ -1,4 +1,4 @@
-"""Start oauthkit in a child process: a refresh changes umask, signal handling and directory."""
+"""Run oauthkit in a child process: a refresh changes the umask, signals and working directory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def refresh(places: ProjectPaths, *arguments: str) -> int:
     """Run `oauthkit refresh` on the project.
 
     Return its exit status, or 1 if it cannot be started or does not end within REFRESH_LIMIT_S.
-    Its stderr is shown after it exits. It is made printable, because it can contain file names.
+    Its stderr is shown after it exits. Because it can contain file names, it is made printable.
     """
     argv = [*python_command(), "refresh", f"--project={places.project}", *arguments]
     try:

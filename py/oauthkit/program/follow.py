@@ -29,6 +29,7 @@ from oauthkit.shell import (
     create_file,
     log,
     log_error,
+    parse_int,
     program,
     read_file,
     replace_controls,
@@ -64,6 +65,9 @@ def take_token(
     state = logs / FOLLOWED
     _, last = read_file(state)
     expiry, _, warned = last.partition(" ")
+    status, _ = parse_int(expiry)
+    if status != 0:  # the file may be a link of another user, to the login
+        expiry = ""
     if mode == "rejected":
         save(logs / "oauth-refresh.refused", expiry)
     _, refused = read_file(logs / "oauth-refresh.refused")

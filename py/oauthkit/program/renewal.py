@@ -34,7 +34,6 @@ from oauthkit.shell import (
     start_command,
     timestamp,
     unlock_directory,
-    write_file,
 )
 
 CLAUDE_LIMIT_S = 55
@@ -148,14 +147,18 @@ def record_start(state: LocalPath, text: str) -> str:
     It writes other files before that, so 1 MiB must be free. If it is not, the old content is kept.
     """
     temporary = own_temporary(state)
+    place = absolute(f"{state}.reserve")
+    place = own_temporary(place)
     reserve = "."
     doubled = 0
     while doubled < RESERVE_DOUBLINGS:
         reserve += reserve
         doubled += 1
-    status, _ = create_file(temporary, reserve, "", "")
+    status, _ = create_file(place, reserve, "", "")
     if status == 0:
-        status = write_file(temporary, text)
+        # A separate file, because another user may have replaced the first one with a link.
+        status, _ = create_file(temporary, text, "", "")
+    _ = rm["-f", place] & RETCODE
     if status == 0 and (mv["-f", "-T", temporary, state] & TF):
         return ""
     _ = rm["-f", temporary] & RETCODE

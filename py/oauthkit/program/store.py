@@ -97,14 +97,15 @@ RECORDS_FILTER = (
     " elif encrypted != null\n"
     ' then if encrypted | type == "string" and test("\\\\A[A-Za-z0-9+/=\\n -]+\\\\z") then ""\n'
     '  else "has no valid encrypted text" end\n'
-    ' elif (.access_token | type != "string" or (test("^[A-Za-z0-9._~+/-]+=*\\\\z") | not))\n'
+    ' elif (.access_token | type != "string" or length > 4096'
+    ' or (test("^[A-Za-z0-9._~+/-]+=*\\\\z") | not))\n'
     ' then "has no valid access_token"\n'
-    ' elif .scopes | . != null and (type != "array" or (all(is_word) | not))\n'
+    ' elif .scopes | . != null and (type != "array" or length > 64 or (all(is_word) | not))\n'
     ' then "has no valid scopes"\n'
     " elif .subscription_type | . != null and (is_word | not)\n"
     ' then "has no valid subscription_type"\n'
     ' else "" end;\n'
-    "def shown: if is_name then . else tojson end;\n"
+    "def shown: if is_name then . else .[:200] | tojson end;\n"
     "store | .revision, (\n"
     " [.records[] | .key as $host | .value as $text | ($text | try fromjson catch null)\n"
     "  | {host: $host, record: ., problem: problem($host; $text)}]\n"

@@ -359,7 +359,7 @@ def _renewal(draw: DrawFn, case: Case) -> Case:
 
 
 def _other_session(draw: DrawFn, case: Case) -> tuple[Case, list[Act]]:
-    """Draw a session of Claude Code that holds its lock, and what it does in each second."""
+    """Draw a Claude Code session that holds its lock, and what it does each second."""
     lock = f"{case.credentials.rpartition('/')[0]}/.oauth_refresh.lock"
     case = _add(case, Item(lock, pick(draw, ("directory", "file")), mode=0o700))
     case = _add(case, Item(f"{BIN}/sleep", "missing"), Item(f"{BIN}/sleep", "program", mode=0o755))

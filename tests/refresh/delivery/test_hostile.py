@@ -71,7 +71,7 @@ def test_tool_of_the_delivery(
         assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
         assert run.dotenv_bytes == scenario.before
         return
-    if program == "mv" and scenario.asks_claude:
+    if program in {"chmod", "mv"} and scenario.asks_claude:
         scenario.arrange(parity)
         parity.claude.queue.clear()
         run = parity.run(*scenario.arguments)

@@ -646,3 +646,20 @@ def test_output_of_an_attempt_that_is_repeated_stays_off_stderr(expired: Parity)
 def test_very_long_line_delays_nothing(expired: Parity) -> None:
     expired.claude.renews_nothing(stdout="x " * 50_000)
     assert expired.run().messages[1].startswith(f"claude: {'x ' * 500}")
+
+
+def test_record_of_a_start_is_not_written_through_a_link(parity: Parity) -> None:
+    """Another user who can write to claude's directory replaces each new file with a link."""
+    exchange = (
+        "#!/bin/sh\n"
+        'for file in "$HOME"/.claude/.oauthkit-failures.oauthkit.*; do\n'
+        '  [ -e "$file" ] && ln -sf ../precious "$file"\n'
+        "done\n"
+        'exec /bin/chmod "$@"\n'
+    )
+    parity.file("../bin/chmod", exchange, 0o755)
+    parity.file("~/precious", "precious\n", 0o600)
+    parity.credentials(expires_in="-1h")
+    parity.claude.renews_nothing()
+    run = parity.run()
+    assert run.files["~/precious"].content == b"precious\n"

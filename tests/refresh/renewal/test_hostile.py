@@ -181,21 +181,22 @@ def test_space_of_the_last_record_does_not_count(parity: Parity) -> None:
 def test_space_that_suffices(parity: Parity) -> None:
     parity.credentials(expires_in="-1h")
     parity.claude.renews()
-    put_on_disk(parity, "~/.claude", 1 + RESERVE_PAGES)
+    put_on_disk(parity, "~/.claude", 2 + RESERVE_PAGES)
     run = parity.run()
     assert run.exit_code == 0
     assert [name for name in run.touched if name.startswith("~/.claude/")] == [CREDENTIALS]
 
 
-# --- A group-writable directory of the login -----------------------------------------------------
+# --- A group-writable login directory ------------------------------------------------------------
 
 
-def test_link_in_place_of_the_temporary_record_is_not_followed(parity: Parity) -> None:
+@pytest.mark.parametrize("which", ["", ".reserve"])
+def test_link_in_place_of_the_temporary_record_is_not_followed(parity: Parity, which: str) -> None:
     parity.credentials(expires_in="-1h")
     parity.file("theirs", b"unchanged")
     theirs = str(parity.world.path("theirs"))
-    parity.symlink(f"{FAILURES}.oauthkit.{parity.now_s}000000", theirs)
-    lose(parity, "rm", 1)  # a directory with the sticky bit protects another user's link
+    parity.symlink(f"{FAILURES}{which}.oauthkit.{parity.now_s}000000", theirs)
+    lose(parity, "rm", 1)  # in a sticky directory, another user's link cannot be removed
     run = parity.run()
     assert "claude" not in run.programs
     assert run.files["theirs"].content == b"unchanged"

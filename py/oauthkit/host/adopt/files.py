@@ -58,7 +58,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def stored_content(path: Path) -> bytes | None:
-    """Return the content of a path as git stores it: a link's target, or None if nothing is there.
+    """Return a path's content as git stores it, or None if nothing is there.
+
+    A link's content is its target.
 
     Raise HostError if it cannot be read.
     """

@@ -20,12 +20,13 @@ CALL = (
     "  promisify(execFile)('bash', ['scripts/oauth/refresh.sh', ...how], { timeout: 600_000 })",
     "    .catch(console.error);",
 )
+REQUEST = "refresh_oauth"
 # What shows that a source makes a call, and the line to add if none does.
 CALLS = {
     "--ensure": "await refresh('--ensure');    // before a container is started",
     "--rejected": "await refresh('--rejected');  // after an authentication error in a container;"
     " then start it again",
-    "refresh_oauth": "if (task.type === 'refresh_oauth') await refresh('--ensure');  // for a task"
+    REQUEST: "if (task.type === 'refresh_oauth') await refresh('--ensure');  // for a task"
     " in data/ipc: see the skill",
 }
 

@@ -87,7 +87,10 @@ class Survey:
         self.uses_onecli |= file.startswith(nanoclaw.ONECLI_SKILL)
         if nanoclaw.is_source(file):
             self.uses_token |= VARIABLE in text
-            self.calls |= {key for key in nanoclaw.CALLS if key in text}
+            # The call for a request has --ensure, too.
+            others = [line for line in text.splitlines() if nanoclaw.REQUEST not in line]
+            self.calls |= {key for key in nanoclaw.CALLS if any(key in line for line in others)}
+            self.calls |= {nanoclaw.REQUEST} if nanoclaw.REQUEST in text else set()
 
 
 def survey(checkout: Path, tracked: list[str], others: list[str]) -> Survey:

@@ -174,7 +174,7 @@ def copy_scripts(places: ProjectPaths, say: Say) -> None:
 def uninstall(places: ProjectPaths, say: Say) -> int:
     """Remove the units, and stop this project's pending timers. Return 0.
 
-    Raise HostError if another project's install wrote the units.
+    Keep another project's units. Raise HostError for units that install did not write.
     """
     units.require_name(places)
     directory = units.directory()
@@ -183,7 +183,7 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
     there = [file for file in written if file.exists() and not _is_foreign(file, places)]
     for file in there:
         require_own_unit(file, places)
-    # Units that an earlier OAUTHKIT_UNIT named would start the chain again.
+    # Units installed under an earlier OAUTHKIT_UNIT would restart the chain.
     there = list(dict.fromkeys([*there, *units.written_for(places.project)]))
     by_hand = "Remove the project's line from the crontab by hand: crontab -e"
     notify.report_left(places, say)
@@ -199,7 +199,9 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
         found = units_of(places.project)
         earlier = [unit for unit in found if not unit.endswith(_INSTALLED)]
         names = list(dict.fromkeys([*places.units, *earlier]))
-        names += [f"{places.unit}-heal"] if kind == "service" else []
+        if kind == "service":  # a run that is in progress
+            heals = [file.stem for file in there if file.name.endswith("-heal.service")]
+            names = list(dict.fromkeys([*names, f"{places.unit}-heal", *heals]))
         others = {name: problem for name in names if (problem := _foreign(name, places))}
         _stop([f"{name}.{kind}" for name in names if name not in others])
     for name, problem in others.items():
@@ -242,7 +244,7 @@ def uninstall_removed(project: Path, say: Say) -> int:
 
 
 def _stop(names: list[str]) -> None:
-    """Stop the units that are loaded: one by one, because systemd 262 stops all of them or none."""
+    """Stop units one by one: systemd 262 stops none of several if one is not loaded."""
     for name in names:
         systemctl("stop", name, statuses=range(256), limit_s=START_LIMIT_S)
 
@@ -261,11 +263,11 @@ def _remove(files: list[Path], say: Say) -> None:
 
 
 def _is_foreign(file: Path, places: ProjectPaths) -> bool:
-    """Return whether the install of another project, which exists, wrote a unit file."""
+    """Return whether install wrote a unit file for another project that still exists."""
     project = units.owner(read(file).data.decode("utf-8", "surrogateescape"))
     if project is None or is_same(project, places.project):
         return False
-    return Path(project).is_dir()
+    return os.path.isdir(project)  # noqa: PTH112 - Path.is_dir raises without access
 
 
 def _foreign(unit: str, places: ProjectPaths) -> str:

@@ -86,7 +86,7 @@ def install_follower(
 
 
 def _require_no_refresh(places: ProjectPaths) -> None:
-    """Raise HostError if a timer or crontab line refreshes the project: both would write .env."""
+    """Raise HostError if a timer or crontab line refreshes the project: it also writes .env."""
     if cron.path_of_refresh(places) is not None:
         raise HostError("a crontab line refreshes this project. Remove it first: crontab -e")
     next_run = find_schedule(places).next

@@ -1,4 +1,4 @@
-"""Run all checks in their order."""
+"""Run all checks in order."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _linger() -> Finding:
 
 
 def clock(_: ProjectPaths) -> Iterator[Finding]:
-    """Check that the clock is synchronized: each expiry is compared with it."""
+    """Check that the clock is synchronized, because each expiry is compared with it."""
     shown = programs.output_of("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if shown is None:
         fix = "compare the output of date -u with the real time"

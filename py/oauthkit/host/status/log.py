@@ -171,7 +171,7 @@ def is_manual_token(
 
 
 def log_problem(places: ProjectPaths) -> str:
-    """Return why the log cannot be read, and the fix; "" if it can, or does not exist yet."""
+    """Return why the log cannot be read or created, and the fix. Return "" if nothing is wrong."""
     found = read(places.log, 0)
     if found.fix:
         return f"{found.problem}: {found.fix}"

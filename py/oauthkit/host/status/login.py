@@ -20,10 +20,10 @@ LARGEST_MS = 10**15 - 1
 
 @dataclass(frozen=True)
 class Login:
-    """Claude Code's credentials: `problem` says what is wrong with them. It is "" if nothing is.
+    """Claude Code's credentials.
 
-    `fix` is set if logging in again is not enough. Times are in s since the epoch, or
-    None if unknown.
+    `problem` says what is wrong with them, or is "" if nothing is. `fix` is set if logging in again
+    is not enough. Times are in s since the epoch, or None if unknown.
     """
 
     problem: str = ""
@@ -68,9 +68,10 @@ def _seconds(given: Any) -> float | None:
 
 @dataclass(frozen=True)
 class Dotenv:
-    """The tokens in .env: `problem` says why it cannot be read. It is "" if it can.
+    """The tokens in .env.
 
-    `fix` is set if a refresh is not enough.
+    `problem` says why .env cannot be read, or is "" if it can be read. `fix` is set if a refresh is
+    not enough.
     """
 
     problem: str = ""

@@ -62,10 +62,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Store:
-    """What a store has: `problem` says why it cannot be read. It is "" if it can.
+    """The content of a store.
 
-    `errors` has a sentence for each damaged record. `host` is the name of this host's own record,
-    and `host_problem` says why there is no such name.
+    `problem` says why the store cannot be read, or is "" if it can be read. `errors` has a sentence
+    for each damaged record. `host` is the name of this host's own record, and `host_problem` says
+    why there is no such name.
     """
 
     url: str

@@ -77,7 +77,7 @@ def directory() -> Path:
 def written_for(project: Path) -> list[Path]:
     """Return the files in that directory that install has written for a project."""
     files = sorted(file for file in directory().glob("*") if file.is_file())
-    owners = {file: owner(file.read_text("utf-8", "surrogateescape")) for file in files}
+    owners = {file: owner(read(file).data.decode("utf-8", "surrogateescape")) for file in files}
     return [file for file, name in owners.items() if name is not None and is_same(name, project)]
 
 

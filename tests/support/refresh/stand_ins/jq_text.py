@@ -14,7 +14,7 @@ HEX_DIGITS = b"0123456789abcdefABCDEF"
 ESCAPES = {b"b": b"\b", b"f": b"\f", b"t": b"\t", b"n": b"\n", b"r": b"\r",
            b'"': b'"', b"\\": b"\\", b"/": b"/"}  # fmt: skip
 LITERALS = {b"t": (b"true", True), b"f": (b"false", False), b"n": (b"null", None)}
-# Characters that need more than a copy: the backslash and control characters.
+# Characters that cannot be copied unchanged: the backslash and control characters.
 SPECIAL = b"\\" + bytes(range(0x20))
 INFINITIES = (b"inf", b"infinity")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
