@@ -96,7 +96,7 @@ class RefreshRun(Run):
 
     @property
     def log(self) -> str:
-        """The log's text, or "" if there is no log."""
+        """Return the log's text, or "" if there is no log."""
         entry = self.files.get(LOG)
         return text(entry.content) if entry else ""
 

@@ -81,7 +81,7 @@ class Dotenv:
 
     @property
     def fingerprint(self) -> str:
-        """The first 16 hex digits of the first token's SHA-256, or "" if there is no token."""
+        """Return the first 16 hex digits of the first token's SHA-256, or "" without a token."""
         return hashlib.sha256(self.tokens[0]).hexdigest()[:16] if self.tokens else ""
 
     def carries(self, token: str) -> bool:
