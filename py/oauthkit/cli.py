@@ -63,7 +63,7 @@ class ProjectCommand(cli.Application):
 
     @property
     def project(self) -> str:
-        """The project as given on the command line."""
+        """Return the project as given on the command line."""
         return "." if self.given_project is None else str(self.given_project)
 
     def is_project(self) -> bool:

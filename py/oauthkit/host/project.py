@@ -61,12 +61,12 @@ class ProjectPaths:
 
     @property
     def conf(self) -> Path:
-        """The settings file."""
+        """Return the settings file."""
         return self.project / CONF_FILE
 
     @property
     def changed_settings(self) -> tuple[Setting, ...]:
-        """The settings that do not come from the defaults."""
+        """Return the settings that do not come from the defaults."""
         return tuple(setting for setting in self.settings if setting.origin != DEFAULT)
 
     @property
@@ -76,28 +76,28 @@ class ProjectPaths:
 
     @property
     def older_log(self) -> Path:
-        """The path to which the log is rotated."""
+        """Return the path to which the log is rotated."""
         return Path(f"{self.log}.1")
 
     @property
     def failing(self) -> Path:
-        """The file that exists from the first failed run to the next successful one."""
+        """Return the file that exists from the first failed run to the next successful one."""
         return self.log.parent / "oauth-refresh.failing"
 
     @property
     def units(self) -> tuple[str, ...]:
-        """The names of the chain's timers, without a suffix. The first unused one is used."""
+        """Return the names of the chain's timers, without suffix. The first unused one is used."""
         own = f"{self.unit}-{escape_unit(str(self.project))}"
         return self.unit, own, f"{own}--alt", f"{own}--alt-alt"
 
     @property
     def follow(self) -> str:
-        """The name of the unit with which install --follow follows a store, without a suffix."""
+        """Return the name, without suffix, of the unit that install --follow writes."""
         return f"{self.unit}-follow"
 
     @property
     def heal(self) -> str:
-        """The name of the units that install writes to restart the chain, without a suffix."""
+        """Return the name, without suffix, of the units that restart the chain."""
         return f"{self.unit}-heal"
 
 

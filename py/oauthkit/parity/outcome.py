@@ -54,7 +54,7 @@ class Call:
 
     @property
     def argv_bytes(self) -> list[bytes]:
-        """The arguments as bytes."""
+        """Return the arguments as bytes."""
         return [argument.encode("utf-8", "surrogateescape") for argument in self.argv]
 
 

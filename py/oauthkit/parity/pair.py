@@ -189,7 +189,7 @@ class Pair(Generic[RunType]):
 
     @property
     def project(self) -> Path:
-        """The project's directory, while a form runs."""
+        """Return the project's directory, while a form runs."""
         return self.world.project
 
     @property
@@ -199,7 +199,7 @@ class Pair(Generic[RunType]):
 
     @property
     def now_s(self) -> int:
-        """The time of the next run, in seconds since the epoch."""
+        """Return the time of the next run, in seconds since the epoch."""
         return self._now_s
 
     def set_clock(self, instant: int | str) -> None:

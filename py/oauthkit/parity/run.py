@@ -22,17 +22,17 @@ class Run:
 
     @property
     def stdout(self) -> str:
-        """The output on stdout, as text."""
+        """Return the output on stdout, as text."""
         return text(self.stdout_bytes)
 
     @property
     def stderr(self) -> str:
-        """The output on stderr, as text."""
+        """Return the output on stderr, as text."""
         return text(self.stderr_bytes)
 
     @property
     def programs(self) -> list[str]:
-        """The names of the called stand-ins, in order."""
+        """Return the names of the called stand-ins, in order."""
         return [call.program for call in self.all_calls]
 
     def calls(self, program: str) -> list[list[str]]:
@@ -51,12 +51,12 @@ class Run:
 
     @property
     def files(self) -> dict[str, Entry]:
-        """The file tree, by the names that a test uses: `.env`, `~/.claude`, `/bin/jq`."""
+        """Return the file tree, by the names that a test uses: `.env`, `~/.claude`, `/bin/jq`."""
         return {name_of(self.outcome.world, n): e for n, e in self.outcome.files.items()}
 
     @property
     def touched(self) -> list[str]:
-        """The files that were created or written, even with the same content as before."""
+        """Return the files that were created or written, even with the same content as before."""
         return [name_of(self.outcome.world, name) for name in self.outcome.touched]
 
 

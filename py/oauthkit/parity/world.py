@@ -27,7 +27,7 @@ class World:
 
     @property
     def project(self) -> Path:
-        """The project's directory."""
+        """Return the project's directory."""
         return self.root / self.project_name
 
     @property
@@ -37,7 +37,7 @@ class World:
 
     @property
     def bin(self) -> Path:
-        """The only directory in PATH."""
+        """Return the only directory in PATH."""
         return self.root / "bin"
 
     @property
@@ -47,7 +47,7 @@ class World:
 
     @property
     def control(self) -> Path:
-        """The kit's own files: the plan, the records, the clock, and the run's streams."""
+        """Return the kit's own files: the plan, the records, the clock, and the run's streams."""
         return self.root / "control"
 
     def path(self, name: str | Path) -> Path:

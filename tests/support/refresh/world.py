@@ -102,12 +102,12 @@ class RefreshRun(Run):
 
     @property
     def log_lines(self) -> list[str]:
-        """The log's lines with their times."""
+        """Return the log's lines with their times."""
         return self.log.splitlines()
 
     @property
     def log_errors(self) -> str:
-        """The log's lines that are also written to stderr.
+        """Return the log's lines that are also written to stderr.
 
         These are errors, the report that no run is scheduled, and a failed claude's last lines.
         """
@@ -119,7 +119,7 @@ class RefreshRun(Run):
 
     @property
     def stray_stderr(self) -> str:
-        """The lines on stderr that do not belong there, and those of claude that are missing.
+        """Return the lines on stderr that do not belong there, and claude's that are missing.
 
         If stderr cannot be written, the errors are missing, too.
         """
@@ -152,12 +152,12 @@ class RefreshRun(Run):
 
     @property
     def messages(self) -> list[str]:
-        """The log's lines without their times."""
+        """Return the log's lines without their times."""
         return [line.partition(" ")[2] for line in self.log_lines]
 
     @property
     def dotenv_bytes(self) -> bytes | None:
-        """The bytes of .env, or None if it is not a file."""
+        """Return the bytes of .env, or None if it is not a file."""
         entry = self.files.get(".env")
         while entry is not None and entry.kind == "symlink":
             entry = self.file_at(entry.target)
@@ -165,7 +165,7 @@ class RefreshRun(Run):
 
     @property
     def dotenv(self) -> str | None:
-        """The text of .env, with surrogate escapes."""
+        """Return the text of .env, with surrogate escapes."""
         return None if self.dotenv_bytes is None else text(self.dotenv_bytes)
 
     def file_at(self, target: str) -> Any:
@@ -176,7 +176,7 @@ class RefreshRun(Run):
 
     @property
     def timers(self) -> list[Timer]:
-        """The timers that are pending after the run."""
+        """Return the timers that are pending after the run."""
         timers = self.state.get(user_manager.STATE, {"timers": {}})["timers"]
         return [
             Timer(name, **{key: value for key, value in timer.items() if key != "is_pending"})

@@ -52,7 +52,7 @@ class Run:
 
     @property
     def unit(self) -> str:
-        """The requested unit name, without suffix."""
+        """Return the requested unit name, without suffix."""
         (option,) = [word for word in self.argv if word.startswith("--unit=")]
         return option.removeprefix("--unit=")
 

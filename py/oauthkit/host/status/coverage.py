@@ -25,7 +25,7 @@ class Coverage:
 
     @property
     def share(self) -> float | None:
-        """The share of that period with a live token, from 0 to 1; None if nothing is known."""
+        """Return the share of that period with a live token, from 0 to 1, or None if unknown."""
         return self.share_of(self.from_s, self.until_s)
 
     def share_of(self, start_s: float, end_s: float) -> float | None:

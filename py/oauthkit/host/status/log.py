@@ -113,7 +113,7 @@ class Entry:
 
     @property
     def expires_at_s(self) -> float | None:
-        """The expiry of the token in .env, if this line reports it; else None."""
+        """Return the expiry of the token in .env, if this line reports it; else None."""
         found = _DELIVERED.fullmatch(self.text)
         return int(found[1]) / 1000 if found else None
 

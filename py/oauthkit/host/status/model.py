@@ -86,7 +86,7 @@ class Status:
 
     @property
     def left_s(self) -> float | None:
-        """The remaining time of the credentials' token, negative after its expiry."""
+        """Return the remaining time of the credentials' token, negative after its expiry."""
         expires_at_s = self.login.expires_at_s
         return None if expires_at_s is None else expires_at_s - self.now_s
 
@@ -98,7 +98,7 @@ class Status:
 
     @property
     def next_timer(self) -> Timer | None:
-        """The timer that starts the next run, or has just started one."""
+        """Return the timer that starts the next run, or has just started one."""
         return Schedule(self.timers, self.heal).next or next(iter(self.timers), None)
 
     @property
@@ -122,7 +122,7 @@ class Status:
 
     @property
     def login_left_s(self) -> float | None:
-        """The login's own remaining time, or None if unknown. A refresh does not extend it."""
+        """Return the login's remaining time, or None if unknown. A refresh does not extend it."""
         ends_at_s = self.login.login_ends_at_s
         return None if ends_at_s is None else ends_at_s - self.now_s
 

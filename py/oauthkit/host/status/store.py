@@ -78,7 +78,7 @@ class Store:
 
     @property
     def own(self) -> Record | None:
-        """The record that this host has published, or None if there is none."""
+        """Return the record that this host has published, or None if there is none."""
         return next((x for x in self.records if x.host == self.host), None)
 
     def record_of(self, dotenv: Dotenv) -> Record | None:

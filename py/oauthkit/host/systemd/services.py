@@ -40,7 +40,7 @@ class Service:
 
     @property
     def project(self) -> str | None:
-        """The project that it refreshes or watches, or None if it runs something else."""
+        """Return the project that it refreshes or watches, or None if it runs something else."""
         return owner.project_in(self.argv)
 
     @property
@@ -127,7 +127,7 @@ class Schedule:
 
     @property
     def next(self) -> Timer | None:
-        """The timer that starts the next run."""
+        """Return the timer that starts the next run."""
         due = next((timer for timer in self.timers if timer.next_s is not None), None)
         return due or self.heal
 
