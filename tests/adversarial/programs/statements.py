@@ -103,8 +103,11 @@ class Statements(Commands):
         if choice == 0:
             self.line(f"print({self.called_text()}, {self.called_text()})")
         elif choice == 5:
-            source = f"{self.called_text()}, {self.literal()}"
-            self.line(f"{self._targets((TEXT, TEXT))} = {source}")
+            called, literal = self.called_text(), self.literal()
+            targets = self._targets((TEXT, TEXT))
+            if targets.startswith("_,"):  # an ignored value does not count as a use of its names
+                called = literal
+            self.line(f"{targets} = {called}, {literal}")
         elif choice == 6:
             self._divide()
         elif choice == 7 and self.spend(PROCESS):
