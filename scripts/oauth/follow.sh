@@ -166,7 +166,7 @@ main() {
 #
 # Return 1 if OAUTHKIT_STORE is invalid or sleep is missing.
 follow_store() {
-  local +x project=$1 store problem prefix directory logs last expiry warned seen status
+  local +x project=$1 store problem prefix directory logs expiry warned seen status
   local +x -a once
   if ! set_up; then
     return 1
@@ -190,11 +190,9 @@ follow_store() {
   paths "$project"
   logs=${REPLIES[3]%/*}
   logs=${logs:-/}
-  read_file "${logs%/}/$FOLLOWED"
-  last=$REPLY
-  [[ $last =~ ^[^' ']* ]]
-  expiry=${BASH_REMATCH[0]}
-  warned=${last:${#expiry}+1}
+  read_state "${logs%/}/$FOLLOWED"
+  expiry=${REPLIES[0]}
+  warned=${REPLIES[1]}
   if [[ -n $warned ]]; then
     save "${logs%/}/$FOLLOWED" "$expiry" # so that the first pass shows the warning again
   fi
@@ -268,19 +266,12 @@ follow_once() {
 # the warning was logged, oauth-refresh.refused the expiry of the last token that the API refused,
 # and oauth-refresh.revision the store's revision, for follow_store.
 take_token() {
-  local +x dotenv=$1 credentials=$2 logs=$3 mode=$4 errors=$5 state last expiry warned status
-  local +x refused store problem revision records current login event
+  local +x dotenv=$1 credentials=$2 logs=$3 mode=$4 errors=$5 state expiry warned refused store
+  local +x problem revision records current login event
   state="${logs%/}/$FOLLOWED"
-  read_file "$state"
-  last=$REPLY
-  [[ $last =~ ^[^' ']* ]]
-  expiry=${BASH_REMATCH[0]}
-  warned=${last:${#expiry}+1}
-  parse_int "$expiry"
-  status=$?
-  if ((status != 0)); then # the file may be a link of another user, to the login
-    expiry=
-  fi
+  read_state "$state"
+  expiry=${REPLIES[0]}
+  warned=${REPLIES[1]}
   if [[ $mode == rejected ]]; then
     save "${logs%/}/oauth-refresh.refused" "$expiry"
   fi
@@ -333,6 +324,22 @@ take_token() {
     log_error "ERROR: $problem"
   fi
   REPLIES=("$problem" "$event" "$expiry")
+}
+
+# Return the expiry of the last delivered token, and "warned" if the warning was logged.
+read_state() {
+  local +x state=$1 last expiry warned status
+  read_file "$state"
+  last=$REPLY
+  [[ $last =~ ^[^' ']* ]]
+  expiry=${BASH_REMATCH[0]}
+  warned=${last:${#expiry}+1}
+  parse_int "$expiry"
+  status=$?
+  if ((status != 0)); then # the file may be a link of another user, to the login
+    expiry=
+  fi
+  REPLIES=("$expiry" "$warned")
 }
 
 # Write `text` to a file, unless the file already has it.

@@ -157,3 +157,20 @@ def test_errors_are_on_stderr(follower: Follower) -> None:
     (follower.store / "b.json").write_text("x", encoding="utf-8")
     error = "ERROR: the record of b is not a JSON object and is ignored\n"
     follower.wait_for(follower.errors, error)
+
+
+def test_state_that_leads_to_the_login_is_not_copied(follower: Follower) -> None:
+    """Another user who can write to logs replaces the follower's state with a link."""
+    follower.wait_for(follower.dotenv, follower.publish("a", 3600))
+    os.killpg(follower.process.pid, signal.SIGTERM)
+    follower.process.wait(LIMIT_S)
+    login = follower.root / "login.json"
+    login.write_text('{"refreshToken":"sk-ant-ort01-x"} warned', encoding="utf-8")
+    (follower.store / "a.json").unlink()
+    state = follower.project / "logs/oauth-refresh.followed"
+    state.unlink()
+    state.symlink_to(login)
+    with follower.errors.open("wb") as errors:
+        follower.start(errors.fileno())
+    follower.wait_for(follower.errors, "has no record of a live token")
+    assert state.is_symlink() or "sk-ant" not in state.read_text("utf-8")

@@ -51,6 +51,16 @@ def save(file: LocalPath, text: str) -> None:
         _, _ = create_file(file, text, "", "")
 
 
+def read_state(state: LocalPath) -> tuple[str, str]:
+    """Return the expiry of the last delivered token, and "warned" if the warning was logged."""
+    _, last = read_file(state)
+    expiry, _, warned = last.partition(" ")
+    status, _ = parse_int(expiry)
+    if status != 0:  # the file may be a link of another user, to the login
+        expiry = ""
+    return expiry, warned
+
+
 def take_token(
     dotenv: LocalPath, credentials: LocalPath, logs: LocalPath, mode: str, errors: str
 ) -> tuple[str, str, str]:
@@ -63,11 +73,7 @@ def take_token(
     and oauth-refresh.revision the store's revision, for follow_store.
     """
     state = logs / FOLLOWED
-    _, last = read_file(state)
-    expiry, _, warned = last.partition(" ")
-    status, _ = parse_int(expiry)
-    if status != 0:  # the file may be a link of another user, to the login
-        expiry = ""
+    expiry, warned = read_state(state)
     if mode == "rejected":
         save(logs / "oauth-refresh.refused", expiry)
     _, refused = read_file(logs / "oauth-refresh.refused")
@@ -147,8 +153,7 @@ def follow_store(project: LocalPath) -> Status:
     _, directory = open_directory(store)
     _, _, _, log_file = paths(project)
     logs = log_file.dirname
-    _, last = read_file(logs / FOLLOWED)
-    expiry, _, warned = last.partition(" ")
+    expiry, warned = read_state(logs / FOLLOWED)
     if warned != "":
         save(logs / FOLLOWED, expiry)  # so that the first pass shows the warning again
     once = sibling_command("follow", project)
