@@ -220,8 +220,9 @@ class Assignments:
     def _ignored(self, read: Callable[[ast.expr], Value], node: ast.expr) -> Value:
         """Analyze an ignored value, which does not count as a use of the names in it."""
         names, constants = {*self.scope.used}, {*self.symbols.used}
+        declared = {*self.scope.places}
         value = read(node)
-        self.scope.used &= names
+        self.scope.used -= declared - names  # but keep the new names for its parts, if it has any
         self.symbols.used &= constants
         return value
 
