@@ -298,17 +298,16 @@ def test_ensure_does_not_accept_a_link(host: Host, file: Path) -> None:
     assert delivery.is_delivered(*paths, str(file)) is False
 
 
-def test_link_created_after_the_check_is_not_followed(
-    host: Host, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_link_created_after_the_check_is_not_followed(host: Host, file: Path) -> None:
     victim = host.root / "victim"
     victim.write_text(f"{OTHER}\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
 
-    def check(_path: LocalPath) -> bool:
-        monkeypatch.undo()
-        file.symlink_to(victim)
-        return False
+        def check(_path: LocalPath) -> bool:
+            patch.undo()
+            file.symlink_to(victim)
+            return False
 
-    monkeypatch.setattr(LocalPath, "is_symlink", check)
-    deliver(host, file)
+        patch.setattr(LocalPath, "is_symlink", check)
+        deliver(host, file)
     assert victim.read_text(encoding="utf-8") == f"{OTHER}\n"
