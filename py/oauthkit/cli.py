@@ -258,8 +258,8 @@ class Status(ProjectCommand):
             return report_errors(self, report_all)
         # A refresh, which status advises, would write a token to any directory.
         return self.run_on_project(
-            lambda places: (
-                report(places, is_json=bool(self.json), metrics_file=self.prometheus)
+            lambda paths: (
+                report(paths, is_json=bool(self.json), metrics_file=self.prometheus)
                 if self.is_project()
                 else 2
             )
@@ -332,23 +332,23 @@ class Install(ProjectCommand, SettingsOptions):
             complain(f"oauthkit install: {problem}: see oauthkit install --help")
             return 2
 
-        def work(places: ProjectPaths) -> int:
+        def work(paths: ProjectPaths) -> int:
             if self.test_notify:
-                return notify.send_test(places, OUT.line)
+                return notify.send_test(paths, OUT.line)
             settings = self.settings()
             channel = None if self.notify is None else notify.parse(self.notify)
             if self.cron:
                 if channel:
-                    notify.require_own(places)
+                    notify.require_own(paths)
                 if settings:
-                    places = install.change_settings(places, settings, lambda _: None)
+                    paths = install.change_settings(paths, settings, lambda _: None)
                 if channel:
-                    notify.write(places, channel, complain)  # stdout has the crontab line
-                OUT.write(units.crontab(units.command_of(places, self.form)))
+                    notify.write(paths, channel, complain)  # stdout has the crontab line
+                OUT.write(units.crontab(units.command_of(paths, self.form)))
                 return 0
             if self.follow:
                 return install_follower.install_follower(
-                    places,
+                    paths,
                     self.form,
                     linger=bool(self.linger),
                     say=OUT.line,
@@ -356,7 +356,7 @@ class Install(ProjectCommand, SettingsOptions):
                     channel=channel,
                 )
             return install.install(
-                places,
+                paths,
                 self.form,
                 linger=bool(self.linger),
                 watch=bool(self.watch),
@@ -385,7 +385,7 @@ class Uninstall(ProjectCommand):
             project = Path(os.path.abspath(self.project))  # noqa: PTH100 - does not follow links
             if inspect_path(project).is_nothing:
                 return report_errors(self, lambda: install.uninstall_removed(project, OUT.line))
-        return self.run_on_project(lambda places: install.uninstall(places, OUT.line))
+        return self.run_on_project(lambda paths: install.uninstall(paths, OUT.line))
 
 
 @OAuthKit.subcommand("doctor")
@@ -401,9 +401,9 @@ class Doctor(ProjectCommand):
         """Print the result of each check as soon as it is known."""
         from oauthkit.host.doctor import doctor  # noqa: PLC0415
 
-        def work(places: ProjectPaths) -> int:
+        def work(paths: ProjectPaths) -> int:
             is_healthy = True
-            for finding in doctor.examine(places):
+            for finding in doctor.examine(paths):
                 for line in finding.lines():
                     OUT.line(line)
                 is_healthy = is_healthy and finding.is_ok
@@ -432,7 +432,7 @@ class Run(ProjectCommand):
             return 2
         if not self.is_project():
             return 2
-        return self.run_on_project(lambda places: run.run(places, command))
+        return self.run_on_project(lambda paths: run.run(paths, command))
 
 
 @OAuthKit.subcommand("watch")
@@ -453,7 +453,7 @@ class Watch(ProjectCommand):
 
         if not self.is_project():
             return 2
-        return self.run_on_project(lambda places: watch.watch(places, directories))
+        return self.run_on_project(lambda paths: watch.watch(paths, directories))
 
 
 @OAuthKit.subcommand("adopt")

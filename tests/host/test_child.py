@@ -24,7 +24,7 @@ def test_status_is_that_of_the_refresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     start_instead(monkeypatch, f"import sys; sys.exit({status} if sys.argv[1] == 'refresh' else 9)")
-    assert child.refresh(places(tmp_path)) == status
+    assert child.refresh(paths_in(tmp_path)) == status
 
 
 def test_refresh_that_hangs_is_killed(
@@ -33,7 +33,7 @@ def test_refresh_that_hangs_is_killed(
     monkeypatch.setattr(child, "REFRESH_LIMIT_S", 1)
     ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
     start_instead(monkeypatch, ignore)
-    assert child.refresh(places(tmp_path)) == 1
+    assert child.refresh(paths_in(tmp_path)) == 1
     assert capfd.readouterr().err == (
         "oauthkit: the refresh did not finish within 1 s and was killed\n"
     )
@@ -47,7 +47,7 @@ def test_output_of_the_refresh_is_made_printable(
     start_instead(
         monkeypatch, f"import os; os.write(2, '{text}'.encode('utf-8', 'surrogateescape'))"
     )
-    assert child.refresh(places(tmp_path)) == 0
+    assert child.refresh(paths_in(tmp_path)) == 0
     assert capfd.readouterr().err == (
         "ERROR: a\ufffd]0;b\ufffdc\ufffd\n\nclaude: d\ufffdERROR: e\n"
     )
@@ -62,7 +62,7 @@ def test_process_that_the_refresh_leaves_behind_does_not_delay_it(
     monkeypatch.setattr(child, "complain", said.append)
     start_instead(monkeypatch, leave)
     begin_s = time.monotonic()
-    assert child.refresh(places(tmp_path)) == 1
+    assert child.refresh(paths_in(tmp_path)) == 1
     os.kill(int(said[0]), signal.SIGKILL)
     assert time.monotonic() - begin_s < 20
 
@@ -71,7 +71,7 @@ def test_refresh_that_cannot_be_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(child, "python_command", lambda: [str(tmp_path / "missing")])
-    assert child.refresh(places(tmp_path)) == 1
+    assert child.refresh(paths_in(tmp_path)) == 1
     assert capfd.readouterr().err == (
         "oauthkit: cannot start a refresh: No such file or directory\n"
     )
@@ -82,6 +82,6 @@ def start_instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     monkeypatch.setattr(child, "python_command", lambda: [sys.executable, "-c", program])
 
 
-def places(project: Path) -> ProjectPaths:
+def paths_in(project: Path) -> ProjectPaths:
     """Return the project paths that a child needs."""
     return cast("ProjectPaths", SimpleNamespace(project=project))

@@ -462,8 +462,8 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int)
     disk = SimpleNamespace(f_blocks=blocks, f_bfree=255, f_bavail=255, f_frsize=4096)
     monkeypatch.setattr(os, "statvfs", lambda _: disk)
     monkeypatch.setenv("HOME", str(tmp_path))
-    places = find_paths(str(tmp_path))
-    found = [x for check in (logs, delivery, login) for x in check(places) if not x.is_ok]
+    paths = find_paths(str(tmp_path))
+    found = [x for check in (logs, delivery, login) for x in check(paths) if not x.is_ok]
     text = f"less than 1 MiB is free on the disk of {tmp_path}"
     assert {x.text for x in found} == ({text} if blocks else set())
     names = {"logs", "directory of .env", "login's directory"} if blocks else set()

@@ -35,7 +35,7 @@ def parity(tmp_path: Path) -> Iterator[Parity]:
         yield parity
 
 
-def places(directory: Path) -> ProjectPaths:
+def paths_in(directory: Path) -> ProjectPaths:
     """Return a project whose log is in `directory`."""
     return ProjectPaths(
         directory,
@@ -58,7 +58,7 @@ def test_log_lines_of_the_refresh_are_parsed(parity: Parity, tmp_path: Path) -> 
     parity.credentials(token=None)
     run = parity.run()
     (tmp_path / "log").write_text(run.log, encoding="utf-8")
-    entries = read_journal(places(tmp_path))
+    entries = read_journal(paths_in(tmp_path))
     assert [entry.text for entry in entries] == run.messages
     assert {entry.at_s for entry in entries} == {parity.now_s}
     given = [entry.expires_at_s for entry in entries if entry.expires_at_s is not None]
@@ -75,14 +75,14 @@ def test_output_of_a_program_is_not_a_delivery(parity: Parity, tmp_path: Path) -
     run = parity.run()
     assert f"claude: {forged}" in run.messages
     (tmp_path / "log").write_text(run.log, encoding="utf-8")
-    entries = read_journal(places(tmp_path))
+    entries = read_journal(paths_in(tmp_path))
     assert [entry.expires_at_s for entry in entries if entry.expires_at_s is not None] == []
 
 
 def test_previous_log_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "log.1").write_text("2026-01-01T00:00:00+00:00 first\n", encoding="utf-8")
     (tmp_path / "log").write_text("2026-01-01T02:00:01+02:00 second\n", encoding="utf-8")
-    first, second = read_journal(places(tmp_path))
+    first, second = read_journal(paths_in(tmp_path))
     assert (first.text, second.text) == ("first", "second")
     assert second.at_s - first.at_s == 1
 
@@ -90,12 +90,12 @@ def test_previous_log_is_read_too(tmp_path: Path) -> None:
 def test_other_lines_are_left_out_of_the_log(tmp_path: Path) -> None:
     lines = b"\xff\n\n2026-01-01 no zone\n2026-01-01T00:00:00 no zone\nno time\n"
     (tmp_path / "log").write_bytes(lines + b"2026-01-01T00:00:00+00:00 \xff\n2026-01-01T")
-    (entry,) = read_journal(places(tmp_path))
+    (entry,) = read_journal(paths_in(tmp_path))
     assert entry.text == "\udcff"
 
 
 def test_missing_log_has_no_entries(tmp_path: Path) -> None:
-    assert read_journal(places(tmp_path)) == []
+    assert read_journal(paths_in(tmp_path)) == []
 
 
 # All errors: tests/refresh/test_docs.py checks that the list is complete.
@@ -131,10 +131,10 @@ def test_fix_of_a_cli_that_took_too_long() -> None:
 
 def test_fix_of_a_failed_cli_names_the_directory_of_the_login(tmp_path: Path) -> None:
     failure = Failure(0, CLI_FAILED)
-    place = places(tmp_path)
+    paths = paths_in(tmp_path)
     fix = f"run CLAUDE_CONFIG_DIR={tmp_path} claude -p ok, and fix what it reports"
-    assert fix_of(failure, place) == fix
-    default = replace(place, credentials=tmp_path / ".claude/.credentials.json")
+    assert fix_of(failure, paths) == fix
+    default = replace(paths, credentials=tmp_path / ".claude/.credentials.json")
     assert fix_of(failure, default) == failure.fix
 
 

@@ -482,9 +482,9 @@ def test_directory_of_the_overflow_uid(
     parent.chmod(mode)
     monkeypatch.setenv("PATH", str(parent))
     project = parent / "project"
-    places = ProjectPaths(project, project, project, project, project, "unit")
+    paths = ProjectPaths(project, project, project, project, project, "unit")
     above = [text for _, _, text in permissions._foreign_on_way(project)]
-    in_path = [x.text for x in permissions.search_path(places) if not x.is_ok]
+    in_path = [x.text for x in permissions.search_path(paths) if not x.is_ok]
     if uid_map.startswith("0 0"):
         assert above == in_path == [f"{parent}: it belongs to user {OTHER}"]
     else:

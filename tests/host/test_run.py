@@ -263,8 +263,8 @@ def test_signal_at_the_start_of_the_command_is_forwarded(
     monkeypatch.setattr(child, "refresh", lambda *_: 0)
     monkeypatch.setattr("oauthkit.host.commands.run.subprocess.Popen", late)
     monkeypatch.setenv("HOME", str(host.home))
-    places = find_paths(str(host.project))
-    assert running.run(places, ["/bin/sleep", "30"]) == 128 + signal.SIGUSR1
+    paths = find_paths(str(host.project))
+    assert running.run(paths, ["/bin/sleep", "30"]) == 128 + signal.SIGUSR1
 
 
 def test_signal_at_the_second_start_of_the_command_is_forwarded(
@@ -287,8 +287,8 @@ def test_signal_at_the_second_start_of_the_command_is_forwarded(
     monkeypatch.setenv("HOME", str(host.home))
     refused = "echo authentication_error >&2; exit 4"
     script = f"[ $CLAUDE_CODE_OAUTH_TOKEN = {NEW} ] && exec sleep 30; {refused}"
-    places = find_paths(str(host.project))
-    assert running.run(places, ["/bin/sh", "-c", script]) == 128 + signal.SIGUSR1
+    paths = find_paths(str(host.project))
+    assert running.run(paths, ["/bin/sh", "-c", script]) == 128 + signal.SIGUSR1
     assert len(starts) == 2
 
 

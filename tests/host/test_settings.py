@@ -83,13 +83,13 @@ def test_a_refresh_resolves_them_the_same(
     monkeypatch.setenv("HOME", str(host.home))
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    places = find_paths(str(host.project))
-    assert places.settings_problems == ()
-    assert TOKEN in places.dotenv.read_text("utf-8")
-    assert "Updated .env" in places.log.read_text("utf-8")
-    assert (places.bearer is None) == ("BEARER" not in text)
-    if places.bearer is not None:
-        assert TOKEN in places.bearer.read_text("utf-8")
+    paths = find_paths(str(host.project))
+    assert paths.settings_problems == ()
+    assert TOKEN in paths.dotenv.read_text("utf-8")
+    assert "Updated .env" in paths.log.read_text("utf-8")
+    assert (paths.bearer is None) == ("BEARER" not in text)
+    if paths.bearer is not None:
+        assert TOKEN in paths.bearer.read_text("utf-8")
     assert host.status(**env)["live"]
 
 

@@ -265,10 +265,10 @@ def test_restart_continues_the_pause_after_a_failure(
     os.utime(live.log, (at_s, at_s))
     if is_failing:
         live.failing.touch()
-    places = find_paths(str(live.project))
-    assert remaining_pause_s(places) == pytest.approx(left_s, abs=5)
+    paths = find_paths(str(live.project))
+    assert remaining_pause_s(paths) == pytest.approx(left_s, abs=5)
     live.log.unlink()
-    assert remaining_pause_s(places) == 0
+    assert remaining_pause_s(paths) == 0
 
 
 def test_pause_of_an_earlier_watcher(tasks: Path) -> None:

@@ -30,7 +30,7 @@ watch.PAUSE_S = 0.0
 watch.SCAN_INTERVAL_S = 0.0
 watch.IDLE_SHARE = 0
 ipc.SETTLE_S = 0.0
-watch.child.refresh = lambda places, *mode: time.sleep(0.001) or 0
+watch.child.refresh = lambda paths, *mode: time.sleep(0.001) or 0
 main()
 """
 

@@ -18,7 +18,7 @@ from oauthkit.host.project import ProjectPaths
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> ProjectPaths:
+def paths(tmp_path: Path) -> ProjectPaths:
     directory = tmp_path / "it's a project"
     return ProjectPaths(directory, directory, directory, directory, directory, "unit")
 
@@ -32,13 +32,13 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_command_is_printed_as_found_in_path(
-    places: ProjectPaths, program: Path, monkeypatch: pytest.MonkeyPatch
+    paths: ProjectPaths, program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def shown(*path: Path) -> list[str]:
         monkeypatch.setenv("PATH", ":".join(map(str, path)))
-        return shlex.split(command("status", places, "--json"))
+        return shlex.split(command("status", paths, "--json"))
 
-    more = ["status", "--project", str(places.project), "--json"]
+    more = ["status", "--project", str(paths.project), "--json"]
     assert shown(program.parent) == [*python_command(), *more]
     program.touch(mode=0o755)
     assert shown(program.parent) == ["oauthkit", *more]

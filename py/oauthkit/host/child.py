@@ -35,13 +35,13 @@ def python_command() -> list[str]:
     return [sys.executable, *safe, "-m", "oauthkit"]
 
 
-def refresh(places: ProjectPaths, *arguments: str) -> int:
+def refresh(paths: ProjectPaths, *arguments: str) -> int:
     """Run `oauthkit refresh` on the project.
 
     Return its exit status, or 1 if it cannot be started or does not end within REFRESH_LIMIT_S.
     Its stderr is shown after it exits. Because it can contain file names, it is made printable.
     """
-    argv = [*python_command(), "refresh", f"--project={places.project}", *arguments]
+    argv = [*python_command(), "refresh", f"--project={paths.project}", *arguments]
     try:
         # Not a pipe: a process that the run leaves behind could hold it open.
         with os.fdopen(os.memfd_create("stderr"), "r+b") as stderr:

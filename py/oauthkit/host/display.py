@@ -37,9 +37,9 @@ def as_root(command: str) -> str:
     return command if os.geteuid() == 0 else f"sudo {command}"
 
 
-def command(name: str, places: ProjectPaths, *more: str) -> str:
+def command(name: str, paths: ProjectPaths, *more: str) -> str:
     """Return the command line of an oauthkit command for this project, valid in any directory."""
-    return command_on(name, str(places.project), *more)
+    return command_on(name, str(paths.project), *more)
 
 
 def command_on(name: str, project: str, *more: str) -> str:
@@ -48,13 +48,13 @@ def command_on(name: str, project: str, *more: str) -> str:
     return " ".join(map(quote, words))
 
 
-def own_unit(places: ProjectPaths, *options: str) -> str:
+def own_unit(paths: ProjectPaths, *options: str) -> str:
     """Return the command that installs a project's units under a name of their own."""
-    name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", places.project.name)[:60]
-    if name == places.unit:
+    name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", paths.project.name)[:60]
+    if name == paths.unit:
         name += "-2"
     unset = "unset OAUTHKIT_UNIT && " if os.environ.get("OAUTHKIT_UNIT") else ""
-    return f"{unset}{command('install', places, *options, '--unit', name)}"
+    return f"{unset}{command('install', paths, *options, '--unit', name)}"
 
 
 def _program() -> list[str]:

@@ -115,9 +115,9 @@ def require_no_override(settings: Mapping[str, str]) -> None:
             )
 
 
-def write(places: ProjectPaths, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
+def write(paths: ProjectPaths, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Write settings to the project's refresh.conf atomically. Raise HostError if that fails."""
-    file = places.conf
+    file = paths.conf
     if file.is_symlink():
         raise HostError(f"{file} is a symbolic link. Replace it with a regular file")
     info = inspect_path(file)

@@ -37,7 +37,7 @@ START_LIMIT_S = 15 * 60
 
 
 def install(
-    places: ProjectPaths,
+    paths: ProjectPaths,
     form: str | None,
     *,
     linger: bool,
@@ -53,50 +53,50 @@ def install(
     could not be installed.
     """
     if channel:
-        notify.require_own(places)
+        notify.require_own(paths)
     options = [
         *settings_file.options(settings or {}),
         *(["--notify", channel.where] if channel else []),
     ]
-    require_manager(f"For a crontab line, run {command('install', places, '--cron', *options)}")
-    ipc = places.project / "data/ipc"
+    require_manager(f"For a crontab line, run {command('install', paths, '--cron', *options)}")
+    ipc = paths.project / "data/ipc"
     if watch and not ipc.is_dir():
         raise HostError(f"{ipc} is not a directory: --watch needs a checkout of NanoClaw")
     if watch and ipc.is_symlink():  # the watcher would not start
         raise HostError(f"{ipc} is a symbolic link: --watch needs the directory itself there")
     directory = units.directory()
-    unit = (settings or {}).get("OAUTHKIT_UNIT", places.unit)
-    named = replace(places, unit=unit)
+    unit = (settings or {}).get("OAUTHKIT_UNIT", paths.unit)
+    named = replace(paths, unit=unit)
     started = units.command_of(named, form)
     _require_no_follower(named)
     names = [*units.texts(named, started), *(units.watch_text(named, started) if watch else [])]
     for name in names:
         require_own_unit(directory / name, named)
     if settings:
-        places = change_settings(places, settings, say)
-        started = units.command_of(places, form)
-    if places.store and started.argv[-1] == str(places.project / SCRIPT):
-        copy_scripts(places, say)
-    texts = units.texts(places, started)
+        paths = change_settings(paths, settings, say)
+        started = units.command_of(paths, form)
+    if paths.store and started.argv[-1] == str(paths.project / SCRIPT):
+        copy_scripts(paths, say)
+    texts = units.texts(paths, started)
     if watch:
-        texts |= units.watch_text(places, started)
+        texts |= units.watch_text(paths, started)
     if channel:  # before the first run, which may fail
-        notify.write(places, channel, say)
+        notify.write(paths, channel, say)
     for name, text in texts.items():
         write_unit(directory / name, text, say)
-    timer = f"{places.unit}-heal.timer"
+    timer = f"{paths.unit}-heal.timer"
     systemctl("daemon-reload")
     systemctl("enable", "--now", "--quiet", timer)
     say(f"enabled {timer}: it starts a run when the user manager starts, and every hour")
     status = 0
     try:
-        _start(f"{places.heal}.service")
-        say(f"started the chain: {command('status', places)} shows when the next run is due")
+        _start(f"{paths.heal}.service")
+        say(f"started the chain: {command('status', paths)} shows when the next run is due")
     except ManagerError:
-        say(f"the first run failed: {command('status', places)} shows the reason")
+        say(f"the first run failed: {command('status', paths)} shows the reason")
         status = 1
     if watch:
-        service = f"{places.unit}-watch.service"
+        service = f"{paths.unit}-watch.service"
         systemctl("enable", "--quiet", service)
         systemctl("restart", service)  # with the new settings
         say(f"enabled {service}: it refreshes when a container asks for it")
@@ -112,55 +112,55 @@ def _start(service: str) -> None:
     systemctl("start", service, limit_s=START_LIMIT_S)
 
 
-def change_settings(places: ProjectPaths, settings: Mapping[str, str], say: Say) -> ProjectPaths:
+def change_settings(paths: ProjectPaths, settings: Mapping[str, str], say: Say) -> ProjectPaths:
     """Write settings to refresh.conf, and return the project's new paths and settings.
 
     HostError, with nothing written, if a refresh would reject one of them.
     """
-    _require_bearer(places, settings)
+    _require_bearer(paths, settings)
     settings_file.require_no_override(settings)
-    for old in (f"{places.heal}.timer", f"{places.follow}.service"):
-        if settings.get("OAUTHKIT_UNIT", places.unit) != places.unit and units.is_installed(
-            places, old
+    for old in (f"{paths.heal}.timer", f"{paths.follow}.service"):
+        if settings.get("OAUTHKIT_UNIT", paths.unit) != paths.unit and units.is_installed(
+            paths, old
         ):
             raise HostError(
                 f"{units.directory() / old} is installed for this project. Remove the units of that"
-                f" name first: {command('uninstall', places)}"
+                f" name first: {command('uninstall', paths)}"
             )
-    settings_file.write(places, settings, say)
-    if "OAUTHKIT_BEARER" in settings and os.path.lexists(places.project / ".git"):
-        for change in changes.gitignore(places.project, []):
-            changes.require_writable(places.project, change)
-            for line in changes.apply(places.project, change):
+    settings_file.write(paths, settings, say)
+    if "OAUTHKIT_BEARER" in settings and os.path.lexists(paths.project / ".git"):
+        for change in changes.gitignore(paths.project, []):
+            changes.require_writable(paths.project, change)
+            for line in changes.apply(paths.project, change):
                 say(line)
-    return find_paths(str(places.project))
+    return find_paths(str(paths.project))
 
 
-def _require_bearer(places: ProjectPaths, settings: Mapping[str, str]) -> None:
+def _require_bearer(paths: ProjectPaths, settings: Mapping[str, str]) -> None:
     """Raise HostError if a refresh could not write the bearer file that the settings select."""
     value = settings.get("OAUTHKIT_BEARER")
     if value is None:
         return
-    path = os.path.abspath(places.project / value)  # noqa: PTH100 - does not follow links
-    wanted = replace(places, bearer=Path(path))
+    path = os.path.abspath(paths.project / value)  # noqa: PTH100 - does not follow links
+    wanted = replace(paths, bearer=Path(path))
     for finding in (*write_access.bearer(wanted), *files.bearer(wanted)):
         if not finding.is_ok and not finding.needs_refresh:
             raise HostError(f"--bearer {value!r}: {finding.text}: {finding.fix}")
 
 
-def _require_no_follower(places: ProjectPaths) -> None:
+def _require_no_follower(paths: ProjectPaths) -> None:
     """Raise HostError if the project follows a store: two units would write its .env."""
-    if units.is_installed(places, f"{places.follow}.service"):
+    if units.is_installed(paths, f"{paths.follow}.service"):
         raise HostError(
-            f"{places.follow}.service follows a store for this project. To refresh it with a login"
-            f" instead, remove that unit first: {command('uninstall', places)}"
+            f"{paths.follow}.service follows a store for this project. To refresh it with a login"
+            f" instead, remove that unit first: {command('uninstall', paths)}"
         )
 
 
-def copy_scripts(places: ProjectPaths, say: Say) -> None:
+def copy_scripts(paths: ProjectPaths, say: Say) -> None:
     """Write the scripts that publish to a store and follow it, if the project has none."""
     for name in STORE_SCRIPTS:
-        script = places.project / name
+        script = paths.project / name
         if os.path.lexists(script):
             continue
         try:
@@ -171,38 +171,38 @@ def copy_scripts(places: ProjectPaths, say: Say) -> None:
         say(f"wrote {script}")
 
 
-def uninstall(places: ProjectPaths, say: Say) -> int:
+def uninstall(paths: ProjectPaths, say: Say) -> int:
     """Remove the units, and stop this project's pending timers. Return 0.
 
     Keep another project's units. Raise HostError for units that install did not write.
     """
-    units.require_name(places)
+    units.require_name(paths)
     directory = units.directory()
     ours = ("heal.timer", "watch.service", "heal.service", "follow.service")
-    written = [directory / f"{places.unit}-{name}" for name in ours]
-    there = [file for file in written if file.exists() and not _is_foreign(file, places)]
+    written = [directory / f"{paths.unit}-{name}" for name in ours]
+    there = [file for file in written if file.exists() and not _is_foreign(file, paths)]
     for file in there:
-        require_own_unit(file, places)
+        require_own_unit(file, paths)
     # Units installed under an earlier OAUTHKIT_UNIT would restart the chain.
-    there = list(dict.fromkeys([*there, *units.written_for(places.project)]))
+    there = list(dict.fromkeys([*there, *units.written_for(paths.project)]))
     by_hand = "Remove the project's line from the crontab by hand: crontab -e"
-    notify.report_left(places, say)
+    notify.report_left(paths, say)
     require_manager(
         by_hand
-        if cron.path_of_refresh(places) is not None
+        if cron.path_of_refresh(paths) is not None
         else "Without it there are no timers to stop"
     )
     _remove(there, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     others: dict[str, str] = {}
     for kind in ("timer", "service", "timer"):
-        found = units_of(places.project)
+        found = units_of(paths.project)
         earlier = [unit for unit in found if not unit.endswith(_INSTALLED)]
-        names = list(dict.fromkeys([*places.units, *earlier]))
+        names = list(dict.fromkeys([*paths.units, *earlier]))
         if kind == "service":  # a run that is in progress
             heals = [file.stem for file in there if file.name.endswith("-heal.service")]
-            names = list(dict.fromkeys([*names, f"{places.unit}-heal", *heals]))
-        others = {name: problem for name in names if (problem := _foreign(name, places))}
+            names = list(dict.fromkeys([*names, f"{paths.unit}-heal", *heals]))
+        others = {name: problem for name in names if (problem := _foreign(name, paths))}
         _stop([f"{name}.{kind}" for name in names if name not in others])
     for name, problem in others.items():
         say(f"{name}.timer is kept: {name}.service {problem}")
@@ -262,15 +262,15 @@ def _remove(files: list[Path], say: Say) -> None:
     systemctl("daemon-reload")
 
 
-def _is_foreign(file: Path, places: ProjectPaths) -> bool:
+def _is_foreign(file: Path, paths: ProjectPaths) -> bool:
     """Return whether install wrote a unit file for another project that still exists."""
     project = units.owner(read(file).data.decode("utf-8", "surrogateescape"))
-    if project is None or is_same(project, places.project):
+    if project is None or is_same(project, paths.project):
         return False
     return os.path.isdir(project)  # noqa: PTH112 - Path.is_dir raises without access
 
 
-def _foreign(unit: str, places: ProjectPaths) -> str:
+def _foreign(unit: str, paths: ProjectPaths) -> str:
     """Return what a service does if it does not belong to this project, else ""."""
     shown = systemctl("show", f"{unit}.service", "--property=LoadState", "--property=ExecStart")
     if "LoadState=loaded" not in shown.split("\n"):
@@ -278,7 +278,7 @@ def _foreign(unit: str, places: ProjectPaths) -> str:
     project = project_of(shown)
     if project is None:
         return "runs something else"
-    return "" if is_same(project, places.project) else f"belongs to another project: {project}"
+    return "" if is_same(project, paths.project) else f"belongs to another project: {project}"
 
 
 def require_manager(hint: str) -> None:
@@ -303,7 +303,7 @@ def write_unit(file: Path, text: str, say: Say) -> None:
     say(f"wrote {file}")
 
 
-def require_own_unit(file: Path, places: ProjectPaths, *options: str) -> None:
+def require_own_unit(file: Path, paths: ProjectPaths, *options: str) -> None:
     """Raise HostError for an existing unit file that this project's install did not write."""
     if not file.exists():
         return
@@ -317,12 +317,12 @@ def require_own_unit(file: Path, places: ProjectPaths, *options: str) -> None:
             f"{file} was not written by oauthkit install. Move it away, or set OAUTHKIT_UNIT to"
             " another name"
         )
-    if is_same(owner, places.project):
+    if is_same(owner, paths.project):
         return
     if os.path.isdir(owner):  # noqa: PTH112 - Path.is_dir raises for a directory without access
         raise HostError(
             f"{file} belongs to the project {owner!r}. Use another name for this one:"
-            f" {own_unit(places, *options)}"
+            f" {own_unit(paths, *options)}"
         )
     raise HostError(
         f"{file} belongs to the project {owner!r}, which does not exist. If it was moved, remove"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def install_follower(
-    places: ProjectPaths,
+    paths: ProjectPaths,
     form: str | None,
     *,
     linger: bool,
@@ -48,52 +48,52 @@ def install_follower(
     Return 0, or 1 if .env has no live token from the store. `settings` are written to
     refresh.conf, and `channel` to hooks. Raise HostError if the unit cannot be installed.
     """
-    named = replace(places, unit=settings.get("OAUTHKIT_UNIT", places.unit))
-    store = settings.get("OAUTHKIT_STORE", places.store)
+    named = replace(paths, unit=settings.get("OAUTHKIT_UNIT", paths.unit))
+    store = settings.get("OAUTHKIT_STORE", paths.store)
     if problem := url_error(store):
         raise UsageError(f"{problem}. Set it with --store URL" if not store else problem)
     if channel:
-        notify.require_own(places)
-    start = f"OAUTHKIT_STORE={quote(store)} {command('follow', places)}"
+        notify.require_own(paths)
+    start = f"OAUTHKIT_STORE={quote(store)} {command('follow', paths)}"
     require_manager(f"Start this with the host's own supervisor instead: {start}")
-    _require_no_refresh(places)
+    _require_no_refresh(paths)
     name = f"{named.follow}.service"
     require_own_unit(units.directory() / name, named, "--follow")
-    has_script = any((places.project / script).is_file() for script in (SCRIPT, FOLLOW_SCRIPT))
+    has_script = any((paths.project / script).is_file() for script in (SCRIPT, FOLLOW_SCRIPT))
     if settings:
-        places = change_settings(places, settings, say)
+        paths = change_settings(paths, settings, say)
     if form == "bash" or (form is None and has_script):
-        copy_scripts(places, say)
-    started = units.command_of(places, form, "follow")
-    for file, text in units.follow_text(places, started).items():
+        copy_scripts(paths, say)
+    started = units.command_of(paths, form, "follow")
+    for file, text in units.follow_text(paths, started).items():
         write_unit(units.directory() / file, text, say)
     if channel:  # before the first pass, which may fail
-        notify.write(places, channel, say)
+        notify.write(paths, channel, say)
     systemctl("daemon-reload")
     systemctl("enable", "--quiet", name)
     systemctl("restart", name, limit_s=START_LIMIT_S)  # with the new settings
     say(f"enabled {name}: it follows {store}")
-    if not inspect_path(places.credentials).is_nothing:
+    if not inspect_path(paths.credentials).is_nothing:
         say(
-            f"note: {places.credentials} has a login, which this project does not use. To refresh"
-            f" with it instead: {command('uninstall', places)} && {command('install', places)}"
+            f"note: {paths.credentials} has a login, which this project does not use. To refresh"
+            f" with it instead: {command('uninstall', paths)} && {command('install', paths)}"
         )
-    is_live = collect(find_paths(str(places.project))).is_live
+    is_live = collect(find_paths(str(paths.project))).is_live
     if not is_live:
-        say(f".env has no live token yet: {command('status', places)} shows the reason")
+        say(f".env has no live token yet: {command('status', paths)} shows the reason")
     check_linger(is_wanted=linger, say=say)
     return 0 if is_live else 1
 
 
-def _require_no_refresh(places: ProjectPaths) -> None:
+def _require_no_refresh(paths: ProjectPaths) -> None:
     """Raise HostError if a timer or crontab line refreshes the project: it also writes .env."""
-    if cron.path_of_refresh(places) is not None:
+    if cron.path_of_refresh(paths) is not None:
         raise HostError("a crontab line refreshes this project. Remove it first: crontab -e")
-    next_run = find_schedule(places).next
-    heal = f"{places.heal}.timer"
-    unit = next_run.unit if next_run else heal if units.is_installed(places, heal) else ""
+    next_run = find_schedule(paths).next
+    heal = f"{paths.heal}.timer"
+    unit = next_run.unit if next_run else heal if units.is_installed(paths, heal) else ""
     if unit:
         raise HostError(
             f"{unit} refreshes this project, and a follower would write the same .env. Remove it"
-            f" first: {command('uninstall', places)}"
+            f" first: {command('uninstall', paths)}"
         )

@@ -156,10 +156,10 @@ def _parse_command(where: str) -> Channel:
     return Channel(where, COMMAND.format(words=shlex.join(words)), name)
 
 
-def require_own(places: ProjectPaths) -> None:
+def require_own(paths: ProjectPaths) -> None:
     """Raise HostError for an existing hook that install did not write."""
     for event in EVENTS:
-        hook = places.project / HOOKS / event
+        hook = paths.project / HOOKS / event
         if os.path.lexists(hook) and not _is_own(hook):
             raise HostError(
                 f"{hook} was not written by oauthkit install --notify and is not replaced. Move it"
@@ -167,15 +167,15 @@ def require_own(places: ProjectPaths) -> None:
             )
 
 
-def write(places: ProjectPaths, channel: Channel, say: Say) -> None:
+def write(paths: ProjectPaths, channel: Channel, say: Say) -> None:
     """Write the hooks, unless they are up to date. Report a missing program.
 
     Raise HostError if install did not write one of the existing hooks.
     """
-    require_own(places)
+    require_own(paths)
     text = channel.hook().encode()
     for event in EVENTS:
-        hook = places.project / HOOKS / event
+        hook = paths.project / HOOKS / event
         if _is_own(hook) and hook.read_bytes() == text and _mode(hook) == 0o755:
             say(f"{hook} is up to date")
             continue
@@ -186,9 +186,9 @@ def write(places: ProjectPaths, channel: Channel, say: Say) -> None:
             raise HostError(f"{hook} cannot be written: {error.strerror}") from None
         say(f"wrote {hook}")
         # The next run reports the login's end again: nothing has sent it before.
-        (places.log.parent / "oauth-refresh.login-ending").unlink(missing_ok=True)
+        (paths.log.parent / "oauth-refresh.login-ending").unlink(missing_ok=True)
     _report_missing(channel.program, say)
-    say(f"to send a test message: {command('install', places, '--test-notify')}")
+    say(f"to send a test message: {command('install', paths, '--test-notify')}")
 
 
 def _report_missing(name: str, say: Say) -> None:
@@ -198,11 +198,11 @@ def _report_missing(name: str, say: Say) -> None:
         say(f"note: {name} {NOT_FOUND}. Install it{fix}")
 
 
-def missing_programs(places: ProjectPaths) -> dict[str, str]:
+def missing_programs(paths: ProjectPaths) -> dict[str, str]:
     """Return the problems of install's own hooks that lack their program, each with its fix."""
     names = set()
     for event in EVENTS:
-        hook = places.project / HOOKS / event
+        hook = paths.project / HOOKS / event
         if _is_own(hook):
             comment = hook.read_text("utf-8", "surrogateescape").partition(ABOUT)[2]
             with suppress(UsageError):  # the comment was edited
@@ -238,22 +238,22 @@ def _mode(hook: Path) -> int:
     return stat.S_IMODE(hook.stat().st_mode)
 
 
-def report_left(places: ProjectPaths, say: Say) -> None:
+def report_left(paths: ProjectPaths, say: Say) -> None:
     """Report the hooks that uninstall keeps, and how to remove them."""
-    hooks = [places.project / HOOKS / event for event in EVENTS]
+    hooks = [paths.project / HOOKS / event for event in EVENTS]
     own = [quote(str(hook)) for hook in hooks if _is_own(hook)]
     if own:
         say(f"kept the hooks that send notifications. To remove them: rm {' '.join(own)}")
 
 
-def send_test(places: ProjectPaths, say: Say) -> int:
+def send_test(paths: ProjectPaths, say: Say) -> int:
     """Run the hook `failed` once as a refresh does, with the event "test". Return 0 or 1.
 
     Print its output and its status. Raise HostError if there is no such hook.
     """
-    hook = places.project / HOOKS / "failed"
+    hook = paths.project / HOOKS / "failed"
     if not os.path.isfile(hook):  # noqa: PTH113 - raises nothing
-        install = command("install", places, "--notify")
+        install = command("install", paths, "--notify")
         raise HostError(f"there is no hook {hook}. Write it: {install} WHERE")
     if not os.access(hook, os.X_OK):
         raise HostError(
@@ -265,14 +265,14 @@ def send_test(places: ProjectPaths, say: Say) -> int:
         )
     with local.env(), local.cwd("/"):
         remove_other_logins()
-        for setting in places.changed_settings:  # also from refresh.conf
+        for setting in paths.changed_settings:  # also from refresh.conf
             local.env[setting.name] = setting.value
         local.env["OAUTHKIT_EVENT"] = "test"
         local.env["OAUTHKIT_REASON"] = "this is a test of oauthkit install --notify"
         local.env["OAUTHKIT_OUTPUT"] = ""
         local.env["OAUTHKIT_EXPIRES_AT"] = local.env["OAUTHKIT_LOGIN_ENDS_AT"] = ""
-        local.env["OAUTHKIT_DOTENV"] = str(places.dotenv)
-        local.env["OAUTHKIT_BEARER"] = str(places.bearer or "")
+        local.env["OAUTHKIT_DOTENV"] = str(paths.dotenv)
+        local.env["OAUTHKIT_BEARER"] = str(paths.bearer or "")
         status, printed = run_limited(HOOK_LIMIT_S, GRACE_S, program(str(hook)))
     for line in printed.split("\n") if printed else []:
         say(f"output: {mask_secrets(line)}")

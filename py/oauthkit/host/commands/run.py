@@ -47,7 +47,7 @@ _REJECTED = re.compile(
 )
 
 
-def run(places: ProjectPaths, command: Sequence[str]) -> int:
+def run(paths: ProjectPaths, command: Sequence[str]) -> int:
     """Run `command` with the token in .env, after a refresh if necessary. Return its exit status.
 
     127 if it is not found, 126 if it cannot be executed, 128 + N if signal N ended it. If it fails
@@ -59,22 +59,22 @@ def run(places: ProjectPaths, command: Sequence[str]) -> int:
     If the exit status is 0 but some output was lost, return 1.
     """
     with _Signals() as signals:
-        if _refresh(places, signals, "--ensure") != 0 and not signals.last():
-            hint = f"{command_line('status', places)} shows the reason"
+        if _refresh(paths, signals, "--ensure") != 0 and not signals.last():
+            hint = f"{command_line('status', paths)} shows the reason"
             _say(f"no live token, running the command all the same: {hint}")
         if signals.last():
             return 128 + signals.last()
-        token = _token(places)
+        token = _token(paths)
         status, is_rejected = _run_once(command, token, signals)
         if status == 0 or not is_rejected or signals.last():
             return status
         _say("the token was rejected: refreshing")
         signals.detach()
         # Another process may have replaced the rejected token since, so that the new one is live.
-        _refresh(places, signals, "--rejected" if _token(places) == token else "--ensure")
+        _refresh(paths, signals, "--rejected" if _token(paths) == token else "--ensure")
         if signals.last():
             return 128 + signals.last()
-        renewed = _token(places)
+        renewed = _token(paths)
         if renewed in {token, ""}:
             _say("there is no other token: the command is not run again")
             return status
@@ -86,16 +86,16 @@ def _say(text: str) -> None:
     complain(f"oauthkit run: {text}")
 
 
-def _refresh(places: ProjectPaths, signals: _Signals, *arguments: str) -> int:
+def _refresh(paths: ProjectPaths, signals: _Signals, *arguments: str) -> int:
     signals.is_refreshing = True
-    status = child.refresh(places, *arguments)
+    status = child.refresh(paths, *arguments)
     signals.is_refreshing = False
     return status
 
 
-def _token(places: ProjectPaths) -> str:
+def _token(paths: ProjectPaths) -> str:
     """Return the token in .env, or "" if there is none or it has a NUL byte."""
-    found = read_dotenv(places.dotenv)
+    found = read_dotenv(paths.dotenv)
     if found.fix:
         _say(f"{found.problem}: {found.fix}")
     tokens = found.tokens

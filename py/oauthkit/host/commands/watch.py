@@ -150,7 +150,7 @@ class Watcher:
         self._say(f"{outcome} for {count} request{'s' if count > 1 else ''}{why}")
 
 
-def watch(places: ProjectPaths, given: Sequence[str]) -> int:
+def watch(paths: ProjectPaths, given: Sequence[str]) -> int:
     """Refresh for requests until SIGTERM or SIGINT, then return 0.
 
     `given` are the IPC directories. The default is the project's data/ipc. Raise HostError if one
@@ -158,17 +158,17 @@ def watch(places: ProjectPaths, given: Sequence[str]) -> int:
     """
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         sys.__stdout__.reconfigure(errors="replace")  # an odd file name must not end the watch
-    directories = open_directories(places, given)
+    directories = open_directories(paths, given)
     # A handler that only appends to a list is safe at any moment.
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
     watcher = Watcher(
         directories,
-        lambda *mode: child.refresh(places, *mode),
+        lambda *mode: child.refresh(paths, *mode),
         say,
-        fingerprint=lambda: read_dotenv(places.dotenv).fingerprint,
-        pause_s=remaining_pause_s(places),
+        fingerprint=lambda: read_dotenv(paths.dotenv).fingerprint,
+        pause_s=remaining_pause_s(paths),
     )
     # Before the first refresh, because it may take longer than systemd's start timeout.
     notify("READY=1")
@@ -187,13 +187,13 @@ def watch(places: ProjectPaths, given: Sequence[str]) -> int:
     return 0
 
 
-def open_directories(places: ProjectPaths, given: Sequence[str]) -> list[IpcDirectory]:
+def open_directories(paths: ProjectPaths, given: Sequence[str]) -> list[IpcDirectory]:
     """Open and lock the IPC directories. Raise HostError if that is not possible."""
     error = UsageError if given else HostError
     directories = []
-    for path in [Path(name) for name in given] or [places.project / "data/ipc"]:
+    for path in [Path(name) for name in given] or [paths.project / "data/ipc"]:
         if path.is_symlink():
-            target = command("watch", places, os.path.realpath(path))
+            target = command("watch", paths, os.path.realpath(path))
             raise error(f"{str(path)!r} is a symbolic link. Watch the directory itself: {target}")
         try:
             directories.append(IpcDirectory(path))
@@ -202,14 +202,14 @@ def open_directories(places: ProjectPaths, given: Sequence[str]) -> list[IpcDire
     return directories
 
 
-def remaining_pause_s(places: ProjectPaths) -> float:
+def remaining_pause_s(paths: ProjectPaths) -> float:
     """Return how much of the pause after a failed refresh remains when a watcher starts.
 
     Each refresh writes to the log. A restart must not skip the pause.
     """
     try:
-        age_s = time.time() - places.log.stat().st_mtime
-        is_failing = places.failing.exists()
+        age_s = time.time() - paths.log.stat().st_mtime
+        is_failing = paths.failing.exists()
     except OSError:
         return 0.0
     left_s = PAUSE_AFTER_FAILURE_S - age_s if is_failing else 0.0

@@ -27,19 +27,19 @@ NEEDED_BY_FOLLOWER = ("find", "etcdctl", "age", "store", "records")
 OF_LOGIN = ("claude", "login", "login's directory", "claude's lock")
 
 
-def examine(places: ProjectPaths) -> Iterator[Finding]:
+def examine(paths: ProjectPaths) -> Iterator[Finding]:
     """Yield the findings of all checks. Nothing is changed, and claude is not run.
 
     If a refresh fixes a finding, but cannot succeed yet, the fix says so.
     """
-    project = files.project(places)
+    project = files.project(paths)
     yield project
     if not project.is_ok:  # nothing there may be changed
         return
-    refresh = files.refresh(places)
-    needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(places) else ()))
+    refresh = files.refresh(paths)
+    needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(paths) else ()))
     can_succeed = True
-    for finding in _findings(places):
+    for finding in _findings(paths):
         if not finding.needs_refresh:
             yield finding
         elif not can_succeed:
@@ -51,13 +51,13 @@ def examine(places: ProjectPaths) -> Iterator[Finding]:
             can_succeed = False
 
 
-def _findings(places: ProjectPaths) -> Iterator[Finding]:
+def _findings(paths: ProjectPaths) -> Iterator[Finding]:
     yield programs.program("jq", as_root("apt-get install jq"))
     yield programs.timeout()
     yield programs.program("flock", as_root("apt-get install util-linux"))
-    yield from files.settings(places)
+    yield from files.settings(paths)
     others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
-        "claude": lambda places: [programs.claude(places)],
+        "claude": lambda paths: [programs.claude(paths)],
         "login": files.login,
         "login's directory": write_access.login,
         "store": store.check,
@@ -76,17 +76,17 @@ def _findings(places: ProjectPaths) -> Iterator[Finding]:
         "clock": scheduling.clock,
     }
     for name, check in others.items():
-        if name in OF_LOGIN and is_follower(places):
+        if name in OF_LOGIN and is_follower(paths):
             continue
         try:
-            yield from check(places)
+            yield from check(paths)
         except (OSError, RuntimeError, ManagerError) as error:
             yield Finding(name, f"could not be checked: {error}", is_note=True)
 
 
-def _runs(places: ProjectPaths) -> Iterator[Finding]:
+def _runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check .env, the bearer file and the last run: first what a refresh does not fix."""
-    delivered = [*files.dotenv(places), *files.bearer(places)]
+    delivered = [*files.dotenv(paths), *files.bearer(paths)]
     yield from (finding for finding in delivered if finding.fix)
-    yield from files.runs(places)
+    yield from files.runs(paths)
     yield from (finding for finding in delivered if not finding.fix)

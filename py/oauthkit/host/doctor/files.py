@@ -62,51 +62,50 @@ OLD_LOCK_S = 10 * 60
 EVENTS = ("renewed", "failed", "recovered", "login-ending")
 
 
-def project(places: ProjectPaths) -> Finding:
+def project(paths: ProjectPaths) -> Finding:
     """Check that the directory is a project, in which a refresh may create .env."""
-    directory = str(places.project)
+    directory = str(paths.project)
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
     return Finding("project", f"{directory} is not a project", "pass --project DIR")
 
 
-def login(places: ProjectPaths) -> Iterator[Finding]:
+def login(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the credentials can be read, and that the login has not ended."""
-    login = read_login(places.credentials)
+    login = read_login(paths.credentials)
     ends_at_s = login.login_ends_at_s
     if login.problem:
-        yield Finding("login", login.problem, login.fix or log_in(places))
+        yield Finding("login", login.problem, login.fix or log_in(paths))
     elif ends_at_s is not None and ends_at_s < time.time():
-        yield Finding("login", "it has ended", log_in(places))
+        yield Finding("login", "it has ended", log_in(paths))
     elif ends_at_s is None:
-        yield Finding("login", str(places.credentials))
+        yield Finding("login", str(paths.credentials))
     else:
         left_s = ends_at_s - time.time()
-        text = f"{places.credentials}, ends in {span(left_s)}"
+        text = f"{paths.credentials}, ends in {span(left_s)}"
         is_ending = left_s < LOGIN_WARNING_S
-        yield Finding("login", text, log_in(places) if is_ending else "", is_note=is_ending)
+        yield Finding("login", text, log_in(paths) if is_ending else "", is_note=is_ending)
 
 
-def dotenv(places: ProjectPaths) -> Iterator[Finding]:
+def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that .env has a live token."""
-    dotenv, login = places.dotenv, delivered_login(places)
+    dotenv, login = paths.dotenv, delivered_login(paths)
     if _leads_nowhere(dotenv):
         yield Finding(".env", f"{dotenv} is a link that leads nowhere", f"rm {quoted(dotenv)}")
         return
-    found, source = read_dotenv(dotenv), _source(places)
+    found, source = read_dotenv(dotenv), _source(paths)
     expires_at_s = login.expires_at_s
     real = os.path.realpath(dotenv)
     link = f", a link to {real}" if os.path.islink(dotenv) else ""  # noqa: PTH114 - raises nothing
     is_near = any(
-        Path(real).is_relative_to(os.path.realpath(place))
-        for place in (places.project, places.home)
+        Path(real).is_relative_to(os.path.realpath(place)) for place in (paths.project, paths.home)
     )
     fix = "" if is_near or not link else inspection_hint(dotenv)
     if found.problem:
         fix = found.fix or fix
         yield Finding(".env", found.problem, fix, needs_refresh=not fix)
     elif not login.token or not found.carries(login.token):
-        if has_manual_token(places):
+        if has_manual_token(paths):
             text = f"it has a token that is not the {source} token. A refresh would replace it"
             yield Finding(".env", text, is_note=True)
         else:
@@ -120,27 +119,27 @@ def dotenv(places: ProjectPaths) -> Iterator[Finding]:
         yield Finding(".env", f"{dotenv}{link}")
 
 
-def settings(places: ProjectPaths) -> Iterator[Finding]:
+def settings(paths: ProjectPaths) -> Iterator[Finding]:
     """Show the settings that are not the default, and the errors in refresh.conf."""
-    for setting in places.changed_settings:
+    for setting in paths.changed_settings:
         text = f"{setting.name}={setting.value}, from {setting.origin}"
         fix = ""
         if setting.name == "OAUTHKIT_LIGHT" and setting.value != "1":
             text += ": only 1 has an effect"
             is_in_conf = setting.origin == CONF
-            fix = f"edit {quoted(places.conf)}" if is_in_conf else "unset OAUTHKIT_LIGHT"
+            fix = f"edit {quoted(paths.conf)}" if is_in_conf else "unset OAUTHKIT_LIGHT"
         yield Finding("setting", text, fix, is_note=bool(fix))
-    for problem in places.settings_problems:
-        yield Finding("setting", problem, f"edit {quoted(places.conf)}")
+    for problem in paths.settings_problems:
+        yield Finding("setting", problem, f"edit {quoted(paths.conf)}")
 
 
-def bearer(places: ProjectPaths) -> Iterator[Finding]:
+def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the bearer file has a live token, and is not the login."""
-    name, file = "bearer file", places.bearer
+    name, file = "bearer file", paths.bearer
     if file is None:
         return
     move = "set OAUTHKIT_BEARER to another path"
-    for other, what in ((places.credentials, "login itself"), (places.dotenv, "same file as .env")):
+    for other, what in ((paths.credentials, "login itself"), (paths.dotenv, "same file as .env")):
         if file == other or same_file(str(file), str(other)):
             yield Finding(name, f"{file} leads to the {what}", move)
             return
@@ -151,7 +150,7 @@ def bearer(places: ProjectPaths) -> Iterator[Finding]:
         text = f"{file} is a symbolic link. The bearer file must not be one"
         yield Finding(name, text, move)
         return
-    content, login, found = read(file), delivered_login(places), read_login(file)
+    content, login, found = read(file), delivered_login(paths), read_login(file)
     expires_at_s = found.expires_at_s
     is_login = b'"refreshToken"' in content.data
     if is_login or (content.data and not content.data.startswith(BEARER_START)):
@@ -160,7 +159,7 @@ def bearer(places: ProjectPaths) -> Iterator[Finding]:
     elif found.problem:
         yield Finding(name, found.problem, found.fix, needs_refresh=not found.fix)
     elif not login.token or (found.token, expires_at_s) != (login.token, login.expires_at_s):
-        yield Finding(name, f"it does not have the {_source(places)} token", needs_refresh=True)
+        yield Finding(name, f"it does not have the {_source(paths)} token", needs_refresh=True)
     elif expires_at_s is None or expires_at_s <= time.time():
         state = "expiry is unknown" if expires_at_s is None else "token has expired"
         yield Finding(name, f"its {state}", needs_refresh=True)
@@ -168,22 +167,22 @@ def bearer(places: ProjectPaths) -> Iterator[Finding]:
         yield Finding(name, str(file))
 
 
-def delivered_login(places: ProjectPaths) -> Login:
+def delivered_login(paths: ProjectPaths) -> Login:
     """Return the login whose token .env must have: a follower's is the token from the store."""
-    if is_follower(places):
-        return followed_login(places, read_store(places))
-    return read_login(places.credentials)
+    if is_follower(paths):
+        return followed_login(paths, read_store(paths))
+    return read_login(paths.credentials)
 
 
-def _source(places: ProjectPaths) -> str:
-    return "store's" if is_follower(places) else "credentials'"
+def _source(paths: ProjectPaths) -> str:
+    return "store's" if is_follower(paths) else "credentials'"
 
 
-def has_manual_token(places: ProjectPaths) -> bool:
+def has_manual_token(paths: ProjectPaths) -> bool:
     """Return whether .env has a token that a user put there by hand."""
-    login, tokens = delivered_login(places), read_dotenv(places.dotenv).tokens
+    login, tokens = delivered_login(paths), read_dotenv(paths.dotenv).tokens
     is_other = not login.token or tokens != (login.token.encode(),)
-    return is_other and is_manual_token(places, tokens, read_journal(places))
+    return is_other and is_manual_token(paths, tokens, read_journal(paths))
 
 
 def _leads_nowhere(path: Path) -> bool:
@@ -200,35 +199,35 @@ def _leads_nowhere(path: Path) -> bool:
     return False
 
 
-def runs(places: ProjectPaths) -> Iterator[Finding]:
+def runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
-    if not is_file(places.failing):
+    if not is_file(paths.failing):
         yield Finding("runs", "the last run did not fail")
         return
-    failure = last_failure(read_journal(places))
+    failure = last_failure(read_journal(paths))
     if failure is None:
-        text = f"they fail, but {places.log} does not say why"
+        text = f"they fail, but {paths.log} does not say why"
         yield Finding("runs", text, needs_refresh=True)
         return
     # The cause may be fixed already. If it is not, the same refresh would fail again.
-    details = (*failure.output, f"log: {places.log}")
-    text, fix = f"they fail: {failure.text}", fix_of(failure, places)
+    details = (*failure.output, f"log: {paths.log}")
+    text, fix = f"they fail: {failure.text}", fix_of(failure, paths)
     name = failure.text.partition(" ")[0]
     if failure.text.startswith("claude binary not found"):
-        fix = "" if programs.claude(places).is_ok else fix  # it is there now
+        fix = "" if programs.claude(paths).is_ok else fix  # it is there now
     elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
         fix = "" if find_program(name) else fix
     yield Finding("runs", text, fix, details=details, needs_refresh=True)
 
 
-def modes(places: ProjectPaths) -> Iterator[Finding]:
+def modes(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that other users cannot read a token, or the key that decrypts it."""
     files = [
-        (".env's mode", places.dotenv, "token"),
-        ("login's mode", places.credentials, "token"),
+        (".env's mode", paths.dotenv, "token"),
+        ("login's mode", paths.credentials, "token"),
         *(
             ("identity's mode", Path(setting.value), "key")
-            for setting in places.changed_settings
+            for setting in paths.changed_settings
             if setting.name == "OAUTHKIT_STORE_IDENTITY"
         ),
     ]
@@ -242,43 +241,43 @@ def modes(places: ProjectPaths) -> Iterator[Finding]:
         mode = stat.S_IMODE(found.st_mode)
         if mode & 0o077:
             is_own = found.st_uid == os.geteuid()
-            fix = _changing(places, file, "chmod 600" if is_own else as_root("chmod 600"))
+            fix = _changing(paths, file, "chmod 600" if is_own else as_root("chmod 600"))
             yield Finding(name, f"{mode:04o}: other users can read the {secret}", fix)
         else:
             yield Finding(name, f"{mode:04o}")
 
 
-def variables(places: ProjectPaths) -> Iterator[Finding]:
+def variables(paths: ProjectPaths) -> Iterator[Finding]:
     """Check for variables that override the token."""
     for name in SHADOWING:
         if os.environ.get(name):
             text = "set in this shell, where it overrides the token"
             yield Finding(name, text, f"unset {name}", is_note=True)
-    content = read(places.dotenv).data
+    content = read(paths.dotenv).data
     for name in SHADOWING:
         # claude ignores an empty variable (tests/system/test_claude_code.py).
         if any(line.partition(b"=")[2].strip() for line in assignments(content, name)):
-            fix = _commenting_out(places, name)
+            fix = _commenting_out(paths, name)
             yield Finding(name, "in .env: it overrides the token", fix)
-    if read_dotenv(places.dotenv).other_spellings:
+    if read_dotenv(paths.dotenv).other_spellings:
         text = "in .env with export or spaces: a refresh leaves that line, but some readers use it"
-        yield Finding(VARIABLE, text, _commenting_out(places, VARIABLE, f"/^{VARIABLE}=/!"))
+        yield Finding(VARIABLE, text, _commenting_out(paths, VARIABLE, f"/^{VARIABLE}=/!"))
 
 
-def _commenting_out(places: ProjectPaths, name: str, but: str = "") -> str:
+def _commenting_out(paths: ProjectPaths, name: str, but: str = "") -> str:
     """Return the command that comments out lines of .env.
 
     Lines are not deleted, because .env may have the only copy of a key.
     """
     pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
     code = f"{but}{{{pattern}}}" if but else pattern
-    return _changing(places, places.dotenv, f"sed -i -E '{code}'")
+    return _changing(paths, paths.dotenv, f"sed -i -E '{code}'")
 
 
-def lock_of_claude(places: ProjectPaths) -> Iterator[Finding]:
+def lock_of_claude(paths: ProjectPaths) -> Iterator[Finding]:
     """Check for a lock directory of a killed claude. The next one would wait for it."""
-    config = places.credentials.parent
-    for lock in (Path(f"{places.credentials}.lock"), Path(f"{config}.lock")):
+    config = paths.credentials.parent
+    for lock in (Path(f"{paths.credentials}.lock"), Path(f"{config}.lock")):
         try:
             age_s = time.time() - lock.stat().st_mtime
         except OSError:
@@ -290,19 +289,19 @@ def lock_of_claude(places: ProjectPaths) -> Iterator[Finding]:
     yield Finding("claude's lock", "no stale lock")
 
 
-def script(places: ProjectPaths) -> Iterator[Finding]:
+def script(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the project's scripts are this version's scripts.
 
     A refresh by script needs the others only if there is a store.
     """
     is_script = False
     for name in (SCRIPT, *STORE_SCRIPTS):
-        script, ours = places.project / name, shipped_path(name)
+        script, ours = paths.project / name, shipped_path(name)
         content = read(script)
         if not content.kind and not content.fix:
             if name == SCRIPT:
                 yield Finding("script", f"{script} does not exist", is_note=True)
-            elif is_script and places.store:
+            elif is_script and paths.store:
                 yield Finding("script", f"{script} does not exist", _copying(ours, script))
             continue
         is_script = is_script or name == SCRIPT
@@ -312,30 +311,30 @@ def script(places: ProjectPaths) -> Iterator[Finding]:
             yield Finding("script", str(script))
         else:
             text = f"{script} differs from this version's script"
-            yield Finding("script", text, _changing(places, script, f"cp {quoted(ours)}"))
+            yield Finding("script", text, _changing(paths, script, f"cp {quoted(ours)}"))
 
 
 def _copying(source: Path, target: Path) -> str:
     return f"cp {quoted(source)} {quoted(target)}"
 
 
-def hooks(places: ProjectPaths) -> Iterator[Finding]:
+def hooks(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the project's hooks can be run, and that none failed when it was last run."""
-    failed = failed_hooks(read_journal(places))
+    failed = failed_hooks(read_journal(paths))
     for event in EVENTS:
-        hook = places.project / HOOKS / event
+        hook = paths.project / HOOKS / event
         if is_file(hook) and not os.access(hook, os.X_OK):
             text = f"{hook} is not executable, so it is ignored"
-            fix = _changing(places, hook, "chmod +x")
+            fix = _changing(paths, hook, "chmod +x")
             yield Finding(f"hook '{event}'", text, fix, is_note=True)
         elif (interpreter := _missing_interpreter(hook)) and os.access(hook, os.X_OK):
             text = f"{hook} cannot run: {interpreter}"
             yield Finding(f"hook '{event}'", text, "change its first line", is_note=True)
         elif event in failed and is_file(hook) and hook.stat().st_mtime <= failed[event].at_s:
             text = f"it failed when it was last run ({failed[event].text})"
-            fix = f"correct it. Its output is in {places.log}"
+            fix = f"correct it. Its output is in {paths.log}"
             yield Finding(f"hook '{event}'", text, fix, True, failed[event].output)
-    for problem, fix in notify.missing_programs(places).items():
+    for problem, fix in notify.missing_programs(paths).items():
         yield Finding("hooks", problem, fix, is_note=True)
 
 
@@ -351,15 +350,15 @@ def _missing_interpreter(script: Path) -> str:
     return ""
 
 
-def _changing(places: ProjectPaths, path: Path, command: str) -> str:
+def _changing(paths: ProjectPaths, path: Path, command: str) -> str:
     """Return a command with a file to change, or advice to inspect the file first."""
-    if may_change(path, places.project):
+    if may_change(path, paths.project):
         return f"{command} {quoted(Path(os.path.realpath(path)))}"
     return inspection_hint(path)
 
 
-def refresh(places: ProjectPaths) -> str:
+def refresh(paths: ProjectPaths) -> str:
     """Return the command that refreshes the project, or follows its store."""
-    if is_follower(places):
-        return command("follow", places, "--once")
-    return command("refresh", places)
+    if is_follower(paths):
+        return command("follow", paths, "--once")
+    return command("refresh", paths)

@@ -45,24 +45,24 @@ _OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
 _UID_MAP = Path("/proc/self/uid_map")
 
 
-def writers(places: ProjectPaths) -> Iterator[Finding]:
+def writers(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that only this user and root can write what a refresh reads, runs and replaces."""
-    trusted = [*_trusted(places)]
+    trusted = [*_trusted(paths)]
     found: list[Finding] = []
     for name, path in trusted:
-        found += _shared(name, path, places)
+        found += _shared(name, path, paths)
     # .env is replaced in the directory that it leads to.
-    for directory in (places.dotenv.parent, Path(os.path.realpath(places.dotenv)).parent):
-        found += _shared("the directory of .env", directory, places)
-    found += _shared_programs(places)
+    for directory in (paths.dotenv.parent, Path(os.path.realpath(paths.dotenv)).parent):
+        found += _shared("the directory of .env", directory, paths)
+    found += _shared_programs(paths)
     files = {
-        ".env": places.dotenv,
-        "log": places.log,
-        "lock": places.log.parent / "oauth-refresh.lock",
-        "login": places.credentials,
+        ".env": paths.dotenv,
+        "log": paths.log,
+        "lock": paths.log.parent / "oauth-refresh.lock",
+        "login": paths.credentials,
     }
     for name, path in (*trusted, *files.items()):
-        found += _on_way(name, path, places)
+        found += _on_way(name, path, paths)
     by_text: dict[str, Finding] = {}
     for finding in found:  # one directory may have several roles
         by_text.setdefault(finding.text, finding)
@@ -70,68 +70,68 @@ def writers(places: ProjectPaths) -> Iterator[Finding]:
     yield from by_text.values() or [Finding("permissions", text)]
 
 
-def _trusted(places: ProjectPaths) -> Iterator[tuple[str, Path]]:
+def _trusted(paths: ProjectPaths) -> Iterator[tuple[str, Path]]:
     """Yield what must not be written by others, with names. It need not exist."""
-    scripts, config = Path(SCRIPT), places.credentials.parent
-    yield "project", places.project
-    yield "home directory", places.home
+    scripts, config = Path(SCRIPT), paths.credentials.parent
+    yield "project", paths.project
+    yield "home directory", paths.home
     # claude starts the servers listed in this file.
-    directory = places.home if config == places.home / ".claude" else config
+    directory = paths.home if config == paths.home / ".claude" else config
     yield "Claude's .claude.json", directory / ".claude.json"
-    yield "logs", places.log.parent
+    yield "logs", paths.log.parent
     yield "Claude's directory", config
     for name in CLAUDE_SETTINGS:  # claude runs the hooks listed in these files
         yield f"Claude's {name}", config / name
     below = [*reversed(scripts.parents[:-1]), scripts, *map(Path, STORE_SCRIPTS), Path(CONF_FILE)]
     below += [Path(HOOKS), *(Path(HOOKS) / name for name in EVENTS)]
     for path in below:
-        yield str(path), places.project / path
-    if places.bearer:
-        yield "the directory of the bearer file", places.bearer.parent
-        yield "the bearer file", places.bearer
+        yield str(path), paths.project / path
+    if paths.bearer:
+        yield "the directory of the bearer file", paths.bearer.parent
+        yield "the bearer file", paths.bearer
     # Anyone who can write a record, or etcd's CA certificate, can send followers a token.
-    if places.store.startswith("dir:"):
-        yield "the store", Path(places.store.removeprefix("dir:"))
-    for setting in places.changed_settings:
+    if paths.store.startswith("dir:"):
+        yield "the store", Path(paths.store.removeprefix("dir:"))
+    for setting in paths.changed_settings:
         if setting.name.startswith("ETCDCTL_"):
             yield setting.name, Path(setting.value)
     for name in () if find_program("claude") else CLAUDE_DIRECTORIES:
-        directory = places.home / name
+        directory = paths.home / name
         yield f"~/{name}", directory
         yield f"~/{name}/claude", directory / "claude"
         if find_program(f"{directory}/claude"):
             break
 
 
-def _shared_programs(places: ProjectPaths) -> Iterator[Finding]:
+def _shared_programs(paths: ProjectPaths) -> Iterator[Finding]:
     """Find programs in PATH, and oauthkit's directories, that others can write to."""
     owners = _owners_of_system()
     for program in PROGRAMS:  # search_path checks their directories
         if found := find_program(program):
-            yield from _shared(program, Path(found), places, owners)
+            yield from _shared(program, Path(found), paths, owners)
     package = Path(oauthkit.__file__).parent
     for name, path in (("oauthkit", package), ("the directory of oauthkit", package.parent)):
         # This process already runs the owner's code.
-        yield from _shared(name, path, places, {*owners, path.stat().st_uid})
+        yield from _shared(name, path, paths, {*owners, path.stat().st_uid})
 
 
 def _shared(
-    name: str, path: Path, places: ProjectPaths, owners: Set[int] | None = None
+    name: str, path: Path, paths: ProjectPaths, owners: Set[int] | None = None
 ) -> Iterator[Finding]:
     """Find other users who can write to a path."""
     with suppress(OSError):  # other checks report what is missing or not accessible
         if who := other_writer(path, owners):
-            yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, places))
+            yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, paths))
 
 
-def _closing(path: Path, places: ProjectPaths) -> str:
+def _closing(path: Path, paths: ProjectPaths) -> str:
     """Return the command that removes other users' write access to a path."""
     found, uid = path.stat(), os.getuid()
     is_foreign = found.st_uid not in {0, uid}
     is_sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
-    is_of_system = is_sticky and not _is_inside(path, places)  # as /tmp is
+    is_of_system = is_sticky and not _is_inside(path, paths)  # as /tmp is
     # A new owner does not make another user's program trustworthy.
-    if not may_change(path, places.project) or (is_foreign and not path.is_dir()) or is_of_system:
+    if not may_change(path, paths.project) or (is_foreign and not path.is_dir()) or is_of_system:
         return inspection_hint(path)
     real = quoted(Path(os.path.realpath(path)))
     if is_foreign:
@@ -139,25 +139,25 @@ def _closing(path: Path, places: ProjectPaths) -> str:
     return f"chmod go-w {real}" if found.st_uid == uid else as_root(f"chmod go-w {real}")
 
 
-def _is_inside(path: Path, places: ProjectPaths) -> bool:
+def _is_inside(path: Path, paths: ProjectPaths) -> bool:
     """Return whether a path leads to the project or the user's home, or inside one of them."""
     real = Path(os.path.realpath(path))
-    return any(real.is_relative_to(os.path.realpath(x)) for x in (places.project, places.home))
+    return any(real.is_relative_to(os.path.realpath(x)) for x in (paths.project, paths.home))
 
 
-def _on_way(name: str, path: Path, places: ProjectPaths) -> Iterator[Finding]:
+def _on_way(name: str, path: Path, paths: ProjectPaths) -> Iterator[Finding]:
     """Find directories and links by which another user could make a path lead elsewhere."""
     for place, status, text in _foreign_on_way(path):
         fix = inspection_hint(place)
         if stat.S_ISLNK(status.st_mode):
-            if _is_inside(place.parent, places):
+            if _is_inside(place.parent, paths):
                 fix = f"rm {quoted(place)}"
             role = "in place of" if place == path else "on the way to"
             yield Finding(f"link {role} {name}", text, fix)
             continue
         is_above = place in path.parents  # not where a link leads
         is_own = status.st_uid == os.getuid() and not status.st_mode & stat.S_ISVTX
-        if is_own and (is_above or _is_inside(place, places)):
+        if is_own and (is_above or _is_inside(place, paths)):
             fix = f"chmod go-w {quoted(place)}"
         elif is_above:
             fix = f"move {quoted(path)} to a directory that only you can write"
@@ -238,7 +238,7 @@ def _user(uid: int) -> str:
         return f"user {uid}"
 
 
-def search_path(places: ProjectPaths) -> Iterator[Finding]:
+def search_path(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that PATH has no entry in which the project or another user could put programs."""
     found = []
     for entry in dict.fromkeys(os.environ.get("PATH", "").split(":")):
@@ -246,7 +246,7 @@ def search_path(places: ProjectPaths) -> Iterator[Finding]:
         if not entry.startswith("/"):
             text = f"{entry or 'an empty entry'} depends on the current directory"
             found.append(Finding("PATH", text, fix))
-        elif programs := _in_project(places, entry):
+        elif programs := _in_project(paths, entry):
             text = f"it finds {', '.join(programs)} in {entry}, inside the project"
             found.append(Finding("PATH", text, fix))
         elif inspect_path(Path(entry)).kind == DIRECTORY and (text := _in_entry(Path(entry))):
@@ -264,9 +264,9 @@ def _in_entry(entry: Path) -> str:
     return first and f"{entry} depends on {first}"
 
 
-def _in_project(places: ProjectPaths, entry: str) -> list[str]:
+def _in_project(paths: ProjectPaths, entry: str) -> list[str]:
     """Return the programs that PATH finds in an entry, if they lie inside the project."""
-    project, home = (Path(os.path.realpath(path)) for path in (places.project, places.home))
+    project, home = (Path(os.path.realpath(path)) for path in (paths.project, paths.home))
     if home.is_relative_to(project):  # the user's own programs are inside the project, too
         return []
     found = [name for name in PROGRAMS if find_program(name) == f"{entry}/{name}"]

@@ -28,10 +28,10 @@ def program(name: str, fix: str) -> Finding:
     return Finding(name, found) if found else Finding(name, "not in PATH", fix)
 
 
-def claude(places: ProjectPaths, path: str | None = None) -> Finding:
+def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
     """Check that claude can be found, with this process's PATH or `path`."""
     candidates = [f"{directory or '.'}/claude" for directory in (path or "").split(":")]
-    usual = [f"{places.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
+    usual = [f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
     first = find_program("claude") if path is None else next(filter(_can_run, candidates), "")
     found = first or next(filter(_can_run, usual), "")
     return Finding("claude", found) if found else Finding(

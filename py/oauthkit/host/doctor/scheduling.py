@@ -29,36 +29,36 @@ HINT_WITHOUT_TIMERS = (
 )
 
 
-def systemd(places: ProjectPaths) -> Iterator[Finding]:
+def systemd(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the user manager, the pending timer, and the unit that it starts."""
-    if problem := name_problem(places.unit):
-        yield Finding("timer name", problem, own_unit(places))
+    if problem := name_problem(paths.unit):
+        yield Finding("timer name", problem, own_unit(paths))
         return
     try:
-        pending_timers(places.units)
+        pending_timers(paths.units)
     except ManagerError as error:
-        yield from _without_manager(places, str(error))
+        yield from _without_manager(paths, str(error))
         return
     yield Finding("user manager", "it answers")
     yield _linger()
-    if is_follower(places):
-        yield from store.follower(places)
+    if is_follower(paths):
+        yield from store.follower(paths)
         return
-    found = [*timers.check(places)]
+    found = [*timers.check(paths)]
     if not any(finding.name in {"timer", "whose timer"} for finding in found):
-        none = _not_due(places, "timer", "no run is scheduled", timers.install(places))
-        yield from [*_by_cron(places)] or [none]
+        none = _not_due(paths, "timer", "no run is scheduled", timers.install(paths))
+        yield from [*_by_cron(paths)] or [none]
     yield from found
 
 
-def _without_manager(places: ProjectPaths, error: str) -> Iterator[Finding]:
+def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:
     """Check what starts the next run on a host without a user manager."""
-    by_cron = [*_by_cron(places)]
+    by_cron = [*_by_cron(paths)]
     if by_cron:
         yield Finding("user manager", error, is_note=True)
         yield from by_cron
         return
-    if is_follower(places) and was_read(places, time.time()):
+    if is_follower(paths) and was_read(paths, time.time()):
         yield Finding("user manager", error, is_note=True)
         yield store.read_finding()
         return
@@ -72,25 +72,25 @@ def _without_manager(places: ProjectPaths, error: str) -> Iterator[Finding]:
         yield Finding("user manager", error, is_note=True)
         need = "" if find_program("crontab") else as_root("apt-get install cron && ")
         text = "nothing starts it: there is no timer and no crontab line"
-        yield _not_due(places, "next run", text, need + cron.install_command(places))
+        yield _not_due(paths, "next run", text, need + cron.install_command(paths))
     yield Finding("timer", HINT_WITHOUT_TIMERS, is_note=True)
 
 
-def _not_due(places: ProjectPaths, name: str, text: str, fix: str) -> Finding:
+def _not_due(paths: ProjectPaths, name: str, text: str, fix: str) -> Finding:
     """Return the finding that no run is scheduled: a note if a run would replace a manual token."""
-    if files.has_manual_token(places):
+    if files.has_manual_token(paths):
         return Finding(name, f"{text}. A run would replace the token in .env", is_note=True)
     return Finding(name, text, fix)
 
 
-def _by_cron(places: ProjectPaths) -> Iterator[Finding]:
+def _by_cron(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the crontab line that refreshes the project, if there is one."""
-    path = cron.path_of_refresh(places)
+    path = cron.path_of_refresh(paths)
     if path is None:
         return
     yield Finding("next run", "a crontab line starts it")
-    if not is_follower(places) and not programs.claude(places, path).is_ok:
-        fix = f"crontab -e, and use the line of {command('install', places, '--cron')}"
+    if not is_follower(paths) and not programs.claude(paths, path).is_ok:
+        fix = f"crontab -e, and use the line of {command('install', paths, '--cron')}"
         yield Finding("claude by cron", f"not in the crontab line's PATH: {path}", fix)
 
 

@@ -36,61 +36,61 @@ _HOST = re.compile(r"the record (?:of )?(\S+?)(?:\.json)? ")
 _ABOUT_KEYS = re.compile("cannot be decrypted|OAUTHKIT_STORE_IDENTITY is")
 
 
-def check(places: ProjectPaths) -> Iterator[Finding]:
+def check(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the store can be read, its records, and that this host's own one is there."""
-    if not places.store:
+    if not paths.store:
         return
-    if problem := url_error(places.store):
-        is_in_conf = any(x.name == "OAUTHKIT_STORE" and x.origin == CONF for x in places.settings)
-        fix = f"edit {quoted(places.conf)}" if is_in_conf else "unset OAUTHKIT_STORE"
+    if problem := url_error(paths.store):
+        is_in_conf = any(x.name == "OAUTHKIT_STORE" and x.origin == CONF for x in paths.settings)
+        fix = f"edit {quoted(paths.conf)}" if is_in_conf else "unset OAUTHKIT_STORE"
         yield Finding("store", problem, fix)
         return
-    if places.store.startswith("dir:"):
+    if paths.store.startswith("dir:"):
         needed = programs.program("find", as_root("apt-get install findutils"))
-        directory = [*_directory(places, Path(places.store.removeprefix("dir:")))]
+        directory = [*_directory(paths, Path(paths.store.removeprefix("dir:")))]
     else:
         needed = programs.program("etcdctl", as_root("apt-get install etcd-client"))
-        directory = [*_certificates(places)]
+        directory = [*_certificates(paths)]
     yield needed
-    keys = [*_keys(places)]
+    keys = [*_keys(paths)]
     yield from [*directory, *keys]
     if not needed.is_ok or directory or not all(finding.is_ok for finding in keys):
         return
-    store = read_store(places)
+    store = read_store(paths)
     if store is None or store.problem:
         problem = store.problem if store else ""
         yield Finding("store", problem, Failure(0, problem).fix or "see docs/fleet.md")
         return
-    yield from _records(places, store)
-    if is_follower(places):
+    yield from _records(paths, store)
+    if is_follower(paths):
         yield from _usable(store)
     else:
-        yield from _published(places, store)
+        yield from _published(paths, store)
 
 
-def _directory(places: ProjectPaths, directory: Path) -> Iterator[Finding]:
+def _directory(paths: ProjectPaths, directory: Path) -> Iterator[Finding]:
     """Find what prevents reading a directory, and for a publisher, writing there."""
     info, shown = inspect_path(directory), quoted(directory)
     if info.is_nothing:
         text = f"{directory} not found. If it is on another host, mount it. Otherwise create it"
-        yield Finding("store", text, "" if is_follower(places) else f"mkdir -m 700 -p {shown}")
+        yield Finding("store", text, "" if is_follower(paths) else f"mkdir -m 700 -p {shown}")
     elif info.problem:
         yield Finding("store", info.problem, info.fix)
     elif info.kind != DIRECTORY:
         text = f"{directory} is not a directory but a {info.kind}"
         yield Finding("store", text, f"mv {shown} {shown}.old && mkdir -m 700 {shown}")
-    elif fix := access_fix(directory, os.R_OK | os.X_OK, places.project):
+    elif fix := access_fix(directory, os.R_OK | os.X_OK, paths.project):
         yield Finding("store", f"{directory} cannot be read", fix)
-    elif is_follower(places):
+    elif is_follower(paths):
         return
-    elif fix := access_fix(directory, os.W_OK | os.X_OK, places.project):
+    elif fix := access_fix(directory, os.W_OK | os.X_OK, paths.project):
         text = f"{directory} cannot be written, so this host cannot publish"
         yield Finding("store", text, fix)
 
 
-def _certificates(places: ProjectPaths) -> Iterator[Finding]:
+def _certificates(paths: ProjectPaths) -> Iterator[Finding]:
     """Find the files of etcdctl's settings that cannot be read, and expired certificates."""
-    for setting in places.changed_settings:
+    for setting in paths.changed_settings:
         if setting.name.startswith("ETCDCTL_"):
             content = read(Path(setting.value))
             if content.problem:
@@ -103,9 +103,9 @@ def _certificates(places: ProjectPaths) -> Iterator[Finding]:
                     yield Finding("store", text, "replace that certificate: docs/fleet.md")
 
 
-def _keys(places: ProjectPaths) -> Iterator[Finding]:
+def _keys(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that age and the files for encrypted records exist."""
-    files = [x for x in places.changed_settings if x.name in KEY_FILES]
+    files = [x for x in paths.changed_settings if x.name in KEY_FILES]
     if files:
         yield programs.program("age", as_root("apt-get install age"))
     for setting in files:
@@ -115,14 +115,14 @@ def _keys(places: ProjectPaths) -> Iterator[Finding]:
             yield Finding("store", f"{setting.name}: {content.problem}", fix)
 
 
-def _records(places: ProjectPaths, store: Store) -> Iterator[Finding]:
+def _records(paths: ProjectPaths, store: Store) -> Iterator[Finding]:
     """Check the records. Those that followers ignore do not affect the others."""
     now_s = time.time()
     usable = sum(record.is_usable(now_s) for record in store.records)
     count = len(store.records) + len(store.errors)
     yield Finding("store", f"{store.url}, with {count} records, {usable} of them usable")
     for error in store.errors:
-        yield Finding("record", f"{error} and is ignored", _removal(places, error))
+        yield Finding("record", f"{error} and is ignored", _removal(paths, error))
     for record in store.records:
         if record.is_from_future(now_s):
             at, here = clock(record.issued_at_s, now_s), clock(now_s, now_s)
@@ -131,11 +131,11 @@ def _records(places: ProjectPaths, store: Store) -> Iterator[Finding]:
             yield Finding("clocks", text, fix)
 
 
-def _removal(places: ProjectPaths, error: str) -> str:
+def _removal(paths: ProjectPaths, error: str) -> str:
     """Return what to do about a damaged record. Its host writes it again."""
     host = _HOST.match(error)
-    if host and not _ABOUT_KEYS.search(error) and places.store.startswith("dir:"):
-        file = Path(places.store.removeprefix("dir:")) / f"{host[1]}.json"
+    if host and not _ABOUT_KEYS.search(error) and paths.store.startswith("dir:"):
+        file = Path(paths.store.removeprefix("dir:")) / f"{host[1]}.json"
         if is_file(file) and os.access(file.parent, os.W_OK):
             return f"mv {quoted(file)} {quoted(file)}.old"
     return Failure(0, f"{error} and is ignored").fix
@@ -148,36 +148,36 @@ def _usable(store: Store) -> Iterator[Finding]:
         yield Finding("records", no_token(store), "on a host with a login: oauthkit refresh")
 
 
-def _published(places: ProjectPaths, store: Store) -> Iterator[Finding]:
+def _published(paths: ProjectPaths, store: Store) -> Iterator[Finding]:
     """Check that the store has the login's current token."""
     if store.host_problem:
-        fix = f"write OAUTHKIT_HOST=NAME to {quoted(places.conf)}"
+        fix = f"write OAUTHKIT_HOST=NAME to {quoted(paths.conf)}"
         yield Finding("host name", store.host_problem, fix)
         return
-    login = read_login(places.credentials)
+    login = read_login(paths.credentials)
     if store.is_published(login):
         yield Finding("published", f"the record {store.host} has the login's token")
     elif login.expires_at_s is not None and login.expires_at_s > time.time():
         text = f"the record {store.host} does not have the login's token"
-        yield Finding("published", text, command("publish", places))
+        yield Finding("published", text, command("publish", paths))
 
 
-def follower(places: ProjectPaths) -> Iterator[Finding]:
+def follower(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the unit that follows the store, and that no timer starts a refresh."""
-    service = show(places.follow)
-    install = _install(places, service)
+    service = show(paths.follow)
+    install = _install(paths, service)
     if not service.is_loaded:
-        if cron.path_of_refresh(places) is not None:
+        if cron.path_of_refresh(paths) is not None:
             yield Finding("follower", "a crontab line starts it")
-        elif was_read(places, time.time()):
+        elif was_read(paths, time.time()):
             yield read_finding()
         else:
             yield Finding("follower", "no unit follows the store", install)
-    elif not service.is_of(places):
+    elif not service.is_of(paths):
         what = "runs something else"
         if service.project is not None:
             what = f"belongs to another project: {service.project}"
-        yield Finding("follower", f"{service.unit} {what}", own_unit(places, "--follow"))
+        yield Finding("follower", f"{service.unit} {what}", own_unit(paths, "--follow"))
     elif service.is_restarting or not service.is_active:
         log = f"journalctl --user -u {service.unit}"
         yield Finding("follower", f"{service.unit} does not run", install, details=(log,))
@@ -186,10 +186,10 @@ def follower(places: ProjectPaths) -> Iterator[Finding]:
         yield Finding("follower", text, install)
     else:
         yield Finding("follower", f"{service.unit} runs")
-    next_run = find_schedule(places).next
+    next_run = find_schedule(paths).next
     if next_run is not None:
         text = f"{next_run.unit} starts a refresh, but this project follows a store"
-        yield Finding("timer", text, f"{command('uninstall', places)} && {install}")
+        yield Finding("timer", text, f"{command('uninstall', paths)} && {install}")
 
 
 def read_finding() -> Finding:
@@ -197,8 +197,8 @@ def read_finding() -> Finding:
     return Finding("follower", "something other than a unit read the store in the last 10 min")
 
 
-def _install(places: ProjectPaths, service: Service) -> str:
+def _install(paths: ProjectPaths, service: Service) -> str:
     """Return the command that installs the unit, in the form that it has now."""
     is_python = service.is_loaded and service.argv is not None and FOLLOW_SCRIPT not in service.argv
-    is_other = is_python and service.is_of(places) and is_file(places.project / FOLLOW_SCRIPT)
-    return command("install", places, "--follow", *(["--form", "python"] if is_other else []))
+    is_other = is_python and service.is_of(paths) and is_file(paths.project / FOLLOW_SCRIPT)
+    return command("install", paths, "--follow", *(["--form", "python"] if is_other else []))

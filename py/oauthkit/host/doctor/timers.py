@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 MAX_QUERIES, QUERY_PAUSE_S = 3, 0.3
 
 
-def check(places: ProjectPaths) -> Iterator[Finding]:
+def check(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the next run and the units of install. Yield nothing if there is neither."""
-    heal, watch = _written(places.heal), _written(f"{places.unit}-watch")
-    timers, service = _next_run(places)
-    is_own = service is not None and service.is_of(places)
+    heal, watch = _written(paths.heal), _written(f"{paths.unit}-watch")
+    timers, service = _next_run(paths)
+    is_own = service is not None and service.is_of(paths)
     if service is not None and is_own:
-        yield _timer(places, timers, service)
+        yield _timer(paths, timers, service)
     if service is not None and service.unit != heal.unit:
         if is_own:
             # The heal unit's next run would pass its own PATH to the timer again.
-            is_healed = heal.is_loaded and heal.is_of(places)
-            fix = install(places, heal, watch) if is_healed else ""
-            yield from _claude(places, service, "timer", fix)
-            yield from _alone(places, timers, service)
+            is_healed = heal.is_loaded and heal.is_of(paths)
+            fix = install(paths, heal, watch) if is_healed else ""
+            yield from _claude(paths, service, "timer", fix)
+            yield from _alone(paths, timers, service)
         else:
             yield _whose(service, "timer", "No run of this project is scheduled")
     if heal.is_loaded:
-        yield from _installed(places, timers, heal, watch)
+        yield from _installed(paths, timers, heal, watch)
     elif is_own:
         text = "none are installed: after the user manager stops, nothing restarts the chain"
-        yield Finding("units", text, install(places), is_note=True)
+        yield Finding("units", text, install(paths), is_note=True)
 
 
 def _written(unit: str) -> Service:
@@ -54,16 +54,16 @@ def _written(unit: str) -> Service:
         return Service(f"{unit}.service", is_loaded=False, is_active=False, argv=None, path=None)
 
 
-def install(places: ProjectPaths, heal: Service | None = None, watch: Service | None = None) -> str:
+def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | None = None) -> str:
     """Return the command that installs a project's units again, with the options they have now."""
-    is_python = heal is not None and heal.is_python and is_file(places.project / SCRIPT)
+    is_python = heal is not None and heal.is_python and is_file(paths.project / SCRIPT)
     more = ["--form", "python"] if is_python else []
     if watch is not None and watch.is_loaded:
         more.append("--watch")
-    return command("install", places, *more)
+    return command("install", paths, *more)
 
 
-def _next_run(places: ProjectPaths) -> tuple[list[Timer], Service | None]:
+def _next_run(paths: ProjectPaths) -> tuple[list[Timer], Service | None]:
     """Return the pending timers, and the service that runs or is next; None if there is none.
 
     The project's own service precedes another project's of the same name. A run may start or end
@@ -74,15 +74,15 @@ def _next_run(places: ProjectPaths) -> tuple[list[Timer], Service | None]:
     for attempt in range(MAX_QUERIES):
         if attempt:
             time.sleep(QUERY_PAUSE_S)
-        timers = [x for x in pending_timers((*places.units, places.heal)) if x.next_s is not None]
-        chain = [timer for timer in timers if not _is_heal(timer, places)]
-        running = None if chain else _running(places)  # it starts a timer when it ends
+        timers = [x for x in pending_timers((*paths.units, paths.heal)) if x.next_s is not None]
+        chain = [timer for timer in timers if not _is_heal(timer, paths)]
+        running = None if chain else _running(paths)  # it starts a timer when it ends
         found = [show(timer.unit.removesuffix(".timer")) for timer in chain]
         is_consistent = all(service.is_loaded for service in found)
-        if running is None and is_consistent and not any(x.is_of(places) for x in found):
-            heals = [_written(places.heal) for timer in timers if _is_heal(timer, places)]
+        if running is None and is_consistent and not any(x.is_of(paths) for x in found):
+            heals = [_written(paths.heal) for timer in timers if _is_heal(timer, paths)]
             found += [service for service in heals if service.is_loaded or not chain]
-        found.sort(key=lambda x: (x.is_loaded, not x.is_of(places)))
+        found.sort(key=lambda x: (x.is_loaded, not x.is_of(paths)))
         service = running or next(iter(found), None)
         # If only the heal unit was found, the query may have come between two timers of the chain.
         if service is not None and service.is_loaded and (chain or running):
@@ -90,26 +90,26 @@ def _next_run(places: ProjectPaths) -> tuple[list[Timer], Service | None]:
     return timers, service
 
 
-def _is_heal(timer: Timer, places: ProjectPaths) -> bool:
-    return timer.unit == f"{places.heal}.timer"
+def _is_heal(timer: Timer, paths: ProjectPaths) -> bool:
+    return timer.unit == f"{paths.heal}.timer"
 
 
-def _running(places: ProjectPaths) -> Service | None:
+def _running(paths: ProjectPaths) -> Service | None:
     """Return the project's service that runs, or is about to."""
-    services = map(_written, (*places.units, places.heal))
+    services = map(_written, (*paths.units, paths.heal))
     return next((service for service in services if service.is_active), None)
 
 
-def _timer(places: ProjectPaths, timers: list[Timer], service: Service) -> Finding:
+def _timer(paths: ProjectPaths, timers: list[Timer], service: Service) -> Finding:
     """Report when the next run is due."""
-    if service.is_active and all(_is_heal(timer, places) for timer in timers):
+    if service.is_active and all(_is_heal(timer, paths) for timer in timers):
         text = f"a run is in progress: {service.unit}"
         if service.is_restarting:
             text = f"a run was killed. systemd starts {service.unit} again within 7 min"
         return Finding("timer", text)
     first = next(timer for timer in timers if timer.unit == _timer_of(service))
     due = time.strftime("%Y-%m-%d %H:%M", time.localtime(first.next_s))
-    if _is_heal(first, places):
+    if _is_heal(first, paths):
         text = f"the chain's timer is not pending. {first.unit} restarts the chain, due {due}"
         return Finding("timer", text, is_note=True, needs_refresh=True)
     return Finding("timer", f"{first.unit}, due {due}")
@@ -119,15 +119,15 @@ def _timer_of(service: Service) -> str:
     return service.unit.removesuffix(".service") + ".timer"
 
 
-def _alone(places: ProjectPaths, timers: list[Timer], next_run: Service) -> Iterator[Finding]:
+def _alone(paths: ProjectPaths, timers: list[Timer], next_run: Service) -> Iterator[Finding]:
     """Check that only one timer of the project's chain is pending."""
-    chain = [timer.unit for timer in timers if not _is_heal(timer, places)]
+    chain = [timer.unit for timer in timers if not _is_heal(timer, paths)]
     if len(chain) > 1:
         services = {unit: show(unit.removesuffix(".timer")) for unit in chain}
         chain = [
             unit
             for unit, service in services.items()
-            if service.unit == next_run.unit or service.argv is None or service.is_of(places)
+            if service.unit == next_run.unit or service.argv is None or service.is_of(paths)
         ]
     if len(chain) > 1:
         text = f"more than one is pending: {', '.join(chain)}"
@@ -135,26 +135,26 @@ def _alone(places: ProjectPaths, timers: list[Timer], next_run: Service) -> Iter
 
 
 def _installed(
-    places: ProjectPaths, timers: list[Timer], heal: Service, watch: Service
+    paths: ProjectPaths, timers: list[Timer], heal: Service, watch: Service
 ) -> Iterator[Finding]:
     """Check that the units of install belong to this project, find claude, and are active."""
-    fix = install(places, heal, watch)
+    fix = install(paths, heal, watch)
     for service in (heal, watch):
-        if service.is_loaded and service.is_of(places):
-            yield from _claude(places, service, service.unit, fix)
+        if service.is_loaded and service.is_of(paths):
+            yield from _claude(paths, service, service.unit, fix)
         elif service.is_loaded:
             need = "This project needs a unit name of its own"
-            yield _whose(service, "units", need, own_unit(places))
+            yield _whose(service, "units", need, own_unit(paths))
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
-    if heal.is_of(places) and not is_pending:
+    if heal.is_of(paths) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
-    elif heal.is_of(places) and not is_enabled(_timer_of(heal)):
+    elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)
-    elif watch.is_loaded and watch.is_of(places) and not watch.is_active:
+    elif watch.is_loaded and watch.is_of(paths) and not watch.is_active:
         yield Finding("units", f"{watch.unit} does not run", fix)
-    elif heal.is_of(places):
-        watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(places) else ""
+    elif heal.is_of(paths):
+        watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(paths) else ""
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
 
 
@@ -174,8 +174,8 @@ def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:
     return Finding(name, text, fix, needs_refresh=not fix)
 
 
-def _claude(places: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
+def _claude(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
     """Check that a service's PATH leads to claude. Without a fix, a refresh is the fix."""
-    if service.path is not None and not programs.claude(places, service.path).is_ok:
+    if service.path is not None and not programs.claude(paths, service.path).is_ok:
         text = f"not in its PATH: {service.path}"
         yield Finding(f"claude by the {by}", text, fix, needs_refresh=not fix)

@@ -29,55 +29,55 @@ _IN_DIRECTORY = os.W_OK | os.X_OK
 FREE_BYTES = 1024 * 1024
 
 
-def logs(places: ProjectPaths) -> Iterator[Finding]:
+def logs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that a refresh can write its log and its lock. Without them it cannot run."""
-    directory = places.log.parent
+    directory = paths.log.parent
     files = {
-        "log": (places.log, os.R_OK | os.W_OK),
+        "log": (paths.log, os.R_OK | os.W_OK),
         "lock": (directory / "oauth-refresh.lock", os.W_OK),
     }
-    found = [*_directory("logs", directory, places)]
+    found = [*_directory("logs", directory, paths)]
     for name, (file, wanted) in files.items():
-        found += _file(name, file, wanted, places)
+        found += _file(name, file, wanted, paths)
     yield from found or [Finding("logs", str(directory))]
 
 
-def delivery(places: ProjectPaths) -> Iterator[Finding]:
+def delivery(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that a file can be created beside .env, and renamed to it."""
-    directory = Path(os.path.realpath(places.dotenv)).parent
+    directory = Path(os.path.realpath(paths.dotenv)).parent
     if inspect_path(directory).is_nothing:  # runs do not create it
-        if os.path.islink(places.dotenv):  # noqa: PTH114 - raises nothing
+        if os.path.islink(paths.dotenv):  # noqa: PTH114 - raises nothing
             return  # files.dotenv reports it
-        if leads_away(places.dotenv, places.project):
-            fix = inspection_hint(places.dotenv)
+        if leads_away(paths.dotenv, paths.project):
+            fix = inspection_hint(paths.dotenv)
         else:
             fix = f"mkdir -p {quoted(directory)}"
         yield Finding("directory of .env", f"{directory} not found", fix)
         return
-    found = [*_directory("directory of .env", directory, places)]
-    if leads_away(places.dotenv, places.project):
-        start, fix = f"{places.dotenv} leads out of the project", inspection_hint(places.dotenv)
+    found = [*_directory("directory of .env", directory, paths)]
+    if leads_away(paths.dotenv, paths.project):
+        start, fix = f"{paths.dotenv} leads out of the project", inspection_hint(paths.dotenv)
         found = [replace(x, text=f"{start}: {x.text}", fix=fix) for x in found]
     yield from found or [Finding("directory of .env", str(directory))]
 
 
-def bearer(places: ProjectPaths) -> Iterator[Finding]:
+def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the directory of the bearer file exists, and that a run can write there."""
-    if places.bearer is None:
+    if paths.bearer is None:
         return
-    name, directory = "bearer file's directory", Path(os.path.realpath(places.bearer)).parent
+    name, directory = "bearer file's directory", Path(os.path.realpath(paths.bearer)).parent
     if inspect_path(directory).is_nothing:
         yield Finding(name, f"{directory} not found", f"mkdir -p {quoted(directory)}")
         return
-    yield from [*_directory(name, directory, places)] or [Finding(name, str(directory))]
+    yield from [*_directory(name, directory, paths)] or [Finding(name, str(directory))]
 
 
-def login(places: ProjectPaths) -> Iterator[Finding]:
+def login(paths: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents claude from saving the login that it has renewed."""
-    yield from _directory("login's directory", places.credentials.parent, places)
+    yield from _directory("login's directory", paths.credentials.parent, paths)
 
 
-def _directory(name: str, directory: Path, places: ProjectPaths) -> Iterator[Finding]:
+def _directory(name: str, directory: Path, paths: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents creating files in a directory, or the directory itself."""
     there = directory
     while inspect_path(there).is_nothing:
@@ -85,12 +85,12 @@ def _directory(name: str, directory: Path, places: ProjectPaths) -> Iterator[Fin
     info = inspect_path(there)
     if info.problem:
         yield Finding(
-            name, info.problem, access_fix(there, _IN_DIRECTORY, places.project) or info.fix
+            name, info.problem, access_fix(there, _IN_DIRECTORY, paths.project) or info.fix
         )
     elif info.kind != DIRECTORY:
         text = f"{there} is not a directory but a {info.kind}: no run can write there"
         yield Finding(name, text, f"mv {quoted(there)} {quoted(there)}.old")
-    elif fix := access_fix(there, _IN_DIRECTORY, places.project):
+    elif fix := access_fix(there, _IN_DIRECTORY, paths.project):
         yield Finding(name, f"{there} cannot be written, so runs that write there fail", fix)
     elif _free_bytes(there) < FREE_BYTES:
         text = f"less than 1 MiB is free on the disk of {there}"
@@ -104,10 +104,10 @@ def _free_bytes(directory: Path) -> int:
     return blocks * disk.f_frsize if disk.f_blocks else FREE_BYTES
 
 
-def _file(name: str, file: Path, wanted: int, places: ProjectPaths) -> Iterator[Finding]:
+def _file(name: str, file: Path, wanted: int, paths: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents opening a file, if it exists."""
     info = inspect_path(file)
-    fix = access_fix(file, wanted, places.project)
+    fix = access_fix(file, wanted, paths.project)
     if info.kind not in {"", FILE, "device"}:
         yield Finding(name, f"{file} is not a file but a {info.kind}", clearing(file))
     elif info.kind and fix:

@@ -136,13 +136,13 @@ class Failure:
         return next((fix for pattern, fix in _FIXES if re.search(pattern, self.text)), "")
 
 
-def read_journal(places: ProjectPaths) -> list[Entry]:
+def read_journal(paths: ProjectPaths) -> list[Entry]:
     """Return all entries of the log and the rotated one, the oldest first.
 
     Lines without a time are skipped.
     """
     entries = []
-    for file in (places.older_log, places.log):
+    for file in (paths.older_log, paths.log):
         for line in read(file, MOST_BYTES).data.decode("utf-8", "surrogateescape").split("\n"):
             time, _, text = line.partition(" ")
             try:
@@ -154,9 +154,7 @@ def read_journal(places: ProjectPaths) -> list[Entry]:
     return entries
 
 
-def is_manual_token(
-    places: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]
-) -> bool:
+def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
     """Return whether a person has put the token into .env, for example one from claude setup-token.
 
     False if .env has not changed since the last delivery, or if runs fail and no delivery is known.
@@ -166,22 +164,22 @@ def is_manual_token(
     deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
     # The log's times have a resolution of one second.
     if not deliveries:
-        return not is_file(places.failing)
-    return places.dotenv.stat().st_mtime >= deliveries[-1] + 2
+        return not is_file(paths.failing)
+    return paths.dotenv.stat().st_mtime >= deliveries[-1] + 2
 
 
-def log_problem(places: ProjectPaths) -> str:
+def log_problem(paths: ProjectPaths) -> str:
     """Return why the log cannot be read or created, and the fix. Return "" if nothing is wrong."""
-    found = read(places.log, 0)
+    found = read(paths.log, 0)
     if found.fix:
         return f"{found.problem}: {found.fix}"
-    directory = places.log.parent
+    directory = paths.log.parent
     while not os.path.lexists(directory):
         directory = directory.parent
     if directory.is_dir() and os.access(directory, os.W_OK | os.X_OK):
         return ""
     return (
-        f"no run can write its log in {directory}. To see the fix, run: {command('doctor', places)}"
+        f"no run can write its log in {directory}. To see the fix, run: {command('doctor', paths)}"
     )
 
 
@@ -190,29 +188,29 @@ def last(entries: Sequence[Entry], text: str) -> Entry | None:
     return next((entry for entry in reversed(entries) if entry.text.startswith(text)), None)
 
 
-def log_in(places: ProjectPaths) -> str:
+def log_in(paths: ProjectPaths) -> str:
     """Return the command that logs in to the directory whose credentials the refresh reads."""
-    return _in_directory(places, LOG_IN)
+    return _in_directory(paths, LOG_IN)
 
 
-def _in_directory(places: ProjectPaths, fix: str) -> str:
+def _in_directory(paths: ProjectPaths, fix: str) -> str:
     """Make the command of claude in a fix use the credentials that the refresh reads."""
-    directory = places.credentials.parent
-    if directory == places.home / ".claude":
+    directory = paths.credentials.parent
+    if directory == paths.home / ".claude":
         return fix
     return fix.replace("claude ", f"CLAUDE_CONFIG_DIR={quote(str(directory))} claude ", 1)
 
 
-def fix_of(failure: Failure, places: ProjectPaths) -> str:
+def fix_of(failure: Failure, paths: ProjectPaths) -> str:
     """Return what to do about a failure, or "" if unknown, or if a person has logged in since."""
     if failure.fix != LOG_IN:
-        return _in_directory(places, failure.fix) if RENEW in failure.fix else failure.fix
+        return _in_directory(paths, failure.fix) if RENEW in failure.fix else failure.fix
     try:
-        changed_s = places.credentials.stat().st_mtime
+        changed_s = paths.credentials.stat().st_mtime
     except OSError:
         changed_s = 0.0
     # A failed run may change the credentials, too.
-    return "" if changed_s > failure.at_s + 2 else log_in(places)
+    return "" if changed_s > failure.at_s + 2 else log_in(paths)
 
 
 def failed_hooks(entries: Sequence[Entry]) -> dict[str, Failure]:

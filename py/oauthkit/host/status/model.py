@@ -48,7 +48,7 @@ LOGIN_WARNING_S = 3 * 24 * 3600
 class Status:
     """The state of a project at `now_s`. Times are in s since the epoch, or None if unknown."""
 
-    places: ProjectPaths
+    paths: ProjectPaths
     now_s: float
     login: Login
     dotenv: Dotenv
@@ -136,7 +136,7 @@ class Status:
             problem = self.login.problem or ".env has more than one token"
             found += [] if is_explained else [f"{problem}. {self._see_doctor}"]
         elif self.login.problem:
-            found.append(f"{self.login.problem}: {self.login.fix or log_in(self.places)}")
+            found.append(f"{self.login.problem}: {self.login.fix or log_in(self.paths)}")
         elif self.dotenv.problem and (self.dotenv.fix or not is_explained):
             found.append(f"{self.dotenv.problem}: {self.dotenv.fix or self._refresh}")
         elif self.is_manual_token:
@@ -144,7 +144,7 @@ class Status:
         elif not self.is_delivered and not is_explained:
             found.append(f".env does not have the credentials' token. Run: {self._refresh}")
         found += self._bearer_problems(is_explained=is_explained)
-        found += self.places.settings_problems
+        found += self.paths.settings_problems
         if self.dotenv.other_spellings:
             text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores it"
             found.append(f"{text}. {self._see_doctor}")
@@ -154,7 +154,7 @@ class Status:
         found += self._publisher_problems()
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
-            found.append(f"the login {ended}. Run: {log_in(self.places)}")
+            found.append(f"the login {ended}. Run: {log_in(self.paths)}")
         return found
 
     def _schedule_problems(self) -> list[str]:
@@ -173,7 +173,7 @@ class Status:
 
     def _follower_problems(self) -> list[str]:
         """Return why nothing follows the store, as a list of at most one."""
-        install = command("install", self.places, "--follow")
+        install = command("install", self.paths, "--follow")
         if self.follower is None:
             return [f"nothing follows the store. Run: {install}"]
         if self.follower.is_restarting or not self.follower.is_active:
@@ -197,13 +197,13 @@ class Status:
         if not self.bearer.fix and is_explained:
             return []
         text = self.bearer.problem or "it does not have the credentials' token with its expiry"
-        return [f"bearer file {self.places.bearer}: {text}: {self.bearer.fix or self._refresh}"]
+        return [f"bearer file {self.paths.bearer}: {text}: {self.bearer.fix or self._refresh}"]
 
     @property
     def _refresh(self) -> str:
         if self.is_follower:
-            return command("follow", self.places, "--once")
-        return command("refresh", self.places)
+            return command("follow", self.paths, "--once")
+        return command("refresh", self.paths)
 
     @property
     def _foreign_timer_fix(self) -> str:
@@ -214,13 +214,13 @@ class Status:
 
     @property
     def _see_doctor(self) -> str:
-        return f"To see the fix, run: {command('doctor', self.places)}"
+        return f"To see the fix, run: {command('doctor', self.paths)}"
 
     def _manual_token(self) -> list[str]:
         """Return what replaces the token that a person has put into .env, if a run is due."""
         if not self.is_due:
             return []
-        uninstall = command("uninstall", self.places)
+        uninstall = command("uninstall", self.paths)
         text = "the next run replaces the token that was put into .env by hand. To keep it, run"
         return [f"{text}: {uninstall}"]
 
@@ -236,7 +236,7 @@ class Status:
                 "left_s": self.left_s,
             },
             "dotenv": {
-                "path": str(self.places.dotenv),
+                "path": str(self.paths.dotenv),
                 "problem": self.dotenv.problem or None,
                 "carries_token": self.is_delivered,
                 "tokens": len(self.dotenv.tokens),
@@ -244,13 +244,13 @@ class Status:
                 "is_manual": self.is_manual_token,
             },
             "bearer": {
-                "path": None if self.places.bearer is None else str(self.places.bearer),
+                "path": None if self.paths.bearer is None else str(self.paths.bearer),
                 "problem": None if self.bearer is None else self.bearer.problem or None,
                 "carries_token": self.bearer_carries_token,
             },
             "settings": [
                 {"name": x.name, "value": x.value, "origin": x.origin}
-                for x in self.places.changed_settings
+                for x in self.paths.changed_settings
             ],
             "next_run": {
                 "unit": self.next_timer.unit if self.next_timer else None,
@@ -272,7 +272,7 @@ class Status:
                 "at_s": self.failure.at_s,
                 "text": self.failure.text,
                 "output": self.failure.output,
-                "fix": fix_of(self.failure, self.places),
+                "fix": fix_of(self.failure, self.paths),
             },
             "failing_since_s": self.failing_since_s,
             "login": {
@@ -288,51 +288,51 @@ class Status:
         }
 
 
-def collect(places: ProjectPaths) -> Status:
+def collect(paths: ProjectPaths) -> Status:
     """Read a project's state from its files and from systemd, without changing anything."""
     now_s = time.time()
-    entries = read_journal(places)
+    entries = read_journal(paths)
     found = Schedule()
     problem = ""
-    follows = is_follower(places)
+    follows = is_follower(paths)
     follower = None
     try:
-        found = find_schedule(places)
-        follower = follow_service(places) if follows else None
+        found = find_schedule(paths)
+        follower = follow_service(paths) if follows else None
     except ManagerError as error:
         problem = str(error)
     renewal = last(entries, RENEWED)
     try:
-        failing_since_s = places.failing.stat().st_mtime
+        failing_since_s = paths.failing.stat().st_mtime
     except OSError:
         failing_since_s = None
-    store = read_store(places)
-    login = followed_login(places, store) if follows else read_login(places.credentials)
-    dotenv = read_dotenv(places.dotenv)
+    store = read_store(paths)
+    login = followed_login(paths, store) if follows else read_login(paths.credentials)
+    dotenv = read_dotenv(paths.dotenv)
     is_other = not login.token or not dotenv.carries(login.token)
     is_to_come = found.next is not None or found.is_running
     return Status(
-        places,
+        paths,
         now_s,
         login,
         dotenv,
         found.timers,
         problem,
         found.is_running,
-        not is_to_come and cron.path_of_refresh(places) is not None,
+        not is_to_come and cron.path_of_refresh(paths) is not None,
         None if renewal is None else renewal.at_s,
         last_failure(entries),
         failing_since_s,
         measure(entries, now_s),
-        log_problem(places),
+        log_problem(paths),
         found.heal,
         found.foreign_service,
-        is_other and is_manual_token(places, dotenv.tokens, entries),
-        None if places.bearer is None else _read_bearer(places.bearer, places.credentials),
+        is_other and is_manual_token(paths, dotenv.tokens, entries),
+        None if paths.bearer is None else _read_bearer(paths.bearer, paths.credentials),
         store,
         follows,
         follower,
-        follows and follower is None and was_read(places, now_s),
+        follows and follower is None and was_read(paths, now_s),
     )
 
 

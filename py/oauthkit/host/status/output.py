@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 
-def report(places: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> int:
+def report(paths: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> int:
     """Show the state in one format. Return 0 if .env has a live token, 1 if not.
 
     Raise HostError if the state cannot be shown.
     """
-    status = collect(places)
+    status = collect(paths)
     if metrics_file == "-":
         print(exposition(status), end="")
     elif metrics_file is not None:

@@ -44,7 +44,7 @@ def exposition(status: Status) -> str:
             "store_usable_records": sum(record.is_usable(status.now_s) for record in records),
             "store_published_seconds": own.issued_at_s if own else None,
         }
-    project = str(status.places.project).encode("utf-8", "replace").decode()
+    project = str(status.paths.project).encode("utf-8", "replace").decode()
     label = printable(project.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n"))
     lines = []
     for name, help_text in _GAUGES:

@@ -105,20 +105,20 @@ def url_error(url: str) -> str:
     return problem
 
 
-def read_store(places: ProjectPaths) -> Store | None:
+def read_store(paths: ProjectPaths) -> Store | None:
     """Read the project's store. None if it has no store."""
-    if not places.store:
+    if not paths.store:
         return None
     is_decrypted = False
     with local.env():
-        for setting in places.settings:
+        for setting in paths.settings:
             if setting.origin != DEFAULT and setting.name in SETTINGS:
                 local.env[setting.name] = setting.value
         host_problem, host = host_name()
-        problem, _, text = read_records(places.store)
-        if problem == "" and is_follower(places):
+        problem, _, text = read_records(paths.store)
+        if problem == "" and is_follower(paths):
             is_decrypted = local.env.get("OAUTHKIT_STORE_IDENTITY", "") != ""
-            problem, text = decrypt_records(text, "\n".join(places.settings_problems))
+            problem, text = decrypt_records(text, "\n".join(paths.settings_problems))
     lines = text.split("\n") if text else []
     errors, records = [], []
     while lines:
@@ -130,57 +130,57 @@ def read_store(places: ProjectPaths) -> Store | None:
             Record(name, int(expiry) / 1000, int(issued) / 1000, token, is_decrypted or not token)
         )
     return Store(
-        places.store, problem, tuple(records), tuple(filter(None, errors)), host, host_problem
+        paths.store, problem, tuple(records), tuple(filter(None, errors)), host, host_problem
     )
 
 
-def is_follower(places: ProjectPaths) -> bool:
+def is_follower(paths: ProjectPaths) -> bool:
     """Return whether the project follows a store: it has the unit, or the host has no login.
 
     With the units of a refresh, a missing login is an error.
     """
-    if not places.store:
+    if not paths.store:
         return False
-    if units.is_installed(places, f"{places.follow}.service"):
+    if units.is_installed(paths, f"{paths.follow}.service"):
         return True
-    has_refresh = units.is_installed(places, f"{places.heal}.timer")
-    return not has_refresh and inspect_path(places.credentials).is_nothing
+    has_refresh = units.is_installed(paths, f"{paths.heal}.timer")
+    return not has_refresh and inspect_path(paths.credentials).is_nothing
 
 
-def followed_login(places: ProjectPaths, store: Store | None) -> Login:
+def followed_login(paths: ProjectPaths, store: Store | None) -> Login:
     """Return the token in a follower's .env as a login, with its expiry.
 
     The expiry is that of its record. If the store does not have it any more, it is that of the
     last delivery in the log.
     """
-    dotenv = read_dotenv(places.dotenv)
+    dotenv = read_dotenv(paths.dotenv)
     found = store.record_of(dotenv) if store else None
     if found is not None:
         return Login("", found.token, found.expires_at_s)
-    entries = read_journal(places)
+    entries = read_journal(paths)
     deliveries = [x.expires_at_s for x in entries if x.expires_at_s is not None]
-    if dotenv.tokens and deliveries and not is_manual_token(places, dotenv.tokens, entries):
+    if dotenv.tokens and deliveries and not is_manual_token(paths, dotenv.tokens, entries):
         return Login("", dotenv.tokens[0].decode("utf-8", "replace"), deliveries[-1])
     return Login(no_token(store))
 
 
-def follow_service(places: ProjectPaths) -> Service | None:
+def follow_service(paths: ProjectPaths) -> Service | None:
     """Return the service that follows the store for this project, or None if there is none.
 
     ManagerError if the manager does not answer.
     """
-    if name_problem(places.unit):
+    if name_problem(paths.unit):
         return None
-    service = show(places.follow)
-    return service if service.is_loaded and service.is_of(places) else None
+    service = show(paths.follow)
+    return service if service.is_loaded and service.is_of(paths) else None
 
 
-def was_read(places: ProjectPaths, now_s: float) -> bool:
+def was_read(paths: ProjectPaths, now_s: float) -> bool:
     """Return whether a follower has read the store in the last RECENT_S, according to the log.
 
     It need not be a unit: a container can run it.
     """
-    entries = read_journal(places)
+    entries = read_journal(paths)
     return bool(entries) and 0 <= now_s - entries[-1].at_s <= RECENT_S
 
 

@@ -44,10 +44,10 @@ def show(status: Status, width: int, *, is_colour: bool) -> str:
     """Return the state as lines that are wrapped at spaces to fit into `width` columns."""
     columns = max(MIN_COLUMNS, width - LABEL_COLUMNS)
     rows: list[tuple[str, list[Line]]] = [
-        ("Project", [[(str(status.places.project), "")]]),
+        ("Project", [[(str(status.paths.project), "")]]),
         ("Token", [_token(status, columns)]),
         (".env", [_dotenv(status)]),
-        ("Bearer", [_bearer(status)] if status.places.bearer is not None else []),
+        ("Bearer", [_bearer(status)] if status.paths.bearer is not None else []),
         ("Next run", [] if status.is_follower else [_next_run(status)]),
         ("Follows", [_follows(status)] if status.is_follower else []),
         ("Store", _store(status)),
@@ -58,7 +58,7 @@ def show(status: Status, width: int, *, is_colour: bool) -> str:
         ("Coverage", _coverage(status, columns)),
         ("Failing", _failing(status)),
         ("Settings", [
-            [(f"{x.name}={x.value} ({x.origin})", "")] for x in status.places.changed_settings
+            [(f"{x.name}={x.value} ({x.origin})", "")] for x in status.paths.changed_settings
         ]),
         ("To do", [[(warning, "yellow")] for warning in status.warnings]),
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def summary(status: Status) -> str:
     more = f"; {problems[0]}" if problems else ""
     is_ok = status.is_live or status.is_manual_token
     sign = "FAIL" if not is_ok else "note" if problems or status.is_manual_token else " ok "
-    return f"{sign}  {status.places.project}: {text}{more}"
+    return f"{sign}  {status.paths.project}: {text}{more}"
 
 
 def _wrap(line: Line, columns: int) -> list[Line]:
@@ -149,7 +149,7 @@ def _dotenv(status: Status) -> Line:
 
 def _bearer(status: Status) -> Line:
     if status.bearer_carries_token:
-        return [(f"has the token: {status.places.bearer}", "green")]
+        return [(f"has the token: {status.paths.bearer}", "green")]
     problem = "" if status.bearer is None else status.bearer.problem
     return [(problem or "does not have the token", "red")]
 
@@ -270,10 +270,10 @@ def _failing(status: Status) -> list[Line]:
         lines.append([(failure.text, "red")])
         lines += [[(text, GREY)] for text in failure.output]
         # If the credentials cannot be read, a warning has the fix.
-        fix = fix_of(failure, status.places) or command("refresh", status.places)
+        fix = fix_of(failure, status.paths) or command("refresh", status.paths)
         if not status.login.fix:
             lines.append([(f"→ {fix}", "yellow")])
-    lines.append([(f"log: {status.places.log}", GREY)])
+    lines.append([(f"log: {status.paths.log}", GREY)])
     return lines
 
 

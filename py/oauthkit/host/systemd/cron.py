@@ -24,7 +24,7 @@ USUAL_PATH = "/usr/bin:/bin"
 LIMIT_S = 30
 
 
-def path_of_refresh(places: ProjectPaths) -> str | None:
+def path_of_refresh(paths: ProjectPaths) -> str | None:
     """Return the PATH of the first line that refreshes this project, or None if there is none."""
     path = USUAL_PATH
     for line in crontab().split("\n"):
@@ -33,7 +33,7 @@ def path_of_refresh(places: ProjectPaths) -> str | None:
             path = setting[2]
         found = _LINE.fullmatch(line)
         words = _words(found[1].replace(r"\%", "%")) if found else []
-        if _is_refresh(words, places):
+        if _is_refresh(words, paths):
             own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
             return own[-1] if own else path
     return None
@@ -61,16 +61,16 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _is_refresh(words: list[str], places: ProjectPaths) -> bool:
-    directory = str(places.home)  # cron starts commands there
+def _is_refresh(words: list[str], paths: ProjectPaths) -> bool:
+    directory = str(paths.home)  # cron starts commands there
     is_python = "refresh" in words
     for before, word in pairwise(["", *words]):
         if before == "cd":
             directory = os.path.join(directory, word)  # noqa: PTH118
-        elif _leads(directory, word, places.project / SCRIPT):
+        elif _leads(directory, word, paths.project / SCRIPT):
             return True
         project = word if before == "--project" else word.partition("--project=")[2]
-        if is_python and project and _leads(directory, project, places.project):
+        if is_python and project and _leads(directory, project, paths.project):
             return True
     return False
 
@@ -79,7 +79,7 @@ def _leads(directory: str, word: str, wanted: Path) -> bool:
     return os.path.realpath(os.path.join(directory, word)) == os.path.realpath(wanted)  # noqa: PTH118
 
 
-def install_command(places: ProjectPaths) -> str:
+def install_command(paths: ProjectPaths) -> str:
     """Return the command that adds such a line to the crontab."""
-    line = command("install", places, "--cron")
+    line = command("install", paths, "--cron")
     return f"(crontab -l 2>/dev/null; {line}) | crontab -"

@@ -48,10 +48,10 @@ class Service:
         """Whether it runs the refresh in Python, not the project's script."""
         return self.argv is not None and " -m oauthkit refresh --project=" in self.argv
 
-    def is_of(self, places: ProjectPaths) -> bool:
+    def is_of(self, paths: ProjectPaths) -> bool:
         """Return whether it belongs to this project."""
         project = self.project
-        return project is not None and owner.is_same(project, places.project)
+        return project is not None and owner.is_same(project, paths.project)
 
 
 def show(unit: str) -> Service:
@@ -132,30 +132,30 @@ class Schedule:
         return due or self.heal
 
 
-def find_schedule(places: ProjectPaths) -> Schedule:
+def find_schedule(paths: ProjectPaths) -> Schedule:
     """Query a project's timers and runs. Raise ManagerError if the manager does not answer."""
-    if problem := name_problem(places.unit):
+    if problem := name_problem(paths.unit):
         raise ManagerError(problem)
     own, foreign_service = [], None
-    for timer in pending_timers((*places.units, places.heal)):
-        service = _foreign_service(timer, places)
+    for timer in pending_timers((*paths.units, paths.heal)):
+        service = _foreign_service(timer, paths)
         foreign_service = foreign_service or service
         if service is None:
             own.append(timer)
-    heals = [x for x in own if x.unit == f"{places.heal}.timer" and x.next_s is not None]
-    timers = tuple(timer for timer in own if timer.unit != f"{places.heal}.timer")
+    heals = [x for x in own if x.unit == f"{paths.heal}.timer" and x.next_s is not None]
+    timers = tuple(timer for timer in own if timer.unit != f"{paths.heal}.timer")
     found = Schedule(timers, heals[0] if heals else None, foreign_service)
     if found.next is not None or foreign_service is not None:
         return found
-    return Schedule(timers, is_running=is_running((*places.units, places.heal)))
+    return Schedule(timers, is_running=is_running((*paths.units, paths.heal)))
 
 
-def _foreign_service(timer: Timer, places: ProjectPaths) -> Service | None:
+def _foreign_service(timer: Timer, paths: ProjectPaths) -> Service | None:
     """Return a timer's service if it runs something that does not belong to this project."""
     if timer.next_s is None:
         return None
     with suppress(ManagerError):
         service = show(timer.unit.removesuffix(".timer"))
-        if service.argv is not None and not service.is_of(places):
+        if service.argv is not None and not service.is_of(paths):
             return service
     return None

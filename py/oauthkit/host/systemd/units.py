@@ -37,34 +37,34 @@ class Command:
     environment: tuple[tuple[str, str], ...]
 
 
-def command_of(places: ProjectPaths, form: str | None, program: str = "refresh") -> Command:
+def command_of(paths: ProjectPaths, form: str | None, program: str = "refresh") -> Command:
     """Return the command that refreshes a project: its script if it has one, else this Python.
 
     `form` is "bash" or "python" to select one. With `program`, another program than the refresh.
     Raise HostError if the form is not available.
     """
-    require_name(places)
+    require_name(paths)
     name = script_of(program)
-    script = places.project / name
-    if script.is_file() and script.resolve() != places.project.resolve() / name:
+    script = paths.project / name
+    if script.is_file() and script.resolve() != paths.project.resolve() / name:
         raise HostError(f"{script} is a link into another project, and would refresh that one")
     if form == "bash" and not script.is_file():
         raise HostError(f"{script} does not exist. Copy it there, or use --form python")
-    argv = (*python_command(), program, f"--project={places.project}")
+    argv = (*python_command(), program, f"--project={paths.project}")
     if form != "python" and script.is_file():
         bash = shutil.which("bash")
         if bash is None:
             raise HostError("bash is not in PATH")
         argv = (os.path.abspath(bash), str(script))  # noqa: PTH100 - does not follow links
-    environment = [("HOME", str(places.home)), ("PATH", os.environ.get("PATH", os.defpath))]
+    environment = [("HOME", str(paths.home)), ("PATH", os.environ.get("PATH", os.defpath))]
     # As the refresh's own timers do. Each run reads refresh.conf itself.
-    environment += [(x.name, x.value) for x in places.settings if x.origin == ENVIRONMENT]
+    environment += [(x.name, x.value) for x in paths.settings if x.origin == ENVIRONMENT]
     return Command(argv, tuple(environment))
 
 
-def require_name(places: ProjectPaths) -> None:
+def require_name(paths: ProjectPaths) -> None:
     """Raise HostError if OAUTHKIT_UNIT is not a valid unit name."""
-    if problem := name_problem(places.unit):
+    if problem := name_problem(paths.unit):
         raise HostError(problem)
 
 
@@ -81,23 +81,23 @@ def written_for(project: Path) -> list[Path]:
     return [file for file, name in owners.items() if name is not None and is_same(name, project)]
 
 
-def is_installed(places: ProjectPaths, name: str) -> bool:
+def is_installed(paths: ProjectPaths, name: str) -> bool:
     """Return whether install has written this unit file for the project."""
     text = read(directory() / name).data.decode("utf-8", "surrogateescape")
     project = owner(text)
-    return project is not None and is_same(project, places.project)
+    return project is not None and is_same(project, paths.project)
 
 
-def texts(places: ProjectPaths, command: Command) -> dict[str, str]:
+def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
     """Return the unit files by name. They start a full run with the manager, and every hour.
 
     A full run schedules the next one. So the chain continues within an hour, no matter what
     interrupted it, and within 7 min if a run of these units was killed: systemd.service(5),
     Restart=.
     """
-    name = f"{places.unit}-heal"
+    name = f"{paths.unit}-heal"
     service = [
-        mark(places),
+        mark(paths),
         "[Unit]",
         "Description=NanoClaw OAuth token refresh, which restarts the chain of runs",
         "",
@@ -111,7 +111,7 @@ def texts(places: ProjectPaths, command: Command) -> dict[str, str]:
         "RestartSec=7min",
     ]
     timer = [
-        mark(places),
+        mark(paths),
         "[Unit]",
         "Description=NanoClaw OAuth token refresh, when the manager starts and every hour",
         "",
@@ -129,11 +129,11 @@ def texts(places: ProjectPaths, command: Command) -> dict[str, str]:
     }
 
 
-def watch_text(places: ProjectPaths, command: Command) -> dict[str, str]:
+def watch_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
     """Return the unit file of oauthkit watch by name. It runs as long as the manager."""
-    argv = [*python_command(), "watch", f"--project={places.project}"]
+    argv = [*python_command(), "watch", f"--project={paths.project}"]
     service = [
-        mark(places),
+        mark(paths),
         "[Unit]",
         "Description=NanoClaw OAuth token refresh, when a container asks for it",
         "",
@@ -148,16 +148,16 @@ def watch_text(places: ProjectPaths, command: Command) -> dict[str, str]:
         "[Install]",
         "WantedBy=default.target",
     ]
-    return {f"{places.unit}-watch.service": "\n".join(service) + "\n"}
+    return {f"{paths.unit}-watch.service": "\n".join(service) + "\n"}
 
 
-def follow_text(places: ProjectPaths, command: Command) -> dict[str, str]:
+def follow_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
     """Return the unit file of oauthkit follow by name. It runs as long as the manager.
 
     The unit has started when the store was read once. If that fails, the follower tries again.
     """
     service = [
-        mark(places),
+        mark(paths),
         "[Unit]",
         "Description=NanoClaw OAuth token, from a store",
         "",
@@ -174,7 +174,7 @@ def follow_text(places: ProjectPaths, command: Command) -> dict[str, str]:
         "[Install]",
         "WantedBy=default.target",
     ]
-    return {f"{places.follow}.service": "\n".join(service) + "\n"}
+    return {f"{paths.follow}.service": "\n".join(service) + "\n"}
 
 
 def _command_line(argv: Sequence[str]) -> str:
@@ -186,9 +186,9 @@ def _assignments(command: Command) -> list[str]:
     return [f"Environment={_quoted(f'{name}={value}')}" for name, value in command.environment]
 
 
-def mark(places: ProjectPaths) -> str:
+def mark(paths: ProjectPaths) -> str:
     """Return the first line of a project's unit files."""
-    return f"{_MARK}{str(places.project)!r}"
+    return f"{_MARK}{str(paths.project)!r}"
 
 
 def owner(text: str) -> str | None:
