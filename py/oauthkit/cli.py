@@ -640,7 +640,7 @@ class Explain(cli.Application):
                 complain(f"oauthkit explain: unknown code {code}: see oauthkit explain")
                 return 2
         pages = explanations.load()
-        print("\n\n\n".join(pages[code.upper()].page() for code in codes))
+        print("\n\n\n".join(pages[code.upper()].render() for code in codes))
         return 0
 
 

@@ -1,4 +1,4 @@
-"""The pages that `oauthkit explain CODE` prints."""
+"""Load the pages that `oauthkit explain CODE` prints."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ ABOVE_MAIN = "---"
 
 @dataclass(frozen=True)
 class Explanation:
-    """The page of one code. `bad` is rejected with this code, and `good` compiles.
+    """The explanation of an error code. `bad` is rejected with this code, and `good` compiles.
 
-    Both are the body of main. Code above main precedes it, separated by a line ABOVE_MAIN.
+    Both are the body of main. Source text for above main comes first, followed by a line
+    ABOVE_MAIN.
     """
 
     code: str
@@ -23,7 +24,7 @@ class Explanation:
     bad: str
     good: str
 
-    def page(self) -> str:
+    def render(self) -> str:
         """Return the page as text."""
         parts = [
             f"{self.code}: {CODES[self.code]}", self.why, "Rejected:", _indented(self.bad),
@@ -38,7 +39,10 @@ def _indented(text: str) -> str:
 
 
 def load() -> dict[str, Explanation]:
-    """Return the explanation of each code."""
+    """Parse explanations.txt: sections `=== CODE`.
+
+    Each has a reason, and examples below the lines `>>> rejected` and `>>> accepted`.
+    """
     found = {}
     for section in FILE.read_text(encoding="utf-8").split("\n=== ")[1:]:
         code, _, rest = section.partition("\n")

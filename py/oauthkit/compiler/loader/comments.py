@@ -1,4 +1,4 @@
-"""Attach comments to the statements that they belong to."""
+"""Find the comments above, inside and below statements."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from oauthkit.compiler.source import Source
 
 
 class Comments:
-    """Iterate over the comments from a line on. Each is returned once, in order."""
+    """Read a source's comments in order, from a line on. Each is returned once."""
 
     def __init__(self, source: Source, line: int) -> None:
         self.source = source
-        self.line = line  # the first line whose comment was not returned yet
+        self.line = line  # the first line whose comment has not been returned yet
 
     def above(self, line: int) -> tuple[list[str], bool]:
         """Return the remaining comments above `line`, and whether a blank line is above them.
 
-        Blank lines after the first comment are "".
+        Each run of blank lines after the first comment is one "".
         """
         found, blank, gap = self._read(line, 0)
         self.line = max(self.line, line)
@@ -24,13 +24,17 @@ class Comments:
     def below(self, line: int, column: int) -> tuple[list[str], bool]:
         """Return the remaining comments at the end of a block, and whether a blank line is above.
 
-        The block is indented by `column` and ends above `line`. Its comments have its indentation.
+        The block is indented by `column` and ends above `line`. A comment line with less
+        indentation belongs to the code after the block.
         """
         found, blank, _ = self._read(line, column)
         return found, blank
 
     def within(self, first: int, last: int) -> tuple[list[str], str | None]:
-        """Return the comments inside a statement or header: before `last`, and beside it."""
+        """Return the comments in a statement or header.
+
+        The list has those above its line `last`. The second result is the one beside that line.
+        """
         found = [
             comment
             for line in range(max(first, self.line), last)
