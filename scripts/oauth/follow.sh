@@ -912,9 +912,9 @@ set_default() {
 }
 
 # --- lock_log.py ---
-# Open the log, and take the lock of a project, for the rest of a run.
+# Open the log and take the project's lock for the rest of a run.
 
-# Return whether the log is .env. If so, report it.
+# Return whether the log and .env are the same file, and report that as an error.
 is_dotenv() {
   local +x log_file=$1 dotenv=$2
   if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
@@ -925,7 +925,7 @@ is_dotenv() {
   return 0
 }
 
-# Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
+# Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
   local +x log_file=$1 credentials=$2 logs lock locked
   logs=${log_file%/*}

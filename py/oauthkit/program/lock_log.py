@@ -1,4 +1,4 @@
-"""Open the log, and take the lock of a project, for the rest of a run."""
+"""Open the log and take the project's lock for the rest of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ mv = program("mv")
 
 
 def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
-    """Return whether the log is .env. If so, report it."""
+    """Return whether the log and .env are the same file, and report that as an error."""
     if log_file != dotenv and not same_file(log_file, dotenv):
         return False
     shown = replace_controls(log_file, "?")
@@ -36,7 +36,7 @@ def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
 
 
 def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
-    """Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run."""
+    """Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run."""
     logs = log_file.dirname
     lock = logs / "oauth-refresh.lock"
     if same_file(log_file, credentials) or same_file(lock, credentials):
