@@ -1,4 +1,4 @@
-"""Read a checkout's files: only regular ones of at most MAX_BYTES, and no symbolic links."""
+"""Read regular files of at most MAX_BYTES from a checkout, without following symbolic links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_BYTES = 1 << 20
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text, "" for a directory, a binary file or a missing path.
+    """Return a file's text, or "" for a directory, a binary file or a missing path.
 
     Raise OSError for a file that cannot be read, is not regular or is larger than MAX_BYTES.
     """
@@ -32,7 +32,7 @@ def read_text(path: Path) -> str:
 
 
 class TooLargeError(OSError):
-    """Raised for a file that is larger than MAX_BYTES."""
+    """Raised for a file that is larger than MAX_BYTES. `start` is its first MAX_BYTES + 1 bytes."""
 
     def __init__(self, start: bytes) -> None:
         super().__init__(0, f"it is larger than {MAX_BYTES >> 20} MiB")
@@ -41,17 +41,17 @@ class TooLargeError(OSError):
 
 def read_bytes(path: Path) -> bytes:
     """Return a regular file's content. Raise OSError for anything else. A FIFO does not block."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        mode = os.fstat(handle).st_mode
+        mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise OSError(0, "it is not a regular file")
-        with os.fdopen(handle, "rb", closefd=False) as stream:
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
             content = stream.read(MAX_BYTES + 1)
     finally:
-        os.close(handle)
+        os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise TooLargeError(content)
     return content
@@ -60,9 +60,7 @@ def read_bytes(path: Path) -> bytes:
 def stored_content(path: Path) -> bytes | None:
     """Return a path's content as git stores it, or None if nothing is there.
 
-    A link's content is its target.
-
-    Raise HostError if it cannot be read.
+    A link's content is its target. Raise HostError if the content cannot be read.
     """
     try:
         return os.fsencode(path.readlink()) if path.is_symlink() else read_bytes(path)

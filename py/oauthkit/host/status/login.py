@@ -23,7 +23,7 @@ class Login:
     """Claude Code's credentials.
 
     `problem` says what is wrong with them, or is "" if nothing is. `fix` is set if logging in again
-    is not enough. Times are in s since the epoch, or None if unknown.
+    is not enough. Times are in seconds since the epoch, or None if unknown.
     """
 
     problem: str = ""

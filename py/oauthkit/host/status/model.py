@@ -46,7 +46,10 @@ LOGIN_WARNING_S = 3 * 24 * 3600
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a project at `now_s`. Times are in s since the epoch, or None if unknown."""
+    """The state of a project at `now_s`.
+
+    Times are in seconds since the epoch, or None if unknown.
+    """
 
     paths: ProjectPaths
     now_s: float
@@ -62,7 +65,7 @@ class Status:
     coverage: Coverage
     log_problem: str = ""  # why the log cannot be read, and the fix
     heal: Timer | None = None  # the timer that install wrote
-    # the service of a timer that has this project's name, but does not belong to it
+    # the service of a timer that has this project's timer name but runs something else
     foreign_service: Service | None = None
     is_manual_token: bool = False  # a person has put the token into .env
     bearer: Login | None = None  # the bearer file's content, or None if there is no such setting
@@ -74,12 +77,12 @@ class Status:
 
     @property
     def is_delivered(self) -> bool:
-        """Whether .env has the credentials' token, and no other."""
+        """Return whether .env has the credentials' token, and no other."""
         return bool(self.login.token) and self.dotenv.carries(self.login.token)
 
     @property
     def bearer_carries_token(self) -> bool:
-        """Whether the bearer file has the credentials' token; False if there is no such setting."""
+        """Return whether the bearer file has the credentials' token. False if it is not set."""
         return bool(self.login.token) and self.bearer == Login(
             "", self.login.token, self.login.expires_at_s
         )
@@ -92,7 +95,7 @@ class Status:
 
     @property
     def is_live(self) -> bool:
-        """Whether .env, and the bearer file if it is set, have a token that has not expired."""
+        """Return whether .env, and the bearer file if it is set, have an unexpired token."""
         is_everywhere = self.is_delivered and (self.bearer is None or self.bearer_carries_token)
         return is_everywhere and self.left_s is not None and self.left_s > 0
 
@@ -103,17 +106,17 @@ class Status:
 
     @property
     def next_run_s(self) -> float | None:
-        """When systemd starts the next run."""
+        """Return when systemd starts the next run."""
         return self.next_timer.next_s if self.next_timer else None
 
     @property
     def is_due(self) -> bool:
-        """Whether a run is scheduled or in progress."""
+        """Return whether a run is scheduled or in progress."""
         return self.next_run_s is not None or self.is_running or self.is_by_cron
 
     @property
     def foreign_timer(self) -> str:
-        """What uses this project's timer name, or "" if only the project itself does."""
+        """Return what else uses this project's timer name, or ""."""
         if self.foreign_service is None:
             return ""
         timer = self.foreign_service.unit.replace(".service", ".timer")
@@ -128,9 +131,10 @@ class Status:
 
     @property
     def warnings(self) -> list[str]:
-        """Problems to fix before they cause an outage, each with its fix."""
+        """Return the problems to fix before they cause an outage, each with its fix."""
         found = []
-        # If runs fail, the cause comes first: the same refresh would fail again.
+        # While runs fail, their error is shown with its own fix. Do not suggest a refresh, which
+        # would fail again.
         is_explained = self.failing_since_s is not None and self.failure is not None
         if self.is_follower and (self.login.problem or not self.is_delivered):
             problem = self.login.problem or ".env has more than one token"
@@ -158,7 +162,7 @@ class Status:
         return found
 
     def _schedule_problems(self) -> list[str]:
-        """Return why nothing renews the token, as a list of at most one."""
+        """Return why no run will renew the token, as a list of at most one problem."""
         if self.is_by_cron or self.is_followed:
             return []
         if self.manager_problem:
@@ -172,7 +176,7 @@ class Status:
         return []
 
     def _follower_problems(self) -> list[str]:
-        """Return why nothing follows the store, as a list of at most one."""
+        """Return why nothing follows the store, as a list of at most one problem."""
         install = command("install", self.paths, "--follow")
         if self.follower is None:
             return [f"nothing follows the store. Run: {install}"]
@@ -181,7 +185,7 @@ class Status:
         return []
 
     def _publisher_problems(self) -> list[str]:
-        """Return why the store does not have this host's token, as a list of at most one."""
+        """Return why the store lacks this host's token, as a list of at most one problem."""
         if self.store is None or self.is_follower or not self.login.token:
             return []
         if self.store.is_published(self.login):
@@ -191,7 +195,7 @@ class Status:
         return [f"{text}. {self._see_doctor}"]
 
     def _bearer_problems(self, *, is_explained: bool) -> list[str]:
-        """Return why the bearer file does not have the token, as a list of at most one."""
+        """Return why the bearer file does not have the token, as a list of at most one problem."""
         if self.bearer is None or not self.login.token or self.bearer_carries_token:
             return []
         if not self.bearer.fix and is_explained:
@@ -217,7 +221,7 @@ class Status:
         return f"To see the fix, run: {command('doctor', self.paths)}"
 
     def _manual_token(self) -> list[str]:
-        """Return what replaces the token that a person has put into .env, if a run is due."""
+        """Warn if the next run will replace a token that was put into .env by hand."""
         if not self.is_due:
             return []
         uninstall = command("uninstall", self.paths)
