@@ -95,7 +95,7 @@ def status(login_left_s: float = 19 * DAY_S) -> Status:
         Dotenv("", (TOKEN.encode(),)),
         (Timer(f"{DEFAULT_UNIT}.timer", expires_at_s - HOUR_S / 2),),
         manager_problem="",
-        is_by_cron=False,
+        relies_on_cron=False,
         is_running=False,
         last_renewal_s=renewed_s,
         failure=None,

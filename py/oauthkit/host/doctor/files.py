@@ -181,8 +181,8 @@ def _source(paths: ProjectPaths) -> str:
 def has_manual_token(paths: ProjectPaths) -> bool:
     """Return whether .env has a token that a user put there by hand."""
     login, tokens = delivered_login(paths), read_dotenv(paths.dotenv).tokens
-    is_other = not login.token or tokens != (login.token.encode(),)
-    return is_other and is_manual_token(paths, tokens, read_journal(paths))
+    token_differs = not login.token or tokens != (login.token.encode(),)
+    return token_differs and is_manual_token(paths, tokens, read_journal(paths))
 
 
 def _leads_nowhere(path: Path) -> bool:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oauthkit.host.display import command, command_on
 from oauthkit.host.path_info import inspect_path, read
-from oauthkit.host.status.coverage import SPAN_S, Coverage, measure
+from oauthkit.host.status.coverage import Coverage, measure
 from oauthkit.host.status.log import (
     RENEWED,
     Failure,
-    fix_of,
     is_manual_token,
     last,
     last_failure,
@@ -28,7 +27,6 @@ from oauthkit.host.status.store import (
     followed_login,
     is_follower,
     read_store,
-    store_to_json,
     was_read,
 )
 from oauthkit.host.systemd import cron
@@ -39,8 +37,6 @@ from oauthkit.shell import same_file
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
-# The version of --json's schema (docs/status.md). Increase it with each incompatible change.
-SCHEMA_VERSION = 1
 LOGIN_WARNING_S = 3 * 24 * 3600
 
 
@@ -58,7 +54,7 @@ class Status:
     timers: tuple[Timer, ...]
     manager_problem: str
     is_running: bool  # a run is in progress; it schedules the next one
-    is_by_cron: bool  # no timer is due, but a crontab line refreshes the project
+    relies_on_cron: bool  # no timer is due, but a crontab line refreshes the project
     last_renewal_s: float | None
     failure: Failure | None  # the last one, even if runs succeed now
     failing_since_s: float | None
@@ -112,7 +108,7 @@ class Status:
     @property
     def is_due(self) -> bool:
         """Return whether a run is scheduled or in progress."""
-        return self.next_run_s is not None or self.is_running or self.is_by_cron
+        return self.next_run_s is not None or self.is_running or self.relies_on_cron
 
     @property
     def foreign_timer(self) -> str:
@@ -163,7 +159,7 @@ class Status:
 
     def _schedule_problems(self) -> list[str]:
         """Return why no run will renew the token, as a list of at most one problem."""
-        if self.is_by_cron or self.is_followed:
+        if self.relies_on_cron or self.is_followed:
             return []
         if self.manager_problem:
             return [f"{self.manager_problem}. {self._see_doctor}"]
@@ -228,69 +224,6 @@ class Status:
         text = "the next run replaces the token that was put into .env by hand. To keep it, run"
         return [f"{text}: {uninstall}"]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the state in the schema of docs/status.md."""
-        return {
-            "version": SCHEMA_VERSION,
-            "live": self.is_live,
-            "now_s": self.now_s,
-            "token": {
-                "problem": self.login.problem or None,
-                "expires_at_s": self.login.expires_at_s,
-                "left_s": self.left_s,
-            },
-            "dotenv": {
-                "path": str(self.paths.dotenv),
-                "problem": self.dotenv.problem or None,
-                "carries_token": self.is_delivered,
-                "tokens": len(self.dotenv.tokens),
-                "other_spellings": self.dotenv.other_spellings,
-                "is_manual": self.is_manual_token,
-            },
-            "bearer": {
-                "path": None if self.paths.bearer is None else str(self.paths.bearer),
-                "problem": None if self.bearer is None else self.bearer.problem or None,
-                "carries_token": self.bearer_carries_token,
-            },
-            "settings": [
-                {"name": x.name, "value": x.value, "origin": x.origin}
-                for x in self.paths.changed_settings
-            ],
-            "next_run": {
-                "unit": self.next_timer.unit if self.next_timer else None,
-                "at_s": self.next_run_s,
-                "timers": len(self.timers),
-                "foreign_timer": self.foreign_timer or None,
-                "is_running": self.is_running,
-                "by_cron": self.is_by_cron,
-                "problem": self.manager_problem or None,
-            },
-            "store": None
-            if self.store is None
-            else store_to_json(self.store, self.dotenv, self.now_s, follows=self.is_follower)
-            | {"unit": self.follower.unit if self.follower else None},
-            "last_renewal_s": self.last_renewal_s,
-            "last_error": None
-            if self.failure is None
-            else {
-                "at_s": self.failure.at_s,
-                "text": self.failure.text,
-                "output": self.failure.output,
-                "fix": fix_of(self.failure, self.paths),
-            },
-            "failing_since_s": self.failing_since_s,
-            "login": {
-                "ends_at_s": self.login.login_ends_at_s,
-                "left_s": self.login_left_s,
-            },
-            "coverage": {
-                "span_s": SPAN_S,
-                "known_s": self.coverage.until_s - self.coverage.from_s,
-                "share": self.coverage.share,
-            },
-            "warnings": self.warnings,
-        }
-
 
 def collect(paths: ProjectPaths) -> Status:
     """Read a project's state from its files and from systemd, without changing anything."""
@@ -313,30 +246,30 @@ def collect(paths: ProjectPaths) -> Status:
     store = read_store(paths)
     login = followed_login(paths, store) if follows else read_login(paths.credentials)
     dotenv = read_dotenv(paths.dotenv)
-    is_other = not login.token or not dotenv.carries(login.token)
-    is_to_come = found.next is not None or found.is_running
+    token_differs = not login.token or not dotenv.carries(login.token)
+    is_scheduled = found.next is not None or found.is_running
     return Status(
-        paths,
-        now_s,
-        login,
-        dotenv,
-        found.timers,
-        problem,
-        found.is_running,
-        not is_to_come and cron.path_of_refresh(paths) is not None,
-        None if renewal is None else renewal.at_s,
-        last_failure(entries),
-        failing_since_s,
-        measure(entries, now_s),
-        log_problem(paths),
-        found.heal,
-        found.foreign_service,
-        is_other and is_manual_token(paths, dotenv.tokens, entries),
-        None if paths.bearer is None else _read_bearer(paths.bearer, paths.credentials),
-        store,
-        follows,
-        follower,
-        follows and follower is None and was_read(paths, now_s),
+        paths=paths,
+        now_s=now_s,
+        login=login,
+        dotenv=dotenv,
+        timers=found.timers,
+        manager_problem=problem,
+        is_running=found.is_running,
+        relies_on_cron=not is_scheduled and cron.path_of_refresh(paths) is not None,
+        last_renewal_s=None if renewal is None else renewal.at_s,
+        failure=last_failure(entries),
+        failing_since_s=failing_since_s,
+        coverage=measure(entries, now_s),
+        log_problem=log_problem(paths),
+        heal=found.heal,
+        foreign_service=found.foreign_service,
+        is_manual_token=token_differs and is_manual_token(paths, dotenv.tokens, entries),
+        bearer=None if paths.bearer is None else _read_bearer(paths.bearer, paths.credentials),
+        store=store,
+        is_follower=follows,
+        follower=follower,
+        is_followed=follows and follower is None and was_read(paths, now_s),
     )
 
 

@@ -15,6 +15,7 @@ from oauthkit.host.display import command_on
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import FILE, inspect_path
 from oauthkit.host.project import find_paths
+from oauthkit.host.status.json_output import to_json
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
 from oauthkit.host.systemd.services import projects
@@ -34,7 +35,7 @@ def report(paths: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> i
     elif metrics_file is not None:
         _replace(Path(metrics_file), exposition(status))
     elif is_json:
-        print(json.dumps(status.to_json(), indent=2))
+        print(json.dumps(to_json(status), indent=2))
     else:
         from oauthkit.host.status.view import show  # noqa: PLC0415 - only this format needs it
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbum import local
 
@@ -191,27 +191,3 @@ def no_token(store: Store | None) -> str:
     if any(record.is_usable(time.time()) for record in store.records):
         return ".env does not have a token from the store"
     return "the store has no record of a live token"
-
-
-def store_to_json(store: Store, dotenv: Dotenv, now_s: float, *, follows: bool) -> dict[str, Any]:
-    """Return the store in the schema of docs/status.md. It does not have the tokens."""
-    return {
-        "url": store.url,
-        "problem": store.problem or None,
-        "follows": follows,
-        "host": store.host or None,
-        "published_at_s": store.own.issued_at_s if store.own else None,
-        "records": [
-            {
-                "host": record.host,
-                "expires_at_s": record.expires_at_s,
-                "left_s": record.expires_at_s - now_s,
-                "issued_at_s": record.issued_at_s,
-                "usable": record.is_usable(now_s),
-                "used": record.is_in(dotenv),
-                "encrypted": record.is_encrypted,
-            }
-            for record in store.records
-        ],
-        "errors": [*store.errors],
-    }

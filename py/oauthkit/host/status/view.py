@@ -155,7 +155,7 @@ def _bearer(status: Status) -> Line:
 
 
 def _next_run(status: Status) -> Line:
-    if status.is_by_cron:
+    if status.relies_on_cron:
         return [("by a crontab line", "")]
     if status.manager_problem:
         return [("unknown: see below", "yellow")]
@@ -172,7 +172,7 @@ def _next_run(status: Status) -> Line:
 
 
 def _follows(status: Status) -> Line:
-    if status.is_by_cron:
+    if status.relies_on_cron:
         return [("by a crontab line", "")]
     if status.is_followed:
         return [("something other than a unit read the store in the last 10 min", "")]
