@@ -66,11 +66,11 @@ class ArithmeticExpansion:
 class CommandSubstitution:
     """$(command). It is printed with exec if redirections would need another process.
 
-    With `ends_with_x`, it is $(command && printf x).
+    With `keeps_trailing_newlines`, it is $(command && printf x).
     """
 
     command: SimpleCommand | Pipeline
-    ends_with_x: bool = False
+    keeps_trailing_newlines: bool = False
 
 
 Part = Literal | Glob | Parameter | ArrayExpansion | ArithmeticExpansion | CommandSubstitution

@@ -35,17 +35,17 @@ from oauthkit.compiler.bash.ast import (
 )
 from oauthkit.compiler.bash.quote import (
     PRECEDENCE,
-    appended,
+    append_value,
     arithmetic,
     bracketed,
-    guarded,
+    command_words,
     operand,
     pattern,
-    pieces,
     quote,
+    quote_if_contains,
     redirection_text,
     simple,
-    substituted,
+    substitution_words,
     value,
 )
 from oauthkit.compiler.bash.walk import uses
@@ -133,7 +133,7 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
         return [line]
     match test:
         case SimpleCommand():
-            first, *words = pieces(test)
+            first, *words = command_words(test)
             return format.broken(_ended([start + first, *words], end), indent, " \\")
         case Group(inner, redirections):
             close = " ".join(["}", *map(redirection_text, redirections)])
@@ -205,7 +205,7 @@ def _group(group: Group) -> str:
 def _assignment(node: Assignment, indent: str) -> list[str]:
     start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
     if isinstance(node.value, Word):
-        text = appended(node.value) if node.append else value(node.value)
+        text = append_value(node.value) if node.append else value(node.value)
         if len(indent + start + text) > format.WIDTH:
             text = _spread(node.value, indent) or text
         return (indent + start + text).split("\n")
@@ -220,7 +220,7 @@ def _spread(word: Word, indent: str) -> str | None:
     """Print a long word on several lines: a command substitution, or text of several lines."""
     match word.parts:
         case (CommandSubstitution() as substitution,):
-            words = substituted(substitution)
+            words = substitution_words(substitution)
             return "\n".join(["$(", *format.broken(words, indent + "  ", " \\"), f"{indent})"])
         case (Literal(text),) if re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f'\\]*", text):
             return f"'{text}'" if "\n" in text else None
@@ -228,8 +228,8 @@ def _spread(word: Word, indent: str) -> str | None:
 
 
 def _element(word: Word) -> str:
-    """Print a word of a list. ShellCheck reports a bare comma there (SC2054, SC2258)."""
-    return guarded(word, ",")
+    """Print a word of a list. ShellCheck reports an unquoted comma there (SC2054, SC2258)."""
+    return quote_if_contains(word, ",")
 
 
 def _locals(node: Locals, indent: str) -> list[str]:
@@ -257,7 +257,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
 def _lines(command: Command | Pipeline, indent: str) -> list[str]:
     match command:
         case SimpleCommand() | Pipeline():
-            return format.broken(pieces(command), indent, " \\")
+            return format.broken(command_words(command), indent, " \\")
         case Assignment():
             return _assignment(command, indent)
         case Group(inner, redirections):

@@ -26,21 +26,24 @@ from oauthkit.compiler.reserved_names import PLAIN_DEFAULT
 
 PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 6, ">=": 6}
 PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
-PREFIX = 9
+PREFIX_PRECEDENCE = 9
 
-# ShellCheck reports these words wherever they are not quoted (SC1010).
+# ShellCheck reports these keywords if they are unquoted, in any position (SC1010).
 _KEYWORDS = ("do", "done", "esac", "fi", "then")
 # Characters that need no quotes in any position of a word.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# Parts that are not in double quotes: in all words, and in nested ones with a { or a '.
-_APART = re.compile(r"([\x00-\x1f\x7f]+)")
-_BRACED = re.compile(r"([\x00-\x1f\x7f]+|[{'])")
-# Parts that are not inside nested single quotes.
-_QUOTED = re.compile(r"""([\x00-\x1f\x7f]+|[{'"])""")
-# Between $, < or > and (, and at both ends of control characters.
+_CONTROLS = r"\x00-\x1f\x7f"
+_CONTROL = re.compile(rf"[{_CONTROLS}]")
+# Runs that are printed outside double quotes: control characters.
+_APART = re.compile(rf"([{_CONTROLS}]+)")
+# In a nested word, also { and '.
+_BRACED = re.compile(rf"([{_CONTROLS}]+|[{{'])")
+# Runs that a nested word without expansions is split at.
+_QUOTED = re.compile(rf"""([{_CONTROLS}]+|[{{'"])""")
+# Split points in a nested literal: before ( after $, < or >, and at both ends of a run of control
+# characters.
 _NESTED = re.compile(
-    r"(?<=[$<>])(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
+    rf"(?<=[$<>])(?=\()|(?<=[{_CONTROLS}])(?=[^{_CONTROLS}])|(?<=[^{_CONTROLS}])(?=[{_CONTROLS}])"
 )
 
 
@@ -75,25 +78,30 @@ def argument(word: Word, nested: bool = False) -> str:
 
     A `nested` word is inside ${} inside double quotes. There, bash before 5.3 searches for the
     end of $( or <( even in quotes, and bash 5.1 searches for the end of a ` even in $''. Brace
-    expansion ignores ${}. For it, every " begins or ends double quotes, so a { between two of them
-    is bare, and a ' is a quote.
+    expansion does not recognize ${}. It takes every " as the start or end of a quoted string, so
+    a { between two such strings is unquoted, and a ' there starts a single-quoted string.
     """
-    if all(isinstance(part, Literal) for part in word.parts):
-        text = "".join(part.text for part in word.parts if isinstance(part, Literal))
-        apart = _NESTED.split(text) if nested else [text]
-        if nested and ({*"'\""} & {*text} or ("{" in text and "\\" in text)):
-            apart = [run for piece in apart for run in _QUOTED.split(piece) if run]
-            pieces = [f"\\{piece}" if piece in ("'", '"') else quote(piece) for piece in apart]
-        else:
-            pieces = [quote(piece) for piece in apart]
-        # Beside others, a piece with a bare / would end the pattern of a replacement.
-        bare = [len(pieces) > 1 and "/" in p and _PLAIN.fullmatch(p) is not None for p in pieces]
-        return "".join(f"'{p}'" if is_bare else p for p, is_bare in zip(pieces, bare, strict=True))
-    return _quoted(word, nested)
+    if not all(isinstance(part, Literal) for part in word.parts):
+        return _quoted(word, nested)
+    text = "".join(part.text for part in word.parts if isinstance(part, Literal))
+    return _nested_literal(text) if nested else quote(text)
 
 
-def guarded(word: Word, character: str) -> str:
-    """Print an argument, in quotes if it contains `character`, which is special when bare."""
+def _nested_literal(text: str) -> str:
+    runs = _NESTED.split(text)
+    if {*"'\""} & {*text} or ("{" in text and "\\" in text):
+        runs = [part for run in runs for part in _QUOTED.split(run) if part]
+        pieces = [f"\\{run}" if run in ("'", '"') else quote(run) for run in runs]
+    else:
+        pieces = [quote(run) for run in runs]
+    if len(pieces) > 1:
+        # An unquoted / would end the pattern in ${name/pattern/replacement}.
+        pieces = [f"'{p}'" if "/" in p and _PLAIN.fullmatch(p) else p for p in pieces]
+    return "".join(pieces)
+
+
+def quote_if_contains(word: Word, character: str) -> str:
+    """Print an argument, in quotes if it contains `character`, which is special if unquoted."""
     text = argument(word)
     return f"'{text}'" if character in text and _PLAIN.fullmatch(text) else text
 
@@ -109,9 +117,9 @@ def value(word: Word) -> str:
 
 
 def operand(word: Word) -> str:
-    """Print a word left of an operator in [[.
+    """Print the left operand of an operator in [[.
 
-    The empty text and words that look like flags need quotes there. ShellCheck reports a quoted
+    An empty word and words that look like options need quotes there. ShellCheck reports a quoted
     parenthesis (SC1029), so it becomes $'('.
     """
     text = value(word)
@@ -128,6 +136,7 @@ def pattern(word: Word, nested: bool = False) -> str:
         if isinstance(part, Glob):
             if plain:
                 text = argument(Word(tuple(plain)), nested)
+                # Only a = at the start of a word needs quotes.
                 pieces.append("=" if text == "'='" and pieces else text)
             pieces.append("*")
             plain = []
@@ -139,18 +148,18 @@ def pattern(word: Word, nested: bool = False) -> str:
 def bracketed(character: str) -> str:
     """Print a character inside the [ ] of a regular expression."""
     text = pattern(Word((Literal(character),)))
-    return text[1] if re.fullmatch(r"'[=]'", text) else text
+    return text[1] if text == "'='" else text
 
 
 def _quoted(word: Word, nested: bool = False) -> str:
-    """Print a word with expansions in double quotes, and its control characters in $''."""
+    """Print a word that has expansions: in double quotes, but control characters in $''."""
     pieces: list[str] = []
     inside = ""
     literals = "".join(part.text for part in word.parts if isinstance(part, Literal))
     apart = _BRACED if nested and {*"{'"} & {*literals} else _APART
     for part, following in zip(word.parts, (*word.parts[1:], Literal("")), strict=False):
         if not isinstance(part, Literal):
-            inside += _expansion(part, quoted=True, before=following)
+            inside += _expansion(part, quoted=True, following=following)
             continue
         for run in apart.split(part.text):
             if apart.fullmatch(run):
@@ -162,11 +171,11 @@ def _quoted(word: Word, nested: bool = False) -> str:
     return "".join(pieces + ([f'"{inside}"'] if inside else []))
 
 
-def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
-    """Print an expansion, in braces if `before` would be read as part of its name."""
+def _expansion(part: Part, quoted: bool, following: Part | None = None) -> str:
+    """Print an expansion, in braces if `following` would be read as part of its name."""
     match part:
         case Parameter():
-            return _parameter(part, quoted, before)
+            return _parameter(part, quoted, following)
         case ArrayExpansion(name, start):
             array = name if name == "@" else f"{name}[@]"
             offset = "" if start is None else f":{start}"
@@ -174,25 +183,26 @@ def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
         case ArithmeticExpansion(expression):
             return f"$(({arithmetic(expression)}))"
         case CommandSubstitution():
-            return f"$({' '.join(substituted(part))})"
+            return f"$({' '.join(substitution_words(part))})"
         case Literal(text):
             return _escape(text)
     raise AssertionError(part)
 
 
-def _parameter(node: Parameter, quoted: bool, before: Part | None) -> str:
+def _parameter(node: Parameter, quoted: bool, following: Part | None) -> str:
     name = node.name if node.index is None else f"{node.name}[{node.index}]"
     if node.length:
         return f"${{#{name}}}"
     if node.slice is not None:
         offset = arithmetic(node.slice.offset, compact=True)
-        offset = f" {offset}" if offset.startswith("-") else offset  # :- is an operator
+        # The space keeps :- from being read as an operator.
+        offset = f" {offset}" if offset.startswith("-") else offset
         length = node.slice.length
         end = "" if length is None else f":{arithmetic(length, compact=True)}"
         return f"${{{name}:{offset}{end}}}"
     if node.word is None:
         is_plain = name.isidentifier() or len(name) == 1
-        if isinstance(before, Literal) and re.match(r"[A-Za-z0-9_\[]", before.text):
+        if isinstance(following, Literal) and re.match(r"[A-Za-z0-9_\[]", following.text):
             is_plain = False
         return f"${name}" if is_plain else f"${{{name}}}"
     if node.operator in ("-", ":-"):
@@ -201,13 +211,13 @@ def _parameter(node: Parameter, quoted: bool, before: Part | None) -> str:
     if node.replacement is None:
         return f"${{{name}{node.operator}{text}}}"
     if _PLAIN.fullmatch(text) and "/" in text:
-        text = f"'{text}'"  # a bare / would end the pattern
+        text = f"'{text}'"  # an unquoted / would end the pattern
     replacement = argument(node.replacement, quoted) if node.replacement.parts else ""
     return f"${{{name}{node.operator}{text}/{replacement}}}"
 
 
 def _default(word: Word, quoted: bool) -> str:
-    """Print the word of ${name:-word}. In double quotes it is a PLAIN_DEFAULT: see dialect."""
+    """Print the word of ${name:-word}. In double quotes, its literals must be a PLAIN_DEFAULT."""
     literals = [part.text for part in word.parts if isinstance(part, Literal)]
     if not all(map(PLAIN_DEFAULT.fullmatch, literals)):
         assert not quoted, word
@@ -216,8 +226,8 @@ def _default(word: Word, quoted: bool) -> str:
     return argument(word)
 
 
-def appended(word: Word) -> str:
-    """Print a word right of +=. ShellCheck reports a bare number there (SC2324)."""
+def append_value(word: Word) -> str:
+    """Print a word right of +=. ShellCheck reports an unquoted number there (SC2324)."""
     match word.parts:
         case (Parameter(operator="") | ArithmeticExpansion(),):
             return _quoted(word)
@@ -230,8 +240,9 @@ def appended(word: Word) -> str:
 
 
 def arithmetic(node: Arithmetic, above: int = 0, *, compact: bool = False) -> str:
-    """Print an arithmetic expression, in parentheses only where `above` binds more tightly.
+    """Print an arithmetic expression.
 
+    It is in parentheses only if the enclosing operator, of precedence `above`, binds more tightly.
     `compact` leaves out the spaces around operators, as shfmt does in ${name:offset}.
     """
     match node:
@@ -240,9 +251,9 @@ def arithmetic(node: Arithmetic, above: int = 0, *, compact: bool = False) -> st
         case Variable(name, index):
             return name if index is None else f"{name}[{index}]"
         case Parameter():
-            return _parameter(node, quoted=False, before=None)
+            return _parameter(node, quoted=False, following=None)
         case Operation(operator, None, right):
-            inner = arithmetic(right, PREFIX)
+            inner = arithmetic(right, PREFIX_PRECEDENCE)
             return f"{operator}({inner})" if inner.startswith("-") else f"{operator}{inner}"
         case Operation(operator, left, right):
             assert left is not None
@@ -264,25 +275,28 @@ def redirection_text(redirection: Redirection) -> str:
     return redirection.operator + target
 
 
-def substituted(node: CommandSubstitution) -> list[str]:
-    """Print the words and redirections of a command in $( )."""
+def substitution_words(node: CommandSubstitution) -> list[str]:
+    """Return the words and redirections of a command in $( )."""
     command = node.command
-    if node.ends_with_x:
-        return [*pieces(command), "&&", "printf", "x"]
+    if node.keeps_trailing_newlines:
+        return [*command_words(command), "&&", "printf", "x"]
     needs_exec = isinstance(command, SimpleCommand) and command.redirections
-    return [*(["exec"] if needs_exec else []), *pieces(command)]
+    return [*(["exec"] if needs_exec else []), *command_words(command)]
 
 
-def pieces(command: SimpleCommand | Pipeline) -> list[str]:
-    """Print the words and redirections of a command. A bare = in the first would assign."""
+def command_words(command: SimpleCommand | Pipeline) -> list[str]:
+    """Return the words and redirections of a command.
+
+    An unquoted = in the first word would make it an assignment.
+    """
     if isinstance(command, Pipeline):
-        words = [word for one in command.commands for word in ("|", *pieces(one))][1:]
+        words = [word for one in command.commands for word in ("|", *command_words(one))][1:]
         return words if command.status is None else [*words, "&&", simple(command.status)]
     first, *others = command.words
     redirections = map(redirection_text, command.redirections)
-    return [guarded(first, "="), *map(argument, others), *redirections]
+    return [quote_if_contains(first, "="), *map(argument, others), *redirections]
 
 
 def simple(command: SimpleCommand | Pipeline) -> str:
     """Print a command on one line."""
-    return " ".join(pieces(command))
+    return " ".join(command_words(command))

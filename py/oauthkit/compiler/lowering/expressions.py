@@ -174,7 +174,7 @@ def run(
         command = bash.Pipeline(tuple(commands))
     if name is None:
         return bash.Group(command, (*hidden, *around))
-    substitution = bash.CommandSubstitution(command, ends_with_x=what.is_exact)
+    substitution = bash.CommandSubstitution(command, keeps_trailing_newlines=what.is_exact)
     assignment = bash.Assignment(name, bash.Word((substitution,)))
     return bash.Group(assignment, (*hidden, *around))
 
