@@ -61,7 +61,7 @@ def with_article(kind: Type) -> str:
     return f"an {kind.value}" if kind.value[0] in "AEIOU" else f"a {kind.value}"
 
 
-def listed(kinds: tuple[Type, ...]) -> str:
+def list_types(kinds: tuple[Type, ...]) -> str:
     """Return the results of a function in words: "a Status and a Str", or "nothing"."""
     if not kinds:
         return "nothing"
@@ -69,8 +69,8 @@ def listed(kinds: tuple[Type, ...]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def runner(node: ast.expr | None) -> str:
-    """Return the right side of a command that runs: "TF", "TF(FG=True)", or "" for none."""
+def modifier(node: ast.expr | None) -> str:
+    """Return a command's execution modifier: "TF", "TF(FG=True)", …, or "" if it has none."""
     match node:
         case ast.BinOp(
             op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE" | "FG") as name)
@@ -88,19 +88,19 @@ def runner(node: ast.expr | None) -> str:
     return ""
 
 
-def called(function: Signature) -> str:
+def describe_results(function: Signature) -> str:
     """Return what a function returns: "read_file returns a Status and a Str"."""
-    return f"{function.name} returns {listed(function.results)}"
+    return f"{function.name} returns {list_types(function.results)}"
 
 
 def is_condition(node: ast.expr) -> bool:
-    """Return whether an expression is a condition, so that its value is a Bool."""
+    """Return whether an expression is a condition: its value is a Bool."""
     match node:
         case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), _]):
             return False  # local.env.get(…) or …
         case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
             return True
-        case ast.BinOp() if runner(node) in ("TF", "TF(FG=True)"):
+        case ast.BinOp() if modifier(node) in ("TF", "TF(FG=True)"):
             return True
         case ast.Call(func=ast.Attribute(attr=attr)):
             return attr in ("startswith", "endswith", "access", "exists") or attr[:3] == "is_"
@@ -119,8 +119,8 @@ def is_stdin_read(node: ast.expr) -> bool:
     return False
 
 
-def question(kind: Type, shown: str) -> str:
-    """Return the condition of the dialect for Python's `if shown:`."""
+def condition_for(kind: Type, shown: str) -> str:
+    """Return the dialect's equivalent of `if shown:`."""
     return {
         Type.STR: f'{shown or "text"} != ""',
         Type.PATH: f'{shown or "path"} != ""',
@@ -130,18 +130,19 @@ def question(kind: Type, shown: str) -> str:
     }.get(kind, f"{shown or 'number'} != 0")
 
 
-def as_text(shown: str) -> str:
+def as_fstring(shown: str) -> str:
     """Return an f-string that consists of one expression."""
     mark = "'" if '"' in shown else '"'
     return f"f{mark}{{{shown}}}{mark}"
 
 
-def joined(parts: list[ast.expr]) -> str:
+def join_parts(parts: list[ast.expr]) -> str:
     """Return an f-string of these parts, or a plain literal if all are literals."""
     texts = [part.value for part in parts if isinstance(part, ast.Constant)]
     if len(texts) == len(parts):
         return repr("".join(map(str, texts)))
     try:
         return ast.unparse(ast.JoinedStr(parts))
-    except ValueError:  # before Python 3.12, f-strings cannot contain backslashes
+    except ValueError:
+        # ast.unparse fails for a backslash before Python 3.12. Show an example instead.
         return 'f"{first} {second}"'

@@ -10,7 +10,12 @@ import re
 import string
 from collections.abc import Callable
 
-from oauthkit.compiler.diagnostics.describe import as_text, joined, question, with_article
+from oauthkit.compiler.diagnostics.describe import (
+    as_fstring,
+    condition_for,
+    join_parts,
+    with_article,
+)
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
@@ -82,7 +87,7 @@ def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
         lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({text})"])
         return code("make a Path", lines, "make a Path with absolute")
     if wanted is Type.STR and found.is_number:
-        return code("use an f-string", as_text(text))
+        return code("use an f-string", as_fstring(text))
     if wanted is Type.STR and found is Type.COMMAND:
         return "run it with `& CAPTURE`, which returns its output"
     if wanted is Type.STR and found is Type.BOOL:
@@ -97,7 +102,7 @@ def _of_str(site: Site, node: ast.Call) -> str:
             # repr adds quotes to a text
             is_shown = kind.is_number or ast.unparse(node.func) != "repr"
             if kind not in (Type.BOOL, Type.COMMAND, Type.ERROR) and is_shown:
-                return code("use an f-string", as_text(shown(site, value)))
+                return code("use an f-string", as_fstring(shown(site, value)))
     return ""
 
 
@@ -106,7 +111,7 @@ def _of_bool(site: Site, node: ast.Call) -> str:
         case ast.Call(args=[ast.Name(id=name) as value], keywords=[]):
             kind = site.type_of(value)
             if kind in (Type.STR, Type.PATH, Type.INT, Type.STATUS):
-                return code("compare it", question(kind, name))
+                return code("compare it", condition_for(kind, name))
     return ""
 
 
@@ -313,7 +318,7 @@ def _of_stream(site: Site, node: ast.Call) -> str:
         case [ast.JoinedStr(values=[*parts, ast.Constant(value=str() as text)])] if text.endswith(
             "\n"
         ):
-            line = joined([*parts, ast.Constant(text[:-1])])
+            line = join_parts([*parts, ast.Constant(text[:-1])])
             return code("write", f"print({line}{where})")
         case [ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value="\n"))]:
             return code("write", f"print({shown(site, left)}{where})")
@@ -404,7 +409,7 @@ def _of_join_text(site: Site, node: ast.Call) -> str:
                 parts += [ast.Constant(separator)] if parts else []
                 is_text = isinstance(item, ast.Constant)
                 parts.append(item if is_text else ast.FormattedValue(item, -1))
-            return code("use an f-string", joined(parts))
+            return code("use an f-string", join_parts(parts))
     return ""
 
 
@@ -432,7 +437,7 @@ def _of_format(site: Site, node: ast.Call) -> str:
                     value = left.pop(0)
                     is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
                     parts.append(value if is_text else ast.FormattedValue(value, -1))
-            return code("use an f-string", joined(parts))
+            return code("use an f-string", join_parts(parts))
     return ""
 
 

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from oauthkit.compiler.diagnostics import replacements
-from oauthkit.compiler.diagnostics.describe import describe, joined
+from oauthkit.compiler.diagnostics.describe import describe, join_parts
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
@@ -279,7 +279,7 @@ def of_print(node: ast.Call, site: Site) -> str:
         is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
         parts.append(argument if is_text else ast.FormattedValue(argument, -1))
     where = ", file=sys.stderr" if node.keywords else ""
-    return code("join them", f"print({joined(parts)}{where})")
+    return code("join them", f"print({join_parts(parts)}{where})")
 
 
 def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
@@ -381,9 +381,9 @@ def of_environment(name: str, value: ast.expr | None) -> str:
         case ast.Constant(value=str() as text):
             words = repr(f"{name}={text}")
         case ast.JoinedStr(values=parts):
-            words = joined([ast.Constant(f"{name}="), *parts])
+            words = join_parts([ast.Constant(f"{name}="), *parts])
         case _:
-            words = joined([ast.Constant(f"{name}="), ast.FormattedValue(value, -1)])
+            words = join_parts([ast.Constant(f"{name}="), ast.FormattedValue(value, -1)])
     return f"pass it to the command with the program env, as in `env[{words}, 'sort']`"
 
 
@@ -485,7 +485,7 @@ def of_literal(node: ast.BinOp, site: Site) -> Suggestion | None:
             left=ast.Name() as name, op=ast.Mult(), right=ast.Constant(value=int() as times)
         ) if site.type_of(name) is Type.STR and times in range(2, 6):
             parts: list[ast.expr] = [ast.FormattedValue(name, -1)] * times
-            return Suggestion(repeated, code("use an f-string", joined(parts)))
+            return Suggestion(repeated, code("use an f-string", join_parts(parts)))
         case ast.BinOp(left=left, op=ast.Mult(), right=right) if Type.STR in (
             site.type_of(left),
             site.type_of(right),
@@ -552,7 +552,7 @@ def _filled(text: str, given: ast.expr, site: Site) -> str:
             return ""
         is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
         parts += [value if is_text else ast.FormattedValue(value, -1), ast.Constant(literal)]
-    return joined(parts)
+    return join_parts(parts)
 
 
 def _from(home: dict[str, str], module: str) -> str:
@@ -569,4 +569,4 @@ def absolute(left: ast.expr, right: ast.expr) -> str:
     parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
     if isinstance(right, ast.Constant):
         parts[-1] = right
-    return f"absolute({joined(parts)})"
+    return f"absolute({join_parts(parts)})"

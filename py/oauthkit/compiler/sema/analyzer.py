@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from oauthkit.compiler.bash.names import BASH_BUILTINS, BASH_WORDS, GENERATED, PROGRAM_BUILTINS
 from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.describe import is_condition, runner, with_article
+from oauthkit.compiler.diagnostics.describe import is_condition, modifier, with_article
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.ir import Constant, Function, Program
 from oauthkit.compiler.loader.comments import Comments
@@ -273,7 +273,7 @@ class _FileAnalyzer:
             match inner:
                 case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
                     return inner
-                case ast.BinOp() if runner(inner) != "":
+                case ast.BinOp() if modifier(inner) != "":
                     return inner
                 case ast.Call(func=ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name))):
                     if name in self.symbols.commands:

@@ -13,11 +13,11 @@ from oauthkit.compiler.bash.names import (
 )
 from oauthkit.compiler.diagnostics import suggestions
 from oauthkit.compiler.diagnostics.describe import (
-    called,
+    describe_results,
     is_condition,
     is_stdin_read,
-    listed,
-    runner,
+    list_types,
+    modifier,
     with_article,
 )
 from oauthkit.compiler.diagnostics.site import code
@@ -111,7 +111,7 @@ class Assignments:
             self.commands.unrun(value, f"{name} = ", "RETCODE")
             self.declare(node, name, Type.ERROR)
             return None
-        how = runner(value)
+        how = modifier(value)
         match value:
             case ast.BinOp(left=command) if how.startswith("RETCODE"):
                 run = self.conditions.run(command, how)
@@ -135,7 +135,8 @@ class Assignments:
             case ast.BinOp() if how == "CAPTURE":
                 results = (Type.STATUS, Type.STR)
                 self.reject(
-                    "D201", node, f"CAPTURE returns {listed(results)}, but one name is assigned",
+                    "D201", node,
+                    f"CAPTURE returns {list_types(results)}, but one name is assigned",
                     self._unpacked(name, value, results),
                 )  # fmt: skip
                 self.declare(node, name, Type.STR)
@@ -241,7 +242,7 @@ class Assignments:
         if len(results) != 1:
             self.reject(
                 "D303", node,
-                f"{called(call.function)}, but one name is assigned" if results
+                f"{describe_results(call.function)}, but one name is assigned" if results
                 else f"{call.function.name} does not return a value",
                 self._unpacked(name, value, results) if results
                 else code("call it on a line of its own", self.symbols.shown(value)),
@@ -345,7 +346,7 @@ class Assignments:
             self._assume_bound(node)
             return None
         match value:
-            case ast.BinOp(left=command) if runner(value) == "CAPTURE":
+            case ast.BinOp(left=command) if modifier(value) == "CAPTURE":
                 if len(names) != 2:
                     self.reject(
                         "D303",
@@ -449,7 +450,7 @@ class Assignments:
         if len(results) != len(names):
             self.reject(
                 "D303", node,
-                f"{self.symbols.shown(value.func)} returns {listed(results)}, but {len(names)}"
+                f"{self.symbols.shown(value.func)} returns {list_types(results)}, but {len(names)}"
                 " names are assigned",
                 "write one name, or _, for each result",
             )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from oauthkit.compiler.diagnostics.describe import REDIRECTIONS, runner
+from oauthkit.compiler.diagnostics.describe import REDIRECTIONS, modifier
 from oauthkit.compiler.ir import Name
 from oauthkit.compiler.sema.checker import Checker
 from oauthkit.compiler.types import Type
@@ -60,13 +60,13 @@ class Commands:
     def unrun(self, node: ast.expr, left: str, how: str) -> Name:
         """Report a pipeline or redirected command that does not run, or not as written.
 
-        `left` is the left side of the corrected statement, `how` its default runner.
+        `left` is the left side of the corrected statement, `how` its default modifier.
         """
         match node:
             case ast.BinOp(op=ast.BitOr(), left=first, right=ast.BinOp(left=last) as run) if (
-                runner(run) != ""
+                modifier(run) != ""
             ):
-                how = runner(run)
+                how = modifier(run)
                 left = "" if how == "FG" else left
                 piped = ast.copy_location(ast.BinOp(first, ast.BitOr(), last), node)
                 return self.reject(
@@ -84,8 +84,8 @@ class Commands:
                 left=inner,
                 ops=operators,
                 comparators=[*firsts, ast.BinOp(left=last) as run],
-            ) if runner(run) != "":
-                how = runner(run)
+            ) if modifier(run) != "":
+                how = modifier(run)
                 left = "" if how == "FG" else left
                 whole = ast.copy_location(ast.Compare(inner, operators, [*firsts, last]), node)
                 if how == "CAPTURE":

@@ -9,10 +9,10 @@ from dataclasses import replace
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     REDIRECTIONS,
-    called,
+    condition_for,
+    describe_results,
     is_condition,
-    question,
-    runner,
+    modifier,
     with_article,
 )
 from oauthkit.compiler.diagnostics.site import VARIABLES, code
@@ -70,7 +70,7 @@ class Conditions:
         self.reject = expressions.reject
 
     def run(self, node: ast.expr, how: str) -> Run | None:
-        """Analyze the command left of & with its redirections. `how` is its `runner`."""
+        """Analyze the command left of & with its redirections. `how` is its `modifier`."""
         capture = how in ("CAPTURE", "()")
         own = INHERITED if how == "FG" or how.endswith("(FG=True)") else None
         found = self._without_redirections(node)
@@ -291,7 +291,7 @@ class Conditions:
                 return Compare("!=", Name(COUNT, Type.INT), IntLiteral(0))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return Not(self.condition(operand))
-            case ast.BinOp(left=command) if (how := runner(node)) in ("TF", "TF(FG=True)"):
+            case ast.BinOp(left=command) if (how := modifier(node)) in ("TF", "TF(FG=True)"):
                 run = self.run(command, how)
                 return IsTrue(REJECTED) if run is None else Succeeds(run)
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
@@ -337,7 +337,7 @@ class Conditions:
                 shown = f"({shown})"
             self.reject(
                 "D305", node, f"{with_article(value.type)} cannot be used as a condition",
-                code(intro, question(value.type, shown)),
+                code(intro, condition_for(value.type, shown)),
             )  # fmt: skip
         return IsTrue(value)
 
@@ -380,9 +380,9 @@ class Conditions:
                     node, results[0], lambda name: [f"{name} = {shown}"], name=name
                 )
                 if lines:
-                    lines[-1] = lines[-1].replace(name, question(results[0], name), 1)
+                    lines[-1] = lines[-1].replace(name, condition_for(results[0], name), 1)
                 help = code("assign its result first", lines, help)
-            self.reject("D305", node, f"{called(call.function)}, not a Bool", help)
+            self.reject("D305", node, f"{describe_results(call.function)}, not a Bool", help)
         return Succeeds(call)
 
     def _comparison(
@@ -410,7 +410,7 @@ class Conditions:
             match left:
                 case ast.Call(func=ast.Name(id=name)) if self._returns_status(name):
                     return self._status_comparison(left, sign)
-                case ast.BinOp(left=command) if (how := runner(left)).startswith("RETCODE"):
+                case ast.BinOp(left=command) if (how := modifier(left)).startswith("RETCODE"):
                     run = self.run(command, how)
                     if run is None:
                         return IsTrue(REJECTED)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from oauthkit.compiler.bash.names import DIVIDE, PAD_NUMBER, PAD_TEXT
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
+    condition_for,
     describe,
     is_condition,
     is_stdin_read,
-    question,
-    runner,
+    modifier,
     with_article,
 )
 from oauthkit.compiler.diagnostics.site import (
@@ -107,13 +107,17 @@ class Expressions:
                 return self._join(node, parts)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self._path_join(node, left, right)
-            case ast.BinOp(left=command) if runner(node) == "FG":
+            case ast.BinOp(left=command) if modifier(node) == "FG":
                 shown = self.commands.command_text(command)
                 return self.reject(
                     "D204", node, "a command cannot run inside an expression",
                     f"test it with `& TF(FG=True)`, or run `{shown} & FG` on a line of its own",
                 )  # fmt: skip
-            case ast.BinOp() if (how := runner(node)) in ("RETCODE", "RETCODE(FG=True)", "CAPTURE"):
+            case ast.BinOp() if (how := modifier(node)) in (
+                "RETCODE",
+                "RETCODE(FG=True)",
+                "CAPTURE",
+            ):
                 if how != "CAPTURE" and self.runs_first(node):
                     return self.check.assign_first(node, "status")
                 help = "capture its output first, on a line of its own"
@@ -124,7 +128,7 @@ class Expressions:
                 left=command,
                 op=ast.BitAnd(),
                 right=ast.Name(id=how) | ast.Call(func=ast.Name(id=how)) as right,
-            ) if how in FOREIGN_RUNNERS or (how in RUNNERS and runner(node) == ""):
+            ) if how in FOREIGN_RUNNERS or (how in RUNNERS and modifier(node) == ""):
                 if not self.commands.is_command(command) and self.value(command).type is Type.ERROR:
                     return REJECTED
                 return self.commands.foreign_runner(right, command)
@@ -598,7 +602,7 @@ class Expressions:
         """Return the condition of the dialect for `test`, or "" if there is none."""
         if isinstance(test, ast.Name):
             kind = self.scope.type_of(test.id) or self.symbols.constants.get(test.id, Type.ERROR)
-            return "" if kind is Type.COMMAND else question(kind, test.id)
+            return "" if kind is Type.COMMAND else condition_for(kind, test.id)
         return self.symbols.shown(test) if is_condition(test) else ""
 
     def _text_method(self, node: ast.Call, owner: ast.expr, method: str) -> Value:

@@ -10,8 +10,8 @@ from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     is_condition,
     is_stdin_read,
-    listed,
-    runner,
+    list_types,
+    modifier,
 )
 from oauthkit.compiler.ir import (
     Arguments,
@@ -230,19 +230,19 @@ class Statements:
                 if call is not None and call.function.results:
                     self.reject(
                         "D201", node,
-                        f"{name} returns {listed(call.function.results)}, which is ignored",
+                        f"{name} returns {list_types(call.function.results)}, which is ignored",
                         f"test it, assign it, or ignore it explicitly:"
                         f" `{', '.join('_' * len(call.function.results))} ="
                         f" {self.symbols.shown(value)}`",
                     )  # fmt: skip
                 return None if call is None else Bind(call, None, ())
-            case ast.BinOp(left=command) if runner(value) == "FG":
+            case ast.BinOp(left=command) if modifier(value) == "FG":
                 run = self.conditions.run(command, "FG")
                 return None if run is None else Checked(run, None)
             case ast.Call() if self.commands.is_called(value):
                 run = self.conditions.called(value, is_used=False)
                 return None if run is None else Checked(run, None)
-            case ast.BinOp(left=command) if (how := runner(value)) != "":
+            case ast.BinOp(left=command) if (how := modifier(value)) != "":
                 shown = self.commands.command_text(command)
                 own = "(FG=True)" if how.endswith("(FG=True)") else ""
                 self.reject(
@@ -507,8 +507,8 @@ class Statements:
             if value is not None or results:
                 self.reject(
                     "D307", node,
-                    f"{self.signature.name} returns {listed(results)}, not this value",
-                    f"return {listed(results)}" if results else "write return without a value",
+                    f"{self.signature.name} returns {list_types(results)}, not this value",
+                    f"return {list_types(results)}" if results else "write return without a value",
                 )  # fmt: skip
             return Return()
         if results == (Type.BOOL,):
@@ -519,9 +519,9 @@ class Statements:
                 if call is not None and call.function.results != results:
                     self.reject(
                         "D303", value,
-                        f"{called} returns {listed(call.function.results)}, but"
-                        f" {self.signature.name} returns {listed(results)}",
-                        f"assign its results first, and return {listed(results)}",
+                        f"{called} returns {list_types(call.function.results)}, but"
+                        f" {self.signature.name} returns {list_types(results)}",
+                        f"assign its results first, and return {list_types(results)}",
                     )  # fmt: skip
                 return None if call is None else Return(call=call)
         elements = value.elts if isinstance(value, ast.Tuple) else [value]
@@ -532,8 +532,8 @@ class Statements:
                     return Return()  # it was rejected, so the number of its values is not known
             self.reject(
                 "D303", node,
-                f"{self.signature.name} returns {listed(results)}, not {count}",
-                f"return {listed(results)}",
+                f"{self.signature.name} returns {list_types(results)}, not {count}",
+                f"return {list_types(results)}",
             )  # fmt: skip
             return Return()
         values = []
