@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TOKEN = "sk-ant-oat01-made-up-old"
 RECORD = "~/store/alpha.json"
-MUST = "It must be dir:/PATH or etcd:https://HOST:PORT/PREFIX"
+STORE_FORMAT = "It must be dir:/PATH or etcd:https://HOST:PORT/PREFIX"
 
 
 def publish(parity: Parity, exit_code: int = 0) -> RefreshRun:
@@ -47,7 +47,7 @@ def test_record_has_no_refresh_token(publisher: Parity) -> None:
     assert set(run.touched) == {RECORD}
 
 
-def test_values_that_the_login_lacks_are_left_out(publisher: Parity) -> None:
+def test_missing_values_are_omitted(publisher: Parity) -> None:
     publisher.credentials(omit=["scopes", "subscriptionType"])
     expected = record(publisher)
     del expected["scopes"], expected["subscription_type"]
@@ -55,7 +55,7 @@ def test_values_that_the_login_lacks_are_left_out(publisher: Parity) -> None:
     assert publish(publisher).touched == []
 
 
-def test_record_of_this_token_stays(publisher: Parity) -> None:
+def test_record_of_the_same_token_is_unchanged(publisher: Parity) -> None:
     publish(publisher)
     publisher.set_clock(publisher.now_s + 60)
     run = publish(publisher)
@@ -114,9 +114,9 @@ def test_temporaries_of_killed_runs_are_removed(publisher: Parity) -> None:
     ("store", "problem"),
     [
         ("", "OAUTHKIT_STORE is not set"),
-        ("/store", f"OAUTHKIT_STORE is /store. {MUST}"),
-        ("dir:store", f"OAUTHKIT_STORE is dir:store. {MUST}"),
-        ("http://a/b", f"OAUTHKIT_STORE is http://a/b. {MUST}"),
+        ("/store", f"OAUTHKIT_STORE is /store. {STORE_FORMAT}"),
+        ("dir:store", f"OAUTHKIT_STORE is dir:store. {STORE_FORMAT}"),
+        ("http://a/b", f"OAUTHKIT_STORE is http://a/b. {STORE_FORMAT}"),
         ("dir:{home}/no", "the store {home}/no is not a directory. Create or mount it"),
         ("dir:{home}/.claude/.credentials.json", "the store {home}/.claude/.credentials.json is"
          " not a directory. Create or mount it"),
@@ -150,8 +150,8 @@ def test_wrong_host_name(publisher: Parity, host: str) -> None:
 def test_login_without_a_live_token(publisher: Parity, login: dict[str, Any], problem: str) -> None:
     publisher.credentials(**login)
     run = publish(publisher, 1)
-    place = publisher.home / ".claude/.credentials.json"
-    assert run.stderr == f"oauthkit: {problem.format(place)}\n"
+    path = publisher.home / ".claude/.credentials.json"
+    assert run.stderr == f"oauthkit: {problem.format(path)}\n"
     assert run.touched == []
 
 
@@ -191,7 +191,7 @@ def test_failed_refresh_publishes_nothing(refresher: Parity) -> None:
     assert RECORD not in run.files
 
 
-def test_each_error_in_the_settings_is_a_line(publisher: Parity) -> None:
+def test_each_settings_error_is_a_line(publisher: Parity) -> None:
     publisher.file("scripts/oauth/refresh.conf", "a\nOAUTHKIT_HOST=$x\n")
     conf = publisher.project / "scripts/oauth/refresh.conf"
     assert publish(publisher, 1).stderr == (

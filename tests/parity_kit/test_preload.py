@@ -1,4 +1,4 @@
-"""A form that is a fork of a preloaded process runs like one that is started by exec."""
+"""A form forked from a preloaded process runs like one started by exec."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def restart():
     os.environ["RESTARTED"] = "1"
     del os.environ["RESTARTED"]
 """
-# Prints everything that a process can see of its start.
+# Print everything that a process can observe about its start.
 STATE = """
 import json, locale, os, resource, signal, sys, time
 def read(name):
@@ -61,18 +61,18 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     start = preload.Server.start
 
-    def recorded(self: preload.Server, *args: object) -> preload.Fork:
+    def record_start(self: preload.Server, *args: object) -> preload.Fork:
         fork = start(self, *args)  # type: ignore[arg-type]
         found.append(fork.pid)
         return fork
 
-    monkeypatch.setattr(preload.Server, "start", recorded)
+    monkeypatch.setattr(preload.Server, "start", record_start)
     return found
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair[Run]]:
-    """A script that is started in both ways."""
+    """Return a pair of one script: started by exec, and forked."""
     (tmp_path / "imports.py").write_text(PRELOAD)
 
     def argv(world: World) -> list[str]:
@@ -136,7 +136,9 @@ def test_search_path_that_python_changes(search: str, *, is_possible: bool) -> N
     assert preload.is_possible([sys.executable, "main.py"], env) is is_possible
 
 
-def test_environment_without_space_is_passed_by_exec(pair: Pair[Run], forks: list[int]) -> None:
+def test_environment_larger_than_the_padding_is_passed_by_exec(
+    pair: Pair[Run], forks: list[int]
+) -> None:
     pair.file("main.py", STATE)
     pair.env["LARGE"] = "x" * 40_000
     pair.run()
@@ -174,11 +176,12 @@ def test_deleted_directory(pair: Pair[Run]) -> None:
         ("import threading, time; threading.Timer(0.2, print, ['late']).start()", 0),
     ],
 )
-def test_end_is_the_same(pair: Pair[Run], forks: list[int], program: str, status: int) -> None:
+def test_exit_status_is_the_same(
+    pair: Pair[Run], forks: list[int], program: str, status: int
+) -> None:
     pair.file("main.py", program)
-    if (
-        status == -signal.SIGINT
-    ):  # without the traceback, which names the files that run the program
+    # Suppress the traceback, because it names the files that run the program.
+    if status == -signal.SIGINT:
         program = f"import sys; sys.excepthook = lambda *_: None; {program}"
         pair.file("main.py", program)
     assert pair.run().exit_code == status
@@ -204,12 +207,12 @@ def test_stand_ins_see_the_same(pair: Pair[Run]) -> None:
 def test_signal_and_time_limit(pair: Pair[Run]) -> None:
     pair.file("main.py", "import time; print('started', flush=True); time.sleep(60)")
 
-    def end_it(started: Started, world: World) -> None:
+    def terminate(started: Started, world: World) -> None:
         while not (world.control / "stdout").read_bytes():
             pass
         started.send(signal.SIGTERM)
 
-    assert pair.run(meanwhile=end_it).exit_code == -signal.SIGTERM
+    assert pair.run(meanwhile=terminate).exit_code == -signal.SIGTERM
     pair.limit_s = 0.5
     with pytest.raises(AssertionError, match=r"fork: did not finish within 0.5 s") as caught:
         pair.run()

@@ -65,15 +65,15 @@ RETURNS_PROBLEM = (
 )
 
 
-def words(node: ast.expr) -> str | None:
+def literal_text(node: ast.expr) -> str | None:
     """Return a literal text with {} for each value in it, or None for other expressions."""
     match node:
         case ast.Constant(value=str(text)):
             return text
         case ast.JoinedStr(values=parts):
-            return "".join(words(part) or "{}" for part in parts)
+            return "".join(literal_text(part) or "{}" for part in parts)
         case ast.FormattedValue(value=value):
-            return words(value)
+            return literal_text(value)
         case ast.Name(id=name) if isinstance(CONSTANTS.get(name), str):
             return str(CONSTANTS[name])
     return None
@@ -90,7 +90,7 @@ def problems(function: ast.FunctionDef) -> set[str]:
                 values.append(value)
             case ast.Assign(targets=[ast.Name(id="problem" | "bearer_problem")], value=value):
                 values.append(value)
-    return {f"ERROR: {text}" for value in values if (text := words(value))}
+    return {f"ERROR: {text}" for value in values if (text := literal_text(value))}
 
 
 def logged(function: ast.FunctionDef) -> set[str]:
@@ -99,20 +99,20 @@ def logged(function: ast.FunctionDef) -> set[str]:
     for node in ast.walk(function):
         match node:
             case ast.Call(func=ast.Name(id="log" | "log_error"), args=[argument]):
-                found.add(words(argument) or "{}")
-            case ast.Call(
-                func=ast.Name(id="log_output" | "log_output_file"), args=[argument, _]
-            ) if words(argument):
-                found.add(f"{words(argument)}: {{}}")
+                found.add(literal_text(argument) or "{}")
+            case ast.Call(func=ast.Name(id="log_output"), args=[argument, _]):
+                if source := literal_text(argument):
+                    found.add(f"{source}: {{}}")
             case (
                 ast.Return(value=ast.JoinedStr() as value)
                 | ast.AugAssign(target=ast.Name(id="errors"), value=value)
-            ) if function.name == "read_settings":  # one line each, which refresh logs
-                found.add(f"WARN: {words(value)}".removesuffix("\n"))
+            ) if function.name == "read_settings":
+                # It returns one line for each error. refresh logs them.
+                found.add(f"WARN: {literal_text(value)}".removesuffix("\n"))
     return found
 
 
-# These log a text from another function, where it is collected.
+# Lines whose text another function returns. It is collected there.
 GENERIC = {"ERROR: {}", "{}: {}"}
 MESSAGES = sorted(
     set[str]().union(*(problems(node) | logged(node) for node in FUNCTIONS.values())) - GENERIC
@@ -158,7 +158,7 @@ def test_messages_on_stderr_are_documented() -> None:
         for name in ("set_up", "is_dotenv", "lock_project")
         for node in ast.walk(FUNCTIONS[name])
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "complain"
-        if (text := words(node.args[0]))
+        if (text := literal_text(node.args[0]))
     }
     assert len(said) == 5
     spans = re.findall(r"`([^`]+)`", section("Log lines"))
@@ -177,7 +177,7 @@ def settings() -> set[str]:
                 args=[ast.Constant(value=str(name)), *_],
             ):
                 found.add(name)
-    return found - {"OAUTHKIT_OUTPUT"}  # which the program sets itself
+    return found - {"OAUTHKIT_OUTPUT"}  # the program sets it itself
 
 
 def test_variables_of_hooks_are_documented() -> None:

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from tests.support.system.systemd_manager import UserManager
 
 OLD_LOG = "2026-01-02T03:04:05+00:00 Scheduled next refresh at 2026-01-02T03:09:05+00:00\n"
-# How they started the next run: the script that this project replaces, and the first generated one.
+# The older scripts: the one that this project replaces, and the first generated one. They start the
+# next run differently.
 VERSIONS = ("original", "generated")
 
 
 def leave_old_chain(project: Project, version: str, unit: str, due_s: int) -> None:
-    """Leave what a failed run of an older script leaves: its timer, and its files."""
+    """Create the timer and files that a failed run of an older script leaves behind."""
     timer = [
         "systemd-run",
         "--user",
@@ -35,10 +36,10 @@ def leave_old_chain(project: Project, version: str, unit: str, due_s: int) -> No
     ]
     path = project.environment()["PATH"]
     if version == "original":
-        # Its service gets the manager's PATH, which has to have the stand-ins.
+        # Its service gets the manager's PATH, which must include the stand-ins.
         project.manager.systemctl("set-environment", f"PATH={path}")
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(due_s))
-        # It allows a delay of 1 min, for which the test does not wait.
+        # The script allows a delay of 1 min. Shorten it for the test.
         accuracy = "--timer-property=AccuracySec=100ms"
         timer += [accuracy, f"--on-calendar={when}", str(project.script)]
     else:
@@ -82,7 +83,7 @@ def test_timer_of_an_older_script_starts_the_current_one(
         what=lambda: f"two runs\n{project.report()}",
     )
     assert [run.form for run in project.runs()] == ["bash", "bash"], project.report()
-    # The first one's service has the old timer's name, so that it cannot be used for the next one.
+    # The first run's service has the old timer's name, so the next timer needs another one.
     assert project.runs()[0].service == f"{UNIT}.service"
     assert project.runs()[0].unit == project.names[1]
     assert project.pending() == [f"{UNIT}.timer"], project.report()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.adversarial.programs.scope import LEAST, MOST, Cost, Kind, Scope, Slot
-from tests.support.compiler.literals import escaped, quoted
+from tests.support.compiler.literals import STYLES, escaped, quoted
 
 NUMBERS = (0, 1, 2, -1, 3, 7, 10, -7, 255, 256, -1000, 999999, 2**31, -(2**31), 2**53, 2**62,
            -(2**62), MOST - 1, MOST, -MOST, LEAST)  # fmt: skip
@@ -27,7 +27,8 @@ class Values(Scope):
     def literal(self) -> str:
         """Return a string literal."""
         text = self.texts.literal()
-        return quoted(text, self.dice.below(3) if not text.isascii() or "\n" in text else 0)
+        is_plain = text.isascii() and "\n" not in text
+        return quoted(text, "ascii" if is_plain else STYLES[self.dice.below(3)])
 
     def text(self, depth: int = 2) -> str:
         """Return a Str or Path that can be used anywhere."""
@@ -69,7 +70,7 @@ class Values(Scope):
 
     def environment(self, default: str) -> str:
         """Return the value of an environment variable."""
-        style = self.dice.below(2)
+        style = STYLES[self.dice.below(2)]
         return f"local.env.get({quoted(self.dice.pick(ENVIRONMENT))}, {quoted(default, style)})"
 
     def _environment_or(self, depth: int) -> str:
@@ -99,7 +100,8 @@ class Values(Scope):
 
     def _f_literal(self) -> str:
         text = self.texts.literal()
-        return escaped(text, 1 - text.isascii()).replace("{", "{{").replace("}", "}}")
+        text = escaped(text, "ascii" if text.isascii() else "minimal")
+        return text.replace("{", "{{").replace("}", "}}")
 
     def _f_value(self, depth: int) -> str:
         """Return a value for an f-string, without backslashes and quotes (before Python 3.12)."""

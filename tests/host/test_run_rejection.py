@@ -27,9 +27,9 @@ DOCUMENTS: dict[bytes, bool] = {
 }
 
 
-@pytest.mark.parametrize(("stdout", "refused"), DOCUMENTS.items())
-def test_rejections_on_stdout(stdout: bytes, refused: bool) -> None:
-    assert is_rejection(stdout, b"") is refused
+@pytest.mark.parametrize(("stdout", "is_rejected"), DOCUMENTS.items())
+def test_rejections_on_stdout(stdout: bytes, is_rejected: bool) -> None:
+    assert is_rejection(stdout, b"") is is_rejected
 
 
 @pytest.mark.parametrize(
