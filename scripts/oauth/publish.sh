@@ -170,7 +170,7 @@ publish_token() {
     return
   fi
   if ! is_live "$problem" "$login"; then
-    REPLY="the token in $credentials has expired"
+    REPLY="the token in $credentials has expired, or has less than 5 min left"
     return
   fi
   host_name

@@ -1175,7 +1175,7 @@ is_dotenv() {
     return 1
   fi
   replace_controls "$log_file" '?'
-  complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to $REPLY"
+  complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV are the same file: $REPLY"
   return 0
 }
 
@@ -1187,7 +1187,7 @@ lock_project() {
   lock="${logs%/}/oauth-refresh.lock"
   if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
     replace_controls "$logs" '?'
-    complain "oauthkit: the log or the lock in $REPLY leads to the login itself"
+    complain "oauthkit: the log or the lock in $REPLY is the same file as the login"
     return 1
   fi
   if [[ ! -e $logs ]]; then
@@ -1195,12 +1195,12 @@ lock_project() {
   fi
   if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
     replace_controls "$log_file" '?'
-    complain "oauthkit: the log $REPLY leads through a symbolic link of another user"
+    complain "oauthkit: the path of the log $REPLY contains another user's symbolic link"
     return 1
   fi
   if ! open_log "$log_file"; then
     replace_controls "$log_file" '?'
-    complain "oauthkit: cannot write the log $REPLY"
+    complain "oauthkit: the log $REPLY cannot be written"
     return 1
   fi
   take_lock "$lock" "$LOCK_WAIT_S"
@@ -1535,7 +1535,7 @@ deliver_all() {
     absolute "${OAUTHKIT_BEARER-}"
     bearer_file=$REPLY
     if [[ $bearer_file == "$dotenv" ]] || same_file "$bearer_file" "$dotenv"; then
-      bearer_problem="OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to $dotenv"
+      bearer_problem="OAUTHKIT_BEARER and OAUTHKIT_DOTENV are the same file: $dotenv"
     else
       deliver_bearer "$bearer_file" "$credentials" "$login"
       bearer_problem=${REPLIES[0]}
@@ -1620,7 +1620,7 @@ read_target() {
   temporary=$REPLY
   text=
   if same_file "$target" "$credentials"; then
-    problem="$path leads to the login itself and is not changed"
+    problem="$path is the same file as the login and is not changed"
   elif [[ -e $target ]]; then
     read_file "$target"
     status=$?

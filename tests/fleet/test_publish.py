@@ -142,8 +142,8 @@ def test_wrong_host_name(publisher: Parity, host: str) -> None:
 @pytest.mark.parametrize(
     ("login", "problem"),
     [
-        ({"expires_in": "5m"}, "the token in {} has expired"),
-        ({"expires_at": "soon"}, "the token in {} has expired"),
+        ({"expires_in": "5m"}, "the token in {} has expired, or has less than 5 min left"),
+        ({"expires_at": "soon"}, "the token in {} has expired, or has less than 5 min left"),
         ({"raw": b"{}"}, "no claudeAiOauth object in {}"),
     ],
 )

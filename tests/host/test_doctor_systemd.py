@@ -263,4 +263,4 @@ def test_units_that_are_disabled_or_do_not_run(well: HostProject) -> None:
     assert examined(well)[1:] == ({"units": text}, {"units": command("install", well.project)})
     manager(well, watch=watch, watching="inactive")
     fix = command("install", well.project, "--watch")
-    assert examined(well)[1:] == ({"units": f"{UNIT}-watch.service does not run"}, {"units": fix})
+    assert examined(well)[1:] == ({"units": f"{UNIT}-watch.service is not running"}, {"units": fix})

@@ -148,7 +148,7 @@ def test_a_bearer_file_that_is_out_of_date(
     conf(well, f"OAUTHKIT_BEARER={file}\n")
     data = well.status()
     assert (data["live"], data["bearer"]["carries_token"]) == (False, False)
-    text = "it does not have the credentials' token with its expiry: {}"
+    text = "its token or expiry differs from the credentials': {}"
     text = text.format(command("refresh", well.project))
     assert data["warnings"] == [f"bearer file {file}: {text}"]
     assert examined(well)[1:] == (
@@ -170,9 +170,9 @@ def test_a_bearer_file_that_has_expired_with_the_login(well: HostProject) -> Non
 def test_a_bearer_file_that_is_another_file(well: HostProject, kind: str) -> None:
     file = well.home / "bearer"
     said = {
-        "credentials": "{} leads to the login itself",
-        "link": "{} leads to the login itself",
-        ".env": "{} leads to the same file as .env",
+        "credentials": "{} is the same file as the login",
+        "link": "{} is the same file as the login",
+        ".env": "{} is the same file as .env",
         "copy": "{} has a refresh token, so it is a login. A refresh does not touch it",
         "text": "{} is not a bearer file. A refresh does not touch it",
     }[kind]

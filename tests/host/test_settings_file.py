@@ -145,7 +145,7 @@ def test_install_writes_settings_and_uses_them(ready: HostProject) -> None:
 
 MOVE = "set OAUTHKIT_BEARER to another path"
 BEARERS = {
-    ".env": f"{{0}}/.env leads to the same file as .env: {MOVE}",
+    ".env": f"{{0}}/.env is the same file as .env: {MOVE}",
     "no/bearer": "{0}/no not found: mkdir -p {0}/no",
     "run/text": f"{{0}}/run/text is not a bearer file. A refresh does not touch it: {MOVE}",
     "run/link": f"{{0}}/run/link is a symbolic link. The bearer file must not be one: {MOVE}",

@@ -154,7 +154,9 @@ def test_line_in_another_spelling_is_reported(live: HostProject, line: str) -> N
         file.write(line.format(f"{name}=made-up-dead\n"))
     data = live.status()
     assert (data["live"], data["dotenv"]["other_spellings"]) == (True, 1)
-    text = ".env also sets CLAUDE_CODE_OAUTH_TOKEN with export or spaces. A refresh ignores it"
+    text = (
+        ".env also sets CLAUDE_CODE_OAUTH_TOKEN with export or spaces. A refresh ignores that line"
+    )
     assert data["warnings"] == [f"{text}. To see the fix, run: {command('doctor', live.project)}"]
 
 

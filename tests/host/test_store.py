@@ -134,15 +134,15 @@ def expired(host: HostProject) -> None:
 # What a follower's status says, and doctor's failed checks.
 PROBLEMS: dict[str, tuple[Callable[[HostProject], object], str, set[str]]] = {
     "no unit": (
-        lambda h: following(h, follow=NOT_FOUND), "nothing follows the store", {"follower"},
+        lambda h: following(h, follow=NOT_FOUND), "no service follows the store", {"follower"},
     ),
-    "failed": (lambda h: following(h, following="failed failed"), "does not run", {"follower"}),
+    "failed": (lambda h: following(h, following="failed failed"), "is not running", {"follower"}),
     "restarting": (
-        lambda h: following(h, following="activating auto-restart"), "does not run", {"follower"},
+        lambda h: following(h, following="activating auto-restart"), "is not running", {"follower"},
     ),
     "another project's": (
         lambda h: following(h, follow=shown(f"bash {h.project}2/scripts/oauth/follow.sh", h.bin)),
-        "nothing follows the store", {"follower"},
+        "no service follows the store", {"follower"},
     ),
     "no .env": (lambda h: h.dotenv.unlink(), ".env does not have a token from the store", {".env"}),
     "no usable record": (

@@ -114,7 +114,7 @@ def read_target(
     temporary = own_temporary(target)
     text = ""
     if same_file(target, credentials):
-        problem = f"{path} leads to the login itself and is not changed"
+        problem = f"{path} is the same file as the login and is not changed"
     elif target.exists():
         status, text = read_file(target)
         if status == 2:
@@ -253,7 +253,7 @@ def deliver_all(credentials: LocalPath, dotenv: LocalPath, login: str) -> tuple[
     if local.env.get("OAUTHKIT_BEARER", "") != "":
         bearer_file = absolute(local.env.get("OAUTHKIT_BEARER", ""))
         if bearer_file == dotenv or same_file(bearer_file, dotenv):
-            bearer_problem = f"OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to {dotenv}"
+            bearer_problem = f"OAUTHKIT_BEARER and OAUTHKIT_DOTENV are the same file: {dotenv}"
         else:
             bearer_problem, bearer_event = deliver_bearer(bearer_file, credentials, login)
         if bearer_problem != "":

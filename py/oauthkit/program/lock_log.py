@@ -31,7 +31,7 @@ def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
     if log_file != dotenv and not same_file(log_file, dotenv):
         return False
     shown = replace_controls(log_file, "?")
-    complain(f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to {shown}")
+    complain(f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV are the same file: {shown}")
     return True
 
 
@@ -41,17 +41,17 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     lock = logs / "oauth-refresh.lock"
     if same_file(log_file, credentials) or same_file(lock, credentials):
         shown = replace_controls(logs, "?")
-        complain(f"oauthkit: the log or the lock in {shown} leads to the login itself")
+        complain(f"oauthkit: the log or the lock in {shown} is the same file as the login")
         return 1
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
     if is_foreign_link(logs) or is_foreign_link(log_file):
         shown = replace_controls(log_file, "?")
-        complain(f"oauthkit: the log {shown} leads through a symbolic link of another user")
+        complain(f"oauthkit: the path of the log {shown} contains another user's symbolic link")
         return 1
     if open_log(log_file) != 0:
         shown = replace_controls(log_file, "?")
-        complain(f"oauthkit: cannot write the log {shown}")
+        complain(f"oauthkit: the log {shown} cannot be written")
         return 1
     locked = take_lock(lock, LOCK_WAIT_S)
     if locked == 1:

@@ -215,7 +215,7 @@ def publish_token(credentials: LocalPath, store: str) -> str:
     if problem != "":
         return problem
     if not is_live(problem, login):
-        return f"the token in {credentials} has expired"
+        return f"the token in {credentials} has expired, or has less than 5 min left"
     problem, host = host_name()
     if problem == "":
         problem = store_error(store)

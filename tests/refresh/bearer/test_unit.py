@@ -131,7 +131,7 @@ def test_link_is_not_followed(host: Host, file: Path, is_there: bool) -> None:
 
 def test_login_itself_is_not_touched(host: Host) -> None:
     text = host.credentials.read_bytes()
-    problem = f"{host.credentials} leads to the login itself and is not changed"
+    problem = f"{host.credentials} is the same file as the login and is not changed"
     assert deliver(host, host.credentials) == (problem, "")
     assert host.credentials.read_bytes() == text
 
@@ -214,7 +214,7 @@ def test_both_settings_name_one_file(host: Host, file: Path, kind: str) -> None:
     if kind == "hard link":
         file.hardlink_to(host.dotenv)
     path = file if kind == "hard link" else host.dotenv
-    problem = f"OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to {host.dotenv}"
+    problem = f"OAUTHKIT_BEARER and OAUTHKIT_DOTENV are the same file: {host.dotenv}"
     assert deliver_all(host, str(path)) == (problem, "renewed")
     assert host.dotenv.read_text(encoding="utf-8") == f"A=1\n{TOKEN_LINE}"
 

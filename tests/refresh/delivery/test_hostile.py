@@ -67,7 +67,7 @@ def test_tool_of_the_delivery(
         scenario.arrange(parity)
         parity.claude.queue.clear()
         run = parity.run(*scenario.arguments)
-        problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
+        problem = f"oauthkit: the log {parity.project / LOG} cannot be written\n"
         assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
         assert run.dotenv_bytes == scenario.before
         return

@@ -62,7 +62,7 @@ def no_home(parity: Parity) -> str:
 def no_log(parity: Parity) -> str:
     """Break the log: one line on stderr, and no file is changed."""
     parity.directory(LOG)
-    return f"oauthkit: cannot write the log {parity.world.project / LOG}\n"
+    return f"oauthkit: the log {parity.world.project / LOG} cannot be written\n"
 
 
 @redirections

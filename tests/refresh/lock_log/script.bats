@@ -129,7 +129,7 @@ make_log() {
   refresh
   is "$status" 1
   is "$output" ''
-  is "$stderr" "oauthkit: cannot write the log $log"
+  is "$stderr" "oauthkit: the log $log cannot be written"
   is "$(call_names)" ''
   [[ ! -e $dotenv ]]
 }
@@ -140,7 +140,7 @@ make_log() {
   refresh
   is "$status" 1
   is "$output" ''
-  is "$stderr" 'oauthkit: cannot write the log /tmp'
+  is "$stderr" 'oauthkit: the log /tmp cannot be written'
   is "$(call_names)" ''
 }
 

@@ -198,7 +198,7 @@ def test_log_that_is_dotenv_is_rejected(parity: Parity, is_link: bool) -> None:
         parity.symlink("my.log", ".env")
     run = parity.run()
     path = f"{parity.project}/{parity.env['OAUTHKIT_LOG']}"
-    said = f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to {path}\n"
+    said = f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV are the same file: {path}\n"
     assert (run.exit_code, run.stderr) == (1, said)
     assert run.dotenv == "A=1\n"
     assert run.timers == []
@@ -413,7 +413,7 @@ def test_unwritable_log_is_one_line_on_stderr(
     break_it(parity)
     run = parity.run()
     assert (run.exit_code, run.stdout) == (1, "")
-    assert run.stderr == f"oauthkit: cannot write the log {parity.project / LOG}\n"
+    assert run.stderr == f"oauthkit: the log {parity.project / LOG} cannot be written\n"
     assert run.programs == []
     assert run.touched == []
     assert ".env" not in run.files

@@ -77,7 +77,7 @@ def nothing_is_done(parity: Parity, scenario: Scenario) -> None:
     """Assert that a run with no place for its log reports this on stderr and does nothing else."""
     make_claude_optional(parity)
     run = parity.run(*scenario.arguments)
-    problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
+    problem = f"oauthkit: the log {parity.project / LOG} cannot be written\n"
     assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
     assert run.programs == (["jq"] if scenario.arguments else [])
     assert run.dotenv_bytes == scenario.before
@@ -156,7 +156,7 @@ def test_mkdir(parity: Parity, scenario: Scenario, end: str | int) -> None:
     scenario.arrange(parity)
     parity.claude.queue.clear()
     run = parity.run()
-    problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
+    problem = f"oauthkit: the log {parity.project / LOG} cannot be written\n"
     assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
     assert (run.programs, run.touched) == ([], [])
     assert run.dotenv is None

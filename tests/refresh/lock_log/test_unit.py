@@ -42,7 +42,7 @@ def test_log_that_cannot_be_written(host: Host, capfd: pytest.CaptureFixture[str
     host.log_file.unlink()
     host.log_file.mkdir()
     assert run(host) == 1
-    assert capfd.readouterr().err == f"oauthkit: cannot write the log {host.log_file}\n"
+    assert capfd.readouterr().err == f"oauthkit: the log {host.log_file} cannot be written\n"
     assert host.names() == []
 
 
@@ -74,7 +74,7 @@ def test_log_behind_a_link_of_another_user(
     place = str(getattr(host, foreign))
     host.monkeypatch.setattr(lock_log, "is_foreign_link", lambda path: str(path) == place)
     assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
-    said = f"the log {host.log_file} leads through a symbolic link of another user"
+    said = f"the path of the log {host.log_file} contains another user's symbolic link"
     assert capfd.readouterr().err == f"oauthkit: {said}\n"
     assert not host.lock.exists()
 
@@ -136,7 +136,7 @@ def test_log_or_lock_that_leads_to_the_login(
     (host.logs / name).unlink(missing_ok=True)
     (host.logs / name).symlink_to(host.credentials)
     assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
-    said = f"oauthkit: the log or the lock in {host.logs} leads to the login itself\n"
+    said = f"oauthkit: the log or the lock in {host.logs} is the same file as the login\n"
     assert capfd.readouterr().err == said
     assert host.credentials.read_text(encoding="utf-8") == "{}"
 
@@ -151,6 +151,6 @@ def test_log_that_is_dotenv(host: Host, kind: str, capfd: pytest.CaptureFixture[
     local.env["OAUTHKIT_LOG"] = str(log_file)
     assert run(host) == 1
     shown = str(log_file).replace("\a", "?")
-    said = f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to {shown}\n"
+    said = f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV are the same file: {shown}\n"
     assert capfd.readouterr().err == said
     assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"

@@ -139,9 +139,9 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     if file is None:
         return
     move = "set OAUTHKIT_BEARER to another path"
-    for other, what in ((paths.credentials, "login itself"), (paths.dotenv, "same file as .env")):
+    for other, what in ((paths.credentials, "the login"), (paths.dotenv, ".env")):
         if file == other or same_file(str(file), str(other)):
-            yield Finding(name, f"{file} leads to the {what}", move)
+            yield Finding(name, f"{file} is the same file as {what}", move)
             return
     if _leads_nowhere(file):
         yield Finding(name, f"{file} is a link that leads nowhere", f"rm {quoted(file)}")

@@ -180,7 +180,7 @@ def follower(paths: ProjectPaths) -> Iterator[Finding]:
         yield Finding("follower", f"{service.unit} {what}", own_unit(paths, "--follow"))
     elif service.is_restarting or not service.is_active:
         log = f"journalctl --user -u {service.unit}"
-        yield Finding("follower", f"{service.unit} does not run", install, details=(log,))
+        yield Finding("follower", f"{service.unit} is not running", install, details=(log,))
     elif not is_enabled(service.unit):
         text = f"{service.unit} is not enabled, so it does not start after a reboot"
         yield Finding("follower", text, install)

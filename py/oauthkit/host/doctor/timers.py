@@ -152,7 +152,7 @@ def _installed(
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)
     elif watch.is_loaded and watch.is_of(paths) and not watch.is_active:
-        yield Finding("units", f"{watch.unit} does not run", fix)
+        yield Finding("units", f"{watch.unit} is not running", fix)
     elif heal.is_of(paths):
         watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(paths) else ""
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")

@@ -146,7 +146,7 @@ class Status:
         found += self._bearer_problems(is_explained=is_explained)
         found += self.paths.settings_problems
         if self.dotenv.other_spellings:
-            text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores it"
+            text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores that line"
             found.append(f"{text}. {self._see_doctor}")
         if self.log_problem:
             found.append(self.log_problem)
@@ -175,9 +175,9 @@ class Status:
         """Return why nothing follows the store, as a list of at most one problem."""
         install = command("install", self.paths, "--follow")
         if self.follower is None:
-            return [f"nothing follows the store. Run: {install}"]
+            return [f"no service follows the store. Run: {install}"]
         if self.follower.is_restarting or not self.follower.is_active:
-            return [f"{self.follower.unit} does not run. {self._see_doctor}"]
+            return [f"{self.follower.unit} is not running. {self._see_doctor}"]
         return []
 
     def _publisher_problems(self) -> list[str]:
@@ -196,7 +196,7 @@ class Status:
             return []
         if not self.bearer.fix and is_explained:
             return []
-        text = self.bearer.problem or "it does not have the credentials' token with its expiry"
+        text = self.bearer.problem or "its token or expiry differs from the credentials'"
         return [f"bearer file {self.paths.bearer}: {text}: {self.bearer.fix or self._refresh}"]
 
     @property
@@ -277,7 +277,7 @@ def _read_bearer(bearer: Path, credentials: Path) -> Login:
     """Read the bearer file, which must not be the login."""
     fix = "set OAUTHKIT_BEARER to another path"
     if same_file(str(bearer), str(credentials)):
-        return Login(f"{bearer} leads to the login itself", fix=fix)
+        return Login("it is the same file as the login", fix=fix)
     if b'"refreshToken"' in read(bearer).data:
-        return Login(f"{bearer} has a refresh token, so it is a login", fix=fix)
+        return Login("it has a refresh token, so it is a login", fix=fix)
     return read_login(bearer)
