@@ -292,18 +292,27 @@ def _of_getuid(site: Site, node: ast.Call) -> str:
     return called(site, node, "user_id()", Type.INT)
 
 
+def _with_test(site: Site, node: ast.expr, lines: list[str]) -> list[str]:
+    """Compare the text that replaces `node` with the empty text if it is a whole condition."""
+    if lines and site.is_condition(node):
+        return [*lines[:-1], lines[-1].removesuffix(":") + ' != "":']
+    return lines
+
+
 def _of_which(site: Site, node: ast.Call) -> str:
     match node:
         case ast.Call(args=[name], keywords=[]) if site.type_of(name) is Type.STR:
             call = f"find_program({shown(site, name)})"
             if ast.unparse(node.func) != "local.which":
-                return called(site, node, call, Type.STR)
+                found = site.assigned(node, Type.STR, lambda name: [f"{name} = {call}"])
+                return code("write", _with_test(site, node, found))
 
             def lines(name: str) -> list[str]:
                 return [f"{name} = {call}", f'if {name} == "":', "    return 1"]
 
             if site.can_fail:
-                return code("find it, and check the result", site.assigned(node, Type.STR, lines))
+                found = _with_test(site, node, site.assigned(node, Type.STR, lines))
+                return code("find it, and check the result", found)
     return ""
 
 
@@ -533,10 +542,8 @@ def of_variable(site: Site, node: ast.Subscript) -> str:
                 test = [f"if {variable} not in local.env:", "    return 1"]
                 return [*test, f'{name} = local.env.get({variable}, "")']
 
-            found = site.assigned(node, Type.STR, lines) if site.can_fail else []
-            if found and site.is_condition(node):
-                found[-1] = found[-1].removesuffix(":") + ' != "":'
-            return code("read it, and check that it is set", found)
+            found = _with_test(site, node, site.assigned(node, Type.STR, lines))
+            return code("read it, and check that it is set", found if site.can_fail else [])
     return ""
 
 

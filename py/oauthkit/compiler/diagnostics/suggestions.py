@@ -33,7 +33,7 @@ CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = "parse_int converts text. It returns a Status and an Int"
 CALLS = {
     "int": TO_NUMBER,
-    "str": "an f-string converts numbers. Choose the text for a Bool with if and else",
+    "str": "an f-string converts numbers and Paths. Choose the text for a Bool with if and else",
     "repr": "an f-string converts numbers. Write quotes around a text yourself",
     "format": "an f-string converts numbers, without a format",
     "bool": "compare the value with an empty text or with 0",
@@ -110,6 +110,10 @@ AFFIX = (
     "`& CAPTURE` removes newlines at the end. removeprefix and removesuffix remove a text that you"
     " know"
 )
+STRIP = 'it takes no argument, or the characters as a literal, as in `text.strip(" ")`'
+PARTITION = (
+    'unpack its result on a line of its own, as in `before, separator, after = text.partition(":")`'
+)
 SPLIT = "split it one by one with partition, in a while loop"
 JOIN = "an f-string joins texts"
 READLINES = (
@@ -117,13 +121,15 @@ READLINES = (
     " `.splitlines()`, which are without line ends"
 )
 METHODS = {
-    "strip": AFFIX,
-    "rstrip": AFFIX,
-    "lstrip": AFFIX,
+    "strip": STRIP,
+    "rstrip": STRIP,
+    "lstrip": STRIP,
     "upper": PROGRAM.format("tr"),
     "lower": PROGRAM.format("tr"),
     "split": SPLIT,
-    "rsplit": SPLIT,
+    "rsplit": "split it once, at the last separator, with rpartition",
+    "partition": PARTITION,
+    "rpartition": PARTITION,
     "splitlines": "iterate over the lines, as in `for line in text.splitlines():`",
     "join": JOIN,
     "format": JOIN,
@@ -156,11 +162,16 @@ METHODS = {
     "chdir": CHDIR,
 }
 METHODS_OTHERWISE = (
-    "a text has removeprefix, removesuffix, replace, partition, rpartition, startswith and"
-    " endswith. A Path also has exists, is_file, is_dir, is_symlink and access"
+    "a text has removeprefix, removesuffix, replace, partition, rpartition, split, splitlines,"
+    " strip, lstrip, rstrip, startswith and endswith. A Path also has exists, is_file, is_dir,"
+    " is_symlink and access"
+)
+OS_PATH = (
+    "make a Path with absolute. It has exists, is_file, is_dir, is_symlink, access and dirname"
 )
 NEED_ONE = ("startswith", "endswith", "access", "removeprefix", "removesuffix", "replace")
 KNOWN_METHODS = (*NEED_ONE, "exists", "is_file", "is_dir", "is_symlink")
+USED_DIFFERENTLY = ("partition", "rpartition", "strip", "lstrip", "rstrip", "split", "splitlines")
 # Attributes that are not methods, by their whole or last name.
 ATTRIBUTES = {
     "sys.argv": "iterate over the arguments of main, declared as `main(*arguments: str)`",
@@ -262,9 +273,20 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
             help = code("write", 'local.cwd.chdir("/")')
         else:
             replace = replacements.METHODS.get(attribute)
-            help = (replace and replace(site, node)) or METHODS.get(attribute, METHODS_OTHERWISE)
+            otherwise = OS_PATH if name.startswith("os.path.") else _near(attribute)
+            help = (replace and replace(site, node)) or METHODS.get(attribute, otherwise)
+        if attribute in USED_DIFFERENTLY:
+            return Suggestion(f"{attribute} cannot be used like this", help)
         return Suggestion(f"the method {attribute} is outside the dialect", help)
     return Suggestion(f"{name} is not defined", "define it, or import it from a runtime library")
+
+
+def _near(attribute: str) -> str:
+    """Suggest the method of the dialect whose name is nearly `attribute`, or list all."""
+    import difflib  # noqa: PLC0415
+
+    found = difflib.get_close_matches(attribute, (*KNOWN_METHODS, *USED_DIFFERENTLY), n=1)
+    return f"did you mean `{found[0]}`?" if found else METHODS_OTHERWISE
 
 
 def of_print(node: ast.Call, site: Site) -> str:
@@ -343,6 +365,10 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
     """Suggest a replacement for a statement. `site` is None at the top level."""
     help = STATEMENTS.get(type(node), STATEMENTS_OTHERWISE)
     match node:
+        case ast.Import(names=[ast.alias(name=module)]) | ast.ImportFrom(module=str(module)) if (
+            module in MODULES
+        ):
+            help = MODULES[module]
         case ast.Assign(
             targets=[ast.Subscript(value=owner, slice=ast.Constant() as key)], value=value
         ) if _is_environment(owner) and site is not None:

@@ -319,6 +319,10 @@ class _FileAnalyzer:
         self.file.definitions.append(node)
         self.above[node.name] = self.comments.above(node.lineno)[0]
 
+    def _default(self, node: ast.expr) -> str:
+        is_none = isinstance(node, ast.Constant) and node.value is None
+        return '""' if is_none else self.symbols.shown(node)
+
     def _check_parameters(self, node: ast.FunctionDef) -> None:
         """Report the first decorator or unsupported parameter."""
         given = node.args
@@ -326,7 +330,7 @@ class _FileAnalyzer:
             *((d, f"{node.name} has a decorator", "remove it") for d in node.decorator_list),
             *(
                 (default, f"a parameter of {node.name} has a default",
-                 f"remove it, and pass `{self.symbols.shown(default)}` in the calls")
+                 f"remove it, and pass `{self._default(default)}` in the calls")
                 for default in [*given.defaults, *(d for d in given.kw_defaults if d is not None)]
             ),
             *(

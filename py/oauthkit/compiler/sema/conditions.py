@@ -495,6 +495,12 @@ class Conditions:
                     'write it here, as in `"HOME" in local.env`',
                 )
                 return IsTrue(REJECTED)
+            case ast.Name(id=name) if name == self.expressions.scope.arguments:
+                self.reject(
+                    "D102", right, f"`in` does not search {name}",
+                    f"compare each in a loop, `for argument in {name}:`",
+                )  # fmt: skip
+                return IsTrue(REJECTED)
         text = self.expressions.text(right)
         if text.type is Type.PATH:
             self.reject(
@@ -507,6 +513,13 @@ class Conditions:
 
     def _method_condition(self, node: ast.Call, owner: ast.expr, attr: str) -> Condition | None:
         if attr in ("startswith", "endswith") and len(node.args) == 1:
+            if isinstance(node.args[0], ast.Tuple):
+                tests = [f"{ast.unparse(node.func)}({ast.unparse(x)})" for x in node.args[0].elts]
+                self.reject(
+                    "D105", node, f"{attr} takes one text",
+                    code("join the tests", " or ".join(tests), "join the tests with `or`"),
+                )  # fmt: skip
+                return IsTrue(REJECTED)
             return Affix(
                 self.expressions.text(owner),
                 self.expressions.text(node.args[0]),

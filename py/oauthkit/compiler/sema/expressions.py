@@ -265,7 +265,7 @@ class Expressions:
             if part.conversion != -1:
                 self.reject(
                     "D102", part.value, "conversions in f-strings are outside the dialect",
-                    "write the value without `!`",
+                    "write the value without `!` or `=`",
                 )  # fmt: skip
             elif part.format_spec is not None:
                 spec = ast.unparse(part.format_spec)[2:-1]
@@ -461,7 +461,8 @@ class Expressions:
                 if len(node.args) != 2 or not isinstance(node.args[0], ast.Constant):
                     return self.reject(
                         "D105", node, "local.env.get needs a literal name and a default",
-                        replacements.of_get(self.site(), node) or 'the default can be ""',
+                        replacements.of_get(self.site(), node)
+                        or "write the variable's name as a literal. The default can be \"\"",
                     )  # fmt: skip
                 name = str(node.args[0].value)
                 if not self.symbols.check_environment(node.args[0], name):
@@ -607,17 +608,17 @@ class Expressions:
 
     def _text_method(self, node: ast.Call, owner: ast.expr, method: str) -> Value:
         text = self.text(owner)
-        arguments = [self.text(argument) for argument in node.args]
         if not isinstance(text, Name):
             return self.reject(
                 "D105", owner, f".{method} needs a variable on its left",
                 self.first(owner, Type.STR),
             )  # fmt: skip
-        if len(arguments) != (2 if method == "replace" else 1) or node.keywords:
+        if len(node.args) != (2 if method == "replace" else 1) or node.keywords:
             count = "two texts" if method == "replace" else "one text"
             return self.reject(
                 "D105", node, f"{method} does not take these arguments", f"it takes {count}"
             )
+        arguments = [self.text(argument) for argument in node.args]
         if method == "replace":
             if isinstance(arguments[0], StrLiteral) and not arguments[0].value:
                 self.reject(

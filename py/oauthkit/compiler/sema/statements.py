@@ -281,7 +281,7 @@ class Statements:
                     self.reject(
                         "D105", keyword,
                         "the only keywords of print are file=sys.stderr, end and flush=True",
-                        "remove the other keywords, and write the line as one text",
+                        "write one of these, or remove the keyword",
                     )  # fmt: skip
                     return None
         if to_stderr and end is not None:
@@ -291,6 +291,12 @@ class Statements:
             )  # fmt: skip
         parts: list[Value] = []
         for argument in node.args:
+            if is_condition(argument):
+                self.reject(
+                    "D303", argument, "a Bool cannot be printed",
+                    "choose the text with if and else",
+                )  # fmt: skip
+                continue
             value = self.expressions.value(argument)
             if not value.type.is_number:
                 self.check.need(argument, value, Type.STR)
@@ -378,9 +384,11 @@ class Statements:
         if not isinstance(node.target, ast.Name) or node.orelse:
             what = "for … else" if isinstance(node.target, ast.Name) else "a loop over two names"
             place = node if isinstance(node.target, ast.Name) else node.target
+            is_counted = "enumerate(" in ast.unparse(node.iter)
+            help = suggestions.CALLS["enumerate"] if is_counted else ""
             self.reject(
                 "D101", place, f"{what} is outside the dialect",
-                "iterate over one name, without else",
+                help or "iterate over one name, without else",
             )  # fmt: skip
             self._rejected(node)
             return None

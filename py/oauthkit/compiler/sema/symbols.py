@@ -120,18 +120,22 @@ class Symbols:
         taken = [self.builtins, self.imports, self.commands, self.constants]
         owned = [BASH_VARIABLES, {"REPLIES"}, self.library.state]
         if what == "function":
-            taken.append(self.library.builtins)
             owned += [BASH_WORDS, BASH_BUILTINS, GENERATED, self.library.constructs]
         taken.append(self.functions)
         if what != "variable":
             owned.append({"_"})
         if is_defined_by_dialect(name):
             self.report("D402", node, f"{name} is a name of the dialect", f"rename the {what}")
+        elif what == "function" and name in self.library.builtins:
+            self.report(
+                "D402", node, f"{name} is a builtin of the runtime library", f"rename the {what}"
+            )
         elif any(name in names for names in taken):
             self.report("D402", node, f"{name} is already defined", f"rename the {what}")
         elif any(name in names for names in owned) or name.startswith("BASH_"):
+            is_ours = name in GENERATED or name in self.library.constructs
             self.report(
-                "D401", node, f"bash reserves the name {name}",
+                "D401", node, f"{'the script' if is_ours else 'bash'} reserves the name {name}",
                 f"use another name, such as my_{name.lower()}",
             )  # fmt: skip
         elif not name.isascii():

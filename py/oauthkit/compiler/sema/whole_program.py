@@ -85,7 +85,9 @@ class Checks:
                     continue
                 if node.name in commands:
                     who = "this program"
-                elif file.symbols.library.runs(builtins, node.name):
+                elif node.name not in file.symbols.library.builtins and file.symbols.library.runs(
+                    builtins, node.name
+                ):
                     who = "the runtime library"
                 else:
                     continue
