@@ -23,6 +23,7 @@ from oauthkit.host.status.log import (
     last_failure,
     read_journal,
 )
+from oauthkit.shell import LINE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +93,15 @@ def test_other_lines_are_left_out_of_the_log(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(lines + b"2026-01-01T00:00:00+00:00 \xff\n2026-01-01T")
     (entry,) = read_journal(paths_in(tmp_path))
     assert entry.text == "\udcff"
+
+
+def test_line_that_is_longer_than_those_of_a_refresh_is_skipped(tmp_path: Path) -> None:
+    """Another user may have written it, and a pattern could need hours for it."""
+    start = "2026-01-02T03:04:05+00:00 ERROR: "
+    lines = [start + "etcdctl " * (size // 8) for size in (LINE_LIMIT_BYTES, 2 * LINE_LIMIT_BYTES)]
+    (tmp_path / "log").write_text("\n".join(lines), encoding="utf-8")
+    (entry,) = read_journal(paths_in(tmp_path))
+    assert entry.text == lines[0].partition(" ")[2]
 
 
 def test_missing_log_has_no_entries(tmp_path: Path) -> None:

@@ -499,6 +499,18 @@ def test_test_message_that_fails(ready: HostProject) -> None:
     )
 
 
+@pytest.mark.parametrize("control", ["", "\x01", "\x1b", "\x9b"])
+def test_test_message_masks_the_login(ready: HostProject, control: str) -> None:
+    token = "made-up-token-of-another-form"
+    ready.login(token=token)
+    (ready.bin / "jq").symlink_to("/usr/bin/jq")
+    ready.program("page", f"#!/bin/sh\necho '{token[:9]}{control}{token[9:]}'\nexit 7\n")
+    ready.run("install", "--notify", "page")
+    done = ready.run("install", "--test-notify")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == f"output: ***\n{hooks(ready) / 'failed'} failed (exit 7)\n"
+
+
 def test_hook_that_hangs_is_ended(ready: HostProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in this process, to shorten the limit."""
     hooks(ready).mkdir(parents=True)

@@ -41,5 +41,5 @@ def test_calls_of_the_refresh_are_valid(tmp_path: Path) -> None:
 
 def test_invalid_call_is_found(tmp_path: Path) -> None:
     found = errors(tmp_path, *nanoclaw.CALLS.values(), "await refresh(1);")
-    assert "calls.mts(10,15): error TS2345" in found
+    assert "calls.mts(11,15): error TS2345" in found
     assert found.count("error") == 1

@@ -17,7 +17,8 @@ ONECLI_SKILL = ".claude/skills/add-onecli/"  # since NanoClaw 2.4, in place of t
 # How the host calls the refresh, in TypeScript. docs/host.md has the same lines.
 CALL = (
     "const refresh = (...how: string[]) =>",
-    "  promisify(execFile)('bash', ['scripts/oauth/refresh.sh', ...how], { timeout: 600_000 })",
+    "  promisify(execFile)('bash', ['scripts/oauth/refresh.sh', ...how],",
+    "    { timeout: 600_000, killSignal: 'SIGKILL' })",
     "    .catch(console.error);",
 )
 REQUEST = "refresh_oauth"

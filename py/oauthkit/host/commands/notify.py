@@ -11,15 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plumbum import local
+from plumbum import LocalPath, local
 
 from oauthkit.atomic import replace_file
 from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.program.credentials import read_credentials
 from oauthkit.program.hooks import HOOK_LIMIT_S, HOOKS
 from oauthkit.program.process import GRACE_S
 from oauthkit.program.start import remove_other_logins
-from oauthkit.shell import find_program, mask_secrets, program, run_limited
+from oauthkit.shell import find_program, mask_secrets, program, replace_controls, run_limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,6 +264,7 @@ def send_test(paths: ProjectPaths, say: Say) -> int:
         raise HostError(
             f"timeout not found in PATH. Install it: {as_root('apt-get install coreutils')}"
         )
+    _ = read_credentials(LocalPath(str(paths.credentials)))  # mask_secrets knows the tokens then
     with local.env(), local.cwd("/"):
         remove_other_logins()
         for setting in paths.changed_settings:  # also from refresh.conf
@@ -275,7 +277,9 @@ def send_test(paths: ProjectPaths, say: Say) -> int:
         local.env["OAUTHKIT_BEARER"] = str(paths.bearer or "")
         status, printed = run_limited(HOOK_LIMIT_S, GRACE_S, program(str(hook)))
     for line in printed.split("\n") if printed else []:
-        say(f"output: {mask_secrets(line)}")
+        plain = replace_controls(line, "")  # they could be inside a secret
+        masked = mask_secrets(plain)
+        say(f"output: {line if masked == plain else masked}")
     if status == 0:
         say(f"{hook} succeeded (exit 0)")
         return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.display import command, quote
 from oauthkit.host.path_info import is_file, read
-from oauthkit.shell import is_b64token, mask_secrets
+from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 _DELIVERED = re.compile(
     r"(?:Updated \.env with token|/.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
 )
-_HOOK_RESULT = re.compile(r"(?:Hook|WARN: hook) '(.*?)' (?:succeeded|.*\((exit [0-9]+)\))")
-_HOOK_OUTPUT = re.compile(r"hook '(.*?)': ")
+_HOOK_RESULT = re.compile(r"(?:Hook|WARN: hook) '([^']*)' (?:succeeded|[^(]*\((exit [0-9]+)\))")
+_HOOK_OUTPUT = re.compile(r"hook '([^']*)': ")
 # Only the last MOST_BYTES of a log are read. A refresh rotates a log at half that size.
 MOST_BYTES = 2 * 1024 * 1024
+# A refresh writes no longer line: the time, a blank, and a limited text.
+LONGEST_LINE = LINE_LIMIT_BYTES + 64
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
 OUTPUT = "claude: "
@@ -139,11 +141,13 @@ class Failure:
 def read_journal(paths: ProjectPaths) -> list[Entry]:
     """Return all entries of the log and the rotated one, the oldest first.
 
-    Lines without a time are skipped.
+    Lines without a time are skipped, and longer ones than a refresh writes: another user's.
     """
     entries = []
     for file in (paths.older_log, paths.log):
         for line in read(file, MOST_BYTES).data.decode("utf-8", "surrogateescape").split("\n"):
+            if len(line) > LONGEST_LINE:
+                continue
             time, _, text = line.partition(" ")
             try:
                 at = datetime.fromisoformat(time)
