@@ -119,3 +119,18 @@ def test_words_of_scripts(tmp_path: Path, make_pair: MakePair) -> None:
     assert words([other], pair.world) == {"a", "b", "dev", "null", "mail", "me"}
     assert {"x2.y-z", "curl", "end", "notify-send", "python3"} <= found
     assert not any(word.startswith("/") or len(word) > 64 for word in found)
+
+
+def test_paths_of_this_run_are_suggested_as_expressions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bash = 'fetch "$PWD/a b" "--to=$HOME/{}" plain\n'
+    python = "import os, subprocess\n"
+    python += "at, home = os.getcwd(), os.environ['HOME']\n"
+    python += "subprocess.run(['fetch', f'{at}/a b', f'--to={home}/{{}}', 'plain'])\n"
+    pair = scripts(tmp_path, bash, python)
+    line = suggested(pair, capsys)[0]
+    arguments = "f'{parity.project}/a b', f'--to={parity.home}/{{}}', 'plain'"
+    assert line == f"parity.stand_in('fetch').when({arguments}).exits(0)"
+    exec(line, {"parity": pair})  # noqa: S102 - the line is code for a test
+    assert pair.run().exit_code == 0

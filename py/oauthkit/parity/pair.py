@@ -347,7 +347,7 @@ class Pair(Generic[RunType]):
             else:
                 self.stand_in(name)
         outcomes = [self._run_alone(form, args, {"stdin": stdin}, None) for form in forms]
-        return suggestions(outcomes, tools)
+        return suggestions(outcomes, tools, self.world)
 
     def spawn(self, form: str, *args: str, terminal: bool = False) -> Started:
         """Start one form in a world that all spawned forms share, and do not wait for it."""

@@ -40,8 +40,11 @@ def words(forms: Iterable[Form], world: World) -> set[str]:
     return {word for word in found if len(word) <= LONGEST_NAME}
 
 
-def suggestions(outcomes: Sequence[Outcome], tools: Iterable[str]) -> str:
-    """Return the lines of a test that plan what the forms called. `tools` are real programs."""
+def suggestions(outcomes: Sequence[Outcome], tools: Iterable[str], world: World) -> str:
+    """Return the lines of a test that plan what the forms called in `world`.
+
+    `tools` are real programs.
+    """
     lines = []
     called = {call.program for outcome in outcomes for call in outcome.calls}
     if found := sorted(called & {*tools}):
@@ -52,7 +55,7 @@ def suggestions(outcomes: Sequence[Outcome], tools: Iterable[str]) -> str:
     for index, outcome in enumerate(outcomes):
         for call in outcome.calls:
             if call.unplanned:
-                arguments = ", ".join(map(repr, call.argv))
+                arguments = ", ".join(_argument(text, world) for text in call.argv)
                 text = f"parity.stand_in({call.program!r}).when({arguments})"
                 counts.setdefault(text, [0] * len(outcomes))[index] += 1
     names = [outcome.form.name for outcome in outcomes]
@@ -65,6 +68,17 @@ def suggestions(outcomes: Sequence[Outcome], tools: Iterable[str]) -> str:
         shown = collapse(outcome.stderr.decode("utf-8", "backslashreplace").splitlines())
         lines += [f"#     {line}" for line, _ in shown[-SHOWN_LINES:]]
     return "\n".join(lines)
+
+
+def _argument(text: str, world: World) -> str:
+    """Return an argument as it is written in a test, where the world has another path."""
+    shown = repr(text)
+    for path, name in ((world.project, "project"), (world.home, "home")):
+        if str(path) in text:
+            if not shown.startswith("f"):
+                shown = "f" + repr(text.replace("{", "{{").replace("}", "}}"))
+            shown = shown.replace(str(path), f"{{parity.{name}}}")
+    return shown
 
 
 def _plan(text: str, numbers: Sequence[int], names: Sequence[str]) -> str:
