@@ -45,9 +45,9 @@ def test_only_support_is_imported(path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("tests/host/test_run.py", "tests.host.conftest.LIMIT_S"),
-        ("tests/host/test_run.py", "tests.host.test_watch.add"),
-        ("tests/host/test_run.py", "tests.adversarial.fuzz.case.Case"),
+        ("tests/host/commands/test_run.py", "tests.host.conftest.LIMIT_S"),
+        ("tests/host/commands/test_run.py", "tests.host.commands.test_watch.add"),
+        ("tests/host/commands/test_run.py", "tests.adversarial.fuzz.case.Case"),
         ("tests/support/refresh/world.py", "tests.refresh.test_unit.run"),
     ],
 )

@@ -671,7 +671,7 @@ set_up() {
   umask 077
   disable_core_dumps
   if [[ -z ${HOME-} ]]; then
-    complain "oauthkit: HOME is not set. It leads to claude's credentials"
+    complain "oauthkit: HOME is not set. It is needed to find claude's credentials"
     return 1
   fi
   absolute "${HOME-}"

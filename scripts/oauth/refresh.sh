@@ -354,7 +354,7 @@ set_up() {
   umask 077
   disable_core_dumps
   if [[ -z ${HOME-} ]]; then
-    complain "oauthkit: HOME is not set. It leads to claude's credentials"
+    complain "oauthkit: HOME is not set. It is needed to find claude's credentials"
     return 1
   fi
   absolute "${HOME-}"
@@ -1187,7 +1187,7 @@ lock_project() {
   lock="${logs%/}/oauth-refresh.lock"
   if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
     replace_controls "$logs" '?'
-    complain "oauthkit: the log or the lock in $REPLY is the same file as the login"
+    complain "oauthkit: the log or the lock in $REPLY is Claude Code's credentials file"
     return 1
   fi
   if [[ ! -e $logs ]]; then
@@ -1195,7 +1195,7 @@ lock_project() {
   fi
   if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
     replace_controls "$log_file" '?'
-    complain "oauthkit: the path of the log $REPLY contains another user's symbolic link"
+    complain "oauthkit: the log path $REPLY contains another user's symbolic link"
     return 1
   fi
   if ! open_log "$log_file"; then
@@ -1527,8 +1527,8 @@ follow() {
 # Write the login's token to .env, and the login to the bearer file, if there is one.
 #
 # Log the errors. Return the last one, and the event (deliver_token). An error in one file does
-# not affect the other. .env is first, because a container that can write to the bearer file's
-# directory can delay the run with a FIFO.
+# not affect the other. .env is written first, because a container that can write to the bearer
+# file's directory can delay the run with a FIFO.
 deliver_all() {
   local +x credentials=$1 dotenv=$2 login=$3 bearer_problem='' bearer_event='' bearer_file problem
   local +x event
@@ -1620,7 +1620,7 @@ read_target() {
   temporary=$REPLY
   text=
   if same_file "$target" "$credentials"; then
-    problem="$path is the same file as the login and is not changed"
+    problem="$path is Claude Code's credentials file and is not changed"
   elif [[ -e $target ]]; then
     read_file "$target"
     status=$?

@@ -157,7 +157,7 @@ CASES = [
     ("D202", "s = (cat < 'a' < 'b') & RETCODE", "cat < 'a' < 'b'", "remove one of the redirections", "s = (cat < 'b') & RETCODE"),
     ("D303", "if cat == 'x':\n    pass", "cat == 'x'", "capture its output with `& CAPTURE`, and compare the text", "status, text = cat & CAPTURE\nif text == 'x':\n    pass"),
     ("D202", "_, t = (cat > 'a') & CAPTURE\nprint(t)", "cat > 'a'", "write to the file with `(cat > 'a') & RETCODE`, or capture", "status = (cat > 'a') & RETCODE"),
-    ("D105", "print('a', 'b', sep='', end='')", "sep=''", "write one of these, or remove the keyword", "print('ab')"),
+    ("D105", "print('a', 'b', sep='', end='')", "sep=''", "use one of these, or remove the keyword", "print('ab')"),
     ("D303", "print(cat['x'] & TF)", "cat['x'] & TF", "choose the text with if and else", "if cat['x'] & TF:\n    print('yes')"),
     ("D303", "a = 'x'\nprint('x', a == 'b')", "a == 'b'", "choose the text with if and else", "a = 'x'\nif a == 'b':\n    print('x')"),
     ("D104", "a = 'x'\nif a.startwith('x'):\n    pass", "a.startwith", "did you mean `startswith`?", "a = 'x'\nif a.startswith('x'):\n    pass"),

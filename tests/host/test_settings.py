@@ -170,8 +170,8 @@ def test_a_bearer_file_that_has_expired_with_the_login(well: HostProject) -> Non
 def test_a_bearer_file_that_is_another_file(well: HostProject, kind: str) -> None:
     file = well.home / "bearer"
     said = {
-        "credentials": "{} is the same file as the login",
-        "link": "{} is the same file as the login",
+        "credentials": "{} is Claude Code's credentials file",
+        "link": "{} is Claude Code's credentials file",
         ".env": "{} is the same file as .env",
         "copy": "{} has a refresh token, so it is a login. A refresh does not touch it",
         "text": "{} is not a bearer file. A refresh does not touch it",

@@ -72,7 +72,7 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair[Run]]:
-    """Return a pair of one script: started by exec, and forked."""
+    """Return a pair that runs one script in both ways: started by exec, and forked."""
     (tmp_path / "imports.py").write_text(PRELOAD)
 
     def argv(world: World) -> list[str]:

@@ -83,7 +83,7 @@ def test_timer_of_an_older_script_starts_the_current_one(
         what=lambda: f"two runs\n{project.report()}",
     )
     assert [run.form for run in project.runs()] == ["bash", "bash"], project.report()
-    # The first run's service has the old timer's name, so the next timer needs another one.
+    # The first run's service has the old timer's name, so the next timer needs another name.
     assert project.runs()[0].service == f"{UNIT}.service"
     assert project.runs()[0].unit == project.names[1]
     assert project.pending() == [f"{UNIT}.timer"], project.report()

@@ -111,7 +111,7 @@ def find_paths(project: str) -> ProjectPaths:
         why = f"{info.problem}: {info.fix}" if info.problem else f"{project!r} is not a directory"
         raise UsageError(f"{why}: pass --project DIR")
     if not os.environ.get("HOME"):
-        raise HostError("HOME is not set. It leads to claude's credentials")
+        raise HostError("HOME is not set. It is needed to find claude's credentials")
     try:
         os.getcwd()  # noqa: PTH109 - relative paths need it
     except OSError:

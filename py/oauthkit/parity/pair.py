@@ -59,7 +59,10 @@ class Pair(Generic[RunType]):
         self.forms = {form.name: form for form in forms}
         names = [form.name for form in forms]
         if len(names) != 2 or len(self.forms) != 2:
-            raise ValueError(f"a pair needs two forms with different names, not {names}")
+            raise ValueError(
+                f"a pair needs two forms with different names, not {names}: name one with"
+                ' script("old.sh", name="old")'
+            )
         if any(re.fullmatch(r"(?!world$)\w[\w.+-]*(?<!-run-\d)", name) is None for name in names):
             raise ValueError(f"a form's name is also its directory's name. Invalid: {names}")
         if any(entry.stderr for entry in allowed):

@@ -71,7 +71,7 @@ def suggestions(outcomes: Sequence[Outcome], tools: Iterable[str], world: World)
 
 
 def _argument(text: str, world: World) -> str:
-    """Return an argument as it is written in a test, where the world has another path."""
+    """Format an argument for a test, with `{parity.project}` in place of this run's directory."""
     shown = repr(text)
     for path, name in ((world.project, "project"), (world.home, "home")):
         if str(path) in text:

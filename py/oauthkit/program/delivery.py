@@ -114,7 +114,7 @@ def read_target(
     temporary = own_temporary(target)
     text = ""
     if same_file(target, credentials):
-        problem = f"{path} is the same file as the login and is not changed"
+        problem = f"{path} is Claude Code's credentials file and is not changed"
     elif target.exists():
         status, text = read_file(target)
         if status == 2:
@@ -246,8 +246,8 @@ def deliver_all(credentials: LocalPath, dotenv: LocalPath, login: str) -> tuple[
     """Write the login's token to .env, and the login to the bearer file, if there is one.
 
     Log the errors. Return the last one, and the event (deliver_token). An error in one file does
-    not affect the other. .env is first, because a container that can write to the bearer file's
-    directory can delay the run with a FIFO.
+    not affect the other. .env is written first, because a container that can write to the bearer
+    file's directory can delay the run with a FIFO.
     """
     bearer_problem = ""
     bearer_event = ""

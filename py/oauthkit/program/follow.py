@@ -56,7 +56,7 @@ def read_state(state: LocalPath) -> tuple[str, str]:
     _, last = read_file(state)
     expiry, _, warned = last.partition(" ")
     status, _ = parse_int(expiry)
-    if status != 0:  # the file may be a link of another user, to the login
+    if status != 0:  # another user may have made it a link to the login
         expiry = ""
     return expiry, warned
 

@@ -41,13 +41,13 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     lock = logs / "oauth-refresh.lock"
     if same_file(log_file, credentials) or same_file(lock, credentials):
         shown = replace_controls(logs, "?")
-        complain(f"oauthkit: the log or the lock in {shown} is the same file as the login")
+        complain(f"oauthkit: the log or the lock in {shown} is Claude Code's credentials file")
         return 1
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
     if is_foreign_link(logs) or is_foreign_link(log_file):
         shown = replace_controls(log_file, "?")
-        complain(f"oauthkit: the path of the log {shown} contains another user's symbolic link")
+        complain(f"oauthkit: the log path {shown} contains another user's symbolic link")
         return 1
     if open_log(log_file) != 0:
         shown = replace_controls(log_file, "?")

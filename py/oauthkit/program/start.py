@@ -22,7 +22,7 @@ def set_up() -> Status:
     os.umask(0o077)
     disable_core_dumps()
     if local.env.get("HOME", "") == "":
-        complain("oauthkit: HOME is not set. It leads to claude's credentials")
+        complain("oauthkit: HOME is not set. It is needed to find claude's credentials")
         return 1
     home = absolute(local.env.get("HOME", ""))
     local.env["HOME"] = home

@@ -27,7 +27,10 @@ FAILURES = (
     ("claude was started in the last", "refused token, too soon"),
     ("the API refuses the token, and claude did not", "refused token, not renewed"),
     ("claude could not save the login", "state file cannot be written"),
-    ("bearer file|has a refresh token|the same file", "wrong bearer file"),
+    (
+        "bearer file|has a refresh token|the same file|Claude Code's credentials",
+        "wrong bearer file",
+    ),
     ("leads nowhere", ".env link leads nowhere"),
     ("NUL byte", ".env has a NUL"),
     ("is not a file and", ".env is not a file"),

@@ -26,22 +26,22 @@ SUBJECTS = (
     ("limit_failures|recorded_failures|next_try_ms|record_start", "renewal"),
     ("limit_refusals|was_refused|refused_token|token_in", "rejected"),
     ("bearer|deliver_bearer|deliver_all", "bearer delivery"),
-    ("run_within|log_output.*|(mask|add)_secrets?", "renewal hooks"),
+    ("run_within|(log|report)_output|(mask|add)_secrets?", "renewal hooks"),
     ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
      "|_(signal_group|spawn)", "signals renewal environment"),
     ("with_token|follow|sweep|(read|write)_target|is_mount_point|deliver_token|own_temporary|is_foreign_link"
      "|same_file|(read|write|create)_file", "delivery"),
     ("is_delivered", "ensure delivery bearer"),
     ("timer_with_settings|next_run_ms|start_timer|schedule|(is_)?unit_name|owner_of|escape_unit|own_command"
-     "|timestamp|user_id|now_ms", "schedule"),
-    ("failure_(event|kind)|run_hook|is_login_ending|login_ends_at", "hooks"),
+     "|is_pending|timestamp|user_id|now_ms", "schedule"),
+    ("failure_(event|kind)|prepare_hooks|run_hook|is_login_ending|login_ends_at", "hooks"),
     ("is_dotenv|lock_project|take_lock|(un)?lock_directory|open_log|log_error|log_size"
      "|_open_to_append|log|replace_controls|complain",
      "lock_log"),
     ("refresh", "settings hooks rejected ensure schedule"),
-    ("find_program|absolute|script_path|main|is_project|set_up|paths|make_absolute|set_default"
+    ("find_program|absolute|script_(path|project)|main|is_project|set_up|paths|make_absolute|set_default"
      "|read_settings|(get|set)_env", "settings"),
-    ("|isolate|start|forget_functions|disable_core_dumps", "environment settings signals"),
+    ("|isolate|start|remove_other_logins|forget_functions|disable_core_dumps", "environment settings signals"),
 )  # fmt: skip
 
 

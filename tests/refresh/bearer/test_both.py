@@ -149,7 +149,7 @@ def test_missing_directory_is_named(host: Parity) -> None:
 def test_login_itself_is_not_touched(host: Parity) -> None:
     host.env["OAUTHKIT_BEARER"] = str(host.home / ".claude/.credentials.json")
     run = refresh(host, 1)
-    problem = f"{host.env['OAUTHKIT_BEARER']} is the same file as the login and is not changed"
+    problem = f"{host.env['OAUTHKIT_BEARER']} is Claude Code's credentials file and is not changed"
     assert f"ERROR: {problem}" in run.messages
     assert b"sk-ant-ort01-made-up-old" in run.files[CREDENTIALS].content
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"

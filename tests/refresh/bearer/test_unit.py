@@ -131,7 +131,7 @@ def test_link_is_not_followed(host: Host, file: Path, is_there: bool) -> None:
 
 def test_login_itself_is_not_touched(host: Host) -> None:
     text = host.credentials.read_bytes()
-    problem = f"{host.credentials} is the same file as the login and is not changed"
+    problem = f"{host.credentials} is Claude Code's credentials file and is not changed"
     assert deliver(host, host.credentials) == (problem, "")
     assert host.credentials.read_bytes() == text
 

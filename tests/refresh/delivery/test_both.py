@@ -62,7 +62,7 @@ def refused(parity: Parity, problem: str) -> RefreshRun:
 
 def test_login_as_dotenv_is_rejected(parity: Parity) -> None:
     parity.env["OAUTHKIT_DOTENV"] = login = f"{parity.home}/.claude/.credentials.json"
-    refused(parity, f"{login} is the same file as the login and is not changed")
+    refused(parity, f"{login} is Claude Code's credentials file and is not changed")
 
 
 # --- The bytes of .env ---

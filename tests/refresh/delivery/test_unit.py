@@ -473,7 +473,7 @@ def test_leftover_temporary_beside_a_dangling_link_is_removed(ready: Host) -> No
 def test_login_itself_is_not_touched(host: Host) -> None:
     text = host.credentials.read_bytes()
     host.dotenv.hardlink_to(host.credentials)
-    assert deliver(host) == f"{host.dotenv} is the same file as the login and is not changed"
+    assert deliver(host) == f"{host.dotenv} is Claude Code's credentials file and is not changed"
     assert host.credentials.read_bytes() == text
 
 

@@ -66,7 +66,7 @@ all_well() {
     refresh
     is "$status" 1
     is "$output" ''
-    is "$stderr" "oauthkit: HOME is not set. It leads to claude's credentials"
+    is "$stderr" "oauthkit: HOME is not set. It is needed to find claude's credentials"
     is "$(call_names)" ''
     [[ ! -e $project/logs ]]
   done

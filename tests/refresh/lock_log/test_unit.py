@@ -74,7 +74,7 @@ def test_log_behind_a_link_of_another_user(
     place = str(getattr(host, foreign))
     host.monkeypatch.setattr(lock_log, "is_foreign_link", lambda path: str(path) == place)
     assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
-    said = f"the path of the log {host.log_file} contains another user's symbolic link"
+    said = f"the log path {host.log_file} contains another user's symbolic link"
     assert capfd.readouterr().err == f"oauthkit: {said}\n"
     assert not host.lock.exists()
 
@@ -136,7 +136,7 @@ def test_log_or_lock_that_leads_to_the_login(
     (host.logs / name).unlink(missing_ok=True)
     (host.logs / name).symlink_to(host.credentials)
     assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
-    said = f"oauthkit: the log or the lock in {host.logs} is the same file as the login\n"
+    said = f"oauthkit: the log or the lock in {host.logs} is Claude Code's credentials file\n"
     assert capfd.readouterr().err == said
     assert host.credentials.read_text(encoding="utf-8") == "{}"
 

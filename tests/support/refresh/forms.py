@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from oauthkit.parity import Form, World
 
-NO_HOME = "oauthkit: HOME is not set. It leads to claude's credentials\n"
+NO_HOME = "oauthkit: HOME is not set. It is needed to find claude's credentials\n"
 
 
 def alone(parity: Parity, form: str, argv: Callable[[World], list[str]] | None = None) -> None:

@@ -34,11 +34,11 @@ _KEYWORDS = ("do", "done", "esac", "fi", "then")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 _CONTROLS = r"\x00-\x1f\x7f"
 _CONTROL = re.compile(rf"[{_CONTROLS}]")
-# Runs that are printed outside double quotes: control characters.
+# Control characters are printed outside double quotes.
 _APART = re.compile(rf"([{_CONTROLS}]+)")
 # In a nested word, also { and '.
 _BRACED = re.compile(rf"([{_CONTROLS}]+|[{{'])")
-# Runs that a nested word without expansions is split at.
+# Where a nested word without expansions is split.
 _QUOTED = re.compile(rf"""([{_CONTROLS}]+|[{{'"])""")
 # Split points in a nested literal: before ( after $, < or >, and at both ends of a run of control
 # characters.

@@ -144,5 +144,5 @@ def join_parts(parts: list[ast.expr]) -> str:
     try:
         return ast.unparse(ast.JoinedStr(parts))
     except ValueError:
-        # ast.unparse fails for a backslash before Python 3.12. Show an example instead.
+        # Before Python 3.12, ast.unparse fails if a part has a backslash. Show an example instead.
         return 'f"{first} {second}"'

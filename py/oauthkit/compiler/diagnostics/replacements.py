@@ -293,7 +293,7 @@ def _of_getuid(site: Site, node: ast.Call) -> str:
 
 
 def _with_test(site: Site, node: ast.expr, lines: list[str]) -> list[str]:
-    """Compare the text that replaces `node` with the empty text if it is a whole condition."""
+    """Append `!= ""` to the replacement if `node` is a whole condition."""
     if lines and site.is_condition(node):
         return [*lines[:-1], lines[-1].removesuffix(":") + ' != "":']
     return lines

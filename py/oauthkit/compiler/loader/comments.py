@@ -6,7 +6,7 @@ from oauthkit.compiler.source import Source
 
 
 class Comments:
-    """Read a source's comments in order, from a line on. Each is returned once."""
+    """Read a source's comments in order, starting at a line. Each is returned once."""
 
     def __init__(self, source: Source, line: int) -> None:
         self.source = source

@@ -223,7 +223,7 @@ class Assignments:
         names, constants = {*self.scope.used}, {*self.symbols.used}
         declared = {*self.scope.places}
         value = read(node)
-        self.scope.used -= declared - names  # but keep the new names for its parts, if it has any
+        self.scope.used -= declared - names  # names that the analysis declares stay used
         self.symbols.used &= constants
         return value
 

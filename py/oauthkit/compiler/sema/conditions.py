@@ -497,8 +497,8 @@ class Conditions:
                 return IsTrue(REJECTED)
             case ast.Name(id=name) if name == self.expressions.scope.arguments:
                 self.reject(
-                    "D102", right, f"`in` does not search {name}",
-                    f"compare each in a loop, `for argument in {name}:`",
+                    "D102", right, f"`in` cannot search {name}",
+                    f"compare each argument in a loop: `for argument in {name}:`",
                 )  # fmt: skip
                 return IsTrue(REJECTED)
         text = self.expressions.text(right)

@@ -280,8 +280,8 @@ class Statements:
                 case _:
                     self.reject(
                         "D105", keyword,
-                        "the only keywords of print are file=sys.stderr, end and flush=True",
-                        "write one of these, or remove the keyword",
+                        "print accepts only the keywords file=sys.stderr, end and flush=True",
+                        "use one of these, or remove the keyword",
                     )  # fmt: skip
                     return None
         if to_stderr and end is not None:

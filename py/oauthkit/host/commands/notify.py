@@ -264,7 +264,9 @@ def send_test(paths: ProjectPaths, say: Say) -> int:
         raise HostError(
             f"timeout not found in PATH. Install it: {as_root('apt-get install coreutils')}"
         )
-    _ = read_credentials(LocalPath(str(paths.credentials)))  # mask_secrets knows the tokens then
+    _ = read_credentials(
+        LocalPath(str(paths.credentials))
+    )  # registers the tokens with mask_secrets
     with local.env(), local.cwd("/"):
         remove_other_logins()
         for setting in paths.changed_settings:  # also from refresh.conf
@@ -277,7 +279,7 @@ def send_test(paths: ProjectPaths, say: Say) -> int:
         local.env["OAUTHKIT_BEARER"] = str(paths.bearer or "")
         status, printed = run_limited(HOOK_LIMIT_S, GRACE_S, program(str(hook)))
     for line in printed.split("\n") if printed else []:
-        plain = replace_controls(line, "")  # they could be inside a secret
+        plain = replace_controls(line, "")  # in a secret, they would prevent its masking
         masked = mask_secrets(plain)
         say(f"output: {line if masked == plain else masked}")
     if status == 0:

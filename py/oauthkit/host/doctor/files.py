@@ -139,9 +139,13 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     if file is None:
         return
     move = "set OAUTHKIT_BEARER to another path"
-    for other, what in ((paths.credentials, "the login"), (paths.dotenv, ".env")):
+    others = (
+        (paths.credentials, "Claude Code's credentials file"),
+        (paths.dotenv, "the same file as .env"),
+    )
+    for other, what in others:
         if file == other or same_file(str(file), str(other)):
-            yield Finding(name, f"{file} is the same file as {what}", move)
+            yield Finding(name, f"{file} is {what}", move)
             return
     if _leads_nowhere(file):
         yield Finding(name, f"{file} is a link that leads nowhere", f"rm {quoted(file)}")

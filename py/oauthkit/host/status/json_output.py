@@ -81,7 +81,7 @@ def to_json(status: Status) -> dict[str, Any]:
 
 
 def _store(store: Store, dotenv: Dotenv, now_s: float, *, follows: bool) -> dict[str, Any]:
-    """Return the store in the schema of docs/status.md. It does not have the tokens."""
+    """Return the store in the schema of docs/status.md. Tokens are not included."""
     return {
         "url": store.url,
         "problem": store.problem or None,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# The log lines of the refresh. tests/host/test_journal.py runs it and parses what it logs. The
-# output of a program has the program's name in front of it, so it does not start with a /.
+# The log lines of the refresh. tests/host/status/test_journal.py runs it and parses what it logs.
+# The output of a program has the program's name in front of it, so it does not start with a /.
 _DELIVERED = re.compile(
     r"(?:Updated \.env with token|/.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
 )
@@ -26,7 +26,7 @@ _HOOK_RESULT = re.compile(r"(?:Hook|WARN: hook) '([^']*)' (?:succeeded|[^(]*\((e
 _HOOK_OUTPUT = re.compile(r"hook '([^']*)': ")
 # Only the last MOST_BYTES of a log are read. A refresh rotates a log at half that size.
 MOST_BYTES = 2 * 1024 * 1024
-# A refresh writes no longer line: the time, a blank, and a limited text.
+# The longest line that a refresh writes: the time, a space, and text of limited length.
 LONGEST_LINE = LINE_LIMIT_BYTES + 64
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
@@ -38,7 +38,8 @@ TOO_OFTEN = "claude has failed to renew the token"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
 RENEW = "claude -p ok"
-# The first match in the error applies. tests/host/test_journal.py checks that each ERROR has a fix.
+# The first match in the error applies. tests/host/status/test_journal.py checks that each ERROR has
+# a fix.
 _FIXES = (
     (r"claude CLI refresh failed \(exit (124|137)\)",
      f"it took too long: check the network and the proxy, then run {RENEW}"),
@@ -84,7 +85,8 @@ _FIXES = (
     (TOO_OFTEN, "fix the earlier failure, then wait for the next try"),
     (r"claude could not save the login",
      "check for a full disk or a directory that this user cannot write to"),
-    (r"is the same file as the login", "set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
+    (r"is Claude Code's credentials file",
+     "set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
     (r"is not a bearer file|The bearer file must not be one|so it is a login|are the same file:",
      "set OAUTHKIT_BEARER to another path, in a separate directory"),
     (r"is not a directory", "create that directory"),
@@ -141,7 +143,8 @@ class Failure:
 def read_journal(paths: ProjectPaths) -> list[Entry]:
     """Return all entries of the log and the rotated one, the oldest first.
 
-    Lines without a time are skipped, and longer ones than a refresh writes: another user's.
+    Skip lines without a time. Skip lines longer than a refresh writes, because another user may
+    have written them.
     """
     entries = []
     for file in (paths.older_log, paths.log):

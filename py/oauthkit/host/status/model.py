@@ -277,7 +277,7 @@ def _read_bearer(bearer: Path, credentials: Path) -> Login:
     """Read the bearer file, which must not be the login."""
     fix = "set OAUTHKIT_BEARER to another path"
     if same_file(str(bearer), str(credentials)):
-        return Login("it is the same file as the login", fix=fix)
+        return Login("it is Claude Code's credentials file", fix=fix)
     if b'"refreshToken"' in read(bearer).data:
         return Login("it has a refresh token, so it is a login", fix=fix)
     return read_login(bearer)

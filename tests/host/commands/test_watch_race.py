@@ -18,7 +18,7 @@ from tests.support.host.watch_victim import NAMES, Victim
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
-# WATCH_RACE_S=600 .venv/bin/python -m pytest -s tests/host/test_watch_race.py
+# WATCH_RACE_S=600 .venv/bin/python -m pytest -s tests/host/commands/test_watch_race.py
 RACE_S = float(os.environ.get("WATCH_RACE_S", "10"))
 # Scans without a pause and an immediate refresh, so that most of the time is spent in calls with
 # which a container may interfere.

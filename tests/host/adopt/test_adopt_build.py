@@ -1,4 +1,4 @@
-"""Checkouts that are built by TypeScript's compiler before and after `oauthkit adopt`."""
+"""Build checkouts with the TypeScript compiler before and after `oauthkit adopt`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oauthkit.host.adopt.nanoclaw import OLD, SKILL
 
 MODULES = ROOT / ".tools/npm/node_modules"
 COMPILER = MODULES / "typescript/bin/tsc"
-# Old and new script print their usage.
+# Both the old and the new script print their usage.
 SOURCE = """\
 import { spawn } from 'child_process';
 import path from 'path';
@@ -50,7 +50,7 @@ def build(checkout: Path) -> str:
 
 @pytest.fixture(params=["classic", "skill"])
 def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A checkout with the old script, in its own files or in those of a skill."""
+    """Return a checkout with the old script, in its own files or in those of a skill."""
     root = tmp_path / "nanoclaw"
     files = {
         OLD: f"printf '{OLD_USAGE}'\n",
