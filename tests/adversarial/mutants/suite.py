@@ -41,7 +41,8 @@ SUBJECTS = (
     ("refresh", "settings hooks rejected ensure schedule"),
     ("find_program|absolute|script_(path|project)|main|is_project|set_up|paths|make_absolute|set_default"
      "|read_settings|(get|set)_env", "settings"),
-    ("|isolate|start|remove_other_logins|forget_functions|disable_core_dumps", "environment settings signals"),
+    ("|isolate|start|remove_other_logins|forget_functions|disable_core_dumps",
+     "environment settings signals"),
 )  # fmt: skip
 
 
