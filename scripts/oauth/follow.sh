@@ -1286,20 +1286,25 @@ token_in() {
   REPLY=$token
 }
 
-# Write the login's token to .env, and the login to the bearer file, if there is one.
+# Write the login to the bearer file, if there is one, and its token to .env.
 #
 # Log the errors. Return the last one, and the event (deliver_token). An error in one file does
-# not affect the other. .env is written first, because a container that can write to the bearer
-# file's directory can delay the run with a FIFO.
+# not affect the other.
 deliver_all() {
   local +x credentials=$1 dotenv=$2 login=$3 bearer_problem='' bearer_event='' bearer_file problem
   local +x event
-  bearer_file=$dotenv
   if [[ -n ${OAUTHKIT_BEARER-} ]]; then
     absolute "${OAUTHKIT_BEARER-}"
     bearer_file=$REPLY
     if [[ $bearer_file == "$dotenv" ]] || same_file "$bearer_file" "$dotenv"; then
       bearer_problem="OAUTHKIT_BEARER and OAUTHKIT_DOTENV are the same file: $dotenv"
+    else
+      deliver_bearer "$bearer_file" "$credentials" "$login"
+      bearer_problem=${REPLIES[0]}
+      bearer_event=${REPLIES[1]}
+    fi
+    if [[ -n $bearer_problem ]]; then
+      log_error "ERROR: $bearer_problem"
     fi
   fi
   deliver_token "$dotenv" "$credentials" "$login"
@@ -1308,21 +1313,140 @@ deliver_all() {
   if [[ -n $problem ]]; then
     log_error "ERROR: $problem"
   fi
-  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
-    if [[ -z $bearer_problem ]]; then
-      deliver_bearer "$bearer_file" "$credentials" "$login"
-      bearer_problem=${REPLIES[0]}
-      bearer_event=${REPLIES[1]}
-    fi
-    if [[ -n $bearer_problem ]]; then
-      log_error "ERROR: $bearer_problem"
-      problem=$bearer_problem
-    fi
+  if [[ -z $problem ]]; then
+    problem=$bearer_problem
   fi
   if [[ -z $event ]]; then
     event=$bearer_event
   fi
   REPLIES=("$problem" "$event")
+}
+
+# Write the login to the bearer file, without its refresh token.
+#
+# Return an error ("" if the file now has it), and the event (deliver_token).
+deliver_bearer() {
+  local +x path=$1 credentials=$2 login=$3 problem temporary text token expiry wanted
+  # Links are not followed: a container that can write the directory could choose the target.
+  if [[ -L $path ]]; then
+    REPLIES=("$path is a symbolic link. The bearer file must not be one" '')
+    return
+  fi
+  read_target "$path" "$path" "$credentials"
+  problem=${REPLIES[0]}
+  temporary=${REPLIES[1]}
+  text=${REPLIES[2]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  if [[ -n $text && $text != '{"claudeAiOauth":{"accessToken":'* ]]; then
+    REPLIES=("$path is not a bearer file and is not changed" '')
+    return
+  fi
+  if [[ $text == *'"refreshToken"'* ]]; then
+    REPLIES=("$path has a refresh token, so it is a login and is not changed" '')
+    return
+  fi
+  access_token "$login"
+  token=$REPLY
+  expires_at "$login"
+  expiry=$REPLY
+  bearer "$login"
+  wanted="$REPLY"$'\n'
+  if [[ $wanted == "$text" ]]; then
+    log "$path is up to date (expires_at=$expiry)"
+    REPLIES=('' '')
+    return
+  fi
+  write_target "$path" "$path" "$temporary" "$text" "$wanted"
+  problem=${REPLIES[0]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  log "Updated $path with token (expires_at=$expiry)"
+  if [[ $text == *"\"$token\""* ]]; then
+    REPLIES=('' '')
+    return
+  fi
+  REPLIES=('' renewed)
+}
+
+# Return an error ("" if there is none), a temporary path, and the file's content.
+#
+# `target` is the file to which `path` leads. Errors name `path`.
+read_target() {
+  local +x path=$1 target=$2 credentials=$3 problem='' temporary text status
+  own_temporary "$target"
+  temporary=$REPLY
+  text=
+  if same_file "$target" "$credentials"; then
+    problem="$path is Claude Code's credentials file and is not changed"
+  elif [[ -e $target ]]; then
+    read_file "$target"
+    status=$?
+    text=$REPLY
+    if ((status == 2)); then
+      problem="$path has a NUL byte and is not changed"
+    elif ((status == 3)); then
+      problem="$path is larger than 256 KiB and is not changed"
+    elif [[ ! -f $target ]]; then
+      problem="$path is not a file and is not changed"
+    elif ((status != 0)); then
+      problem="$path cannot be read and is not changed"
+    fi
+  fi
+  REPLIES=("$problem" "$temporary" "$text")
+}
+
+# Replace the content `old` of `target`, to which `path` leads, with `text` atomically.
+#
+# Return an error, and the mode of the old file. `temporary` is renamed over `target`.
+write_target() {
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode directory
+  create_file "$temporary" "$text" "$target" "$old"
+  status=$?
+  mode=$REPLY
+  if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$target"; then
+    REPLIES=('' "$mode")
+    return
+  fi
+  quiet rm -f "$temporary"
+  if ((status == 2)); then
+    REPLIES=("$path is a file of another user and is not changed" '')
+    return
+  fi
+  read_file "$target"
+  if [[ $REPLY == "$text" ]]; then # mv may have failed after the rename
+    REPLIES=('' "$mode")
+    return
+  fi
+  if is_mount_point "$target"; then
+    REPLIES=("$path is a mount point and cannot be replaced. Mount its directory instead" '')
+    return
+  fi
+  directory=${target%/*}
+  directory=${directory:-/}
+  if [[ ! -d $directory ]]; then
+    REPLIES=("$path cannot be written: $directory is not a directory" '')
+    return
+  fi
+  REPLIES=("$path cannot be written and is unchanged" '')
+}
+
+# Return whether something is mounted at `path`.
+is_mount_point() {
+  local +x path=$1 status real mounts
+  { real=$(readlink -f "$path"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
+  status=$?
+  read_file /proc/self/mountinfo
+  mounts=$REPLY
+  real=${real//"\\"/'\134'} # proc_pid_mountinfo(5)
+  real=${real//' '/'\040'}
+  real=${real//$'\t'/'\011'}
+  real=${real//$'\n'/'\012'}
+  ((status == 0)) && [[ $mounts == *" $real r"* ]] # before the options, which start with rw or ro
 }
 
 # Write the token to .env. Return an error ("" if .env now has it), and the event.
@@ -1404,33 +1528,6 @@ follow() {
   REPLIES=('' "$target")
 }
 
-# Return an error ("" if there is none), a temporary path, and the file's content.
-#
-# `target` is the file to which `path` leads. Errors name `path`.
-read_target() {
-  local +x path=$1 target=$2 credentials=$3 problem='' temporary text status
-  own_temporary "$target"
-  temporary=$REPLY
-  text=
-  if same_file "$target" "$credentials"; then
-    problem="$path is Claude Code's credentials file and is not changed"
-  elif [[ -e $target ]]; then
-    read_file "$target"
-    status=$?
-    text=$REPLY
-    if ((status == 2)); then
-      problem="$path has a NUL byte and is not changed"
-    elif ((status == 3)); then
-      problem="$path is larger than 256 KiB and is not changed"
-    elif [[ ! -f $target ]]; then
-      problem="$path is not a file and is not changed"
-    elif ((status != 0)); then
-      problem="$path cannot be read and is not changed"
-    fi
-  fi
-  REPLIES=("$problem" "$temporary" "$text")
-}
-
 # Return the content of .env with the token in it, and the event. Other bytes are unchanged.
 #
 # The event is "renewed" if there was another token or none, else "".
@@ -1469,106 +1566,6 @@ with_token() {
     result+=$'\n'
   fi
   REPLIES=("${result}CLAUDE_CODE_OAUTH_TOKEN=$token"$'\n' renewed)
-}
-
-# Replace the content `old` of `target`, to which `path` leads, with `text` atomically.
-#
-# Return an error, and the mode of the old file. `temporary` is renamed over `target`.
-write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode directory
-  create_file "$temporary" "$text" "$target" "$old"
-  status=$?
-  mode=$REPLY
-  if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$target"; then
-    REPLIES=('' "$mode")
-    return
-  fi
-  quiet rm -f "$temporary"
-  if ((status == 2)); then
-    REPLIES=("$path is a file of another user and is not changed" '')
-    return
-  fi
-  read_file "$target"
-  if [[ $REPLY == "$text" ]]; then # mv may have failed after the rename
-    REPLIES=('' "$mode")
-    return
-  fi
-  if is_mount_point "$target"; then
-    REPLIES=("$path is a mount point and cannot be replaced. Mount its directory instead" '')
-    return
-  fi
-  directory=${target%/*}
-  directory=${directory:-/}
-  if [[ ! -d $directory ]]; then
-    REPLIES=("$path cannot be written: $directory is not a directory" '')
-    return
-  fi
-  REPLIES=("$path cannot be written and is unchanged" '')
-}
-
-# Return whether something is mounted at `path`.
-is_mount_point() {
-  local +x path=$1 status real mounts
-  { real=$(readlink -f "$path"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
-  status=$?
-  read_file /proc/self/mountinfo
-  mounts=$REPLY
-  real=${real//"\\"/'\134'} # proc_pid_mountinfo(5)
-  real=${real//' '/'\040'}
-  real=${real//$'\t'/'\011'}
-  real=${real//$'\n'/'\012'}
-  ((status == 0)) && [[ $mounts == *" $real r"* ]] # before the options, which start with rw or ro
-}
-
-# Write the login to the bearer file, without its refresh token.
-#
-# Return an error ("" if the file now has it), and the event (deliver_token).
-deliver_bearer() {
-  local +x path=$1 credentials=$2 login=$3 problem temporary text token expiry wanted
-  # Links are not followed: a container that can write the directory could choose the target.
-  if [[ -L $path ]]; then
-    REPLIES=("$path is a symbolic link. The bearer file must not be one" '')
-    return
-  fi
-  read_target "$path" "$path" "$credentials"
-  problem=${REPLIES[0]}
-  temporary=${REPLIES[1]}
-  text=${REPLIES[2]}
-  if [[ -n $problem ]]; then
-    REPLIES=("$problem" '')
-    return
-  fi
-  if [[ -n $text && $text != '{"claudeAiOauth":{"accessToken":'* ]]; then
-    REPLIES=("$path is not a bearer file and is not changed" '')
-    return
-  fi
-  if [[ $text == *'"refreshToken"'* ]]; then
-    REPLIES=("$path has a refresh token, so it is a login and is not changed" '')
-    return
-  fi
-  access_token "$login"
-  token=$REPLY
-  expires_at "$login"
-  expiry=$REPLY
-  bearer "$login"
-  wanted="$REPLY"$'\n'
-  if [[ $wanted == "$text" ]]; then
-    log "$path is up to date (expires_at=$expiry)"
-    REPLIES=('' '')
-    return
-  fi
-  write_target "$path" "$path" "$temporary" "$text" "$wanted"
-  problem=${REPLIES[0]}
-  if [[ -n $problem ]]; then
-    REPLIES=("$problem" '')
-    return
-  fi
-  log "Updated $path with token (expires_at=$expiry)"
-  if [[ $text == *"\"$token\""* ]]; then
-    REPLIES=('' '')
-    return
-  fi
-  REPLIES=('' renewed)
 }
 
 # --- credentials.py ---

@@ -1524,20 +1524,25 @@ follow() {
   REPLIES=('' "$target")
 }
 
-# Write the login's token to .env, and the login to the bearer file, if there is one.
+# Write the login to the bearer file, if there is one, and its token to .env.
 #
 # Log the errors. Return the last one, and the event (deliver_token). An error in one file does
-# not affect the other. .env is written first, because a container that can write to the bearer
-# file's directory can delay the run with a FIFO.
+# not affect the other.
 deliver_all() {
   local +x credentials=$1 dotenv=$2 login=$3 bearer_problem='' bearer_event='' bearer_file problem
   local +x event
-  bearer_file=$dotenv
   if [[ -n ${OAUTHKIT_BEARER-} ]]; then
     absolute "${OAUTHKIT_BEARER-}"
     bearer_file=$REPLY
     if [[ $bearer_file == "$dotenv" ]] || same_file "$bearer_file" "$dotenv"; then
       bearer_problem="OAUTHKIT_BEARER and OAUTHKIT_DOTENV are the same file: $dotenv"
+    else
+      deliver_bearer "$bearer_file" "$credentials" "$login"
+      bearer_problem=${REPLIES[0]}
+      bearer_event=${REPLIES[1]}
+    fi
+    if [[ -n $bearer_problem ]]; then
+      log_error "ERROR: $bearer_problem"
     fi
   fi
   deliver_token "$dotenv" "$credentials" "$login"
@@ -1546,16 +1551,8 @@ deliver_all() {
   if [[ -n $problem ]]; then
     log_error "ERROR: $problem"
   fi
-  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
-    if [[ -z $bearer_problem ]]; then
-      deliver_bearer "$bearer_file" "$credentials" "$login"
-      bearer_problem=${REPLIES[0]}
-      bearer_event=${REPLIES[1]}
-    fi
-    if [[ -n $bearer_problem ]]; then
-      log_error "ERROR: $bearer_problem"
-      problem=$bearer_problem
-    fi
+  if [[ -z $problem ]]; then
+    problem=$bearer_problem
   fi
   if [[ -z $event ]]; then
     event=$bearer_event
@@ -1563,21 +1560,17 @@ deliver_all() {
   REPLIES=("$problem" "$event")
 }
 
-# Write the token to .env. Return an error ("" if .env now has it), and the event.
+# Write the login to the bearer file, without its refresh token.
 #
-# The event is "renewed" if its token has changed, else "".
-deliver_token() {
-  local +x path=$1 credentials=$2 login=$3 problem target temporary text token expiry wanted event
-  local +x mode
-  follow "$path"
-  problem=${REPLIES[0]}
-  target=${REPLIES[1]}
-  if [[ -n $problem ]]; then
-    own_temporary "$target"
-    REPLIES=("$problem" '')
+# Return an error ("" if the file now has it), and the event (deliver_token).
+deliver_bearer() {
+  local +x path=$1 credentials=$2 login=$3 problem temporary text token expiry wanted
+  # Links are not followed: a container that can write the directory could choose the target.
+  if [[ -L $path ]]; then
+    REPLIES=("$path is a symbolic link. The bearer file must not be one" '')
     return
   fi
-  read_target "$path" "$target" "$credentials"
+  read_target "$path" "$path" "$credentials"
   problem=${REPLIES[0]}
   temporary=${REPLIES[1]}
   text=${REPLIES[2]}
@@ -1585,30 +1578,37 @@ deliver_token() {
     REPLIES=("$problem" '')
     return
   fi
+  if [[ -n $text && $text != '{"claudeAiOauth":{"accessToken":'* ]]; then
+    REPLIES=("$path is not a bearer file and is not changed" '')
+    return
+  fi
+  if [[ $text == *'"refreshToken"'* ]]; then
+    REPLIES=("$path has a refresh token, so it is a login and is not changed" '')
+    return
+  fi
   access_token "$login"
   token=$REPLY
   expires_at "$login"
   expiry=$REPLY
-  with_token "$text" "$token"
-  wanted=${REPLIES[0]}
-  event=${REPLIES[1]}
+  bearer "$login"
+  wanted="$REPLY"$'\n'
   if [[ $wanted == "$text" ]]; then
-    log "$path already has this token (expires_at=$expiry)"
+    log "$path is up to date (expires_at=$expiry)"
     REPLIES=('' '')
     return
   fi
-  write_target "$path" "$target" "$temporary" "$text" "$wanted"
+  write_target "$path" "$path" "$temporary" "$text" "$wanted"
   problem=${REPLIES[0]}
-  mode=${REPLIES[1]}
   if [[ -n $problem ]]; then
     REPLIES=("$problem" '')
     return
   fi
-  log "Updated .env with token (expires_at=$expiry)"
-  if [[ -n $mode && $mode != *00 ]]; then
-    log "WARN: other users have access to the token. Run: chmod 600 $path"
+  log "Updated $path with token (expires_at=$expiry)"
+  if [[ $text == *"\"$token\""* ]]; then
+    REPLIES=('' '')
+    return
   fi
-  REPLIES=('' "$event")
+  REPLIES=('' renewed)
 }
 
 # Return an error ("" if there is none), a temporary path, and the file's content.
@@ -1687,17 +1687,21 @@ is_mount_point() {
   ((status == 0)) && [[ $mounts == *" $real r"* ]] # before the options, which start with rw or ro
 }
 
-# Write the login to the bearer file, without its refresh token.
+# Write the token to .env. Return an error ("" if .env now has it), and the event.
 #
-# Return an error ("" if the file now has it), and the event (deliver_token).
-deliver_bearer() {
-  local +x path=$1 credentials=$2 login=$3 problem temporary text token expiry wanted
-  # Links are not followed: a container that can write the directory could choose the target.
-  if [[ -L $path ]]; then
-    REPLIES=("$path is a symbolic link. The bearer file must not be one" '')
+# The event is "renewed" if its token has changed, else "".
+deliver_token() {
+  local +x path=$1 credentials=$2 login=$3 problem target temporary text token expiry wanted event
+  local +x mode
+  follow "$path"
+  problem=${REPLIES[0]}
+  target=${REPLIES[1]}
+  if [[ -n $problem ]]; then
+    own_temporary "$target"
+    REPLIES=("$problem" '')
     return
   fi
-  read_target "$path" "$path" "$credentials"
+  read_target "$path" "$target" "$credentials"
   problem=${REPLIES[0]}
   temporary=${REPLIES[1]}
   text=${REPLIES[2]}
@@ -1705,37 +1709,30 @@ deliver_bearer() {
     REPLIES=("$problem" '')
     return
   fi
-  if [[ -n $text && $text != '{"claudeAiOauth":{"accessToken":'* ]]; then
-    REPLIES=("$path is not a bearer file and is not changed" '')
-    return
-  fi
-  if [[ $text == *'"refreshToken"'* ]]; then
-    REPLIES=("$path has a refresh token, so it is a login and is not changed" '')
-    return
-  fi
   access_token "$login"
   token=$REPLY
   expires_at "$login"
   expiry=$REPLY
-  bearer "$login"
-  wanted="$REPLY"$'\n'
+  with_token "$text" "$token"
+  wanted=${REPLIES[0]}
+  event=${REPLIES[1]}
   if [[ $wanted == "$text" ]]; then
-    log "$path is up to date (expires_at=$expiry)"
+    log "$path already has this token (expires_at=$expiry)"
     REPLIES=('' '')
     return
   fi
-  write_target "$path" "$path" "$temporary" "$text" "$wanted"
+  write_target "$path" "$target" "$temporary" "$text" "$wanted"
   problem=${REPLIES[0]}
+  mode=${REPLIES[1]}
   if [[ -n $problem ]]; then
     REPLIES=("$problem" '')
     return
   fi
-  log "Updated $path with token (expires_at=$expiry)"
-  if [[ $text == *"\"$token\""* ]]; then
-    REPLIES=('' '')
-    return
+  log "Updated .env with token (expires_at=$expiry)"
+  if [[ -n $mode && $mode != *00 ]]; then
+    log "WARN: other users have access to the token. Run: chmod 600 $path"
   fi
-  REPLIES=('' renewed)
+  REPLIES=('' "$event")
 }
 
 # --- credentials.py ---

@@ -236,8 +236,8 @@ UNUSED = [
     ("h = 'a:b'\nh, _, b = h.partition(':')\nprint(h)", "b", "h = 'a:b'\nh, _, _ = h.partition(':')\nprint(h)"),
     ("ok = true & TF", "ok", "_ = true & RETCODE"),
     ("t = name_of(1)", "t", "_ = name_of(1)"),
-    ("a = 'x'\n_ = 'y' if a == '' else 'z'", "a", "a = 'x'\nb = 'y' if a == '' else 'z'\nprint(b)"),
-    ("a = 'x'\n_ = a.strip() + 'y'", "a", "a = 'x'\nprint(a.strip() + 'y')"),
+    ("a = 'x'\n_ = 'y' if a == '' else 'z'", "'y' if a == '' else 'z'", "a = 'x'\nb = 'y' if a == '' else 'z'\nprint(b)"),
+    ("a = 'x'\n_ = a.strip() + 'y'", "a.strip() + 'y'", "a = 'x'\nprint(a.strip() + 'y')"),
 ]  # fmt: skip
 
 

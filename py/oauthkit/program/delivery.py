@@ -243,28 +243,26 @@ def is_delivered(credentials: LocalPath, dotenv: LocalPath, bearer_file: str) ->
 
 
 def deliver_all(credentials: LocalPath, dotenv: LocalPath, login: str) -> tuple[str, str]:
-    """Write the login's token to .env, and the login to the bearer file, if there is one.
+    """Write the login to the bearer file, if there is one, and its token to .env.
 
     Log the errors. Return the last one, and the event (deliver_token). An error in one file does
-    not affect the other. .env is written first, because a container that can write to the bearer
-    file's directory can delay the run with a FIFO.
+    not affect the other.
     """
     bearer_problem = ""
     bearer_event = ""
-    bearer_file = dotenv
     if local.env.get("OAUTHKIT_BEARER", "") != "":
         bearer_file = absolute(local.env.get("OAUTHKIT_BEARER", ""))
         if bearer_file == dotenv or same_file(bearer_file, dotenv):
             bearer_problem = f"OAUTHKIT_BEARER and OAUTHKIT_DOTENV are the same file: {dotenv}"
-    problem, event = deliver_token(dotenv, credentials, login)
-    if problem != "":
-        log_error(f"ERROR: {problem}")
-    if local.env.get("OAUTHKIT_BEARER", "") != "":
-        if bearer_problem == "":
+        else:
             bearer_problem, bearer_event = deliver_bearer(bearer_file, credentials, login)
         if bearer_problem != "":
             log_error(f"ERROR: {bearer_problem}")
-            problem = bearer_problem
+    problem, event = deliver_token(dotenv, credentials, login)
+    if problem != "":
+        log_error(f"ERROR: {problem}")
+    if problem == "":
+        problem = bearer_problem
     if event == "":
         event = bearer_event
     return problem, event

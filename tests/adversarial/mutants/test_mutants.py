@@ -13,14 +13,14 @@ from tests.adversarial.mutants.mutate import candidates, command, run, sample
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REQUIRE = "OAUTHKIT_REQUIRE_E2E"
+REQUIRE, SEED = "OAUTHKIT_REQUIRE_E2E", "OAUTHKIT_TEST_SEED"
 # Takes about a minute.
 SAMPLE = 15
 
 
 @pytest.mark.timeout(1800)
 def test_sampled_mutants_are_killed(record_property: Callable[[str, object], None]) -> None:
-    seed = os.environ.get("MUTANTS_SEED") or secrets.token_hex(4)
+    seed = os.environ.get("MUTANTS_SEED") or os.environ.get(SEED) or secrets.token_hex(4)
     again = command(SAMPLE, seed)
     print(f"again with: {again}")
     made = all_mutants()

@@ -56,8 +56,8 @@ def test_new_file_has_the_login_without_the_refresh_token(host: Parity) -> None:
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
     expires_at = (host.now_s + 8 * 3600) * 1000
     assert run.messages[1:3] == [
-        f"Updated .env with token (expires_at={expires_at})",
         f"Updated {host.project / PLACE} with token (expires_at={expires_at})",
+        f"Updated .env with token (expires_at={expires_at})",
     ]
     assert run.timers[0].setenv["OAUTHKIT_BEARER"] == str(host.project / PLACE)
 

@@ -186,7 +186,7 @@ def test_wrong_bearer_file_does_not_affect_dotenv(
     host.dotenv.touch(0o600)
     problem = f"{file} is not a bearer file and is not changed"
     assert deliver_all(host, str(file)) == (problem, "renewed")
-    assert host.lines() == [UPDATED, f"ERROR: {problem}"]
+    assert host.lines() == [f"ERROR: {problem}", UPDATED]
     assert host.dotenv.read_text(encoding="utf-8") == TOKEN_LINE
     assert f"ERROR: {problem}\n" in capfd.readouterr().err
 
@@ -195,14 +195,14 @@ def test_wrong_dotenv_does_not_affect_the_bearer_file(host: Host, file: Path) ->
     host.dotenv.write_bytes(b"\0")
     problem = f"{host.dotenv} has a NUL byte and is not changed"
     assert deliver_all(host, str(file)) == (problem, "renewed")
-    assert host.lines()[0] == f"ERROR: {problem}"
+    assert host.lines()[-1] == f"ERROR: {problem}"
     assert file.read_text(encoding="utf-8") == f"{RECORD}\n"
 
 
 def test_last_problem_is_returned(host: Host, file: Path) -> None:
     host.dotenv.write_bytes(b"\0")
     file.write_bytes(b"\0")
-    problems = [f"{path} has a NUL byte and is not changed" for path in (host.dotenv, file)]
+    problems = [f"{path} has a NUL byte and is not changed" for path in (file, host.dotenv)]
     assert deliver_all(host, str(file)) == (problems[1], "")
     assert host.lines() == [f"ERROR: {problem}" for problem in problems]
 
@@ -270,7 +270,7 @@ def test_run_delivers_both(ready: Host) -> None:
     file = Path("file").absolute()
     assert run(host) == 0
     assert host.lines() == [
-        FRESH, UPDATED, f"Updated {file} with token (expires_at={EXPIRY})", SCHEDULED,
+        FRESH, f"Updated {file} with token (expires_at={EXPIRY})", UPDATED, SCHEDULED,
     ]  # fmt: skip
     assert json.loads(file.read_bytes())["claudeAiOauth"]["accessToken"] == TOKEN
     assert f"--setenv=OAUTHKIT_BEARER={file}" in host.calls("systemd-run")[0]

@@ -273,8 +273,12 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
             help = code("write", 'local.cwd.chdir("/")')
         else:
             replace = replacements.METHODS.get(attribute)
-            otherwise = OS_PATH if name.startswith("os.path.") else _near(attribute)
-            help = (replace and replace(site, node)) or METHODS.get(attribute, otherwise)
+            help = (replace and replace(site, node)) or METHODS.get(attribute, _near(attribute))
+        if name.startswith("os.path."):
+            return Suggestion(f"{name} is outside the dialect", OS_PATH)
+        if attribute in KNOWN_METHODS:
+            count = "one argument" if attribute in NEED_ONE else "no argument"
+            return Suggestion(f"{attribute} does not take these arguments", f"it takes {count}")
         if attribute in USED_DIFFERENTLY:
             return Suggestion(f"{attribute} cannot be used like this", help)
         return Suggestion(f"the method {attribute} is outside the dialect", help)

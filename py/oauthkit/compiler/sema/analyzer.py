@@ -319,9 +319,10 @@ class _FileAnalyzer:
         self.file.definitions.append(node)
         self.above[node.name] = self.comments.above(node.lineno)[0]
 
-    def _default(self, node: ast.expr) -> str:
-        is_none = isinstance(node, ast.Constant) and node.value is None
-        return '""' if is_none else self.symbols.shown(node)
+    def _default_help(self, node: ast.expr) -> str:
+        if isinstance(node, ast.Constant) and node.value is None:
+            return "remove it, and pass a value in each call"
+        return f"remove it, and pass `{self.symbols.shown(node)}` in the calls"
 
     def _check_parameters(self, node: ast.FunctionDef) -> None:
         """Report the first decorator or unsupported parameter."""
@@ -330,7 +331,7 @@ class _FileAnalyzer:
             *((d, f"{node.name} has a decorator", "remove it") for d in node.decorator_list),
             *(
                 (default, f"a parameter of {node.name} has a default",
-                 f"remove it, and pass `{self._default(default)}` in the calls")
+                 self._default_help(default))
                 for default in [*given.defaults, *(d for d in given.kw_defaults if d is not None)]
             ),
             *(

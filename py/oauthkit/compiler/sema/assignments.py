@@ -223,7 +223,10 @@ class Assignments:
         names, constants = {*self.scope.used}, {*self.symbols.used}
         declared = {*self.scope.places}
         value = read(node)
-        self.scope.used -= declared - names  # names that the analysis declares stay used
+        self.scope.used &= names
+        if added := self.scope.places.keys() - declared:  # for its parts
+            self.scope.used |= added
+            self.reject("D308", node, "this value is never used", "delete it")
         self.symbols.used &= constants
         return value
 

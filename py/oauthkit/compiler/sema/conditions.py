@@ -514,10 +514,15 @@ class Conditions:
     def _method_condition(self, node: ast.Call, owner: ast.expr, attr: str) -> Condition | None:
         if attr in ("startswith", "endswith") and len(node.args) == 1:
             if isinstance(node.args[0], ast.Tuple):
-                tests = [f"{ast.unparse(node.func)}({ast.unparse(x)})" for x in node.args[0].elts]
+                items = node.args[0].elts
+                tests = " or ".join(f"{ast.unparse(node.func)}({ast.unparse(x)})" for x in items)
+                if len(items) > 1 and not self.expressions.site().is_condition(node):
+                    tests = f"({tests})"
+                if any(isinstance(item, ast.Starred) for item in items):
+                    tests = ""
                 self.reject(
                     "D105", node, f"{attr} takes one text",
-                    code("join the tests", " or ".join(tests), "join the tests with `or`"),
+                    code("join the tests", tests, "join the tests with `or`"),
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             return Affix(

@@ -291,7 +291,8 @@ class Statements:
             )  # fmt: skip
         parts: list[Value] = []
         for argument in node.args:
-            if is_condition(argument):
+            operands = argument.values if isinstance(argument, ast.BoolOp) else [argument]
+            if all(map(is_condition, operands)) and not self.commands.is_redirected(argument):
                 self.reject(
                     "D303", argument, "a Bool cannot be printed",
                     "choose the text with if and else",

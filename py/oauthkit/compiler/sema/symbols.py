@@ -133,7 +133,8 @@ class Symbols:
         elif any(name in names for names in taken):
             self.report("D402", node, f"{name} is already defined", f"rename the {what}")
         elif any(name in names for names in owned) or name.startswith("BASH_"):
-            is_ours = name in GENERATED or name in self.library.constructs
+            ours = [GENERATED, self.library.constructs, self.library.state, {"REPLIES"}]
+            is_ours = any(name in names for names in ours)
             self.report(
                 "D401", node, f"{'the script' if is_ours else 'bash'} reserves the name {name}",
                 f"use another name, such as my_{name.lower()}",

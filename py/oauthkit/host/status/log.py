@@ -26,8 +26,9 @@ _HOOK_RESULT = re.compile(r"(?:Hook|WARN: hook) '([^']*)' (?:succeeded|[^(]*\((e
 _HOOK_OUTPUT = re.compile(r"hook '([^']*)': ")
 # Only the last MOST_BYTES of a log are read. A refresh rotates a log at half that size.
 MOST_BYTES = 2 * 1024 * 1024
-# The longest line that a refresh writes: the time, a space, and text of limited length.
-LONGEST_LINE = LINE_LIMIT_BYTES + 64
+# Longer than any line that a refresh writes: the time, and text of limited length. Masking can make
+# that longer.
+LONGEST_LINE = 2 * LINE_LIMIT_BYTES
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
 OUTPUT = "claude: "
@@ -110,7 +111,7 @@ _FIXES = (
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the log: its time in s since the epoch, and its text."""
+    """A line of the log: its time in seconds since the epoch, and its text."""
 
     at_s: float
     text: str

@@ -38,7 +38,7 @@ RECENT_S = 10 * 60
 
 @dataclass(frozen=True)
 class Record:
-    """A host's record. Times are in s since the epoch."""
+    """A host's record. Times are in seconds since the epoch."""
 
     host: str
     expires_at_s: float

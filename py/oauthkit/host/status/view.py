@@ -180,10 +180,13 @@ def _follows(status: Status) -> Line:
         return [("unknown: see below", "yellow")]
     service = status.follower
     if service is None:
-        return [("nothing follows the store", "red")]
+        return [("no service follows the store", "red")]
     is_running = service.is_active and not service.is_restarting
     return [
-        (f"{service.unit} {'runs' if is_running else 'does not run'}", "" if is_running else "red")
+        (
+            f"{service.unit} {'is running' if is_running else 'is not running'}",
+            "" if is_running else "red",
+        )
     ]
 
 

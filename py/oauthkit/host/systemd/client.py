@@ -25,7 +25,7 @@ class ManagerError(HostError):
 
 @dataclass(frozen=True)
 class Timer:
-    """A loaded timer: `next_s` is when it elapses, in s since the epoch, or None if never."""
+    """A loaded timer: `next_s` is when it elapses, in seconds since the epoch, or None if never."""
 
     unit: str
     next_s: float | None
