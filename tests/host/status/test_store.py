@@ -88,7 +88,7 @@ def test_status_of_a_follower(follower: HostProject) -> None:
     assert (store["follows"], store["unit"], store["published_at_s"]) == (True, FOLLOW, None)
     assert [(x["host"], x["used"]) for x in store["records"]] == [("beta", True), ("gamma", False)]
     found = rows(follower)
-    assert found["Follows"] == [f"{FOLLOW} runs"]
+    assert found["Follows"] == [f"{FOLLOW} is running"]
     assert found["Token"][0].partition("  ")[2].startswith("4 h 59 min left")
     assert not found.keys() & {"To do", "Next run", "Login", "Renewed"}
 
