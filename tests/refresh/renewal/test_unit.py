@@ -259,6 +259,18 @@ def test_wait_ends_when_the_token_is_renewed(host: Host, claude: str, lock: Path
     assert renew(host)[0] == ""
 
 
+def test_wait_ends_when_the_session_ends_without_a_renewal(
+    host: Host, claude: str, lock: Path
+) -> None:
+    assert claude
+    host.fake("timeout")
+    host.credentials_are(TOKEN, OLD)
+    host.fake("sleep", does=lambda _process: lock.rmdir())
+    host.credentials_are(TOKEN, OLD)
+    assert renew(host)[0] == NOTHING
+    assert host.calls("sleep") == [["1"]]
+
+
 def test_wait_for_another_session_has_a_limit(host: Host, claude: str, lock: Path) -> None:
     assert claude
     assert lock.exists()
