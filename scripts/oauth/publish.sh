@@ -270,8 +270,8 @@ find_record() {
   open_directory "$store"
   problem=${REPLIES[0]}
   directory=${REPLIES[1]}
-  absolute "$directory/$host.json"
-  file=$REPLY
+  absolute "$directory"
+  file="$REPLY/$host.json"
   read_file "$file"
   old=$REPLY
   REPLIES=("$problem" "$file" "$old")

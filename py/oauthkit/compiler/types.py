@@ -19,13 +19,14 @@ class Type(enum.Enum):
     ERROR = "error"
 
     def fits(self, wanted: Type) -> bool:
-        """Return whether a value of this type can be used as `wanted`.
+        """Return whether a name of the type `wanted` can hold a value of this type.
 
-        A Path is a Str with file tests. A Status is an Int that must not be ignored.
+        A Status is an Int that must not be ignored. A Path is no Str: `in` and split() of a
+        LocalPath do something else in Python.
         """
         if Type.ERROR in (self, wanted) or self is wanted:
             return True
-        return (self, wanted) in ((Type.PATH, Type.STR), (Type.STATUS, Type.INT))
+        return (self, wanted) == (Type.STATUS, Type.INT)
 
     @property
     def is_number(self) -> bool:

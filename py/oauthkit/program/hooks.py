@@ -88,7 +88,7 @@ def prepare_hooks(problem: str, expiry: str, login_end: str, dotenv: LocalPath) 
     local.env["OAUTHKIT_OUTPUT"] = local.env.get("OAUTHKIT_OUTPUT", "")
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry
     local.env["OAUTHKIT_LOGIN_ENDS_AT"] = login_end
-    local.env["OAUTHKIT_DOTENV"] = dotenv
+    local.env["OAUTHKIT_DOTENV"] = f"{dotenv}"
 
 
 def run_hook(event: str, hooks: LocalPath) -> None:

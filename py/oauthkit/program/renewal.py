@@ -78,7 +78,7 @@ def run_claude(credentials: LocalPath, refused: str, claude: BaseCommand) -> tup
     return finish_command(GRACE_S)
 
 
-def find_claude(home: str) -> tuple[str, LocalPath]:
+def find_claude(home: LocalPath) -> tuple[str, LocalPath]:
     """Return an error ("" if there is none), and the path of claude."""
     for candidate in ("claude", f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
         found = find_program(candidate)
@@ -208,7 +208,7 @@ def limit_failures(credentials: LocalPath) -> str:
     return record_start(directory / FAILURES, f"{failures + 1} {now}")
 
 
-def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
+def renew(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, str]:
     """Start claude, which renews the access token. Return what read_credentials returns.
 
     The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
@@ -278,7 +278,7 @@ def limit_refusals(credentials: LocalPath, login: str) -> str:
     return record_start(state, f"{expiry} {now}")
 
 
-def renew_once(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
+def renew_once(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, str]:
     """Renew the token unless another project has done so; return what read_credentials returns.
 
     Projects that share a login wait for each other: the first one's claude renews the token for all
@@ -308,7 +308,7 @@ def renew_once(credentials: LocalPath, home: str, refused: str) -> tuple[str, st
     return problem, login
 
 
-def live_token(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
+def live_token(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, str]:
     """Return what read_credentials returns, after a renewal if the token has 5 min left or less.
 
     Renew it in any case if it is `refused`: the token that the API has refused, else "".

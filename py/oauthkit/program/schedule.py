@@ -223,7 +223,7 @@ def schedule(
     uid = user_id()
     runtime = LocalPath("/run/user") / str(uid)
     if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
-        local.env["XDG_RUNTIME_DIR"] = runtime
+        local.env["XDG_RUNTIME_DIR"] = f"{runtime}"
     setting = local.env.get("OAUTHKIT_UNIT") or DEFAULT_UNIT
     unit = unit_name(setting)
     if unit == "":

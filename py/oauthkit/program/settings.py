@@ -45,7 +45,7 @@ def set_default(name: str, value: str, project: LocalPath) -> Status:
             relative = value
             if not value.startswith("/"):
                 relative = f"{project}/{value}"
-            setting = absolute(relative)
+            setting = f"{absolute(relative)}"
     if setting == "":
         return 1
     current = get_env(name)

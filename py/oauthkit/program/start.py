@@ -25,7 +25,7 @@ def set_up() -> Status:
         complain("oauthkit: HOME is not set. It is needed to find claude's credentials")
         return 1
     home = absolute(local.env.get("HOME", ""))
-    local.env["HOME"] = home
+    local.env["HOME"] = f"{home}"
     make_absolute()
     remove_other_logins()
     local.env.pop("OAUTHKIT_OUTPUT", "")

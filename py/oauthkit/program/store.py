@@ -158,7 +158,7 @@ def find_record(store: str, host: str) -> tuple[str, str, str]:
             problem, old = etcd_get(key)
         return problem, key, old
     problem, directory = open_directory(store)
-    file = absolute(f"{directory}/{host}.json")
+    file = f"{absolute(directory)}/{host}.json"
     _, old = read_file(file)
     return problem, file, old
 

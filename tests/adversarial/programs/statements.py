@@ -115,7 +115,8 @@ class Statements(Commands):
             status = "(false & RETCODE)" if self.spend(PROCESS) else "0"
             self.line(f"print({source}, {status}, {self.called_text()})")
         elif choice == 1:
-            self.line(f"{self.target(TRUTH)} = {self.called_text()} == {self.called_text()}")
+            source = f"{self.called_text()} == {self.called_text()}"
+            self.line(f"{self.target(TRUTH)} = {source}")
         elif choice == 2:
             source = f"len({self.called_text()}) + {self.dice.below(9)}"
             self.line(f"{self.target(SIZE)} = {source}")
@@ -393,7 +394,7 @@ class Statements(Commands):
         if self.dice.chance(30):
             self.line(f'local.env.pop({name}, "")')
         else:
-            self.line(f"local.env[{name}] = {self.text()}")
+            self.line(f"local.env[{name}] = {self.plain_text()}")
 
     def _file(self) -> None:
         if self.dice.chance(50):
@@ -507,6 +508,9 @@ class Statements(Commands):
             low, high = min(n[1] for n in numbers), max(n[2] for n in numbers)
             name = self._loop_name(Slot(Kind.INT, low, high))
             items = [number[0] for number in numbers]
+        elif self.names(Kind.PATH) and self.dice.chance(20):
+            items = [self.path() for _ in range(count)]
+            name = self._loop_name(PATH)
         else:
             items = [self.plain_text(1) for _ in range(count)]
             name = self._loop_name(TEXT)

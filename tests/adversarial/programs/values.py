@@ -55,18 +55,9 @@ class Values(Scope):
         return self.literal()
 
     def plain_text(self, depth: int = 2) -> str:
-        """Return a Str that is not a Path.
-
-        plumbum's `in` searches for a file in a Path, even if it is assigned to a Str. The results
-        of partition are Paths, too.
-        """
+        """Return a Str, for a place where it is stored or searched."""
         source = self.text(depth)
-        may_be_path = source in self.names(Kind.PATH) or source.startswith("(")
-        return (
-            f'f"{{{source}}}"'
-            if may_be_path and '"' not in source
-            else (self.literal() if may_be_path else source)
-        )
+        return f'f"{{{source}}}"' if source in self.names(Kind.PATH) else source
 
     def environment(self, default: str) -> str:
         """Return the value of an environment variable."""
@@ -74,7 +65,7 @@ class Values(Scope):
         return f"local.env.get({quoted(self.dice.pick(ENVIRONMENT))}, {quoted(default, style)})"
 
     def _environment_or(self, depth: int) -> str:
-        names = self.names(Kind.STR, Kind.PATH)
+        names = self.names(Kind.STR)
         default = quoted(_PLAIN_DEFAULT.sub("", self.texts.literal()))
         if names and self.dice.chance(50):
             default = self.dice.pick(names)

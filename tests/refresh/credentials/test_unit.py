@@ -159,7 +159,7 @@ def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
 
 def live_token(host: Host, refused: str = "") -> tuple[str, str, str]:
     credentials_file = host.path(host.credentials)
-    return fields(*renewal.live_token(credentials_file, str(host.home), refused))
+    return fields(*renewal.live_token(credentials_file, host.path(host.home), refused))
 
 
 def test_missing_credentials_are_a_problem(host: Host) -> None:

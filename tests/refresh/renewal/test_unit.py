@@ -30,7 +30,7 @@ def claude(host: Host) -> str:
 
 
 def renew(host: Host, refused: str = "") -> tuple[str, str, str]:
-    problem, login = renewal.renew(host.path(host.credentials), str(host.home), refused)
+    problem, login = renewal.renew(host.path(host.credentials), host.path(host.home), refused)
     return problem, credentials.access_token(login), credentials.expires_at(login)
 
 

@@ -86,13 +86,20 @@ def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
     if wanted is Type.PATH and found is Type.STR:
         lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({text})"])
         return code("make a Path", lines, "make a Path with absolute")
-    if wanted is Type.STR and found.is_number:
+    if wanted is Type.STR and (found.is_number or found is Type.PATH):
         return code("use an f-string", as_fstring(text))
     if wanted is Type.STR and found is Type.COMMAND:
         return "run it with `& CAPTURE`, which returns its output"
     if wanted is Type.STR and found is Type.BOOL:
         return "choose the text with if and else"
     return f"use {with_article(wanted)} here"
+
+
+def path_text(site: Site, node: ast.expr) -> str:
+    """Return the help for a Path whose text is needed."""
+    text = as_fstring(shown(site, node))
+    lines = site.assigned(node, Type.STR, lambda name: [f"{name} = {text}"])
+    return code("use its text", lines, "use its text, which an f-string returns")
 
 
 def _of_str(site: Site, node: ast.Call) -> str:

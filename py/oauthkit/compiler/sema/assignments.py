@@ -11,8 +11,9 @@ from oauthkit.compiler.bash.names import (
     READ_STDIN,
     STRIP_TEXT,
 )
-from oauthkit.compiler.diagnostics import suggestions
+from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
+    as_fstring,
     describe_results,
     is_condition,
     is_stdin_read,
@@ -83,13 +84,23 @@ class Assignments:
             self.reject(
                 "D302", place,
                 f"{name} is {with_article(known)} and cannot become {with_article(kind)}",
-                "use another name for the new value",
+                self._as_text(node, name, kind) or "use another name for the new value",
             )  # fmt: skip
             self.scope.variables[name] = Type.ERROR  # from here on, either type is possible
         if self.scope.known is not None:
             self.scope.known.add(name)
         self.scope.places.setdefault(name, place)
         return name
+
+    def _as_text(self, node: ast.AST, name: str, kind: Type) -> str:
+        """Return the help for a Path that is assigned to a Str, or ""."""
+        match node:
+            case ast.Assign(targets=[ast.Name()], value=value) if (
+                kind is Type.PATH and self.scope.type_of(name) is Type.STR
+            ):
+                text = as_fstring(self.symbols.shown(value))
+                return code("use an f-string", f"{name} = {text}")
+        return ""
 
     def _annotated(self, node: ast.AnnAssign, value: ast.expr, kind: Type) -> Type:
         """Return the type in `name: type = value`, for a value of the type `kind`."""
@@ -209,10 +220,14 @@ class Assignments:
 
         first, second = self.check.result_of(value.body), self.check.result_of(value.orelse)
         if Type.ERROR not in (first, second) and not second.fits(first):
+            help = "use two values of one type"
+            if {first, second} == {Type.STR, Type.PATH}:
+                path = value.body if first is Type.PATH else value.orelse
+                help = replacements.conversion(self.check.site(), path, Type.PATH, Type.STR)
             self.reject(
                 "D302", value,
                 f"one value is {with_article(first)}, the other is {with_article(second)}",
-                "use two values of one type",
+                help,
             )  # fmt: skip
             self.declare(node, name, Type.ERROR)
             return None
@@ -499,6 +514,13 @@ class Assignments:
                     "write the separator here, and _ for a part that is not needed"),
             )  # fmt: skip
             return None
+        if text.type is Type.PATH and literal.value != "/":  # which every Path has
+            self.reject(
+                "D303", owner,
+                f"{'r' * last}partition of a Path can return the Path itself in Python",
+                replacements.path_text(self.check.site(), owner),
+            )  # fmt: skip
+            return None
         if not is_used:
             return None  # as with _ = text: its comments move to the next statement
         return Partition(text, literal, last, targets[0], targets[1], targets[2])
@@ -550,7 +572,7 @@ class Assignments:
     def set_environment(self, key: ast.expr, value: ast.expr) -> Statement | None:
         """Analyze `local.env[key] = value`."""
         name = self.environment_name(key, value)
-        text = self.expressions.text(value)
+        text = self.expressions.stored_text(value)
         return None if name is None else SetEnvironment(name, text)
 
 

@@ -39,6 +39,10 @@ class Checker:
         """Return whether a value has the type `wanted`. Report it if not."""
         return self.need_type(node, value.type, wanted)
 
+    def need_text(self, node: ast.expr, value: Value) -> bool:
+        """Return whether a value can be part of a string. Report it if not."""
+        return value.type.is_text or self.need(node, value, Type.STR)
+
     def need_type(self, node: ast.expr, found: Type, wanted: Type) -> bool:
         """Return whether the type `found` can be used as `wanted`. Report it if not."""
         if found.fits(wanted):

@@ -249,7 +249,8 @@ class Conditions:
         assert isinstance(node.func, ast.Name)
         signature = self.symbols.function(node.func.id)
         assert signature is not None
-        if signature.name in self.symbols.library.builtins:
+        is_builtin = signature.name in self.symbols.library.builtins
+        if is_builtin:
             self.symbols.builtins_used.add(signature.name)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             self.reject(
@@ -269,7 +270,10 @@ class Conditions:
         values = []
         for argument, (_, wanted_type) in zip(node.args, signature.parameters, strict=True):
             value = self.expressions.value(argument)
-            self.check.need(argument, value, wanted_type)
+            if is_builtin and wanted_type is Type.STR:
+                self.check.need_text(argument, value)
+            else:
+                self.check.need(argument, value, wanted_type)
             values.append(value)
         return Call(signature, tuple(values))
 

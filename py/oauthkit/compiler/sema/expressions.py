@@ -183,7 +183,12 @@ class Expressions:
         return self.reject("D102", node, suggestion.message, suggestion.help)
 
     def text(self, node: ast.expr) -> Value:
-        """Analyze an expression of type Str."""
+        """Analyze a part of a string: a Str or a Path."""
+        value = self.value(node)
+        return value if self.check.need_text(node, value) else REJECTED
+
+    def stored_text(self, node: ast.expr) -> Value:
+        """Analyze a Str that can be the value of a variable: a Path would stay one in Python."""
         value = self.value(node)
         return value if self.check.need(node, value, Type.STR) else REJECTED
 
@@ -330,7 +335,7 @@ class Expressions:
                 f"write a loop, as in `for path in sorted({self.symbols.shown(node)}):`",
             )  # fmt: skip
         if operator == "+" and left.type.is_text:
-            fits = self.check.need(node.right, right, Type.STR)
+            fits = self.check.need_text(node.right, right)
             return Join((left, right)) if fits else REJECTED
         if not (
             self.check.need(node.left, left, Type.INT)
@@ -446,7 +451,7 @@ class Expressions:
             ):
                 if not self.symbols.check_environment(first, name):
                     return REJECTED
-                return Environment(name, self.text(second), or_empty=True)
+                return Environment(name, self.stored_text(second), or_empty=True)
         return self.reject(
             "D102", node, "`or` between values is outside the dialect",
             "use if and else",
@@ -467,7 +472,7 @@ class Expressions:
                 name = str(node.args[0].value)
                 if not self.symbols.check_environment(node.args[0], name):
                     return REJECTED
-                return Environment(name, self.text(node.args[1]), or_empty=False)
+                return Environment(name, self.stored_text(node.args[1]), or_empty=False)
             case ast.Name(id="len") if self.counts_arguments(node):
                 return Name(COUNT, Type.INT)
             case ast.Name(id="len") if len(node.args) == 1 and not node.keywords:

@@ -300,7 +300,7 @@ class Statements:
                 continue
             value = self.expressions.value(argument)
             if not value.type.is_number:
-                self.check.need(argument, value, Type.STR)
+                self.check.need_text(argument, value)
             parts += [StrLiteral(" "), value] if parts else [value]
         parts += [] if end is None else [end]
         text = parts[0] if len(parts) == 1 else Join(tuple(parts))
@@ -413,14 +413,17 @@ class Statements:
                 kind = Type.PATH
             case ast.Tuple(elts=elements) if elements:
                 items = tuple(self.expressions.value(element) for element in elements)
-                kinds = {Type.STR if item.type is Type.PATH else item.type for item in items}
+                kinds = {item.type for item in items}
                 is_one = len(kinds - {Type.ERROR}) < 2
                 kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
-                if not is_one or kind in (Type.BOOL, Type.COMMAND):
+                if kinds == {Type.STR, Type.PATH}:
+                    for element, item in zip(elements, items, strict=True):
+                        self.check.need(element, item, Type.STR)
+                elif not is_one or kind in (Type.BOOL, Type.COMMAND):
                     self.reject(
                         "D303",
                         node.iter,
-                        "the items of a loop must be all Str or all Int",
+                        "the items of a loop must be all Str, all Path or all Int",
                         "use items of one type",
                     )
             case _:
@@ -475,7 +478,7 @@ class Statements:
                 "D303", owner, "in plumbum, split() of a Path returns its components",
                 "to split its text, assign it with an f-string first",
             )  # fmt: skip
-        self.check.need(owner, whole, Type.STR)
+        self.check.need_text(owner, whole)
         return Parts(whole, separator)
 
     def _matches(self, node: ast.Call, found: ast.BinOp) -> Matches:
