@@ -373,6 +373,17 @@ def test_equal_unplanned_calls_are_listed_once(tmp_path: Path) -> None:
     )
 
 
+def test_pattern_for_fewer_arguments_is_named(tmp_path: Path) -> None:
+    pair = scripts(tmp_path, "git log --oneline; git tag x; git log")
+    pair.stand_in("git").when("log").exits(0)
+    pair.stand_in("git").when("tag", "y").exits(0)
+    with pytest.raises(AssertionError) as failure:
+        pair.run()
+    pair.close()
+    hints = [line for line in str(failure.value).splitlines() if "more arguments" in line]
+    assert hints == ["      for calls with more arguments: when('log', ...)"]
+
+
 def test_collapsed_lines_stand_for_all_lines() -> None:
     lines = [*"aabbbcdcdcdeabcdabcdabcdabcdz", *"abcdeabcdeabcde"]
     shown = collapse(lines)

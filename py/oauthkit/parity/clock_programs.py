@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from oauthkit.parity.recorder import Call
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-# Times that do not depend on the clock: @1767323045, or a date with an optional time and zone.
+# Times that do not depend on the clock: @1767323045, a date with an optional time and zone, and
+# the times of openssl, of e-mail and HTTP (RFC 5322, RFC 9110), and of date itself.
+DAY = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+MONTH = r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+ZONE = r"(Z|UTC|GMT|[-+]\d\d(:?\d\d)?)"
 ABSOLUTE = (
     r"@-?\d+(\.\d+)?"
-    r"|\d{4}-\d\d-\d\d([T ]+\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC|[-+]\d\d(:?\d\d)?))?)?"
+    rf"|\d{{4}}-\d\d-\d\d([T ]+\d\d:\d\d(:\d\d(\.\d+)?)?( ?{ZONE})?)?"
+    rf"|{MONTH} \d\d? \d\d:\d\d:\d\d \d{{4}} {ZONE}"
+    rf"|({DAY}, )?\d\d? {MONTH} \d{{4}} \d\d:\d\d(:\d\d)? {ZONE}"
+    rf"|{DAY} {MONTH} \d\d? \d\d:\d\d:\d\d {ZONE} \d{{4}}"
 )
 # Relative times that keep the time of day, such as 30 days ago. monday and 10:00 change it.
 UNIT = r"(sec(ond)?|min(ute)?|hour|day|week|fortnight|month|year)s?"

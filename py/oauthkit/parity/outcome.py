@@ -170,13 +170,17 @@ def _plan_problems(world: World, calls: list[Call], stand_ins: Iterable[StandIn]
     for stand_in in stand_ins:
         made = [call for call in calls if call.program == stand_in.name]
         unplanned: dict[str, list[int]] = {}
+        hints = {}
         for number, call in enumerate(made, 1):
             if call.unplanned:
-                unplanned.setdefault(command([stand_in.name, *call.argv]), []).append(number)
+                text = command([stand_in.name, *call.argv])
+                unplanned.setdefault(text, []).append(number)
+                hints[text] = stand_in.more_arguments(call.argv)
         problems += [
             f"{UNPLANNED_CALL}{text}\n"
             f"      {numbers('call', places)} of {stand_in.name}; {stand_in.planned()}; "
             f"it got exit status {recorder.UNPLANNED_STATUS}"
+            + (hints[text] and f"\n      for calls with more arguments: {hints[text]}")
             for text, places in unplanned.items()
         ]
         missing = stand_in.missing(answered.get(stand_in.name, {}))

@@ -166,19 +166,10 @@ class Assignments:
                 method in _SIDES and self.expressions.stripped(value)
             ):
                 return self._strip(node, name, owner, value)
-            case ast.BoolOp(op=ast.Or(), values=[ast.Name(id=first), second]) if self.scope.type_of(
-                first
-            ) in (Type.STR, Type.PATH):
-                lines = [f'if {first} != "":', f"    {name} = {first}"]
-                if name == first:
-                    lines = [f'if {first} == "":', f"    {name} = {self.symbols.shown(second)}"]
-                else:
-                    lines += ["else:", f"    {name} = {self.symbols.shown(second)}"]
-                is_text = self.check.result_of(second) in (Type.STR, Type.PATH)
-                self.reject(
-                    "D102", value, "`or` between values is outside the dialect",
-                    code("use if and else", lines if is_text else [], "use if and else"),
-                )  # fmt: skip
+            case ast.BoolOp(op=ast.Or(), values=[first, second]) if self.check.result_of(first) in (
+                Type.STR, Type.PATH,
+            ):  # fmt: skip
+                self._default(name, first, second, value)
                 self.declare(node, name, Type.STR)
                 return None
         if is_condition(value):
@@ -209,6 +200,19 @@ class Assignments:
                 self.scope.used.discard(name)  # as in name += value
             return Append(name, result)
         return Assign(target, result)
+
+    def _default(self, name: str, first: ast.expr, second: ast.expr, value: ast.BoolOp) -> None:
+        """Report `name = first or second` with a text on the left."""
+        shown, default = self.symbols.shown(first), self.symbols.shown(second)
+        used = {inner.id for inner in ast.walk(second) if isinstance(inner, ast.Name)}
+        lines = [] if name in used else [f"{name} = {shown}"] * (shown != name)
+        lines += [f'if {name} == "":', f"    {name} = {default}"]
+        kind = self.check.result_of(first)
+        is_text = self.check.result_of(second) is kind is Type.STR and name not in used
+        self.reject(
+            "D102", value, "`or` between values is outside the dialect",
+            code("use if", lines if is_text else [], "use if and else"),
+        )  # fmt: skip
 
     def _choose(self, node: ast.stmt, name: str, value: ast.IfExp) -> Statement | None:
         """Analyze `name = first if test else second`."""

@@ -602,6 +602,12 @@ class Expressions:
                 function = self.symbols.function(name)
                 results = () if function is None else function.results
                 return results[0] if len(results) == 1 else Type.ERROR
+            case ast.Call(func=ast.Attribute(attr="strip" | "lstrip" | "rstrip")) if self.stripped(
+                node
+            ):
+                return Type.STR
+            case ast.Call() if self.commands.is_called(node):
+                return Type.STR
         return self._type_of(node)
 
     def _asked(self, test: ast.expr) -> str:
