@@ -470,3 +470,21 @@ def test_syntax_error_has_a_suggestion() -> None:
 def test_syntax_warnings_are_not_reported() -> None:
     (found,) = rejections(program("a = 1\nif a is 2:\n    pass")).diagnostics
     assert (found.code, found.help) == ("D102", "compare: `a == 2`")
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("def main(*arguments: str) -> int:", "main is the entry, but returns an Int"),
+        ("def main(*arguments: str) -> None:", "main is the entry, but returns nothing"),
+        ("def main(name: str) -> Status:", "main is the entry, but has parameters"),
+    ],
+)
+def test_entry_that_is_no_main_is_reported_at_its_header(header: str, said: str) -> None:
+    good = "def main(*arguments: str) -> Status:"
+    value = "return" if "None" in header else "return 0"
+    text = program("print('x')").replace(good, header).replace("return 0", value)
+    (found,) = rejections(text).diagnostics
+    assert (found.code, found.message) == ("D101", said)
+    assert text.splitlines()[found.span.line - 1] == header
+    assert found.help == f"write `{good}`"

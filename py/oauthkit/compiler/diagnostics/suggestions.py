@@ -106,10 +106,6 @@ CALLS = {
     "os.kill": PROGRAM.format("kill"),
 }
 # Methods, by their last name. {owner} is the name left of the last dot.
-AFFIX = (
-    "`& CAPTURE` removes newlines at the end. removeprefix and removesuffix remove a text that you"
-    " know"
-)
 STRIP = 'it takes no argument, or the characters as a literal, as in `text.strip(" ")`'
 PARTITION = (
     'unpack its result on a line of its own, as in `before, separator, after = text.partition(":")`'

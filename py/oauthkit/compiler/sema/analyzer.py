@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from oauthkit.compiler.bash.names import BASH_BUILTINS, BASH_WORDS, GENERATED, PROGRAM_BUILTINS
 from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.describe import is_condition, modifier, with_article
+from oauthkit.compiler.diagnostics.describe import is_condition, list_types, modifier, with_article
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.ir import Constant, Function, Program
 from oauthkit.compiler.loader.comments import Comments
@@ -365,6 +365,15 @@ class _FileAnalyzer:
                 and ast.unparse(call) == f"sys.exit({name}({self._passed(name)}))"
             ):
                 self.entry = name
+            case [ast.Expr(value=ast.Call(args=[ast.Call(func=ast.Name(id=name))]))] if (
+                name in self.symbols.functions.keys() - self.symbols.rejected
+                and (wrong := _wrong_entry(self.symbols.functions[name])) != ""
+            ):
+                header = next(node for node in self.file.definitions if node.name == name)
+                self.symbols.report(
+                    "D101", self._header(header), f"{name} is the entry, but {wrong}",
+                    f"write `def {name}(*arguments: str) -> Status:`",
+                )  # fmt: skip
             case [ast.Expr() as call] if not {*_names(call)}.isdisjoint(self.symbols.rejected):
                 self.entry = "main"  # its header was rejected
             case _:
@@ -373,6 +382,15 @@ class _FileAnalyzer:
                     "write `sys.exit(main(*sys.argv[1:]))`, with a function"
                     " `def main(*arguments: str) -> Status:`",
                 )  # fmt: skip
+
+    def _header(self, node: ast.FunctionDef) -> Span:
+        """Return the location of the first line of a function."""
+        return Span(
+            node.lineno,
+            node.col_offset,
+            node.lineno,
+            len(self.symbols.source.lines[node.lineno - 1]),
+        )
 
     def _passed(self, name: str) -> str:
         return "*sys.argv[1:]" if self.symbols.functions[name].takes_arguments else ""
@@ -431,6 +449,13 @@ def _all_names(node: ast.FunctionDef) -> Iterator[str]:
             yield inner.id
         elif isinstance(inner, ast.arg):
             yield inner.arg
+
+
+def _wrong_entry(function: Signature) -> str:
+    """Return what prevents a function from being the entry, or ""."""
+    if function.results != (Type.STATUS,):
+        return f"returns {list_types(function.results)}"
+    return "has parameters" if function.parameters else ""
 
 
 def _names(node: ast.AST) -> list[str]:
