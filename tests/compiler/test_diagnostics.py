@@ -488,3 +488,10 @@ def test_entry_that_is_no_main_is_reported_at_its_header(header: str, said: str)
     assert (found.code, found.message) == ("D101", said)
     assert text.splitlines()[found.span.line - 1] == header
     assert found.help == f"write `{good}`"
+
+
+def test_entry_without_arguments_is_called_without_them() -> None:
+    text = program("print('x')").replace("main(*arguments: str)", "main()")
+    (found,) = rejections(text).diagnostics
+    assert (found.code, found.help) == ("D101", "write `sys.exit(main())`")
+    accept(text.replace("main(*sys.argv[1:])", "main()"))

@@ -360,20 +360,8 @@ class _FileAnalyzer:
         match node.body:
             case [ast.Expr(value=ast.Call(args=[ast.Call(func=ast.Name(id=name))]) as call)] if (
                 name in self.symbols.functions.keys() - self.symbols.rejected
-                and self.symbols.functions[name].results == (Type.STATUS,)
-                and not self.symbols.functions[name].parameters
-                and ast.unparse(call) == f"sys.exit({name}({self._passed(name)}))"
             ):
-                self.entry = name
-            case [ast.Expr(value=ast.Call(args=[ast.Call(func=ast.Name(id=name))]))] if (
-                name in self.symbols.functions.keys() - self.symbols.rejected
-                and (wrong := _wrong_entry(self.symbols.functions[name])) != ""
-            ):
-                header = next(node for node in self.file.definitions if node.name == name)
-                self.symbols.report(
-                    "D101", self._header(header), f"{name} is the entry, but {wrong}",
-                    f"write `def {name}(*arguments: str) -> Status:`",
-                )  # fmt: skip
+                self._entry_call(node.body[0], name, ast.unparse(call))
             case [ast.Expr() as call] if not {*_names(call)}.isdisjoint(self.symbols.rejected):
                 self.entry = "main"  # its header was rejected
             case _:
@@ -383,6 +371,24 @@ class _FileAnalyzer:
                     " `def main(*arguments: str) -> Status:`",
                 )  # fmt: skip
 
+    def _entry_call(self, node: ast.stmt, name: str, call: str) -> None:
+        """Check the call of the function that is the entry."""
+        wrong = _wrong_entry(self.symbols.functions[name])
+        passed = "*sys.argv[1:]" if self.symbols.functions[name].takes_arguments else ""
+        wanted = f"sys.exit({name}({passed}))"
+        if wrong:
+            header = next(node for node in self.file.definitions if node.name == name)
+            self.symbols.report(
+                "D101", self._header(header), f"{name} is the entry, but {wrong}",
+                f"write `def {name}(*arguments: str) -> Status:`",
+            )  # fmt: skip
+        elif call != wanted:
+            self.symbols.report(
+                "D101", node, "this is not the entry of a program", f"write `{wanted}`"
+            )
+        else:
+            self.entry = name
+
     def _header(self, node: ast.FunctionDef) -> Span:
         """Return the location of the first line of a function."""
         return Span(
@@ -391,9 +397,6 @@ class _FileAnalyzer:
             node.lineno,
             len(self.symbols.source.lines[node.lineno - 1]),
         )
-
-    def _passed(self, name: str) -> str:
-        return "*sys.argv[1:]" if self.symbols.functions[name].takes_arguments else ""
 
     # --- Functions -------------------------------------------------------------------------------
 

@@ -67,7 +67,9 @@ def project(paths: ProjectPaths) -> Finding:
     directory = str(paths.project)
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
-    return Finding("project", f"{directory} is not a project", "pass --project DIR")
+    text = f"{directory} has no .env, scripts/oauth, package.json or .git"
+    fix = f"pass another directory with --project. If it is right, run {command('refresh', paths)}"
+    return Finding("project", text, fix)
 
 
 def login(paths: ProjectPaths) -> Iterator[Finding]:
