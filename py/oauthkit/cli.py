@@ -325,7 +325,7 @@ class Install(ProjectCommand, SettingsOptions):
     def main(self) -> int:
         """Install the units, print the crontab line, or send a test message."""
         from oauthkit.host.commands import install, install_follower, notify  # noqa: PLC0415
-        from oauthkit.host.systemd import units  # noqa: PLC0415
+        from oauthkit.host.systemd import cron, units  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
             problem = f"--form must be bash or python, not {self.form!r}"
@@ -344,7 +344,11 @@ class Install(ProjectCommand, SettingsOptions):
                     paths = install.change_settings(paths, settings, lambda _: None)
                 if channel:
                     notify.write(paths, channel, complain)  # stdout has the crontab line
-                OUT.write(units.crontab(units.command_of(paths, self.form)))
+                line = units.crontab(units.command_of(paths, self.form))
+                if cron.path_of_refresh(paths) is None:
+                    OUT.write(line)
+                else:
+                    complain("the crontab already refreshes this project. To change it: crontab -e")
                 return 0
             if self.follow:
                 return install_follower.install_follower(

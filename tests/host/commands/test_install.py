@@ -347,6 +347,17 @@ def test_crontab_without_a_script_runs_this_python(ready: HostProject) -> None:
     assert f" {shlex.join(words)} 2>&1 | sed " in line
 
 
+def test_crontab_gets_one_line_for_each_project(ready: HostProject) -> None:
+    line = ready.run("install", "--cron").stdout
+    ready.program("crontab", f"#!/bin/sh\n/bin/cat <<'END'\n{line}END\n")
+    done = ready.run("install", "--cron")
+    said = "the crontab already refreshes this project. To change it: crontab -e\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
+    other = line.replace(str(ready.project), f"{ready.project}-2")
+    ready.program("crontab", f"#!/bin/sh\n/bin/cat <<'END'\n{other}END\n")
+    assert ready.run("install", "--cron").stdout == line
+
+
 def test_path_that_a_crontab_cannot_contain(ready: HostProject) -> None:
     odd = ready.project.with_name("two\nlines")
     ready.project.rename(odd)
