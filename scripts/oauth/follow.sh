@@ -344,11 +344,16 @@ read_state() {
 
 # Write `text` to a file, unless the file already has it.
 save() {
-  local +x file=$1 text=$2
+  local +x file=$1 text=$2 temporary status
   read_file "$file"
   if [[ $text != "$REPLY" ]]; then
-    quiet rm -f "$file"
-    create_file "$file" "$text" '' ''
+    own_temporary "$file"
+    temporary=$REPLY
+    create_file "$temporary" "$text" '' ''
+    status=$?
+    if ((status == 0)); then
+      quiet mv -f -T "$temporary" "$file"
+    fi
   fi
 }
 

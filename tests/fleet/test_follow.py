@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +86,21 @@ def test_token_and_bearer_file_are_delivered(follower: Parity) -> None:
     }  # fmt: skip
     assert run.files[STATE].content == str(expires_at).encode()
     assert run.files[STATE].mode == 0o600
+
+
+def test_state_that_cannot_be_replaced_is_kept(follower: Parity) -> None:
+    publish(follower, "a", 2 * HOUR_S)
+    old = follow(follower).files[STATE].content
+    publish(follower, "a", 0)
+    publish(follower, "b", 8 * HOUR_S)
+    moved = re.compile(r".*/oauth-refresh\.followed\.oauthkit\.\d+")
+    follower.forward("mv").when("-f", "-T", moved, ...).fails()
+    run = follow(follower)
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('b')}\n"
+    assert run.files[STATE].content == old
+    run = follow(follower)
+    assert run.files[STATE].content == str((follower.now_s + 8 * HOUR_S) * 1000).encode()
+    assert [name for name in run.files if name.startswith(STATE)] == [STATE]
 
 
 def test_token_with_the_longest_life_is_delivered(follower: Parity) -> None:

@@ -29,6 +29,7 @@ from oauthkit.shell import (
     create_file,
     log,
     log_error,
+    own_temporary,
     parse_int,
     program,
     read_file,
@@ -40,15 +41,17 @@ FOLLOWED = "oauth-refresh.followed"
 
 USAGE = "usage: follow.sh [--once | --rejected]"
 
-rm = program("rm")
+mv = program("mv")
 
 
 def save(file: LocalPath, text: str) -> None:
     """Write `text` to a file, unless the file already has it."""
     _, last = read_file(file)
     if text != last:
-        _ = rm["-f", file] & RETCODE
-        _, _ = create_file(file, text, "", "")
+        temporary = own_temporary(file)
+        status, _ = create_file(temporary, text, "", "")
+        if status == 0:
+            _ = mv["-f", "-T", temporary, file] & RETCODE
 
 
 def read_state(state: LocalPath) -> tuple[str, str]:
