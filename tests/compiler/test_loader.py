@@ -129,7 +129,8 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
         ]),
         ('    """Greets."""\n', '    """Greets."""\n    _ = for_others("x")\n', [
             "hello.py:16:9: D104: for_others is not defined",
-            "= help: define it, or import it from a runtime library",
+            "= help: define it, import it from a runtime library, or bind a program at the top with"
+                " `program`",
         ]),
         ("def main", "def printf2(name: str) -> str:\n    return MARK + name\n\n\ndef main", [
             "hello.py:14:5: D308: the function printf2 is never called",

@@ -86,6 +86,8 @@ def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
     if wanted is Type.PATH and found is Type.STR:
         lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({text})"])
         return code("make a Path", lines, "make a Path with absolute")
+    if wanted is Type.STR and isinstance(node, ast.Constant) and found is Type.INT:
+        return code("write it as text", repr(str(node.value)))
     if wanted is Type.STR and (found.is_number or found is Type.PATH):
         return code("use an f-string", as_fstring(text))
     if wanted is Type.STR and found is Type.COMMAND:

@@ -50,6 +50,7 @@ CALLS = {
     "tuple": LISTS,
     "sorted": "sort the lines of a command with the program sort, and files in a loop",
     "sum": "add in a loop with `+=`",
+    "round": "`//` divides integers, and rounds down",
     "any": "join the conditions with `or`",
     "all": "join the conditions with `and`",
     "zip": "iterate over one of them",
@@ -85,12 +86,16 @@ CALLS = {
     "os.chdir": CHDIR,
     "os.getpid": "there is no equivalent",
     "os.getuid": "user_id returns it, on a line of its own",
+    "os.geteuid": "user_id returns it, if the program is not set-user-ID",
+    "os.uname": PROGRAM.format("uname"),
     "local.which": "find_program returns its path, on a line of its own",
     "shutil.which": "find_program returns its path, on a line of its own",
     "local.get": "bind each program at the top with `program`",
     "sys.stdout.write": "print writes one line",
     "sys.stderr.write": "print with `file=sys.stderr` writes one line",
     "sys.stdin.buffer.read": STDIN,
+    "sys.stdout.flush": "print flushes with `flush=True`",
+    "sys.stderr.flush": "remove it. stderr is not buffered",
     "sys.exit": MAIN_STATUS,
     "exit": MAIN_STATUS,
     "quit": MAIN_STATUS,
@@ -110,8 +115,13 @@ STRIP = 'it takes no argument, or the characters as a literal, as in `text.strip
 PARTITION = (
     'unpack its result on a line of its own, as in `before, separator, after = text.partition(":")`'
 )
-SPLIT = "split it one by one with partition, in a while loop"
+SPLIT = "iterate over its parts, as in `for part in text.split():`, or take them with partition"
+SEPARATOR = (
+    "split takes a separator of one ASCII character that is not a blank. Without an argument, it"
+    " splits at any number of blanks"
+)
 JOIN = "an f-string joins texts"
+PAD = "an f-string pads: {text:<10} with blanks, {number:>5}, and {number:05d} with zeros"
 READLINES = (
     "read the whole text with `sys.stdin.read()` or read_file, and iterate over its"
     " `.splitlines()`, which are without line ends"
@@ -129,6 +139,11 @@ METHODS = {
     "splitlines": "iterate over the lines, as in `for line in text.splitlines():`",
     "join": JOIN,
     "format": JOIN,
+    "ljust": PAD,
+    "rjust": PAD,
+    "zfill": PAD,
+    "center": PAD,
+    "count": "count in a loop over the lines or parts, with `+= 1`",
     "find": "test with `in`, or split the text with partition",
     "index": "test with `in`, or split the text with partition",
     "isdigit": "parse_int returns status 0 for a number",
@@ -176,7 +191,10 @@ ATTRIBUTES = {
     "local.cwd": "absolute makes a Path of `.`, on a line of its own",
     "sys.stdin": STDIN,
     "os.sep": "write the text `/`",
+    "local.env.home": "read HOME with `local.env.get`",
+    "local.env.user": "read USER with `local.env.get`",
     "name": "split the text with rpartition, at its last slash",
+    "basename": "split the text with rpartition, at its last slash",
     "stem": "split the text with rpartition",
     "suffix": "split the text with rpartition, at its last dot",
     "parent": "a Path has `.dirname`",
@@ -226,7 +244,8 @@ STATEMENTS = {
 # Context managers of plumbum.
 CONTEXTS = {
     "local.cwd": "run each command with the program env and its option -C",
-    "local.env": "set the variable for all later commands with `local.env[…]`",
+    "local.env": "set the variable for one command with the program env, and for all later ones"
+    " with `local.env[…]`",
     "local.tempdir": PROGRAM.format("mktemp"),
 }
 STATEMENTS_OTHERWISE = (
@@ -252,7 +271,8 @@ NO_NONE = 'use "" for a missing text, or a Status'
 LITERALS = {
     "NoneType": NO_NONE,
     "bytes": "write it as text, without the b",
-    "float": "use integers in a smaller unit, such as milliseconds",
+    "float": "use integers in a smaller unit, such as milliseconds. Write a program's argument as"
+    " text",
 }
 
 
@@ -278,7 +298,10 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
         if attribute in USED_DIFFERENTLY:
             return Suggestion(f"{attribute} cannot be used like this", help)
         return Suggestion(f"the method {attribute} is outside the dialect", help)
-    return Suggestion(f"{name} is not defined", "define it, or import it from a runtime library")
+    return Suggestion(
+        f"{name} is not defined",
+        "define it, import it from a runtime library, or bind a program at the top with `program`",
+    )
 
 
 def _near(attribute: str) -> str:
@@ -317,7 +340,7 @@ def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
     elif isinstance(node.value, ast.Name) and site.type_of(node.value) is Type.PATH:
         if node.attr == "parent":
             help = replacements.called(site, node, f"{node.value.id}.dirname", Type.PATH) or help
-        elif node.attr == "name":
+        elif node.attr in ("name", "basename"):
             help = replacements.after_last_slash(site, node, node.value.id) or help
     return Suggestion(f"{name} is outside the dialect", help)
 
@@ -334,6 +357,11 @@ def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
             case ast.Constant(value=str() as program) if program.isidentifier():
                 help = replacements.bound(site, node, program)
         return Suggestion("local[…] is outside the dialect", help)
+    if owner == "sys.argv" and ast.unparse(node.slice) == "0":
+        return Suggestion(
+            "sys.argv[0] is outside the dialect",
+            "write the program's name, or call script_path, which returns the path of the script",
+        )
     if owner == "sys.argv":
         return of_attribute(node.value, site)  # type: ignore[arg-type]
     split = replacements.of_split_index(site, node)
@@ -392,6 +420,10 @@ def of_top(node: ast.stmt) -> Suggestion:
     """Suggest a replacement for a statement at the top level of a program."""
     if type(node) in STATEMENTS:
         return of_statement(node)
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        return Suggestion(
+            "TYPE_CHECKING is outside the dialect", "import at the top level, without if"
+        )
     return Suggestion(
         f"{describe(node)} is not allowed at the top level",
         "move it into a function. The top level has imports, constants, `program(…)`, functions and"
@@ -430,6 +462,9 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Call(func=ast.Name(id="range")) as call:
             short = replacements.of_range(call)
             return code("list the numbers", short, replacements.of_counting(site, node))
+        case ast.Call(func=ast.Attribute(attr="split"), args=[ast.Constant(value=str() as given)]):
+            is_plain = len(given) == 1 and not given.isspace()
+            return replacements.of_split_loop(site, node) or (SPLIT if is_plain else SEPARATOR)
         case ast.Call(func=ast.Attribute(attr="split")):
             return replacements.of_split_loop(site, node) or SPLIT
         case (

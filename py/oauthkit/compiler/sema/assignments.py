@@ -21,7 +21,7 @@ from oauthkit.compiler.diagnostics.describe import (
     modifier,
     with_article,
 )
-from oauthkit.compiler.diagnostics.site import code
+from oauthkit.compiler.diagnostics.site import VARIABLES, code
 from oauthkit.compiler.ir import (
     Append,
     Assign,
@@ -340,8 +340,9 @@ class Assignments:
         others = [kind for kind in results if kind is not Type.STATUS]
         if len(others) != 1 or len(results) != 2 or not site.can_fail or name == "_":
             return "unpack them: write one name, or _, for each result"
-        status = site.fresh("status")
-        names = ", ".join(status if kind is Type.STATUS else name for kind in results)
+        status = name if name == "status" else site.fresh("status")
+        other = site.fresh(VARIABLES[others[0]]) if name == "status" else name
+        names = ", ".join(status if kind is Type.STATUS else other for kind in results)
         lines = [f"{names} = {self.symbols.shown(value)}", f"if {status} != 0:", "    return 1"]
         return code("unpack both, and check the status", lines)
 

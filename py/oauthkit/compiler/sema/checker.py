@@ -103,8 +103,14 @@ class Checker:
         )
 
     def arguments_in(self, node: ast.expr) -> ast.Name | None:
-        """Return the name of main's arguments in an expression. They can only be iterated over."""
+        """Return the name of main's arguments in an expression, where they are used as a whole."""
+        parts = {
+            id(inner.value)
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Constant)
+        }
         for inner in ast.walk(node):
-            if isinstance(inner, ast.Name) and inner.id == self.scope.arguments:
-                return inner
+            is_arguments = isinstance(inner, ast.Name) and inner.id == self.scope.arguments
+            if is_arguments and id(inner) not in parts:
+                return inner  # type: ignore[return-value]
         return None

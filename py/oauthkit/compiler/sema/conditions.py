@@ -238,10 +238,15 @@ class Conditions:
         elif isinstance(target, ast.Name):
             value = self.symbols.texts.get(target.id, "")
         if value in OWN_STREAMS:
+            help = "run the command with `& FG`, which writes to the program's own streams"
+            if kind == ">=":
+                help = "`>= ERROUT` joins stderr to stdout"
+            elif value.endswith(("stderr", "2")):
+                help = "capture the output with `& CAPTURE`, and print it with `file=sys.stderr`"
             self.reject(
                 "D202", target,
                 f"{kind} {value} overwrites what the program has already printed into a file",
-                "run the command with `& FG`, which writes to the program's own streams",
+                help,
             )  # fmt: skip
 
     def call(self, node: ast.Call) -> Call | None:

@@ -134,9 +134,7 @@ class Expressions:
                 return self.commands.foreign_runner(right, command)
             case ast.Compare() | ast.BinOp() if self.commands.is_redirected(node):
                 return self.commands.unrun(node, "", "TF")
-            case ast.BoolOp(op=ast.Or(), values=[first, second]) if not (
-                is_condition(node) and (is_condition(first) or is_condition(second))
-            ):
+            case ast.BoolOp(values=[first, second]) if _is_choice(node):
                 return self._environment_or(node, first, second)
             case _ if is_condition(node):
                 return self.reject(
@@ -280,7 +278,8 @@ class Expressions:
                     "run it first, on a line of its own",
                 )  # fmt: skip
                 continue
-            value = BoolLiteral(True) if is_condition(part.value) else self.value(part.value)
+            is_bool = is_condition(part.value) and not _is_choice(part.value)
+            value = BoolLiteral(True) if is_bool else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.reject(
                     "D303", part.value,
@@ -374,6 +373,8 @@ class Expressions:
                 "D102", node, "there are no floating-point numbers",
                 "`//` divides integers, and rounds down",
             )  # fmt: skip
+        if path.type is Type.ERROR:
+            return REJECTED
         self.check.need(left, path, Type.PATH)
         match right:
             case ast.Call(func=ast.Name(id="str"), args=[number], keywords=[]) if (
@@ -452,9 +453,17 @@ class Expressions:
                 if not self.symbols.check_environment(first, name):
                     return REJECTED
                 return Environment(name, self.stored_text(second), or_empty=True)
+        lines = []
+        if self.check.result_of(first) is self.check.result_of(second) is Type.STR:
+            shown, default = self.symbols.shown(first), self.symbols.shown(second)
+            lines = self.site().assigned(
+                node,
+                Type.STR,
+                lambda name: [f"{name} = {shown}", f'if {name} == "":', f"    {name} = {default}"],
+            )
         return self.reject(
             "D102", node, "`or` between values is outside the dialect",
-            "use if and else",
+            code("use if", lines, "use if and else"),
         )  # fmt: skip
 
     def call_value(self, node: ast.Call) -> Value:
@@ -618,11 +627,14 @@ class Expressions:
         return self.symbols.shown(test) if is_condition(test) else ""
 
     def _text_method(self, node: ast.Call, owner: ast.expr, method: str) -> Value:
-        text = self.text(owner)
-        if not isinstance(text, Name):
+        start, calls = _chain(node)
+        text = self.text(start)
+        if text.type is Type.ERROR:
+            return REJECTED
+        if len(calls) > 1 or not isinstance(text, Name):
             return self.reject(
                 "D105", owner, f".{method} needs a variable on its left",
-                self.first(owner, Type.STR),
+                self._steps(node) if isinstance(text, Name) else self.first(owner, Type.STR),
             )  # fmt: skip
         if len(node.args) != (2 if method == "replace" else 1) or node.keywords:
             count = "two texts" if method == "replace" else "one text"
@@ -640,6 +652,20 @@ class Expressions:
                 )
             return Replace(text, arguments[0], arguments[1])
         return RemoveAffix(text, arguments[0], at_end=method == "removesuffix")
+
+    def _steps(self, node: ast.Call) -> str:
+        """Suggest to call methods of a text one at a time."""
+        start, calls = _chain(node)
+
+        def lines(name: str) -> list[str]:
+            lefts = [self.symbols.shown(start), *[name] * len(calls)]
+            return [
+                f"{name} = {left}.{method}({', '.join(map(self.symbols.shown, given))})"
+                for left, (method, given) in zip(lefts, calls, strict=False)
+            ]
+
+        steps = self.site().assigned(node, Type.STR, lines, direct=False)
+        return code("call one method at a time", steps, "call one method at a time")
 
     # --- Commands --------------------------------------------------------------------------------
 
@@ -694,6 +720,11 @@ class Expressions:
         """Analyze an argument of a command: text, a number, or a command that it runs."""
         if isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
             node = node.value
+            if node.id == self.check.scope.arguments:
+                return self.reject(
+                    "D102", node, f"{node.id} cannot be added at once",
+                    f"add each one, `command = command[argument]`, in `for argument in {node.id}:`",
+                )  # fmt: skip
         value = self.value(node)
         if value.type is Type.BOOL:
             self.reject(
@@ -705,6 +736,27 @@ class Expressions:
 def _has_plain_default(variable: Environment) -> bool:
     """Return whether a variable's default needs no quotes in bash."""
     return _is_plain(variable.default)
+
+
+def _chain(node: ast.expr) -> tuple[ast.expr, list[tuple[str, list[ast.expr]]]]:
+    """Return the text in `text.replace(…).removeprefix(…)`, and each method with its arguments."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(
+                value=owner, attr=("removeprefix" | "removesuffix" | "replace") as method
+            )
+        ):
+            start, calls = _chain(owner)
+            return start, [*calls, (method, node.args)]
+    return node, []
+
+
+def _is_choice(node: ast.expr) -> bool:
+    """Return whether an expression is `first or second` of two values that are no conditions."""
+    match node:
+        case ast.BoolOp(op=ast.Or(), values=[first, second]):
+            return not is_condition(node) or not (is_condition(first) or is_condition(second))
+    return False
 
 
 def _is_plain(value: Value) -> bool:

@@ -13,6 +13,7 @@ from oauthkit.compiler.diagnostics.describe import (
     list_types,
     modifier,
 )
+from oauthkit.compiler.diagnostics.site import code
 from oauthkit.compiler.ir import (
     Arguments,
     Bind,
@@ -236,6 +237,14 @@ class Statements:
                         f" {self.symbols.shown(value)}`",
                     )  # fmt: skip
                 return None if call is None else Bind(call, None, ())
+            case ast.IfExp(test=test, body=body, orelse=other):
+                when, then, otherwise = map(self.symbols.shown, (test, body, other))
+                lines = [f"if {when}:", f"    {then}", "else:", f"    {otherwise}"]
+                self.reject(
+                    "D102", value, "a conditional expression is outside the dialect here",
+                    code("write if and else", lines),
+                )  # fmt: skip
+                return None
             case ast.BinOp(left=command) if modifier(value) == "FG":
                 run = self.conditions.run(command, "FG")
                 return None if run is None else Checked(run, None)
@@ -389,7 +398,7 @@ class Statements:
             help = suggestions.CALLS["enumerate"] if is_counted else ""
             self.reject(
                 "D101", place, f"{what} is outside the dialect",
-                help or "iterate over one name, without else",
+                help or _loop_help(node),
             )  # fmt: skip
             self._rejected(node)
             return None
@@ -605,6 +614,13 @@ class Statements:
     def _read_block(self, body: list[ast.stmt]) -> None:
         if body:
             self.block(body, (body[-1].end_lineno or 0) + 1)
+
+
+def _loop_help(node: ast.For) -> str:
+    """Return the help for a loop over two names, or with else."""
+    if isinstance(node.target, ast.Name):
+        return "move the block of else below the loop"
+    return "iterate over one name, and divide its text with partition"
 
 
 def _trimmed(comments: list[str]) -> list[str]:
