@@ -62,6 +62,8 @@ start() {
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
 
+  local +x -r MOST_LINKS=40 # as the kernel follows (path_resolution(7))
+
   # Seconds from a program's SIGTERM to its SIGKILL.
   local +x -r GRACE_S=5
   local +x -r OUTPUT_LIMIT_LINES=20
@@ -789,8 +791,9 @@ set_up() {
 #
 # Each makes claude ignore the credentials file, or not start at all. Some contain a token.
 remove_other_logins() {
-  unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
-    CLAUDECODE
+  unset -v CLAUDE_CODE_OAUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR \
+    CLAUDE_CODE_OAUTH_REFRESH_TOKEN ANTHROPIC_API_KEY CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR \
+    ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE CLAUDECODE
 }
 
 # Return the paths of the home directory, the credentials, .env and the log.
@@ -944,7 +947,7 @@ lock_project() {
   if [[ ! -e $logs ]]; then
     quiet mkdir -p "$logs"
   fi
-  if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
+  if is_foreign "$logs" || is_foreign "$log_file"; then
     replace_controls "$log_file" '?'
     complain "oauthkit: the log path $REPLY contains another user's symbolic link"
     return 1
@@ -1017,10 +1020,15 @@ failure_event() {
 #
 # report_output may have set OAUTHKIT_OUTPUT before.
 prepare_hooks() {
-  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4
+  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4 status
   export OAUTHKIT_REASON=$problem
   export OAUTHKIT_OUTPUT=${OAUTHKIT_OUTPUT-}
   export OAUTHKIT_EXPIRES_AT=$expiry
+  parse_int "$login_end"
+  status=$?
+  if ((status != 0)); then
+    login_end=
+  fi
   export OAUTHKIT_LOGIN_ENDS_AT=$login_end
   export OAUTHKIT_DOTENV=$dotenv
 }
@@ -1334,6 +1342,7 @@ deliver_bearer() {
   local +x path=$1 credentials=$2 login=$3 problem temporary text token expiry wanted
   # Links are not followed: a container that can write the directory could choose the target.
   if [[ -L $path ]]; then
+    own_temporary "$path"
     REPLIES=("$path is a symbolic link. The bearer file must not be one" '')
     return
   fi
@@ -1409,13 +1418,22 @@ read_target() {
 #
 # Return an error, and the mode of the old file. `temporary` is renamed over `target`.
 write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode directory
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode read is_same found directory
   create_file "$temporary" "$text" "$target" "$old"
   status=$?
   mode=$REPLY
-  if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$target"; then
-    REPLIES=('' "$mode")
-    return
+  if ((status == 0)) && quiet sync "$temporary"; then
+    read_file "$target"
+    read=$?
+    if [[ $REPLY == "$old" ]] && ((read < 2)); then
+      is_same=true
+    else
+      is_same=false
+    fi
+    if [[ $is_same == true ]] && quiet mv -f -T "$temporary" "$target"; then
+      REPLIES=('' "$mode")
+      return
+    fi
   fi
   quiet rm -f "$temporary"
   if ((status == 2)); then
@@ -1423,8 +1441,13 @@ write_target() {
     return
   fi
   read_file "$target"
-  if [[ $REPLY == "$text" ]]; then # mv may have failed after the rename
+  found=$REPLY
+  if [[ $found == "$text" ]]; then # mv may have failed after the rename
     REPLIES=('' "$mode")
+    return
+  fi
+  if [[ $found != "$old" ]]; then
+    REPLIES=("$path was changed by another program meanwhile and is not replaced" '')
     return
   fi
   if is_mount_point "$target"; then
@@ -1497,40 +1520,9 @@ deliver_token() {
   fi
   log "Updated .env with token (expires_at=$expiry)"
   if [[ -n $mode && $mode != *00 ]]; then
-    log "WARN: other users have access to the token. Run: chmod 600 $path"
+    log "WARN: other users have access to the token. Set mode 600 for $path"
   fi
   REPLIES=('' "$event")
-}
-
-# Return an error ("" if there is none), and the file that a symbolic link leads to.
-follow() {
-  local +x path=$1 status answer target
-  if [[ ! -L $path ]]; then
-    REPLIES=('' "$path")
-    return
-  fi
-  if is_foreign_link "$path"; then
-    REPLIES=("$path is a symbolic link of another user and is not followed" "$path")
-    return
-  fi
-  { answer=$(readlink -f "$path"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
-  status=$?
-  if ((status == 1)); then
-    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
-    return
-  fi
-  if ((status != 0)); then
-    REPLIES=("readlink could not follow $path (exit $status)" "$path")
-    return
-  fi
-  absolute "$answer"
-  target=$REPLY
-  if [[ -e $path ]] && ! same_file "$path" "$target"; then
-    # The target's name ends in a newline, which CAPTURE has removed.
-    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
-    return
-  fi
-  REPLIES=('' "$target")
 }
 
 # Return the content of .env with the token in it, and the event. Other bytes are unchanged.
@@ -1571,6 +1563,77 @@ with_token() {
     result+=$'\n'
   fi
   REPLIES=("${result}CLAUDE_CODE_OAUTH_TOKEN=$token"$'\n' renewed)
+}
+
+# --- links.py ---
+# Follow symbolic links, but not those of other users.
+
+# Return whether `path` is a link of another user, or leads to one.
+#
+# A link in place of a directory of the path is not found. doctor looks for these.
+is_foreign() {
+  local +x path=$1 link links status text parent before name directory
+  link=$path
+  links=0
+  while [[ -L $link ]] && ((links < MOST_LINKS)); do
+    if is_foreign_link "$link"; then
+      return 0
+    fi
+    links=$((links + 1))
+    { text=$(readlink "$link"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
+    status=$?
+    if ((status != 0)); then
+      return 1
+    fi
+    if [[ $text != /* ]]; then
+      parent=${link%/*}
+      parent=${parent:-/}
+      text="$parent/$text"
+    fi
+    name=${text##*/}
+    before=${text%"$name"}
+    before=${before%/}
+    # absolute would remove a .. without following the link before it.
+    { directory=$(readlink -f "$before/"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
+    status=$?
+    if ((status != 0)); then
+      return 1
+    fi
+    absolute "$directory/$name"
+    link=$REPLY
+  done
+  return 1
+}
+
+# Return an error ("" if there is none), and the file that a symbolic link leads to.
+follow() {
+  local +x path=$1 status answer target
+  if [[ ! -L $path ]]; then
+    REPLIES=('' "$path")
+    return
+  fi
+  { answer=$(readlink -f "$path"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
+  status=$?
+  if ((status == 1)); then
+    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
+    return
+  fi
+  if ((status != 0)); then
+    REPLIES=("readlink could not follow $path (exit $status)" "$path")
+    return
+  fi
+  if is_foreign "$path"; then
+    REPLIES=("$path is a symbolic link of another user and is not followed" "$path")
+    return
+  fi
+  absolute "$answer"
+  target=$REPLY
+  if [[ -e $path ]] && ! same_file "$path" "$target"; then
+    # The target's name ends in a newline, which CAPTURE has removed.
+    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
+    return
+  fi
+  REPLIES=('' "$target")
 }
 
 # --- credentials.py ---

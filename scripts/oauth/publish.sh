@@ -76,7 +76,9 @@ start() {
 (.accessToken,
  ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),
  .refreshToken,
- {claudeAiOauth: ({accessToken, expiresAt, scopes, subscriptionType}
+ {claudeAiOauth: ({accessToken, expiresAt,
+  scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),
+  subscriptionType: (.subscriptionType | if type == "string" then . else null end)}
   | with_entries(select(.value != null)))})?'
 
   local +x -r LOGIN_ENDED="The login has ended: run 'claude auth login'"
@@ -88,7 +90,7 @@ start() {
   local +x -r RECORD_LIMIT_BYTES=$((64 * 1024))
 
   # The end of the filter that makes a host's record. publish_token prepends the values that vary.
-  local +x -r RECORD_FILTER='expires_at_ms: (.expiresAt | trunc), scopes, subscription_type: .subscriptionType} | with_entries(select(.value != null))'
+  local +x -r RECORD_FILTER='expires_at_ms: (.expiresAt | trunc), scopes: (.scopes | if type == "array" and all(type == "string") then . else null end), subscription_type: (.subscriptionType | if type == "string" then . else null end)} | with_entries(select(.value != null))'
 
   local +x -r USAGE='usage: publish.sh'
 
@@ -688,8 +690,9 @@ set_up() {
 #
 # Each makes claude ignore the credentials file, or not start at all. Some contain a token.
 remove_other_logins() {
-  unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
-    CLAUDECODE
+  unset -v CLAUDE_CODE_OAUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR \
+    CLAUDE_CODE_OAUTH_REFRESH_TOKEN ANTHROPIC_API_KEY CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR \
+    ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE CLAUDECODE
 }
 
 # Return the paths of the home directory, the credentials, .env and the log.

@@ -47,6 +47,17 @@ def test_record_has_no_refresh_token(publisher: Parity) -> None:
     assert set(run.touched) == {RECORD}
 
 
+@pytest.mark.parametrize("field", ["scopes", "subscriptionType"])
+def test_refresh_token_in_another_field_is_not_published(publisher: Parity, field: str) -> None:
+    secret = "sk-ant-ort01-made-up"
+    login = {
+        "accessToken": "sk-ant-oat01-made-up-old", "refreshToken": secret,
+        "expiresAt": (publisher.now_s + 8 * 3600) * 1000, field: {"refreshToken": secret},
+    }  # fmt: skip
+    publisher.credentials(raw=json.dumps({"claudeAiOauth": login}).encode())
+    assert b"sk-ant-ort01" not in publish(publisher).files["~/store/alpha.json"].content
+
+
 def test_missing_values_are_omitted(publisher: Parity) -> None:
     publisher.credentials(omit=["scopes", "subscriptionType"])
     expected = record(publisher)

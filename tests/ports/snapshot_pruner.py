@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from plumbum.commands import BaseCommand  # noqa: TC002 - the compiler reads it here
+from plumbum.commands import BaseCommand
 
 from oauthkit.shell import FG, TF, Status, now_ms, parse_int, program
 

@@ -112,6 +112,12 @@ FILES = {
     "expiry with a fraction": expiry(b"1767323045000.999"),
     "expiry of 15 digits": expiry(b"999999999999999"),
     "expiry of 16 digits": expiry(b"9999999999999998"),
+    "scopes": oauth(b'"accessToken":"a","scopes":["b",""],"subscriptionType":"max"'),
+    "scopes empty": oauth(b'"accessToken":"a","scopes":[],"subscriptionType":""'),
+    "scopes object": oauth(b'"scopes":{"refreshToken":"r"},"subscriptionType":{"r":"r"}'),
+    "scopes with an object": oauth(b'"scopes":["a",{"refreshToken":"r"}],"subscriptionType":["r"]'),
+    "scopes text": oauth(b'"scopes":"r","subscriptionType":5'),
+    "scopes false": oauth(b'"scopes":false,"subscriptionType":false'),
     "expiry missing": oauth(b'"accessToken":"a"'),
 }
 # Documents that only jq 1.6 treats this way: its parser is lenient, and its numbers are doubles.

@@ -23,7 +23,9 @@ CREDENTIALS_FILTER = (
     "(.accessToken,\n"
     ' ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),\n'
     " .refreshToken,\n"
-    " {claudeAiOauth: ({accessToken, expiresAt, scopes, subscriptionType}\n"
+    " {claudeAiOauth: ({accessToken, expiresAt,\n"
+    '  scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),\n'
+    '  subscriptionType: (.subscriptionType | if type == "string" then . else null end)}\n'
     "  | with_entries(select(.value != null)))})?"
 )
 

@@ -11,13 +11,13 @@ from oauthkit.program.credentials import (
     is_live,
     read_credentials,
 )
+from oauthkit.program.links import follow
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
     TF,
     absolute,
     create_file,
-    is_foreign_link,
     log,
     log_error,
     own_temporary,
@@ -71,24 +71,6 @@ def token_in(text: str) -> str:
         return ""
     token, _, _ = rest.partition("\n")
     return token
-
-
-def follow(path: LocalPath) -> tuple[str, LocalPath]:
-    """Return an error ("" if there is none), and the file that a symbolic link leads to."""
-    if not path.is_symlink():
-        return "", path
-    if is_foreign_link(path):
-        return f"{path} is a symbolic link of another user and is not followed", path
-    status, answer = readlink["-f", path] & CAPTURE
-    if status == 1:
-        return f"{path} is a symbolic link that leads nowhere", path
-    if status != 0:
-        return f"readlink could not follow {path} (exit {status})", path
-    target = absolute(answer)
-    if path.exists() and not same_file(path, target):
-        # The target's name ends in a newline, which CAPTURE has removed.
-        return f"{path} is a symbolic link that leads nowhere", path
-    return "", target
 
 
 def sweep(dotenv: LocalPath, bearer_file: str) -> None:
@@ -147,14 +129,19 @@ def write_target(
     Return an error, and the mode of the old file. `temporary` is renamed over `target`.
     """
     status, mode = create_file(temporary, text, target, old)
-    if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF):
-        return "", mode
+    if status == 0 and (sync[temporary] & TF):
+        read, now = read_file(target)
+        is_same = now == old and read < 2
+        if is_same and (mv["-f", "-T", temporary, target] & TF):
+            return "", mode
     _ = rm["-f", temporary] & RETCODE
     if status == 2:
         return f"{path} is a file of another user and is not changed", ""
     _, found = read_file(target)
     if found == text:  # mv may have failed after the rename
         return "", mode
+    if found != old:
+        return f"{path} was changed by another program meanwhile and is not replaced", ""
     if is_mount_point(target):
         return f"{path} is a mount point and cannot be replaced. Mount its directory instead", ""
     directory = target.dirname
@@ -186,7 +173,7 @@ def deliver_token(path: LocalPath, credentials: LocalPath, login: str) -> tuple[
         return problem, ""
     log(f"Updated .env with token (expires_at={expiry})")
     if mode != "" and not mode.endswith("00"):
-        log(f"WARN: other users have access to the token. Run: chmod 600 {path}")
+        log(f"WARN: other users have access to the token. Set mode 600 for {path}")
     return "", event
 
 
@@ -197,6 +184,7 @@ def deliver_bearer(path: LocalPath, credentials: LocalPath, login: str) -> tuple
     """
     # Links are not followed: a container that can write the directory could choose the target.
     if path.is_symlink():
+        _ = own_temporary(path)
         return f"{path} is a symbolic link. The bearer file must not be one", ""
     problem, temporary, text = read_target(path, path, credentials)
     if problem != "":

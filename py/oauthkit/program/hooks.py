@@ -87,6 +87,9 @@ def prepare_hooks(problem: str, expiry: str, login_end: str, dotenv: LocalPath) 
     local.env["OAUTHKIT_REASON"] = problem
     local.env["OAUTHKIT_OUTPUT"] = local.env.get("OAUTHKIT_OUTPUT", "")
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry
+    status, _ = parse_int(login_end)
+    if status != 0:
+        login_end = ""
     local.env["OAUTHKIT_LOGIN_ENDS_AT"] = login_end
     local.env["OAUTHKIT_DOTENV"] = f"{dotenv}"
 

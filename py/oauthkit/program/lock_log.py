@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from plumbum import LocalPath
 
+from oauthkit.program.links import is_foreign
 from oauthkit.shell import (
     RETCODE,
     Status,
     complain,
-    is_foreign_link,
     log_error,
     log_size,
     open_log,
@@ -45,7 +45,7 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
         return 1
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
-    if is_foreign_link(logs) or is_foreign_link(log_file):
+    if is_foreign(logs) or is_foreign(log_file):
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: the log path {shown} contains another user's symbolic link")
         return 1

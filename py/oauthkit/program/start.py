@@ -40,7 +40,10 @@ def remove_other_logins() -> None:
     Each makes claude ignore the credentials file, or not start at all. Some contain a token.
     """
     local.env.pop("CLAUDE_CODE_OAUTH_TOKEN", "")
+    local.env.pop("CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR", "")
+    local.env.pop("CLAUDE_CODE_OAUTH_REFRESH_TOKEN", "")
     local.env.pop("ANTHROPIC_API_KEY", "")
+    local.env.pop("CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR", "")
     local.env.pop("ANTHROPIC_AUTH_TOKEN", "")
     local.env.pop("CLAUDE_CODE_SIMPLE", "")
     local.env.pop("CLAUDECODE", "")

@@ -58,7 +58,9 @@ MEMORY_LIMIT_KIB = 1024 * 1024
 
 # The end of the filter that makes a host's record. publish_token prepends the values that vary.
 RECORD_FILTER = (
-    "expires_at_ms: (.expiresAt | trunc), scopes, subscription_type: .subscriptionType}"
+    "expires_at_ms: (.expiresAt | trunc),"
+    ' scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),'
+    ' subscription_type: (.subscriptionType | if type == "string" then . else null end)}'
     " | with_entries(select(.value != null))"
 )
 

@@ -29,6 +29,7 @@ PROGRAM = tuple(
         "delivery",
         "settings",
         "start",
+        "links",
         "lock_log",
         "refresh",
     )

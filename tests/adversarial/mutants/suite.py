@@ -31,6 +31,7 @@ SUBJECTS = (
      "|_(signal_group|spawn)", "signals renewal environment"),
     ("with_token|follow|sweep|(read|write)_target|is_mount_point|deliver_token|own_temporary|is_foreign_link"
      "|same_file|(read|write|create)_file", "delivery"),
+    ("is_foreign", "delivery lock_log"),
     ("is_delivered", "ensure delivery bearer"),
     ("timer_with_settings|next_run_ms|start_timer|schedule|(is_)?unit_name|owner_of|escape_unit|own_command"
      "|is_pending|timestamp|user_id|now_ms", "schedule"),

@@ -88,6 +88,19 @@ def test_fields_that_the_login_lacks_are_left_out(host: Parity) -> None:
     assert sorted(found) == ["accessToken", "expiresAt"]
 
 
+@pytest.mark.parametrize("field", ["scopes", "subscriptionType"])
+def test_refresh_token_in_another_field_is_not_copied(host: Parity, field: str) -> None:
+    secret = "sk-ant-ort01-made-up"
+    login = {
+        "accessToken": TOKEN, "refreshToken": secret, "expiresAt": (host.now_s + 8 * 3600) * 1000,
+        field: {"refreshToken": secret},
+    }  # fmt: skip
+    host.credentials(raw=json.dumps({"claudeAiOauth": login}).encode())
+    run = refresh(host)
+    assert "sk-ant-ort01" not in str(content(run))
+    assert field not in json.loads(str(content(run)))["claudeAiOauth"]
+
+
 @pytest.mark.parametrize("target", ["../elsewhere", "../new", "~/.claude/.credentials.json"])
 def test_link_is_not_followed(host: Parity, target: str) -> None:
     host.file("elsewhere", record(host, "old").encode(), 0o600)

@@ -418,7 +418,7 @@ not_delivered() {
   refresh
   ended 0
   has_bytes "$dotenv" "A=1\n$LINE\n"
-  log_has "WARN: other users have access to the token. Run: chmod 600 $dotenv"
+  log_has "WARN: other users have access to the token. Set mode 600 for $dotenv"
 }
 
 @test "a .env that is a link or a file of another user gets no token" {

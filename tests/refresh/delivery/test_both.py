@@ -41,7 +41,7 @@ def delivered(parity: Parity, *warnings: str) -> RefreshRun:
 def open_to_others(parity: Parity) -> str:
     """Return the warning for a .env that other users can access."""
     path = parity.world.project / ".env"
-    return f"WARN: other users have access to the token. Run: chmod 600 {path}"
+    return f"WARN: other users have access to the token. Set mode 600 for {path}"
 
 
 def refused(parity: Parity, problem: str) -> RefreshRun:
@@ -246,6 +246,16 @@ def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: 
     )
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
+def test_link_to_a_link_of_another_user_is_not_followed(parity: Parity) -> None:
+    make_links(parity, {".env": "shared/env", "shared/env": "../mine"})
+    parity.file("mine", "A=1\n", mode=0o644)
+    path = parity.world.project / ".env"
+    parity.step(lambda w: os.chown(w.project / "shared/env", 1234, 1234, follow_symlinks=False))
+    run = refused(parity, f"{path} is a symbolic link of another user and is not followed")
+    assert run.files["mine"].content == b"A=1\n"
+
+
 DANGLING_LINKS = {
     "to itself": {".env": ".env"},
     "loop": {".env": "shared/b", "shared/b": "../.env"},
@@ -390,6 +400,25 @@ def test_failed_step_keeps_the_old_file(parity: Parity, program: str) -> None:
     parity.stand_in(program).fails()
     run = refused(parity, f"{parity.world.project}/.env cannot be written and is unchanged")
     assert run.dotenv == f"{OLD}\n"
+    assert [name for name in run.files if name.startswith(".env")] == [".env"]
+
+
+@pytest.mark.parametrize("content", [None, "A=1\n"], ids=["new", "existing"])
+@pytest.mark.parametrize("now", [b"A=2\n", b"A=\0\n"])
+def test_change_during_the_delivery_is_kept(
+    parity: Parity, content: str | None, now: bytes
+) -> None:
+    if content is not None:
+        parity.dotenv(content)
+    parity.credentials(token=TOKEN)
+    path = parity.world.project / ".env"
+    parity.stand_in("sync").writes(str(path), now)
+    problem = f"{path} was changed by another program meanwhile and is not replaced"
+    if content is None and b"\0" in now:  # it cannot be read
+        problem = f"{path} cannot be written and is unchanged"
+    run = parity.run()
+    assert (run.exit_code, f"ERROR: {problem}" in run.messages) == (1, True)
+    assert run.files[".env"].content == now
     assert [name for name in run.files if name.startswith(".env")] == [".env"]
 
 

@@ -14,7 +14,7 @@ from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 from tests.support.refresh.whole_run import RETRY, TOKEN_LINE, UPDATED, failing_mark, run
 
 from oauthkit import shell
-from oauthkit.program import delivery
+from oauthkit.program import delivery, links
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -231,7 +231,10 @@ def test_concurrent_change_is_not_lost(host: Host) -> None:
         return found
 
     host.monkeypatch.setattr(delivery, "read_file", read_and_change)
-    assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
+    assert (
+        deliver(host)
+        == f"{host.dotenv} was changed by another program meanwhile and is not replaced"
+    )
     assert host.dotenv.read_text(encoding="utf-8") == "A=2\n"
 
 
@@ -263,7 +266,7 @@ def test_symbolic_link_is_kept(host: Host) -> None:
     target.parent.mkdir()
     target.write_text("A=1\n", encoding="utf-8")
     host.dotenv.symlink_to("../elsewhere/settings")
-    problem, followed = delivery.follow(host.path(host.dotenv))
+    problem, followed = links.follow(host.path(host.dotenv))
     assert (problem, str(followed)) == ("", str(target))
     assert deliver(host, target) == ""
     assert host.dotenv.readlink().parts[0] == ".."
@@ -272,14 +275,14 @@ def test_symbolic_link_is_kept(host: Host) -> None:
 
 
 def test_no_link_is_followed_without_a_process(host: Host) -> None:
-    assert delivery.follow(host.path(host.dotenv)) == ("", str(host.dotenv))
+    assert links.follow(host.path(host.dotenv)) == ("", str(host.dotenv))
     assert host.names() == []
 
 
 def test_dangling_link(host: Host) -> None:
     host.real("readlink", "stat")
     host.dotenv.symlink_to(host.dotenv)
-    problem, followed = delivery.follow(host.path(host.dotenv))
+    problem, followed = links.follow(host.path(host.dotenv))
     assert problem == f"{host.dotenv} is a symbolic link that leads nowhere"
     assert followed == str(host.dotenv)
 
@@ -296,7 +299,7 @@ def test_link_is_rejected_if_readlink_fails(host: Host, status: int) -> None:
     host.real("stat")
     host.dotenv.symlink_to("settings")
     host.fake("readlink", status=status, prints="/elsewhere\n")
-    problem, followed = delivery.follow(host.path(host.dotenv))
+    problem, followed = links.follow(host.path(host.dotenv))
     assert problem == f"readlink could not follow {host.dotenv} (exit {status})"
     assert followed == str(host.dotenv)
 
@@ -305,7 +308,7 @@ def test_target_whose_name_ends_in_a_newline_is_rejected(host: Host) -> None:
     host.real("readlink", "stat")
     (host.project / "settings\n").touch()
     host.dotenv.symlink_to("settings\n")
-    problem, followed = delivery.follow(host.path(host.dotenv))
+    problem, followed = links.follow(host.path(host.dotenv))
     assert problem == f"{host.dotenv} is a symbolic link that leads nowhere"
     assert followed == str(host.dotenv)
 
@@ -340,11 +343,33 @@ def test_mount_point_is_named(host: Host, name: str, escaped: str) -> None:
 
 
 def test_link_of_another_user_is_not_followed(host: Host) -> None:
-    host.dotenv.symlink_to("/no/such/file")
-    host.monkeypatch.setattr(delivery, "is_foreign_link", lambda _path: True)
-    problem, _ = delivery.follow(host.path(host.dotenv))
+    host.real("readlink")
+    host.dotenv.symlink_to(host.root / "settings")
+    host.monkeypatch.setattr(links, "is_foreign_link", lambda _path: True)
+    problem, _ = links.follow(host.path(host.dotenv))
     assert problem == f"{host.dotenv} is a symbolic link of another user and is not followed"
-    assert host.names() == []
+
+
+def test_link_to_a_link_of_another_user_is_not_followed(host: Host) -> None:
+    """The second one is found from a link in a directory that is a link itself."""
+    host.real("readlink")
+    shared, real = host.root / "shared", host.root / "real" / "project"
+    shared.mkdir()
+    real.mkdir(parents=True)
+    (host.root / "way").symlink_to(real)
+    (real / ".env").symlink_to("../../shared/env")
+    (shared / "env").symlink_to(host.credentials)
+    host.monkeypatch.setattr(
+        links, "is_foreign_link", lambda link: str(link).endswith("shared/env")
+    )
+    path = host.path(host.root / "way" / ".env")
+    problem, followed = links.follow(path)
+    assert problem == f"{path} is a symbolic link of another user and is not followed"
+    assert followed == path
+    assert links.is_foreign(path)
+    (shared / "env").unlink()
+    (shared / "env").touch()
+    assert links.follow(path) == ("", str(shared / "env"))
 
 
 @pytest.mark.parametrize(
@@ -376,7 +401,7 @@ def test_file_readable_by_others_gets_a_warning(host: Host, mode: int, is_open: 
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(mode)
     assert deliver(host) == ""
-    warning = f"WARN: other users have access to the token. Run: chmod 600 {host.dotenv}"
+    warning = f"WARN: other users have access to the token. Set mode 600 for {host.dotenv}"
     assert host.lines() == [UPDATED, *[warning] * is_open]
 
 

@@ -375,7 +375,10 @@ def test_end_of_a_new_login_is_announced_again(parity: Parity) -> None:
 
 @pytest.mark.parametrize("value", ['"text"', "true", "1e30", "0", "-5", "[]", '"1767400000000"'])
 def test_invalid_end_is_reported_and_ignored(parity: Parity, value: str) -> None:
+    hook(parity, "renewed")
     run = with_login_end(parity, value)
+    [renewed] = [call for call in run.all_calls if call.program == "renewed"]
+    assert renewed.env["OAUTHKIT_LOGIN_ENDS_AT"] == (value if value in ("0", "-5") else "")
     line = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and is ignored"
     assert run.messages.count(line) == 1
     assert run.dotenv == HAS_NEW.removeprefix("A=1\n")

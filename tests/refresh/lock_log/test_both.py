@@ -419,6 +419,23 @@ def test_unwritable_log_is_one_line_on_stderr(
     assert ".env" not in run.files
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
+@pytest.mark.parametrize("place", [LOG, "logs"])
+def test_log_behind_a_link_to_a_link_of_another_user(parity: Parity, place: str) -> None:
+    parity.credentials()
+    parity.missing_logs()
+    parity.directory("mine")
+    parity.symlink("theirs", "mine" if place == "logs" else "mine/log")
+    if place == LOG:
+        parity.directory("logs")
+    parity.symlink(place, f"{parity.project}/theirs")
+    parity.step(lambda w: os.chown(w.project / "theirs", 1234, 1234, follow_symlinks=False))
+    run = parity.run()
+    log = parity.project / LOG
+    said = f"oauthkit: the log path {log} contains another user's symbolic link\n"
+    assert (run.exit_code, run.stderr, run.touched) == (1, said, [])
+
+
 LOG_PLACES = {
     "absolute": ("{home}/l/my.log", "~/l/my.log"),
     "relative to the caller's directory": ("my.log", "~/my.log"),

@@ -72,7 +72,7 @@ def test_log_behind_a_link_of_another_user(
     host: Host, foreign: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     place = str(getattr(host, foreign))
-    host.monkeypatch.setattr(lock_log, "is_foreign_link", lambda path: str(path) == place)
+    host.monkeypatch.setattr(lock_log, "is_foreign", lambda path: str(path) == place)
     assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     said = f"the log path {host.log_file} contains another user's symbolic link"
     assert capfd.readouterr().err == f"oauthkit: {said}\n"

@@ -38,10 +38,11 @@ NO_TOKEN = "no accessToken after CLI refresh"
 
 WITH_FLAG = ["-p", "ok", "--no-session-persistence"]
 WITHOUT_FLAG = ["-p", "ok"]
-# Each of these makes claude ignore the credentials file, or prevents its start.
+# Each of these has a secret, makes claude ignore the credentials file, or prevents its start.
 SHADOWS = (
-    "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
-    "CLAUDE_CODE_SIMPLE", "CLAUDECODE",
+    "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR",
+    "CLAUDE_CODE_OAUTH_REFRESH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR",
+    "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE", "CLAUDECODE",
 )  # fmt: skip
 
 # A claude whose child stays in its process group and survives SIGTERM. claude itself exits at once.

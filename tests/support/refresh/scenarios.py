@@ -30,7 +30,7 @@ RETRY_S = 300
 FRESH = "Token still fresh (remaining_ms={left_ms}), syncing to .env"
 DUE = "Token expired or expiring soon (remaining_ms={left_ms}), invoking claude CLI to refresh"
 UPDATED = "Updated .env with token (expires_at={expires_at})"
-SHARED = "WARN: other users have access to the token. Run: chmod 600 {dotenv}"
+SHARED = "WARN: other users have access to the token. Set mode 600 for {dotenv}"
 CARRIED = "{dotenv} already has this token (expires_at={expires_at})"
 RENEWED = "Claude CLI refreshed token successfully"
 SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"

@@ -17,7 +17,9 @@ FILTER = (
     "(.accessToken,\n"
     ' ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),\n'
     " .refreshToken,\n"
-    " {claudeAiOauth: ({accessToken, expiresAt, scopes, subscriptionType}\n"
+    " {claudeAiOauth: ({accessToken, expiresAt,\n"
+    '  scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),\n'
+    '  subscriptionType: (.subscriptionType | if type == "string" then . else null end)}\n'
     "  | with_entries(select(.value != null)))})?"
 )
 BEARER_FIELDS = (b"accessToken", b"expiresAt", b"scopes", b"subscriptionType")
@@ -65,8 +67,14 @@ def _filtered(document: Any) -> Iterator[Any]:
             time = fields.get(name)
             yield truncated(time) if isinstance(time, float) else time
         yield fields.get(b"refreshToken")
-        present = ((name, fields.get(name)) for name in BEARER_FIELDS)
-        yield {b"claudeAiOauth": {name: value for name, value in present if value is not None}}
+        present = {name: fields.get(name) for name in BEARER_FIELDS}
+        scopes = present[b"scopes"]
+        if not isinstance(scopes, list) or any(_type(scope) != b"string" for scope in scopes):
+            present[b"scopes"] = None
+        if _type(present[b"subscriptionType"]) != b"string":
+            present[b"subscriptionType"] = None
+        kept = {name: value for name, value in present.items() if value is not None}
+        yield {b"claudeAiOauth": kept}
 
 
 def _type(value: Any) -> bytes:
