@@ -200,6 +200,8 @@ _forget_coerced_locale()
 _forget_functions()
 _keep_bytes()
 _replace_stdin()
+if sys.stderr is None:  # print(file=None) would write to stdout
+    sys.stderr = io.StringIO()
 with contextlib.suppress(ValueError):  # not in the main thread
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, exit statuses are lost
 if "PATH" not in local.env:

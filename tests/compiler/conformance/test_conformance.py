@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -199,3 +200,28 @@ def test_results_are_equal(name: str, tmp_path: Path) -> None:
         assert bash == python, f"bash {release}"
     assert b"Traceback" not in python.stderr, python.stderr.decode()
     assert python.stdout or python.files or name in SILENT, "the program has no output"
+
+
+@pytest.mark.parametrize("bash", BASHES.values(), ids=BASHES)
+def test_text_for_a_closed_stderr_is_not_printed(tmp_path: Path, bash: str) -> None:
+    text = program('print("out")\nprint("err", file=sys.stderr)\n_ = false & RETCODE')
+    (tmp_path / "program.py").write_text(text, encoding="utf-8")
+    script = compile_text(text, "program.py", library())
+    (tmp_path / "program.sh").write_text(script, encoding="utf-8")
+    for argv in ([sys.executable, "program.py"], [bash, "program.sh"]):
+        closing = ["sh", "-c", 'exec "$@" 2>&-', "sh", *argv]
+        done = subprocess.run(closing, cwd=tmp_path, stdout=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stdout) == (0, b"out\n")
+
+
+@pytest.mark.parametrize("bash", BASHES.values(), ids=BASHES)
+def test_name_of_a_program_begins_with_a_dash(tmp_path: Path, bash: str) -> None:
+    tool = tmp_path / "-x"
+    tool.write_text("#!/bin/sh\necho $1\nexit 4\n", encoding="utf-8")
+    tool.chmod(0o755)
+    run = "status = tool['a'] & RETCODE(FG=True)\nprint(f'{status}')\ntool('b')"
+    text = program(run).replace('program("true")', 'program("true")\ntool = program("-x")')
+    path = {"PATH": f"{tmp_path}:{os.defpath}"}
+    python, (found,) = run_all(tmp_path, text, (), [bash], path)
+    assert (python.status, python.stdout) == (4, b"a\n4\n")
+    assert found == python

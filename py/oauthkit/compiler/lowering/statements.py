@@ -45,9 +45,9 @@ FUNCTIONS = {
 # Run a command with the script's stdin, stdout and stderr. Hide bash's own messages.
 {FOREGROUND}() {{
   if type -P -- "$1" >/dev/null; then
-    (exec "$@" 2>&3 3>&-)
+    (exec -- "$@" 2>&3 3>&-)
   else
-    (exec "$@" 3>&-) # the exit status is 126 or 127
+    (exec -- "$@" 3>&-) # the exit status is 126 or 127
   fi
 }} 3>&2 2>/dev/null""",
     TAKE_OUTPUT: f"""\
