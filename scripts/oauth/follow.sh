@@ -1572,7 +1572,7 @@ with_token() {
 #
 # A link in place of a directory of the path is not found. doctor looks for these.
 is_foreign() {
-  local +x path=$1 link links status text parent before name directory
+  local +x path=$1 link links text parent before name directory
   link=$path
   links=0
   while [[ -L $link ]] && ((links < MOST_LINKS)); do
@@ -1581,10 +1581,6 @@ is_foreign() {
     fi
     links=$((links + 1))
     { text=$(readlink "$link"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
-    status=$?
-    if ((status != 0)); then
-      return 1
-    fi
     if [[ $text != /* ]]; then
       parent=${link%/*}
       parent=${parent:-/}
@@ -1595,10 +1591,6 @@ is_foreign() {
     before=${before%/}
     # absolute would remove a .. without following the link before it.
     { directory=$(readlink -f "$before/"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
-    status=$?
-    if ((status != 0)); then
-      return 1
-    fi
     absolute "$directory/$name"
     link=$REPLY
   done

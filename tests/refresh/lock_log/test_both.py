@@ -399,9 +399,14 @@ def _logs_is_a_lost_link(parity: Parity) -> None:
     parity.symlink("logs", "nowhere")
 
 
+def _logs_is_a_link_to_itself(parity: Parity) -> None:
+    parity.missing_logs()
+    parity.symlink("logs", "logs")
+
+
 NO_LOGS = [
     _logs_is_a_file, _log_is_a_directory, _log_is_read_only, _logs_is_read_only,
-    _logs_cannot_be_made, _logs_is_a_lost_link,
+    _logs_cannot_be_made, _logs_is_a_lost_link, _logs_is_a_link_to_itself,
 ]  # fmt: skip
 
 
