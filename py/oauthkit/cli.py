@@ -348,7 +348,9 @@ class Install(ProjectCommand, SettingsOptions):
                 if cron.path_of_refresh(paths) is None:
                     OUT.write(line)
                 else:
-                    complain("the crontab already refreshes this project. To change it: crontab -e")
+                    complain("the crontab already has a line for this project. To change it to the")
+                    complain("following one, run: crontab -e")
+                    complain(line.rstrip())
                 return 0
             if self.follow:
                 return install_follower.install_follower(

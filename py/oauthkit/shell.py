@@ -200,8 +200,6 @@ _forget_coerced_locale()
 _forget_functions()
 _keep_bytes()
 _replace_stdin()
-if sys.stderr is None:  # print(file=None) would write to stdout
-    sys.stderr = io.StringIO()
 with contextlib.suppress(ValueError):  # not in the main thread
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, exit statuses are lost
 if "PATH" not in local.env:
@@ -1077,7 +1075,7 @@ def find_program(name: str) -> str:
         candidates = [f"{directory or '.'}/{name}" for directory in directories]
     for candidate in candidates:
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            return candidate
+            return f"{candidate}"  # not a LocalPath
     return ""
 
 

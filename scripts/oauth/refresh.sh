@@ -1651,7 +1651,7 @@ write_target() {
     return
   fi
   if [[ $found != "$old" ]]; then
-    REPLIES=("$path was changed by another program meanwhile and is not replaced" '')
+    REPLIES=("$path has been changed by another program in the meantime and is not replaced" '')
     return
   fi
   if is_mount_point "$target"; then
@@ -1732,9 +1732,9 @@ deliver_token() {
 # --- links.py ---
 # Follow symbolic links, but not those of other users.
 
-# Return whether `path` is a link of another user, or leads to one.
+# Return whether `path` is a link of another user, or leads to one. True if that is not known.
 #
-# A link in place of a directory of the path is not found. doctor looks for these.
+# Links among the parent directories of the path are not detected. doctor checks those.
 is_foreign() {
   local +x path=$1 link links text parent before name directory
   link=$path
@@ -1745,6 +1745,9 @@ is_foreign() {
     fi
     links=$((links + 1))
     { text=$(readlink "$link"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
+    if [[ -z $text ]]; then
+      return 0
+    fi
     if [[ $text != /* ]]; then
       parent=${link%/*}
       parent=${parent:-/}
@@ -1753,6 +1756,11 @@ is_foreign() {
     name=${text##*/}
     before=${text%"$name"}
     before=${before%/}
+    while [[ -n $before && (-z $name || $name == .) ]]; do # a / or /. at the end
+      name=${before##*/}
+      before=${before%"$name"}
+      before=${before%/}
+    done
     # absolute would remove a .. without following the link before it.
     { directory=$(readlink -f "$before/"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
     absolute "$directory/$name"
@@ -1779,7 +1787,7 @@ follow() {
     return
   fi
   if is_foreign "$path"; then
-    REPLIES=("$path is a symbolic link of another user and is not followed" "$path")
+    REPLIES=("$path is, or leads to, another user's symbolic link and is not followed" "$path")
     return
   fi
   absolute "$answer"

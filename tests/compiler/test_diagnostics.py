@@ -475,9 +475,9 @@ def test_syntax_warnings_are_not_reported() -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("def main(*arguments: str) -> int:", "main is the entry, but returns an Int"),
-        ("def main(*arguments: str) -> None:", "main is the entry, but returns nothing"),
-        ("def main(name: str) -> Status:", "main is the entry, but has parameters"),
+        ("def main(*arguments: str) -> int:", "main is the entry, but it returns an Int"),
+        ("def main(*arguments: str) -> None:", "main is the entry, but it returns nothing"),
+        ("def main(name: str) -> Status:", "main is the entry, but it has parameters"),
     ],
 )
 def test_entry_that_is_no_main_is_reported_at_its_header(header: str, said: str) -> None:

@@ -380,8 +380,8 @@ def test_pattern_for_fewer_arguments_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as failure:
         pair.run()
     pair.close()
-    hints = [line for line in str(failure.value).splitlines() if "more arguments" in line]
-    assert hints == ["      for calls with more arguments: when('log', ...)"]
+    hints = [line for line in str(failure.value).splitlines() if "to allow more arguments" in line]
+    assert hints == ["      to allow more arguments, plan: when('log', ...)"]
 
 
 def test_collapsed_lines_stand_for_all_lines() -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Load lists of unwanted networks into an ipset, as ipset-blacklist does.
 
-Usage: blocklist SET FILE, with the URL of a list on each line of FILE.
+Usage: blocklist SET FILE, where each line of FILE is a list's URL.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def load(name: str, collected: str) -> Status:
     """Replace the content of a set with the networks in a file, in one step."""
     options = "family inet maxelem 131072"
     created = f"create -exist {name} hash:net {options}\ncreate {name}-new hash:net {options}\n"
-    _ = ipset["destroy", f"{name}-new"] & RETCODE  # what a killed run left
+    _ = ipset["destroy", f"{name}-new"] & RETCODE  # left behind by a killed run
     _, entries = (sort["-u", collected] | sed[f"s/^/add {name}-new /"]) & CAPTURE
     swapped = f"swap {name}-new {name}\ndestroy {name}-new\n"
     return (ipset["restore"] << f"{created}{entries}\n{swapped}") & RETCODE(FG=True)
@@ -62,7 +62,7 @@ def main(*arguments: str) -> Status:
             print(f"{url}: failed with exit status {status}", file=sys.stderr)
             failed += 1
     if fetched == 0:
-        print(f"no list was fetched, {arguments[0]} is unchanged", file=sys.stderr)
+        print(f"no list was fetched. {arguments[0]} is unchanged", file=sys.stderr)
         rm("-f", collected)
         return 1
     status = load(arguments[0], collected)

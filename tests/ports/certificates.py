@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Report TLS certificates that expire soon, as ssl-cert-check does.
 
-Usage: certificates DAYS FILE, with a line HOST [PORT] for each server in FILE.
+Usage: certificates DAYS FILE, where FILE has a line HOST [PORT] for each server.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def days_left(host: str, port: str) -> tuple[Status, int]:
 
 
 def main(*arguments: str) -> Status:
-    """Check each server. Return 1 if a certificate ends within DAYS or cannot be read."""
+    """Check each server. Return 1 if a certificate expires within DAYS or cannot be read."""
     if len(arguments) != 2:
         print("usage: certificates DAYS FILE", file=sys.stderr)
         return 2

@@ -15,7 +15,7 @@ from oauthkit.parity import MakePair, Pair, Run
 def make_port(
     request: pytest.FixtureRequest, make_pair: MakePair, tmp_path: Path
 ) -> Callable[..., Pair[Run]]:
-    """Return a function that returns both forms, with these real programs in their PATH."""
+    """Return a function that makes the pair, with the given real programs in PATH."""
     program = request.path.with_name(request.path.name.removeprefix("test_"))
     text = program.read_text(encoding="utf-8")
     script = tmp_path / f"{program.stem}.sh"

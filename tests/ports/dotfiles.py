@@ -27,7 +27,7 @@ def is_excluded(name: str) -> bool:
 
 
 def succeeds(command: BaseCommand) -> bool:
-    """Run the command. Return whether it succeeds; if not, print what it says."""
+    """Run the command. Return whether it succeeds. Print its output if it fails."""
     status, output = (command >= ERROUT) & CAPTURE
     if status >= 126:
         print(f"exit status {status}: not found, or killed", file=sys.stderr)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Report the addresses that failed to log in most often.
 
-Usage: login_failures [LIMIT] < /var/log/auth.log. LIMIT is the number of failures, by default 5.
+Usage: login_failures [LIMIT] < /var/log/auth.log. LIMIT is the least number of failures to
+report (default: 5).
 With MAILTO in the environment, the report is mailed. Otherwise, it is printed.
 """
 
@@ -22,7 +23,7 @@ DEFAULT_LIMIT = 5
 
 
 def failed_address(line: str) -> str:
-    """Return the address in a line of sshd about a wrong password, otherwise ""."""
+    """Return the address in a line of sshd about a wrong password, or ""."""
     head, marker, message = line.partition(": Failed password for ")
     if marker == "" or "sshd" not in head:
         return ""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Deploy a branch when it is pushed: a git hook post-receive.
+"""Deploy a branch when it is pushed. Install this as git's hook post-receive.
 
 The repository's configuration says what to deploy:
 
@@ -32,7 +32,7 @@ def setting(name: str, default: str) -> str:
 
 
 def is_missing(commit: str) -> bool:
-    """Return whether `commit` consists of zeros, as for a branch that is created or deleted."""
+    """Return whether `commit` is all zeros: the branch is created or deleted."""
     return commit.strip("0") == ""
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Destroy ZFS snapshots that are older than an age, as zfs-prune-snapshots does.
+"""Destroy ZFS snapshots older than a given age, as zfs-prune-snapshots does.
 
 Usage: snapshot_pruner [-n] [-p PREFIX] AGE [DATASET]..., with an AGE such as 12h, 30d or 4w.
 """
@@ -14,7 +14,7 @@ from oauthkit.shell import FG, TF, Status, now_ms, parse_int, program
 
 zfs = program("zfs")
 
-MAX_NUMBER = 100000  # so that an age in seconds is a 64-bit integer
+MAX_NUMBER = 100000  # so that an age in seconds fits in a 64-bit integer
 USAGE = "usage: snapshot_pruner [-n] [-p PREFIX] AGE [DATASET]..."
 
 

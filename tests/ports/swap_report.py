@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""List the processes that use most swap space.
+"""List the processes that use the most swap space.
 
 Usage: swap_report [COUNT], by default 10 processes. The environment variable PROC names a
 directory to read in place of /proc.
@@ -45,7 +45,7 @@ def rows_of(proc: LocalPath) -> str:
     """Return a line SWAP PID NAME for each process that uses swap."""
     rows = ""
     for directory in sorted(proc // "[0-9]*"):
-        # A process that has ended since has no status file.
+        # The status file of a process that has ended is gone.
         status, text = read_file(f"{directory}/status")
         if status != 0:
             continue

@@ -66,7 +66,7 @@ def test_set_is_unchanged_without_a_list(parity: Pair[Run]) -> None:
     assert run.stderr == (
         "https://a.example/x.txt: failed with exit status 1\n"
         "https://b.example/y z: failed with exit status 1\n"
-        "no list was fetched, drop is unchanged\n"
+        "no list was fetched. drop is unchanged\n"
     )
     assert not [name for name in run.files if "networks" in name]
 
@@ -83,7 +83,7 @@ def test_set_that_cannot_be_loaded(parity: Pair[Run]) -> None:
 def test_without_curl(parity: Pair[Run]) -> None:
     run = parity.run("drop", "lists")
     assert (run.exit_code, run.stdout) == (1, "")
-    assert run.stderr.endswith("no list was fetched, drop is unchanged\n")
+    assert run.stderr.endswith("no list was fetched. drop is unchanged\n")
 
 
 @pytest.mark.parametrize(

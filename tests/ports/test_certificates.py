@@ -1,4 +1,4 @@
-"""Certificates that end soon, and servers without one."""
+"""Certificates that expire soon, and servers without a certificate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def certificate(parity: Pair[Run], end: str) -> None:
         ("Feb 28 03:04:05 2026 GMT", ""),
     ],
 )
-def test_end_is_compared_with_the_clock(parity: Pair[Run], end: str, shown: str) -> None:
+def test_expiry_is_compared_with_the_clock(parity: Pair[Run], end: str, shown: str) -> None:
     parity.file("servers", "# the shop\n\nwww.example\n")
     certificate(parity, end)
     run = parity.run("14", "servers")

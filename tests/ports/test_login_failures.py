@@ -1,4 +1,4 @@
-"""Reports of failed logins, from lines of sshd."""
+"""Reports of failed logins, from sshd's log lines."""
 
 from __future__ import annotations
 

@@ -56,12 +56,12 @@ def test_wrong_passphrases(parity: Pair[Run]) -> None:
     assert (run.exit_code, run.stdout, run.stderr) == (2, "", error)
     assert run.calls("systemd-ask-password") == [
         ["Passphrase for photos:"],
-        ["Wrong. 2. attempt:"],
-        ["Wrong. 3. attempt:"],
+        ["Wrong passphrase. Attempt 2 of 3:"],
+        ["Wrong passphrase. Attempt 3 of 3:"],
     ]
 
 
-def test_passphrase_is_cancelled(parity: Pair[Run]) -> None:
+def test_passphrase_prompt_is_cancelled(parity: Pair[Run]) -> None:
     volume(parity)
     parity.stand_in("systemd-ask-password").fails()
     run = parity.run("open", "photos")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Convert a directory's FLAC files to MP3, as far as they are not converted yet."""
+"""Convert a directory's FLAC files to MP3. Skip those that are converted already."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def count_files(source: LocalPath) -> int:
 
 
 def convert(flac: LocalPath, mp3: LocalPath, bitrate: str, log: LocalPath) -> Status:
-    """Convert one file. It gets its name when it is complete."""
+    """Convert one file. Rename the output when it is complete."""
     part = f"{mp3}.part"
     encoder = ffmpeg[
         "-nostdin", "-loglevel", "warning", "-y", "-i", flac, "-codec:v", "copy",

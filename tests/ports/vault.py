@@ -50,7 +50,11 @@ def unlock(name: str, device: str) -> Status:
     attempt = 0
     while status == WRONG_PASSPHRASE and attempt < ATTEMPTS:
         attempt += 1
-        text = f"Passphrase for {name}" if attempt == 1 else f"Wrong. {attempt}. attempt"
+        text = (
+            f"Passphrase for {name}"
+            if attempt == 1
+            else f"Wrong passphrase. Attempt {attempt} of {ATTEMPTS}"
+        )
         asked, passphrase = ask_password[f"{text}:"] & CAPTURE
         if asked != 0:
             return asked
@@ -59,7 +63,7 @@ def unlock(name: str, device: str) -> Status:
 
 
 def open_volume(name: str, device: str, directory: str, options: str) -> Status:
-    """Decrypt the volume and mount it. Encrypt it again if it cannot be mounted."""
+    """Decrypt the volume and mount it. If the mount fails, close the volume."""
     if not is_mapped(name):
         status = unlock(name, device)
         if status != 0:

@@ -552,3 +552,8 @@ def test_own_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shell.own_command(project).formulate() == [
         "/opt/p$thon", *SAFE_PATH, "-m", "oauthkit", "refresh", "--project=/a b/$$c/$${d}",
     ]  # fmt: skip
+
+
+def test_found_program_is_a_plain_text() -> None:
+    """A LocalPath would behave differently in `in` and split()."""
+    assert type(shell.find_program(shell.absolute("/bin/sh"))) is str

@@ -21,8 +21,8 @@ class Type(enum.Enum):
     def fits(self, wanted: Type) -> bool:
         """Return whether a name of the type `wanted` can hold a value of this type.
 
-        A Status is an Int that must not be ignored. A Path is no Str: `in` and split() of a
-        LocalPath do something else in Python.
+        A Status is an Int that must not be ignored. A Path is not a Str: in Python, `in`
+        and split() behave differently on a LocalPath.
         """
         if Type.ERROR in (self, wanted) or self is wanted:
             return True

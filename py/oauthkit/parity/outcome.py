@@ -164,6 +164,15 @@ def _counts(control: Path) -> dict[str, dict[int, int]]:
     return marshal.loads(data)  # type: ignore[no-any-return] # noqa: S302
 
 
+def _longer_plan(stand_in: StandIn, argv: list[str]) -> str:
+    """Return the plan that would match these arguments with a final `...`, or ""."""
+    for pattern, _, _ in stand_in.plan():
+        if pattern and not recorder.fits(pattern, argv) and recorder.fits([*pattern, None], argv):
+            shown = ("..." if argument is None else repr(argument) for argument in pattern)
+            return f"when({', '.join(shown)}, ...)"
+    return ""
+
+
 def _plan_problems(world: World, calls: list[Call], stand_ins: Iterable[StandIn]) -> list[str]:
     problems = []
     answered = _counts(world.control)
@@ -175,12 +184,12 @@ def _plan_problems(world: World, calls: list[Call], stand_ins: Iterable[StandIn]
             if call.unplanned:
                 text = command([stand_in.name, *call.argv])
                 unplanned.setdefault(text, []).append(number)
-                hints[text] = stand_in.more_arguments(call.argv)
+                hints[text] = _longer_plan(stand_in, call.argv)
         problems += [
             f"{UNPLANNED_CALL}{text}\n"
             f"      {numbers('call', places)} of {stand_in.name}; {stand_in.planned()}; "
             f"it got exit status {recorder.UNPLANNED_STATUS}"
-            + (hints[text] and f"\n      for calls with more arguments: {hints[text]}")
+            + (hints[text] and f"\n      to allow more arguments, plan: {hints[text]}")
             for text, places in unplanned.items()
         ]
         missing = stand_in.missing(answered.get(stand_in.name, {}))

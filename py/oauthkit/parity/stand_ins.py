@@ -247,14 +247,6 @@ class StandIn:
         for answers in self._answers():
             answers.queue.clear()
 
-    def more_arguments(self, argv: Sequence[str]) -> str:
-        """Return the pattern that lacks a final `...` to match these arguments, or ""."""
-        for answers in self._chosen:
-            pattern = answers.plan()[0]
-            if not recorder.fits(pattern, argv) and recorder.fits([*pattern, None], argv):
-                return str(answers).removesuffix(").") + ", ...)"
-        return ""
-
     def missing(self, answered: Mapping[int, int]) -> int:
         """Return how many planned calls are missing.
 

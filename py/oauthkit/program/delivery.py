@@ -141,7 +141,7 @@ def write_target(
     if found == text:  # mv may have failed after the rename
         return "", mode
     if found != old:
-        return f"{path} was changed by another program meanwhile and is not replaced", ""
+        return f"{path} has been changed by another program in the meantime and is not replaced", ""
     if is_mount_point(target):
         return f"{path} is a mount point and cannot be replaced. Mount its directory instead", ""
     directory = target.dirname

@@ -12,9 +12,9 @@ readlink = program("readlink")
 
 
 def is_foreign(path: LocalPath) -> bool:
-    """Return whether `path` is a link of another user, or leads to one.
+    """Return whether `path` is a link of another user, or leads to one. True if that is not known.
 
-    A link in place of a directory of the path is not found. doctor looks for these.
+    Links among the parent directories of the path are not detected. doctor checks those.
     """
     link = path
     links = 0
@@ -23,10 +23,14 @@ def is_foreign(path: LocalPath) -> bool:
             return True
         links += 1
         _, text = readlink[link] & CAPTURE
+        if text == "":
+            return True
         if not text.startswith("/"):
             parent = link.dirname
             text = f"{parent}/{text}"
         before, _, name = text.rpartition("/")
+        while before != "" and name in ("", "."):  # a / or /. at the end
+            before, _, name = before.rpartition("/")
         # absolute would remove a .. without following the link before it.
         _, directory = readlink["-f", f"{before}/"] & CAPTURE
         link = absolute(f"{directory}/{name}")
@@ -43,7 +47,7 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
     if status != 0:
         return f"readlink could not follow {path} (exit {status})", path
     if is_foreign(path):
-        return f"{path} is a symbolic link of another user and is not followed", path
+        return f"{path} is, or leads to, another user's symbolic link and is not followed", path
     target = absolute(answer)
     if path.exists() and not same_file(path, target):
         # The target's name ends in a newline, which CAPTURE has removed.

@@ -203,18 +203,6 @@ def test_results_are_equal(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bash", BASHES.values(), ids=BASHES)
-def test_text_for_a_closed_stderr_is_not_printed(tmp_path: Path, bash: str) -> None:
-    text = program('print("out")\nprint("err", file=sys.stderr)\n_ = false & RETCODE')
-    (tmp_path / "program.py").write_text(text, encoding="utf-8")
-    script = compile_text(text, "program.py", library())
-    (tmp_path / "program.sh").write_text(script, encoding="utf-8")
-    for argv in ([sys.executable, "program.py"], [bash, "program.sh"]):
-        closing = ["sh", "-c", 'exec "$@" 2>&-', "sh", *argv]
-        done = subprocess.run(closing, cwd=tmp_path, stdout=subprocess.PIPE, check=False)
-        assert (done.returncode, done.stdout) == (0, b"out\n")
-
-
-@pytest.mark.parametrize("bash", BASHES.values(), ids=BASHES)
 def test_name_of_a_program_begins_with_a_dash(tmp_path: Path, bash: str) -> None:
     tool = tmp_path / "-x"
     tool.write_text("#!/bin/sh\necho $1\nexit 4\n", encoding="utf-8")

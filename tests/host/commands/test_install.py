@@ -351,8 +351,11 @@ def test_crontab_gets_one_line_for_each_project(ready: HostProject) -> None:
     line = ready.run("install", "--cron").stdout
     ready.program("crontab", f"#!/bin/sh\n/bin/cat <<'END'\n{line}END\n")
     done = ready.run("install", "--cron")
-    said = "the crontab already refreshes this project. To change it: crontab -e\n"
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
+    said = (
+        "the crontab already has a line for this project. To change it to the\nfollowing one, run"
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"{said}: crontab -e\n{line}"
     other = line.replace(str(ready.project), f"{ready.project}-2")
     ready.program("crontab", f"#!/bin/sh\n/bin/cat <<'END'\n{other}END\n")
     assert ready.run("install", "--cron").stdout == line

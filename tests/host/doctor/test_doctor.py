@@ -519,7 +519,7 @@ def test_directory_that_is_not_a_project(well: HostProject, tmp_path: Path) -> N
     done = forked.run_text(argv, Path("/"), env)
     assert done.returncode == 1
     text = f"{directory} has no .env, scripts/oauth, package.json or .git"
-    fix = "pass another directory with --project. If it is right, run oauthkit refresh --project"
+    fix = "pass the project with --project. If this is the project, run oauthkit refresh --project"
     said = f"FAIL  project: {text}\n      fix: {fix} {directory}\n"
     assert re.sub(r"run \S*oauthkit ", "run oauthkit ", done.stdout) == said
 

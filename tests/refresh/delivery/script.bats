@@ -428,7 +428,7 @@ not_delivered() {
   ln -s "$world/theirs" "$dotenv"
   chown -h 1234 "$dotenv"
   refresh
-  not_delivered "$dotenv is a symbolic link of another user and is not followed"
+  not_delivered "$dotenv is, or leads to, another user's symbolic link and is not followed"
   has_bytes "$world/theirs" 'A=1\n'
 }
 
@@ -441,7 +441,7 @@ not_delivered() {
   plan claude "renew $NEW_TOKEN $((8 * HOUR_MS))" "$(type -P mv) '$world/link' '$dotenv'"
   refresh
   ended 1
-  log_has "ERROR: $dotenv is a symbolic link of another user and is not followed"
+  log_has "ERROR: $dotenv is, or leads to, another user's symbolic link and is not followed"
   has_bytes "$world/theirs" 'A=1\n'
 }
 

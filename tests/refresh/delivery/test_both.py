@@ -239,7 +239,9 @@ def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: 
     parity.symlink(".env", "theirs")
     path = parity.world.project / ".env"
     parity.step(lambda w: os.chown(w.project / ".env", 1234, 1234, follow_symlinks=False))
-    run = refused(parity, f"{path} is a symbolic link of another user and is not followed")
+    run = refused(
+        parity, f"{path} is, or leads to, another user's symbolic link and is not followed"
+    )
     assert (run.files["theirs"].content.decode() if content else "theirs" not in run.files) in (
         content,
         True,
@@ -252,7 +254,9 @@ def test_link_to_a_link_of_another_user_is_not_followed(parity: Parity) -> None:
     parity.file("mine", "A=1\n", mode=0o644)
     path = parity.world.project / ".env"
     parity.step(lambda w: os.chown(w.project / "shared/env", 1234, 1234, follow_symlinks=False))
-    run = refused(parity, f"{path} is a symbolic link of another user and is not followed")
+    run = refused(
+        parity, f"{path} is, or leads to, another user's symbolic link and is not followed"
+    )
     assert run.files["mine"].content == b"A=1\n"
 
 
@@ -413,7 +417,7 @@ def test_change_during_the_delivery_is_kept(
     parity.credentials(token=TOKEN)
     path = parity.world.project / ".env"
     parity.stand_in("sync").writes(str(path), now)
-    problem = f"{path} was changed by another program meanwhile and is not replaced"
+    problem = f"{path} has been changed by another program in the meantime and is not replaced"
     if content is None and b"\0" in now:  # it cannot be read
         problem = f"{path} cannot be written and is unchanged"
     run = parity.run()

@@ -233,7 +233,7 @@ def test_concurrent_change_is_not_lost(host: Host) -> None:
     host.monkeypatch.setattr(delivery, "read_file", read_and_change)
     assert (
         deliver(host)
-        == f"{host.dotenv} was changed by another program meanwhile and is not replaced"
+        == f"{host.dotenv} has been changed by another program in the meantime and is not replaced"
     )
     assert host.dotenv.read_text(encoding="utf-8") == "A=2\n"
 
@@ -347,7 +347,10 @@ def test_link_of_another_user_is_not_followed(host: Host) -> None:
     host.dotenv.symlink_to(host.root / "settings")
     host.monkeypatch.setattr(links, "is_foreign_link", lambda _path: True)
     problem, _ = links.follow(host.path(host.dotenv))
-    assert problem == f"{host.dotenv} is a symbolic link of another user and is not followed"
+    assert (
+        problem
+        == f"{host.dotenv} is, or leads to, another user's symbolic link and is not followed"
+    )
 
 
 def test_link_to_a_link_of_another_user_is_not_followed(host: Host) -> None:
@@ -364,7 +367,7 @@ def test_link_to_a_link_of_another_user_is_not_followed(host: Host) -> None:
     )
     path = host.path(host.root / "way" / ".env")
     problem, followed = links.follow(path)
-    assert problem == f"{path} is a symbolic link of another user and is not followed"
+    assert problem == f"{path} is, or leads to, another user's symbolic link and is not followed"
     assert followed == path
     assert links.is_foreign(path)
     (shared / "env").unlink()

@@ -425,15 +425,17 @@ def test_unwritable_log_is_one_line_on_stderr(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
-@pytest.mark.parametrize("place", [LOG, "logs"])
-def test_log_behind_a_link_to_a_link_of_another_user(parity: Parity, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "end"), [(LOG, ""), ("logs", ""), ("logs", "/"), ("logs", "/."), ("logs", "/.//./")]
+)
+def test_log_behind_a_link_to_a_link_of_another_user(parity: Parity, place: str, end: str) -> None:
     parity.credentials()
     parity.missing_logs()
     parity.directory("mine")
     parity.symlink("theirs", "mine" if place == "logs" else "mine/log")
     if place == LOG:
         parity.directory("logs")
-    parity.symlink(place, f"{parity.project}/theirs")
+    parity.symlink(place, f"{parity.project}/theirs{end}")
     parity.step(lambda w: os.chown(w.project / "theirs", 1234, 1234, follow_symlinks=False))
     run = parity.run()
     log = parity.project / LOG

@@ -280,8 +280,10 @@ def substitution_words(node: CommandSubstitution) -> list[str]:
     command = node.command
     if node.keeps_trailing_newlines:
         return [*command_words(command), "&&", "printf", "x"]
-    needs_exec = isinstance(command, SimpleCommand) and command.redirections
-    return [*(["exec"] if needs_exec else []), *command_words(command)]
+    words = command_words(command)
+    if not isinstance(command, SimpleCommand) or not command.redirections:
+        return words
+    return ["exec", *(["--"] if words[0].startswith("-") else []), *words]
 
 
 def command_words(command: SimpleCommand | Pipeline) -> list[str]:

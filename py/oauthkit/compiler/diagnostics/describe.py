@@ -131,7 +131,9 @@ def condition_for(kind: Type, shown: str) -> str:
 
 
 def as_fstring(shown: str) -> str:
-    """Return an f-string that consists of one expression."""
+    """Return an f-string that consists of one expression, or "" if Python 3.11 has none."""
+    if "\\" in shown or ("'" in shown and '"' in shown):
+        return ""
     mark = "'" if '"' in shown else '"'
     return f"f{mark}{{{shown}}}{mark}"
 

@@ -89,7 +89,8 @@ def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
     if wanted is Type.STR and isinstance(node, ast.Constant) and found is Type.INT:
         return code("write it as text", repr(str(node.value)))
     if wanted is Type.STR and (found.is_number or found is Type.PATH):
-        return code("use an f-string", as_fstring(text))
+        is_code = not text.endswith(".dirname")
+        return code("use an f-string", as_fstring(text) if is_code else "", "use an f-string")
     if wanted is Type.STR and found is Type.COMMAND:
         return "run it with `& CAPTURE`, which returns its output"
     if wanted is Type.STR and found is Type.BOOL:
@@ -98,10 +99,10 @@ def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
 
 
 def path_text(site: Site, node: ast.expr) -> str:
-    """Return the help for a Path whose text is needed."""
+    """Return the help for a Path where a Str is needed."""
     text = as_fstring(shown(site, node))
     lines = site.assigned(node, Type.STR, lambda name: [f"{name} = {text}"])
-    return code("use its text", lines, "use its text, which an f-string returns")
+    return code("use an f-string", lines, "convert it with an f-string")
 
 
 def _of_str(site: Site, node: ast.Call) -> str:

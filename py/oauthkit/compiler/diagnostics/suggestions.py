@@ -79,6 +79,7 @@ CALLS = {
     "os.path.isdir": "make a Path with absolute, and test it with `.is_dir()`",
     "os.path.islink": "make a Path with absolute, and test it with `.is_symlink()`",
     "os.access": "make a Path with absolute, and test it with `.access(…)`, of one letter",
+    "os.path.expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
     "os.path.samefile": "same_file takes two paths",
     "os.path.getsize": PROGRAM.format("stat"),
     "os.getcwd": "absolute makes a Path of `.`, on a line of its own",
@@ -86,7 +87,7 @@ CALLS = {
     "os.chdir": CHDIR,
     "os.getpid": "there is no equivalent",
     "os.getuid": "user_id returns it, on a line of its own",
-    "os.geteuid": "user_id returns it, if the program is not set-user-ID",
+    "os.geteuid": "user_id returns the real user ID, usually the same",
     "os.uname": PROGRAM.format("uname"),
     "local.which": "find_program returns its path, on a line of its own",
     "shutil.which": "find_program returns its path, on a line of its own",
@@ -94,8 +95,8 @@ CALLS = {
     "sys.stdout.write": "print writes one line",
     "sys.stderr.write": "print with `file=sys.stderr` writes one line",
     "sys.stdin.buffer.read": STDIN,
-    "sys.stdout.flush": "print flushes with `flush=True`",
-    "sys.stderr.flush": "remove it. stderr is not buffered",
+    "sys.stdout.flush": "pass `flush=True` to print",
+    "sys.stderr.flush": "remove it. print flushes stderr after each line",
     "sys.exit": MAIN_STATUS,
     "exit": MAIN_STATUS,
     "quit": MAIN_STATUS,
@@ -105,6 +106,10 @@ CALLS = {
     "os.mkdir": PROGRAM.format("mkdir"),
     "os.makedirs": PROGRAM.format("mkdir"),
     "os.rename": PROGRAM.format("mv"),
+    "os.symlink": PROGRAM.format("ln"),
+    "os.link": PROGRAM.format("ln"),
+    "os.chmod": PROGRAM.format("chmod"),
+    "os.stat": PROGRAM.format("stat"),
     "os.listdir": FILES,
     "os.system": "bind the program at the top with `program`, and run it with `& FG`, or for its"
     " status with `& RETCODE(FG=True)`",
@@ -115,13 +120,16 @@ STRIP = 'it takes no argument, or the characters as a literal, as in `text.strip
 PARTITION = (
     'unpack its result on a line of its own, as in `before, separator, after = text.partition(":")`'
 )
-SPLIT = "iterate over its parts, as in `for part in text.split():`, or take them with partition"
+SPLIT = (
+    "iterate over its parts, as in `for part in text.split():`, or take one at a time with"
+    " partition"
+)
 SEPARATOR = (
-    "split takes a separator of one ASCII character that is not a blank. Without an argument, it"
-    " splits at any number of blanks"
+    "the separator must be one ASCII character that is not a blank. Without an argument, split"
+    " treats consecutive blanks as one separator"
 )
 JOIN = "an f-string joins texts"
-PAD = "an f-string pads: {text:<10} with blanks, {number:>5}, and {number:05d} with zeros"
+PAD = "pad with an f-string: {text:<10} and {number:>5} with blanks, {number:05d} with zeros"
 READLINES = (
     "read the whole text with `sys.stdin.read()` or read_file, and iterate over its"
     " `.splitlines()`, which are without line ends"
@@ -169,7 +177,9 @@ METHODS = {
     "run": "run a command with `& TF`, `& RETCODE` or `& CAPTURE`",
     "popen": "run_limited runs a command with a time limit",
     "run_fg": "run a command with `& FG`, on a line of its own",
-    "with_env": "set the variable before, with `local.env[…]`",
+    "with_env": "run the command with the program env, which takes NAME=VALUE first",
+    "chmod": PROGRAM.format("chmod"),
+    "stat": PROGRAM.format("stat"),
     "chdir": CHDIR,
 }
 METHODS_OTHERWISE = (
@@ -244,8 +254,8 @@ STATEMENTS = {
 # Context managers of plumbum.
 CONTEXTS = {
     "local.cwd": "run each command with the program env and its option -C",
-    "local.env": "set the variable for one command with the program env, and for all later ones"
-    " with `local.env[…]`",
+    "local.env": "to set the variable for one command, use the program env. For all later commands,"
+    " assign to `local.env[…]`",
     "local.tempdir": PROGRAM.format("mktemp"),
 }
 STATEMENTS_OTHERWISE = (
@@ -271,8 +281,8 @@ NO_NONE = 'use "" for a missing text, or a Status'
 LITERALS = {
     "NoneType": NO_NONE,
     "bytes": "write it as text, without the b",
-    "float": "use integers in a smaller unit, such as milliseconds. Write a program's argument as"
-    " text",
+    "float": "use integers in a smaller unit, such as milliseconds. Write it as text if it is an"
+    " argument of a program",
 }
 
 
@@ -420,9 +430,16 @@ def of_top(node: ast.stmt) -> Suggestion:
     """Suggest a replacement for a statement at the top level of a program."""
     if type(node) in STATEMENTS:
         return of_statement(node)
-    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
         return Suggestion(
-            "TYPE_CHECKING is outside the dialect", "import at the top level, without if"
+            "TYPE_CHECKING is outside the dialect",
+            "move the import out of the if, to the top level",
+        )
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return Suggestion(
+            "a call is not allowed at the top level",
+            'move it into main. The program begins with `if __name__ == "__main__":` and'
+            " `sys.exit(main(*sys.argv[1:]))`",
         )
     return Suggestion(
         f"{describe(node)} is not allowed at the top level",
@@ -569,7 +586,7 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
         return Suggestion(message, STATEMENTS[ast.Try])
     if name in home:
         help = code("write", f"from {home[name]} import {name}")
-        return Suggestion(f"{name} is not in {module}", help)
+        return Suggestion(f"{name} is imported from {module}", help)
     place = module if module in set(home.values()) or top != "plumbum" else top
     if place in set(home.values()) and name:
         return Suggestion(message, f"remove it. {place} has {_from(home, place)}")

@@ -372,14 +372,14 @@ class _FileAnalyzer:
                 )  # fmt: skip
 
     def _entry_call(self, node: ast.stmt, name: str, call: str) -> None:
-        """Check the call of the function that is the entry."""
+        """Check the call of the entry."""
         wrong = _wrong_entry(self.symbols.functions[name])
         passed = "*sys.argv[1:]" if self.symbols.functions[name].takes_arguments else ""
         wanted = f"sys.exit({name}({passed}))"
         if wrong:
             header = next(node for node in self.file.definitions if node.name == name)
             self.symbols.report(
-                "D101", self._header(header), f"{name} is the entry, but {wrong}",
+                "D101", self._header(header), f"{name} is the entry, but it {wrong}",
                 f"write `def {name}(*arguments: str) -> Status:`",
             )  # fmt: skip
         elif call != wanted:
@@ -455,7 +455,7 @@ def _all_names(node: ast.FunctionDef) -> Iterator[str]:
 
 
 def _wrong_entry(function: Signature) -> str:
-    """Return what prevents a function from being the entry, or ""."""
+    """Return why a function cannot be the entry, or "" if it can."""
     if function.results != (Type.STATUS,):
         return f"returns {list_types(function.results)}"
     return "has parameters" if function.parameters else ""

@@ -93,13 +93,14 @@ class Assignments:
         return name
 
     def _as_text(self, node: ast.AST, name: str, kind: Type) -> str:
-        """Return the help for a Path that is assigned to a Str, or ""."""
+        """Return the help for assigning a Path to a Str variable, or ""."""
         match node:
             case ast.Assign(targets=[ast.Name()], value=value) if (
                 kind is Type.PATH and self.scope.type_of(name) is Type.STR
             ):
                 text = as_fstring(self.symbols.shown(value))
-                return code("use an f-string", f"{name} = {text}")
+                way = f"{name} = {text}" if text and not isinstance(value, ast.Attribute) else ""
+                return code("use an f-string", way, "use an f-string")
         return ""
 
     def _annotated(self, node: ast.AnnAssign, value: ast.expr, kind: Type) -> Type:
@@ -170,7 +171,7 @@ class Assignments:
                 Type.STR, Type.PATH,
             ):  # fmt: skip
                 self._default(name, first, second, value)
-                self.declare(node, name, Type.STR)
+                self.declare(node, name, Type.ERROR)
                 return None
         if is_condition(value):
             condition = self.conditions.condition(value)
@@ -202,13 +203,14 @@ class Assignments:
         return Assign(target, result)
 
     def _default(self, name: str, first: ast.expr, second: ast.expr, value: ast.BoolOp) -> None:
-        """Report `name = first or second` with a text on the left."""
+        """Report `name = first or second`, where `first` is text."""
         shown, default = self.symbols.shown(first), self.symbols.shown(second)
         used = {inner.id for inner in ast.walk(second) if isinstance(inner, ast.Name)}
         lines = [] if name in used else [f"{name} = {shown}"] * (shown != name)
         lines += [f'if {name} == "":', f"    {name} = {default}"]
         kind = self.check.result_of(first)
         is_text = self.check.result_of(second) is kind is Type.STR and name not in used
+        is_text = is_text and self.expressions.site().is_whole(value)
         self.reject(
             "D102", value, "`or` between values is outside the dialect",
             code("use if", lines if is_text else [], "use if and else"),
@@ -340,8 +342,9 @@ class Assignments:
         others = [kind for kind in results if kind is not Type.STATUS]
         if len(others) != 1 or len(results) != 2 or not site.can_fail or name == "_":
             return "unpack them: write one name, or _, for each result"
-        status = name if name == "status" else site.fresh("status")
-        other = site.fresh(VARIABLES[others[0]]) if name == "status" else name
+        is_status = name == "status" and self.scope.type_of(name) in (None, Type.INT)
+        status = name if is_status else site.fresh("status")
+        other = site.fresh(VARIABLES[others[0]]) if is_status else name
         names = ", ".join(status if kind is Type.STATUS else other for kind in results)
         lines = [f"{names} = {self.symbols.shown(value)}", f"if {status} != 0:", "    return 1"]
         return code("unpack both, and check the status", lines)
@@ -519,10 +522,10 @@ class Assignments:
                     "write the separator here, and _ for a part that is not needed"),
             )  # fmt: skip
             return None
-        if text.type is Type.PATH and literal.value != "/":  # which every Path has
+        if text.type is Type.PATH and literal.value != "/":  # every Path has a /
             self.reject(
                 "D303", owner,
-                f"{'r' * last}partition of a Path can return the Path itself in Python",
+                f"in Python, {'r' * last}partition of a Path can return the Path itself",
                 replacements.path_text(self.check.site(), owner),
             )  # fmt: skip
             return None

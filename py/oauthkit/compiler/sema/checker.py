@@ -103,7 +103,7 @@ class Checker:
         )
 
     def arguments_in(self, node: ast.expr) -> ast.Name | None:
-        """Return the name of main's arguments in an expression, where they are used as a whole."""
+        """Return the first name in an expression that means all of main's arguments, or None."""
         parts = {
             id(inner.value)
             for inner in ast.walk(node)

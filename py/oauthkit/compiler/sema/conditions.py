@@ -240,7 +240,7 @@ class Conditions:
         if value in OWN_STREAMS:
             help = "run the command with `& FG`, which writes to the program's own streams"
             if kind == ">=":
-                help = "`>= ERROUT` joins stderr to stdout"
+                help = "use `>= ERROUT` to redirect stderr to stdout"
             elif value.endswith(("stderr", "2")):
                 help = "capture the output with `& CAPTURE`, and print it with `file=sys.stderr`"
             self.reject(

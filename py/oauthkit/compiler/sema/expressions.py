@@ -186,7 +186,7 @@ class Expressions:
         return value if self.check.need_text(node, value) else REJECTED
 
     def stored_text(self, node: ast.expr) -> Value:
-        """Analyze a Str that can be the value of a variable: a Path would stay one in Python."""
+        """Analyze an expression that must be a Str: a Path would remain one in Python."""
         value = self.value(node)
         return value if self.check.need(node, value, Type.STR) else REJECTED
 
@@ -581,6 +581,8 @@ class Expressions:
         self, node: ast.expr, kind: Type, name: str = "", intro: str = "assign it first"
     ) -> str:
         """Suggest to assign a part of an expression to a variable first."""
+        if isinstance(self.scope.statement, ast.While):
+            return "assign it in the loop: begin with `while True:`, and end it with `break`"
         shown = self.symbols.shown(node)
         lines = self.site().assigned(node, kind, lambda name: [f"{name} = {shown}"], name=name)
         return code(intro, lines, f"{intro}, on a line of its own")
@@ -634,7 +636,7 @@ class Expressions:
         if len(calls) > 1 or not isinstance(text, Name):
             return self.reject(
                 "D105", owner, f".{method} needs a variable on its left",
-                self._steps(node) if isinstance(text, Name) else self.first(owner, Type.STR),
+                self._steps(node) if isinstance(start, ast.Name) else self.first(owner, Type.STR),
             )  # fmt: skip
         if len(node.args) != (2 if method == "replace" else 1) or node.keywords:
             count = "two texts" if method == "replace" else "one text"
@@ -654,7 +656,7 @@ class Expressions:
         return RemoveAffix(text, arguments[0], at_end=method == "removesuffix")
 
     def _steps(self, node: ast.Call) -> str:
-        """Suggest to call methods of a text one at a time."""
+        """Suggest calling a text's methods one at a time."""
         start, calls = _chain(node)
 
         def lines(name: str) -> list[str]:
@@ -664,7 +666,10 @@ class Expressions:
                 for left, (method, given) in zip(lefts, calls, strict=False)
             ]
 
-        steps = self.site().assigned(node, Type.STR, lines, direct=False)
+        calls_only = not any(
+            isinstance(inner, ast.Call) and inner.keywords for inner in ast.walk(node)
+        )
+        steps = self.site().assigned(node, Type.STR, lines, direct=False) if calls_only else []
         return code("call one method at a time", steps, "call one method at a time")
 
     # --- Commands --------------------------------------------------------------------------------
@@ -707,7 +712,7 @@ class Expressions:
         if base.type is not Type.COMMAND:
             return self.reject(
                 "D102", node, f"{with_article(base.type)} cannot be indexed",
-                "use partition, removeprefix or removesuffix. Only commands have brackets",
+                "use startswith, partition or removeprefix. Only commands have brackets",
             )  # fmt: skip
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         arguments = tuple(self.argument(item) for item in items)
@@ -719,12 +724,11 @@ class Expressions:
     def argument(self, node: ast.expr) -> Value:
         """Analyze an argument of a command: text, a number, or a command that it runs."""
         if isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
-            node = node.value
-            if node.id == self.check.scope.arguments:
-                return self.reject(
-                    "D102", node, f"{node.id} cannot be added at once",
-                    f"add each one, `command = command[argument]`, in `for argument in {node.id}:`",
-                )  # fmt: skip
+            name = node.value.id
+            help = "remove the `*`"
+            if name == self.check.scope.arguments:
+                help = f"add each with `command = command[argument]`, in `for argument in {name}:`"
+            return self.reject("D102", node.value, f"{name} cannot be added with *", help)
         value = self.value(node)
         if value.type is Type.BOOL:
             self.reject(
@@ -752,7 +756,7 @@ def _chain(node: ast.expr) -> tuple[ast.expr, list[tuple[str, list[ast.expr]]]]:
 
 
 def _is_choice(node: ast.expr) -> bool:
-    """Return whether an expression is `first or second` of two values that are no conditions."""
+    """Return whether an expression is `first or second` with operands that are not conditions."""
     match node:
         case ast.BoolOp(op=ast.Or(), values=[first, second]):
             return not is_condition(node) or not (is_condition(first) or is_condition(second))

@@ -241,7 +241,7 @@ class Statements:
                 when, then, otherwise = map(self.symbols.shown, (test, body, other))
                 lines = [f"if {when}:", f"    {then}", "else:", f"    {otherwise}"]
                 self.reject(
-                    "D102", value, "a conditional expression is outside the dialect here",
+                    "D102", value, "a conditional expression cannot be a statement",
                     code("write if and else", lines),
                 )  # fmt: skip
                 return None
@@ -497,8 +497,7 @@ class Statements:
         pattern = self.expressions.text(found.right)
         if node.keywords:
             self.reject(
-                "D105", node, "sorted takes one argument",
-                f"remove the others, as in `sorted({self.symbols.shown(found)})`",
+                "D105", node, "sorted of files takes no keyword", "their order is always ascending"
             )  # fmt: skip
         is_literal = isinstance(pattern, (StrLiteral, Name))
         text = self.expressions.known_text(pattern) if is_literal else None
@@ -619,8 +618,8 @@ class Statements:
 def _loop_help(node: ast.For) -> str:
     """Return the help for a loop over two names, or with else."""
     if isinstance(node.target, ast.Name):
-        return "move the block of else below the loop"
-    return "iterate over one name, and divide its text with partition"
+        return "test again after the loop"
+    return "use one loop variable, and split its text with partition"
 
 
 def _trimmed(comments: list[str]) -> list[str]:

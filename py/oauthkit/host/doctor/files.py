@@ -68,7 +68,9 @@ def project(paths: ProjectPaths) -> Finding:
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
     text = f"{directory} has no .env, scripts/oauth, package.json or .git"
-    fix = f"pass another directory with --project. If it is right, run {command('refresh', paths)}"
+    fix = (
+        f"pass the project with --project. If this is the project, run {command('refresh', paths)}"
+    )
     return Finding("project", text, fix)
 
 
