@@ -307,7 +307,7 @@ not_delivered() {
   ln -s "$world/real" "$dotenv"
   refresh
   not_delivered "$dotenv cannot be written and is unchanged"
-  is "$(call_names)" 'readlink rm cp sync mv rm readlink systemctl systemd-run'
+  is "$(call_names)" 'readlink readlink readlink rm cp sync mv rm readlink systemctl systemd-run'
   for tool in mv readlink rm sync; do
     is "$(cat "$calls/$tool".*.descriptors)" ''
   done
