@@ -259,7 +259,7 @@ class Statements(Commands):
             return
         method = self.dice.pick(("partition", "rpartition"))
         separator = quoted(self.dice.pick((self.texts.literal() or " ", ":", "/", "a", "=")))
-        source = f"{self.dice.pick(names)}.{method}({separator})"
+        source = f"{self.left(names)}.{method}({separator})"
         targets = self._targets((TEXT, TEXT, TEXT))
         if targets == "_, _, _":  # the text is not used
             targets = f"{self.target(TEXT)}, _, _"

@@ -48,11 +48,28 @@ class Values(Scope):
             case 8:
                 return self._environment_or(depth)
             case 9 | 10:
-                method = self.dice.pick(("removeprefix", "removesuffix"))
-                return f"{self.dice.pick(names)}.{method}({self.text(depth - 1)})"
+                return f"{self.left(names)}.{self._removal(self.text(depth - 1))}"
             case 11:
                 return self._replace(names, depth)
         return self.literal()
+
+    def left(self, names: list[str]) -> str:
+        """Return a text whose method is called: one of these variables, or an expression."""
+        name = self.dice.pick(names)
+        if not self.is_open or not self.dice.chance(30):
+            return name
+        match self.dice.below(4):
+            case 0:
+                return f"{name}.{self._removal(self.literal())}"
+            case 1 if self.spend(DOUBLING):
+                return f"({self.literal()} + {name})"
+            case 2:
+                return self.literal()
+        paths = self.names(Kind.PATH)
+        return f"{self.dice.pick(paths)}.dirname" if paths and name in paths else name
+
+    def _removal(self, text: str) -> str:
+        return f"{self.dice.pick(('removeprefix', 'removesuffix'))}({text})"
 
     def plain_text(self, depth: int = 2) -> str:
         """Return a Str, for a place where it is stored or searched."""
@@ -78,7 +95,7 @@ class Values(Scope):
         # text is a literal, not a variable.
         old = self.texts.literal() or "a"
         new = self.text(depth - 1) if self.spend(Cost(doublings=5)) else quoted("x")
-        return f"{self.dice.pick(names)}.replace({quoted(old)}, {new})"
+        return f"{self.left(names)}.replace({quoted(old)}, {new})"
 
     def _f_string(self, depth: int) -> str:
         parts = []
@@ -105,8 +122,7 @@ class Values(Scope):
             return f"local.env.get('{self.dice.pick(ENVIRONMENT)}', '{default}')"
         texts = self.names(Kind.STR)
         if choice == 3 and len(texts) > 1:
-            method = self.dice.pick(("removeprefix", "removesuffix"))
-            return f"{self.dice.pick(texts)}.{method}({self.dice.pick(texts)})"
+            return f"{self.dice.pick(texts)}.{self._removal(self.dice.pick(texts))}"
         return self.number(depth=depth - 1)[0]
 
     def safe_name(self) -> str:
@@ -182,6 +198,8 @@ class Values(Scope):
             assert self.is_open
             self.line(f"{names[0]} = absolute({self.literal()})")
         name = self.dice.pick(names)
+        if self.is_open and self.dice.chance(20):
+            name = f"{name}.dirname"
         return self.path_join(name) if self.dice.chance(25) else name
 
     def path_join(self, name: str) -> str:

@@ -96,7 +96,7 @@ def describe_results(function: Signature) -> str:
 def is_condition(node: ast.expr) -> bool:
     """Return whether an expression is a condition: its value is a Bool."""
     match node:
-        case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), _]):
+        case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), *_]):
             return False  # local.env.get(…) or …
         case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
             return True

@@ -89,8 +89,7 @@ def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
     if wanted is Type.STR and isinstance(node, ast.Constant) and found is Type.INT:
         return code("write it as text", repr(str(node.value)))
     if wanted is Type.STR and (found.is_number or found is Type.PATH):
-        is_code = not text.endswith(".dirname")
-        return code("use an f-string", as_fstring(text) if is_code else "", "use an f-string")
+        return code("use an f-string", as_fstring(text), "use an f-string")
     if wanted is Type.STR and found is Type.COMMAND:
         return "run it with `& CAPTURE`, which returns its output"
     if wanted is Type.STR and found is Type.BOOL:
@@ -571,6 +570,53 @@ def compared(
     return code(
         "compare one by one" if len(pairs) > 1 else "compare", way if is_whole else f"({way})"
     )
+
+
+def of_or(site: Site, node: ast.BoolOp) -> str:
+    """Return the help for `first or second`, whose operands are texts."""
+    values = [_operand(site, value) for value in node.values]
+    names = {inner.id for value in node.values[1:] for inner in ast.walk(value)
+             if isinstance(inner, ast.Name)}  # fmt: skip
+
+    def lines(name: str) -> list[str]:
+        first = [f"{name} = {values[0]}"] if values[0] != name else []
+        tests = [[f'if {name} == "":', f"    {name} = {value}"] for value in values[1:]]
+        return sum(tests, first)
+
+    if "" in values:
+        return "use if and else"
+    target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
+    found = site.assigned(node, Type.STR, lines, direct=target not in names)
+    return code("use if", found, "use if and else")
+
+
+def _operand(site: Site, node: ast.expr) -> str:
+    """Return the code of a text, with a default for an environment variable, or ""."""
+    match node:
+        case ast.Call(func=function, args=[name], keywords=[]) if (
+            ast.unparse(function) == "local.env.get"
+        ):
+            return f'local.env.get({shown(site, name)}, "")'
+    return shown(site, node) if site.result_of(node) is Type.STR else ""
+
+
+def of_character(site: Site, node: ast.Compare) -> str:
+    """Return the help for `text[0] == "#"`, `text[:2] != "# "` and `text[-1] == "/"`, or ""."""
+    match node:
+        case ast.Compare(
+            left=ast.Subscript(value=ast.Name(id=name) as text, slice=place),
+            ops=[ast.Eq() | ast.NotEq() as operator],
+            comparators=[ast.Constant(value=str() as part) as literal],
+        ) if site.type_of(text) is Type.STR:
+            method = {
+                f":{len(part)}": "startswith", f"-{len(part)}:": "endswith",
+                "0" if len(part) == 1 else "": "startswith",
+                "-1" if len(part) == 1 else "": "endswith",
+            }.get(ast.unparse(place))  # fmt: skip
+            if part and method:
+                negation = "not " if isinstance(operator, ast.NotEq) else ""
+                return code("write", f"{negation}{name}.{method}({shown(site, literal)})")
+    return ""
 
 
 def of_choice(site: Site, node: ast.IfExp, asked: str, first: ast.expr, second: ast.expr) -> str:

@@ -22,6 +22,9 @@ VARIABLES = {
 }
 
 
+PURE_METHODS = ("strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "replace")
+
+
 @dataclass(frozen=True)
 class Site:
     """The place of rejected code.
@@ -169,7 +172,7 @@ def is_pure(node: ast.expr, arguments: str | None) -> bool:
                 return False
             case ast.Call(func=ast.Name(id="len")):
                 pass
-            case ast.Call(func=ast.Attribute(attr="strip" | "lstrip" | "rstrip")):
+            case ast.Call(func=ast.Attribute(attr=method)) if method in PURE_METHODS:
                 pass
             case ast.Call() | ast.IfExp() | ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
                 return False

@@ -21,7 +21,7 @@ class Suggestion(NamedTuple):
 
 # What to use instead of functions, by their whole name. Code that does the same is in
 # replacements.py. {0} is the first argument.
-LISTS = "use a name for each value, or iterate over a tuple literal"
+LISTS = 'use a name for each value, or write them in the loop, as in `for name in ("a", "b"):`'
 STDIN = (
     "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"
     " without line ends"
@@ -66,7 +66,8 @@ CALLS = {
     "os.getenv": "local.env.get takes a literal name and a default",
     "os.putenv": "set it with `local.env[…]`",
     "open": "read_file returns a Status and the text, and write_file returns a Status",
-    "input": "read the whole input with `sys.stdin.read()`, and take a line with partition",
+    "input": "read the whole input with `sys.stdin.read()`, and take a line with partition. Instead"
+    " of asking at a terminal, take an argument of main",
     "LocalPath": "absolute makes a Path of one text",
     "Path": "absolute makes a Path of one text",
     "local.path": "absolute makes a Path of one text",
@@ -115,6 +116,10 @@ CALLS = {
     " status with `& RETCODE(FG=True)`",
     "os.kill": PROGRAM.format("kill"),
 }
+FIRST_LINE = (
+    'take the first line with partition, as in `_, _, rest = text.partition("\\n")`, and iterate'
+    " over the lines of the rest"
+)
 # Methods, by their last name. {owner} is the name left of the last dot.
 STRIP = 'it takes no argument, or the characters as a literal, as in `text.strip(" ")`'
 PARTITION = (
@@ -144,7 +149,8 @@ METHODS = {
     "rsplit": "split it once, at the last separator, with rpartition",
     "partition": PARTITION,
     "rpartition": PARTITION,
-    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`",
+    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`, or take the"
+    " first line with partition",
     "join": JOIN,
     "format": JOIN,
     "ljust": PAD,
@@ -501,6 +507,8 @@ def of_loop(node: ast.For, site: Site) -> str:
             return f"sort the files, as in `{files}`, which leaves out hidden files"
         case ast.Call(func=ast.Attribute(attr="readlines")):
             return READLINES
+        case ast.Subscript(value=ast.Call(func=ast.Attribute(attr="splitlines"))):
+            return FIRST_LINE
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
             return FILES
     return (

@@ -223,8 +223,12 @@ class _FileAnalyzer:
         library = self.symbols.library
         builtins = {*library.builtins, *library.constructs, *GENERATED, ""}
         if argument.value in BASH_WORDS | (BASH_BUILTINS - PROGRAM_BUILTINS) | builtins:
+            owner = "the script" if argument.value in builtins else "bash"
             self.symbols.report(
-                "D401", argument, f"{argument.value!r} is not a program in bash",
+                "D401", argument,
+                f"{owner} would call its own {argument.value}, not the program {argument.value}"
+                if argument.value
+                else "the name of a program is empty",
                 "run another program, or write its path",
             )  # fmt: skip
         self.symbols.commands[name] = argument.value

@@ -99,8 +99,7 @@ class Assignments:
                 kind is Type.PATH and self.scope.type_of(name) is Type.STR
             ):
                 text = as_fstring(self.symbols.shown(value))
-                way = f"{name} = {text}" if text and not isinstance(value, ast.Attribute) else ""
-                return code("use an f-string", way, "use an f-string")
+                return code("use an f-string", text and f"{name} = {text}", "use an f-string")
         return ""
 
     def _annotated(self, node: ast.AnnAssign, value: ast.expr, kind: Type) -> Type:
@@ -167,10 +166,13 @@ class Assignments:
                 method in _SIDES and self.expressions.stripped(value)
             ):
                 return self._strip(node, name, owner, value)
-            case ast.BoolOp(op=ast.Or(), values=[first, second]) if self.check.result_of(first) in (
+            case ast.BoolOp(op=ast.Or(), values=[first, *_]) if self.check.result_of(first) in (
                 Type.STR, Type.PATH,
             ):  # fmt: skip
-                self._default(name, first, second, value)
+                self.reject(
+                    "D102", value, "`or` between values is outside the dialect",
+                    replacements.of_or(self.expressions.site(), value),
+                )  # fmt: skip
                 self.declare(node, name, Type.ERROR)
                 return None
         if is_condition(value):
@@ -201,20 +203,6 @@ class Assignments:
                 self.scope.used.discard(name)  # as in name += value
             return Append(name, result)
         return Assign(target, result)
-
-    def _default(self, name: str, first: ast.expr, second: ast.expr, value: ast.BoolOp) -> None:
-        """Report `name = first or second`, where `first` is text."""
-        shown, default = self.symbols.shown(first), self.symbols.shown(second)
-        used = {inner.id for inner in ast.walk(second) if isinstance(inner, ast.Name)}
-        lines = [] if name in used else [f"{name} = {shown}"] * (shown != name)
-        lines += [f'if {name} == "":', f"    {name} = {default}"]
-        kind = self.check.result_of(first)
-        is_text = self.check.result_of(second) is kind is Type.STR and name not in used
-        is_text = is_text and self.expressions.site().is_whole(value)
-        self.reject(
-            "D102", value, "`or` between values is outside the dialect",
-            code("use if", lines if is_text else [], "use if and else"),
-        )  # fmt: skip
 
     def _choose(self, node: ast.stmt, name: str, value: ast.IfExp) -> Statement | None:
         """Analyze `name = first if test else second`."""
@@ -310,7 +298,7 @@ class Assignments:
         target = self.declare(node, name, Type.STR)
         return Bind(Call(Signature(STRIP_TEXT, (), (Type.STR,)), tuple(given)), None, (target,))
 
-    def _put_first(self, value: Value | Call, name: str) -> Value:
+    def _put_first(self, value: Value | Call, name: str) -> Name:
         """Assign a part of an expression to a new name, before the statement."""
         name = self.expressions.site().fresh(name)
         first: Statement
@@ -500,12 +488,10 @@ class Assignments:
         read = self.expressions.text
         text = read(owner) if is_used else self._ignored(read, owner)
         targets = [self.declare(node, name, Type.STR) for name in names]
-        if not isinstance(text, Name):
-            self.reject(
-                "D105", owner, f".{'r' * last}partition needs a variable on its left",
-                self.expressions.first(owner, Type.STR),
-            )  # fmt: skip
-            return None
+        text = self.expressions.variable(owner, text) or self.reject(
+            "D105", owner, f".{'r' * last}partition needs a variable on its left",
+            self.expressions.first(owner, Type.STR),
+        )  # fmt: skip
         separator = self.expressions.text(value.args[0]) if len(value.args) == 1 else None
         if separator is not None and separator.type is Type.ERROR:
             return None

@@ -28,7 +28,7 @@ class Checker:
         self.result_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
         # Assignments sets these.
         self.assign_first: Callable[[ast.expr, str], Value] = lambda *_: REJECTED
-        self.put_first: Callable[[Value | Call, str], Value] = lambda *_: REJECTED
+        self.put_first: Callable[[Value | Call, str], Name] = lambda *_: REJECTED
 
     def reject(self, code: str, node: ast.AST, message: str, help: str) -> Name:
         """Report an error, and return the placeholder for the value."""

@@ -424,6 +424,10 @@ class Conditions:
                     if run is None:
                         return IsTrue(REJECTED)
                     return Succeeds(run) if sign == "==" else Not(Succeeds(run))
+        assert isinstance(node, ast.Compare)
+        if help := replacements.of_character(self.expressions.site(), node):
+            self.reject("D102", node, "a Str cannot be indexed", help)
+            return IsTrue(REJECTED)
         for side, other in ((left, right), (right, left)):
             is_truth = _is_truth(side)
             if is_truth or (is_condition(side) and not _is_truth(other)):

@@ -74,16 +74,22 @@ class Expressions:
         """Analyze an expression that is part of another one or of a statement."""
         value = self.whole_value(node)
         if isinstance(value, Environment) and not _has_plain_default(value):
-            return self.reject(
-                "D105", node, "a default with special characters cannot be part of an expression",
+            return self.variable(node, value) or self.reject(
+                "D105", node, "a default with special characters cannot be part of this expression",
                 self.first(node, Type.STR),
             )  # fmt: skip
         if isinstance(value, Dirname):
-            return self.reject(
-                "D105", node, ".dirname cannot be part of an expression",
+            return self.variable(node, value, "directory") or self.reject(
+                "D105", node, ".dirname cannot be part of this expression",
                 self.first(node, Type.PATH, "directory"),
             )  # fmt: skip
         return value
+
+    def variable(self, node: ast.expr, value: Value, name: str = "text") -> Name | None:
+        """Return a value as a variable, or None if it cannot be assigned to one first."""
+        if isinstance(value, Name):
+            return value
+        return self.check.put_first(value, name) if self.is_read_first(node) else None
 
     def whole_value(self, node: ast.expr) -> Value:
         """Analyze the whole right side of an assignment, where more expressions are allowed."""
@@ -134,8 +140,8 @@ class Expressions:
                 return self.commands.foreign_runner(right, command)
             case ast.Compare() | ast.BinOp() if self.commands.is_redirected(node):
                 return self.commands.unrun(node, "", "TF")
-            case ast.BoolOp(values=[first, second]) if _is_choice(node):
-                return self._environment_or(node, first, second)
+            case ast.BoolOp(values=operands) if _is_choice(node):
+                return self._environment_or(node, operands)
             case _ if is_condition(node):
                 return self.reject(
                     "D102", node, "a condition cannot be part of an expression",
@@ -344,10 +350,8 @@ class Expressions:
         if operator not in ("//", "%"):
             return Arithmetic(operator, left, right)
         if isinstance(right, IntLiteral) and right.value > 0:
-            if not isinstance(left, (Name, IntLiteral)):
-                if self.runs_first(node.left):
-                    return Arithmetic(operator, self.check.put_first(left, "number"), right)
-                self.reject(
+            if not isinstance(left, IntLiteral):
+                left = self.variable(node.left, left, "number") or self.reject(
                     "D105", node.left, f"the left operand of {operator} must be a variable",
                     self.first(node.left, Type.INT),
                 )  # fmt: skip
@@ -398,11 +402,10 @@ class Expressions:
         if isinstance(path, (StrLiteral, Join)) and path.type is Type.PATH:
             slash = () if path == StrLiteral("/", Type.PATH) else (StrLiteral("/"),)
             return Join((path, *slash, name), Type.PATH)
-        if not isinstance(path, Name):
-            return self.reject(
-                "D105", left, "the left side of / must be a variable or LocalPath(…)",
-                self.first(left, Type.PATH, "directory"),
-            )  # fmt: skip
+        path = self.variable(left, path, "directory") or self.reject(
+            "D105", left, "the left side of / must be a variable or LocalPath(…)",
+            self.first(left, Type.PATH, "directory"),
+        )  # fmt: skip
         return PathJoin(path, name)
 
     def _literal_path(self, node: ast.Call) -> Value:
@@ -434,37 +437,30 @@ class Expressions:
     def _dirname(self, owner: ast.expr) -> Value:
         path = self.value(owner)
         self.check.need(owner, path, Type.PATH)
-        if not isinstance(path, Name):
-            return self.reject(
-                "D105", owner, ".dirname needs a variable on its left",
-                self.first(owner, Type.PATH),
-            )  # fmt: skip
+        path = self.variable(owner, path, "path") or self.reject(
+            "D105", owner, ".dirname needs a variable on its left", self.first(owner, Type.PATH)
+        )
         return Dirname(path)
 
-    def _environment_or(self, node: ast.BoolOp, first: ast.expr, second: ast.expr) -> Value:
-        match first:
-            case ast.Call(
-                func=ast.Attribute(
-                    value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
-                ),
-                args=[ast.Constant(value=str() as name)],
-                keywords=[],
-            ):
+    def _environment_or(self, node: ast.BoolOp, operands: list[ast.expr]) -> Value:
+        match operands:
+            case [
+                ast.Call(
+                    func=ast.Attribute(
+                        value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
+                    ),
+                    args=[ast.Constant(value=str() as name)],
+                    keywords=[],
+                ) as first,
+                second,
+            ]:
                 if not self.symbols.check_environment(first, name):
                     return REJECTED
                 return Environment(name, self.stored_text(second), or_empty=True)
-        lines = []
-        if self.check.result_of(first) is self.check.result_of(second) is Type.STR:
-            shown, default = self.symbols.shown(first), self.symbols.shown(second)
-            lines = self.site().assigned(
-                node,
-                Type.STR,
-                lambda name: [f"{name} = {shown}", f'if {name} == "":', f"    {name} = {default}"],
-            )
-        return self.reject(
-            "D102", node, "`or` between values is outside the dialect",
-            code("use if", lines, "use if and else"),
-        )  # fmt: skip
+        help = replacements.of_or(self.site(), node)
+        if {self.check.result_of(operand) for operand in operands} == {Type.BOOL}:
+            help = self.first(node, Type.BOOL)
+        return self.reject("D102", node, "`or` between values is outside the dialect", help)
 
     def call_value(self, node: ast.Call) -> Value:
         """Analyze a call that is a value. Report any other call."""
@@ -552,16 +548,20 @@ class Expressions:
         It must run whenever the statement does. What is evaluated before the call must not depend
         on it: other calls run before, too, and a function cannot change the variables of another.
         """
+        if not self.is_read_first(node):
+            return False
+        statement = self.scope.statement
+        assert statement is not None
+        return is_pure(node, self.scope.arguments) or not depends_on_calls(statement, node)
+
+    def is_read_first(self, node: ast.expr) -> bool:
+        """Return whether a value without calls can be read before the rest of the statement."""
         statement = self.scope.statement
         if statement is None or isinstance(statement, ast.While):
             return False
         if is_pure(node, self.scope.arguments):
             return True
-        return (
-            not self.site().is_elif()
-            and is_always_evaluated(statement, node)
-            and not depends_on_calls(statement, node)
-        )
+        return not self.site().is_elif() and is_always_evaluated(statement, node)
 
     def stripped(self, node: ast.Call) -> bool:
         """Return whether a call is text.strip() and the like, with known ASCII characters."""
@@ -629,15 +629,12 @@ class Expressions:
         return self.symbols.shown(test) if is_condition(test) else ""
 
     def _text_method(self, node: ast.Call, owner: ast.expr, method: str) -> Value:
-        start, calls = _chain(node)
-        text = self.text(start)
-        if text.type is Type.ERROR:
+        left = self.text(owner)
+        if left.type is Type.ERROR:
             return REJECTED
-        if len(calls) > 1 or not isinstance(text, Name):
-            return self.reject(
-                "D105", owner, f".{method} needs a variable on its left",
-                self._steps(node) if isinstance(start, ast.Name) else self.first(owner, Type.STR),
-            )  # fmt: skip
+        text = self.variable(owner, left) or self.reject(
+            "D105", owner, f".{method} needs a variable on its left", self.first(owner, Type.STR)
+        )
         if len(node.args) != (2 if method == "replace" else 1) or node.keywords:
             count = "two texts" if method == "replace" else "one text"
             return self.reject(
@@ -654,23 +651,6 @@ class Expressions:
                 )
             return Replace(text, arguments[0], arguments[1])
         return RemoveAffix(text, arguments[0], at_end=method == "removesuffix")
-
-    def _steps(self, node: ast.Call) -> str:
-        """Suggest calling a text's methods one at a time."""
-        start, calls = _chain(node)
-
-        def lines(name: str) -> list[str]:
-            lefts = [self.symbols.shown(start), *[name] * len(calls)]
-            return [
-                f"{name} = {left}.{method}({', '.join(map(self.symbols.shown, given))})"
-                for left, (method, given) in zip(lefts, calls, strict=False)
-            ]
-
-        calls_only = not any(
-            isinstance(inner, ast.Call) and inner.keywords for inner in ast.walk(node)
-        )
-        steps = self.site().assigned(node, Type.STR, lines, direct=False) if calls_only else []
-        return code("call one method at a time", steps, "call one method at a time")
 
     # --- Commands --------------------------------------------------------------------------------
 
@@ -742,24 +722,11 @@ def _has_plain_default(variable: Environment) -> bool:
     return _is_plain(variable.default)
 
 
-def _chain(node: ast.expr) -> tuple[ast.expr, list[tuple[str, list[ast.expr]]]]:
-    """Return the text in `text.replace(…).removeprefix(…)`, and each method with its arguments."""
-    match node:
-        case ast.Call(
-            func=ast.Attribute(
-                value=owner, attr=("removeprefix" | "removesuffix" | "replace") as method
-            )
-        ):
-            start, calls = _chain(owner)
-            return start, [*calls, (method, node.args)]
-    return node, []
-
-
 def _is_choice(node: ast.expr) -> bool:
     """Return whether an expression is `first or second` with operands that are not conditions."""
     match node:
-        case ast.BoolOp(op=ast.Or(), values=[first, second]):
-            return not is_condition(node) or not (is_condition(first) or is_condition(second))
+        case ast.BoolOp(op=ast.Or(), values=operands):
+            return not is_condition(node) or not any(map(is_condition, operands))
     return False
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from oauthkit.compiler.bash.names import SORTED_GLOB, SPLIT_LINES, SPLIT_TEXT
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
+    describe,
     is_condition,
     is_stdin_read,
     list_types,
@@ -243,6 +244,17 @@ class Statements:
                 self.reject(
                     "D102", value, "a conditional expression cannot be a statement",
                     code("write if and else", lines),
+                )  # fmt: skip
+                return None
+            case ast.BoolOp(op=operator, values=[first, second]) if is_condition(first):
+                negation = "not " if isinstance(operator, ast.Or) else ""
+                asked = self.symbols.shown(first)
+                asked = f"({asked})" if negation and isinstance(first, ast.BoolOp) else asked
+                lines = [f"if {negation}{asked}:", f"    {self.symbols.shown(second)}"]
+                self.reject(
+                    "D102", value,
+                    f"`{describe(operator)}` between statements is outside the dialect",
+                    code("write if", lines),
                 )  # fmt: skip
                 return None
             case ast.BinOp(left=command) if modifier(value) == "FG":
