@@ -1269,9 +1269,10 @@ failure_event() {
 
 # Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
 #
-# `login_end` is what login_ends_at returns. The file `state` keeps what was reported.
+# `login_end` is what login_ends_at returns. The file `state` keeps what was reported. If it cannot
+# be written, return False.
 is_login_ending() {
-  local +x state=$1 login_end=$2 status ends_at_ms left_ms days report when
+  local +x state=$1 login_end=$2 status ends_at_ms left_ms days report written when
   if [[ -z $login_end ]]; then
     return 1
   fi
@@ -1298,6 +1299,7 @@ is_login_ending() {
   fi
   quiet rm -f "$state"
   create_file "$state" "$report" '' ''
+  written=$?
   timestamp "$((ends_at_ms < 0 ? (ends_at_ms + 1) / 1000 - 1 : ends_at_ms / 1000))"
   when=$REPLY
   if ((left_ms <= 0)); then
@@ -1305,7 +1307,7 @@ is_login_ending() {
   else
     log "WARN: the login ends at $when. Run 'claude auth login' before then"
   fi
-  return 0
+  ((written == 0))
 }
 
 # Set the hooks' environment, except OAUTHKIT_EVENT.

@@ -50,7 +50,8 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
 def is_login_ending(state: LocalPath, login_end: str) -> bool:
     """Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
 
-    `login_end` is what login_ends_at returns. The file `state` keeps what was reported.
+    `login_end` is what login_ends_at returns. The file `state` keeps what was reported. If it cannot
+    be written, return False.
     """
     if login_end == "":
         return False
@@ -70,13 +71,13 @@ def is_login_ending(state: LocalPath, login_end: str) -> bool:
     if report == last:
         return False
     _ = rm["-f", state] & RETCODE
-    _, _ = create_file(state, report, "", "")
+    written, _ = create_file(state, report, "", "")
     when = timestamp(ends_at_ms // 1000)
     if left_ms <= 0:
         log(f"WARN: the login ended at {when}. Run 'claude auth login'")
     else:
         log(f"WARN: the login ends at {when}. Run 'claude auth login' before then")
-    return True
+    return written == 0
 
 
 def prepare_hooks(problem: str, expiry: str, login_end: str, dotenv: LocalPath) -> None:

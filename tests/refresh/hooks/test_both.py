@@ -366,6 +366,18 @@ def test_warning_names_time_and_fix_and_is_logged_twice(parity: Parity) -> None:
     assert with_login_end(parity, str(ends_at)).messages.count(text) == 2
 
 
+def test_end_that_cannot_be_recorded_is_not_announced_at_each_run(parity: Parity) -> None:
+    hook(parity, "login-ending")
+    parity.directory(STATE)
+    ends_at = str(parity.now_s * 1000 + 2 * DAY_MS)
+    run = with_login_end(parity, ends_at)
+    assert "login-ending" not in [call.program for call in run.all_calls]
+    assert [line for line in run.messages if "the login ends at" in line]
+    parity.step(lambda world: world.path(STATE).rmdir())
+    run = with_login_end(parity, ends_at)
+    assert "login-ending" in [call.program for call in run.all_calls]
+
+
 def test_end_of_a_new_login_is_announced_again(parity: Parity) -> None:
     ends_at = parity.now_s * 1000 + 2 * DAY_MS
     with_login_end(parity, str(ends_at))

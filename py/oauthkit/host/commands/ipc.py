@@ -6,7 +6,7 @@ and runs under this user's uid. Therefore:
 - a file is checked and read through one descriptor;
 - nothing is created, renamed or linked. The only change is the removal of a served request,
   relative to its directory's descriptor;
-- the work of one scan is bounded for each group, so one group's files never delay another's.
+- the work of one scan is bounded for each group, so that one group's files cannot occupy it.
 """
 
 from __future__ import annotations
