@@ -1269,8 +1269,8 @@ failure_event() {
 
 # Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
 #
-# `login_end` is what login_ends_at returns. The file `state` keeps what was reported. Return False
-# if it cannot be written.
+# `login_end` is what login_ends_at returns. The file `state` keeps what was reported. If it
+# cannot be written, return False.
 is_login_ending() {
   local +x state=$1 login_end=$2 status ends_at_ms left_ms days report written when
   if [[ -z $login_end ]]; then
