@@ -343,7 +343,9 @@ def _flush() -> None:
 def _fail(command: BaseCommand, status: Status) -> NoReturn:
     """Print that `command` failed, and end the run with its exit status."""
     names = " | ".join(map(_program_name, _stages(command)))
-    reason = {126: ": it cannot be executed", 127: ": it was not found"}.get(status, "")
+    reason = {126: "cannot be executed", 127: "was not found"}.get(status, "")
+    if reason != "":
+        reason = f": it, or a program that it runs, {reason}"
     complain(f"{names} failed with exit status {status}{reason}")
     sys.exit(status)
 

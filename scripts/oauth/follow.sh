@@ -1568,7 +1568,7 @@ with_token() {
 # --- links.py ---
 # Follow symbolic links, but not those of other users.
 
-# Return whether `path` is a link of another user, or leads to one. True if that is not known.
+# Return whether `path` is a link of another user, or leads to one. True if it cannot be read.
 #
 # Links among the parent directories of the path are not detected. doctor checks those.
 is_foreign() {

@@ -81,7 +81,7 @@ def test_snapshot_fails(parity: Pair[Run]) -> None:
 
 def test_zfs_is_not_installed(parity: Pair[Run]) -> None:
     run = parity.run("tank")
-    error = "zfs failed with exit status 127: it was not found\n"
+    error = "zfs failed with exit status 127: it, or a program that it runs, was not found\n"
     assert (run.exit_code, run.stderr) == (127, error)
 
 

@@ -70,8 +70,8 @@ FUNCTIONS = {
 {COMMAND_FAILED}() {{
   local +x reason=
   case $1 in
-    126) reason=': it cannot be executed' ;;
-    127) reason=': it was not found' ;;
+    126) reason=': it, or a program that it runs, cannot be executed' ;;
+    127) reason=': it, or a program that it runs, was not found' ;;
   esac
   printf '%s\\n' "$2 failed with exit status $1$reason" >&2 2>/dev/null
   exit "$1"

@@ -90,7 +90,7 @@ def _by_cron(paths: ProjectPaths) -> Iterator[Finding]:
         return
     yield Finding("next run", "a crontab line starts it")
     if not is_follower(paths) and not programs.claude(paths, path).is_ok:
-        fix = f"crontab -e, and use the line of {command('install', paths, '--cron')}"
+        fix = f"crontab -e, and replace the line with that of {command('install', paths, '--cron')}"
         yield Finding("claude by cron", f"not in the crontab line's PATH: {path}", fix)
 
 
