@@ -555,8 +555,10 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
     it is lost.
     Status 1 if that fails, which it does if anything has the name `path`, a symbolic link included
     (open(2), O_EXCL). Status 2 if `model` belongs to another user, who could read the content (root
-    keeps the owner). Another user who can write in the directory can exchange both files at any
-    time, so each is opened once, and the programs get it as a stream.
+    keeps the owner). Status 3 if the group of `model` has access, and the user is not in it: cp(1)
+    would give that access to another group.
+    Another user who can write in the directory can exchange both files at any time, so each is
+    opened once, and the programs get it as a stream.
     """
     try:
         with open(path, "xb", opener=_open_privately) as new:
@@ -571,7 +573,7 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
                         return 1, ""
                     status, mode = _copy_attributes(model, old.fileno(), path, new.fileno())
             if status != 0:
-                return (2 if status == 2 else 1), ""
+                return (status if status in (2, 3) else 1), ""
             new.write(_encode(text))
     except OSError:
         return 1, ""
@@ -604,6 +606,9 @@ def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status,
     _, owner, group, mode = wanted.split(" ")
     if os.getuid() != 0 and int(owner) not in (0, os.getuid()):
         return 2, ""
+    own_groups = {os.getgid(), os.getegid(), *os.getgroups(), int(found.split(" ")[2])}
+    if os.getuid() != 0 and int(mode, 8) & 0o070 and int(group) not in own_groups:
+        return 3, ""
     if mode != "600" or not found.endswith(f" {owner} {group} {mode}"):
         preserve = ["--attributes-only", "--preserve=mode,ownership"]
         cp = program("cp")[[*preserve, "/dev/stdin", "/dev/stdout"]]

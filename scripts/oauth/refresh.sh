@@ -1646,6 +1646,10 @@ write_target() {
     REPLIES=("$path is a file of another user and is not changed" '')
     return
   fi
+  if ((status == 3)); then
+    REPLIES=("$path has a group that this user is not in and is not changed" '')
+    return
+  fi
   read_file "$target"
   found=$REPLY
   if [[ $found == "$text" ]]; then # mv may have failed after the rename
@@ -2090,14 +2094,18 @@ read_file() {
 # the owner). Another user who can write in the directory can exchange both files at any time, so
 # each is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new='' model mode='' found name wanted owner group user content mask status=1
+  local +x new='' model mode='' found name wanted owner group groups user content mask status=1
   user_id
   user=$REPLY
   REPLY=
   [[ ! -e $1 && ! -L $1 ]] || return 1 # the open of a FIFO would wait for a reader
-  # Read the umask without a process.
-  while IFS=$' \t' read -r found mask; do
-    [[ $found != Umask: ]] || break
+  # Read the umask and the groups without a process.
+  while IFS= read -r found; do
+    case $found in
+      Umask:*) mask=${found#*$'\t'} ;;
+      Gid:*) groups=${found#*:} ;;
+      Groups:*) groups=" ${groups//$'\t'/ } ${found#*$'\t'} " && break ;;
+    esac
   done </proc/self/status
   umask 077
   set -C
@@ -2128,6 +2136,10 @@ create_file() {
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
+      # cp(1) would give the access of the old group to the new one.
+      elif name=${found##*$'\n'} && name=${name% *} && groups+="${name##* } " &&
+        [[ $user != 0 && $mode == *[1-7]? && $groups != *" $group "* ]]; then
+        status=3
       # Another mode than 600 would be that of an access control list of the directory.
       elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {
         [[ ${found##*$'\n'} == *" $wanted" ]] ||
@@ -2152,7 +2164,7 @@ create_file() {
   fi
   if ((status == 0)) && { printf '%s' "$2" >&"$new"; } 2>/dev/null; then
     REPLY=$mode
-  elif ((status != 2)); then
+  elif ((status != 2 && status != 3)); then
     status=1
   fi
   exec {new}>&-

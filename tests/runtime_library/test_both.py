@@ -638,6 +638,42 @@ def test_create_file_with_a_model_of_another_user(owner: int, mode: int, status:
         assert (done.returncode, done.stderr) == (status, b"")
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
+@pytest.mark.parametrize(
+    ("mode", "groups", "status"),
+    [
+        (0o600, [], 0), (0o604, [], 0), (0o640, [], 3), (0o660, [], 3), (0o610, [], 3),
+        (0o640, [4321], 0), (0o660, [7, 4321, 8], 0), (0o640, [43, 432, 43210, 1234], 3),
+    ],
+)  # fmt: skip
+def test_create_file_with_a_model_of_another_group(
+    monkeypatch: pytest.MonkeyPatch, mode: int, groups: list[int], status: int
+) -> None:
+    """cp(1) succeeds if it cannot keep the group, and gives its access to the user's own group."""
+    local.env["PATH"] = "/usr/bin:/bin"
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        place.chmod(0o777)
+        (place / "model").touch()
+        os.chown(place / "model", 1234, 4321)
+        (place / "model").chmod(mode)
+        text = LIBRARY.read_text("utf-8") + 'create_file "$1/new" x "$1/model" ""\n'
+        done = subprocess.run(
+            ["/bin/bash", "-c", text, "bash", directory], env={"PATH": "/usr/bin:/bin"}, user=1234,
+            group=100, extra_groups=groups, capture_output=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (status, b"")
+        info = (place / "new").stat()
+        assert (info.st_size, info.st_uid) == (status == 0, 1234)
+        assert not info.st_mode & 0o070 or info.st_gid == 4321
+        monkeypatch.setattr("os.getuid", lambda: 1234)
+        monkeypatch.setattr("os.getgid", lambda: 100)
+        monkeypatch.setattr("os.getegid", lambda: 100)
+        monkeypatch.setattr("os.getgroups", lambda: groups)
+        found = shell.create_file(f"{place}/newer", "x", f"{place}/model", "")
+        assert found == ((0, f"{mode:o}") if status == 0 else (status, ""))
+
+
 @pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize(("model", "mode"), [("", 0o600), ("model", 0o600), ("model", 0o660)])
 def test_create_file_in_a_directory_with_a_default_acl(

@@ -160,6 +160,16 @@ def test_line_in_another_spelling_is_reported(live: HostProject, line: str) -> N
     assert data["warnings"] == [f"{text}. To see the fix, run: {command('doctor', live.project)}"]
 
 
+def test_token_that_other_users_can_read_is_reported(live: HostProject) -> None:
+    assert live.status()["warnings"] == []
+    live.dotenv.chmod(0o640)
+    fix = f"To see the fix, run: {command('doctor', live.project)}"
+    text = "other users can read the token in .env"
+    assert live.status()["warnings"] == [f"{text}. {fix}"]
+    live.dotenv.write_text("A=1\n", encoding="utf-8")
+    assert text not in str(live.status()["warnings"])
+
+
 NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {
     "none": ({}, None, None),
     "another unit's": ({"other.timer": 60, f"{UNIT}-more.timer": 60}, None, None),

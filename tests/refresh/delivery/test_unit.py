@@ -395,6 +395,22 @@ def test_file_of_another_user_is_not_touched(
     assert files(host.project) == [".env"]
 
 
+@pytest.mark.parametrize(("mode", "is_refused"), [(640, True), (620, True), (604, False)])
+def test_file_of_another_group_is_not_touched(host: Host, mode: int, is_refused: bool) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.real("rm")
+    host.monkeypatch.setattr("os.getuid", lambda: 1000)
+    host.monkeypatch.setattr("os.getgroups", lambda: [1000])
+    host.fake("stat", prints=f"1:2 1000 5 {mode}\n1:2 1000 5 {mode}\n1:3 1000 1000 600\n")
+    if not is_refused:
+        host.fake("cp")
+        host.real("sync", "mv")
+    problem = f"{host.dotenv} has a group that this user is not in and is not changed"
+    assert deliver(host) == (problem if is_refused else "")
+    assert (TOKEN in host.dotenv.read_text(encoding="utf-8")) is not is_refused
+    assert files(host.project) == [".env"]
+
+
 @pytest.mark.parametrize(
     ("mode", "is_open"),
     [(0o600, False), (0o700, False), (0o660, True), (0o640, True), (0o604, True)],

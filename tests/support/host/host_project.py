@@ -85,6 +85,7 @@ class HostProject:
     def deliver(self, token: str = TOKEN) -> None:
         """Write an .env with a token."""
         self.dotenv.write_text(f"A=1\nCLAUDE_CODE_OAUTH_TOKEN={token}\nB=2\n", encoding="utf-8")
+        self.dotenv.chmod(0o600)
 
     def lines(self, *lines: tuple[float, str]) -> None:
         """Write the log. A line is a time and a text."""

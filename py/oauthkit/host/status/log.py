@@ -99,6 +99,8 @@ _FIXES = (
     (r"has been changed by another program", "find out which program keeps writing the file"),
     (r"is a file of another user",
      "create your own .env: copy it, and rename the copy to .env with mode 600"),
+    (r"has a group that this user is not in",
+     "change the group of the file with chgrp, or add this user to it and log in again"),
     (r"stat could not read", "install coreutils, or fix the PATH of the program that starts runs"),
     (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
     (r"readlink could not follow",

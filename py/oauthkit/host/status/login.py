@@ -78,6 +78,7 @@ class Dotenv:
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
     fix: str = ""
     other_spellings: int = 0  # lines with export or spaces, which a refresh leaves unchanged
+    is_shared: bool = False  # other users can read it
 
     @property
     def fingerprint(self) -> str:
@@ -97,7 +98,11 @@ def read_dotenv(dotenv: Path) -> Dotenv:
     given = assignments(content.data, VARIABLE)
     lines = [line for line in given if line.startswith(TOKEN_LINE)]
     tokens = tuple(line.removeprefix(TOKEN_LINE) for line in lines)
-    return Dotenv("", tokens, other_spellings=len(given) - len(lines))
+    try:
+        is_shared = dotenv.stat().st_mode & 0o077 != 0
+    except OSError:
+        is_shared = False  # it has just been removed
+    return Dotenv("", tokens, other_spellings=len(given) - len(lines), is_shared=is_shared)
 
 
 def assignments(text: bytes, name: str) -> list[bytes]:
