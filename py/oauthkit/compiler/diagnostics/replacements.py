@@ -69,6 +69,10 @@ def _of_int(site: Site, node: ast.Call) -> str:
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
             call = f"parse_int({shown(site, text)})"
             return checked(site, node, call, Type.INT, "convert it, and check the status")
+        case ast.Call(args=[ast.Call() as call], keywords=[]) if site.result_of(call) is Type.STR:
+            given = shown(site, call)
+            stripped = f"parse_int({given if given.endswith('.strip()') else f'{given}.strip()'})"
+            return checked(site, node, stripped, Type.INT, "convert it, and check the status")
         case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
             return code("it is an Int already", shown(site, number))
     return ""
@@ -326,7 +330,7 @@ def _of_which(site: Site, node: ast.Call) -> str:
 
 
 def _of_stream(site: Site, node: ast.Call) -> str:
-    """Return the help for sys.stdout.write and sys.stderr.write of a line."""
+    """Return the help for sys.stdout.write, and for sys.stderr.write of a line."""
     if len(node.args) != 1 or site.type_of(node.args[0]) is not Type.STR:
         return ""
     where = ", file=sys.stderr" if "stderr" in ast.unparse(node.func) else ""
@@ -340,6 +344,8 @@ def _of_stream(site: Site, node: ast.Call) -> str:
             return code("write", f"print({line}{where})")
         case [ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value="\n"))]:
             return code("write", f"print({shown(site, left)}{where})")
+        case [text] if not where:
+            return code("write", f'print({shown(site, text)}, end="")')
     return ""
 
 

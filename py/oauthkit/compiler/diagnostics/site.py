@@ -193,7 +193,9 @@ def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
             return False
         case ast.Name(id="local"):
             return True
-        case ast.Attribute(attr="exists" | "is_file" | "is_dir" | "is_symlink" | "access"):
+        case ast.Attribute(attr="exists" | "is_file" | "is_dir" | "is_symlink" | "access") if (
+            not any(inner is moved for inner in ast.walk(outer))
+        ):  # as in absolute(name).exists(), which runs after the call
             return True
         case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF") | ast.Call(func=ast.Name(id="TF"))):
             return True

@@ -30,7 +30,10 @@ FILES = 'iterate over the files of a Path, as in `for path in sorted(directory /
 PROGRAM = "run the program {}, bound at the top with `program`"
 MAIN_STATUS = "only main can end the program. Return a Status to it"
 CHDIR = "change_directory changes the working directory. It returns a Status"
-TO_NUMBER = "parse_int converts text. It returns a Status and an Int"
+TO_NUMBER = (
+    "parse_int converts text without blanks around it, as in"
+    " `status, number = parse_int(text.strip())`"
+)
 CALLS = {
     "int": TO_NUMBER,
     "str": "an f-string converts numbers and Paths. Choose the text for a Bool with if and else",
@@ -51,8 +54,13 @@ CALLS = {
     "sorted": "sort the lines of a command with the program sort, and files in a loop",
     "sum": "add in a loop with `+=`",
     "round": "`//` divides integers, and rounds down",
-    "any": "join the conditions with `or`",
-    "all": "join the conditions with `and`",
+    "any": "join the conditions with `or`, or set a Bool in a loop",
+    "all": "join the conditions with `and`, or set a Bool in a loop",
+    "chr": PROGRAM.format("printf"),
+    "divmod": "use `//` and `%`",
+    "hex": PROGRAM.format("printf"),
+    "oct": PROGRAM.format("printf"),
+    "ord": PROGRAM.format("printf"),
     "zip": "iterate over one of them",
     "map": "write a for loop",
     "filter": "write a for loop with an if",
@@ -81,7 +89,9 @@ CALLS = {
     "os.path.islink": "make a Path with absolute, and test it with `.is_symlink()`",
     "os.access": "make a Path with absolute, and test it with `.access(…)`, of one letter",
     "os.path.expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
+    "os.path.realpath": PROGRAM.format("readlink") + ", with its option -f",
     "os.path.samefile": "same_file takes two paths",
+    "os.path.splitext": "split the text with rpartition, at its last dot",
     "os.path.getsize": PROGRAM.format("stat"),
     "os.getcwd": "absolute makes a Path of `.`, on a line of its own",
     "os.umask": "the mask must be a literal, such as 0o077",
@@ -133,7 +143,8 @@ SEPARATOR = (
     "the separator must be one ASCII character that is not a blank. Without an argument, split"
     " treats consecutive blanks as one separator"
 )
-JOIN = "an f-string joins texts"
+JOIN = "an f-string joins texts. In a loop, add each part with `+=`"
+TRANSLATE = 'run the program tr, as in `(tr["A-Z", "a-z"] << text)()`'
 PAD = "pad with an f-string: {text:<10} and {number:>5} with blanks, {number:05d} with zeros"
 READLINES = (
     "read the whole text with `sys.stdin.read()` or read_file, and iterate over its"
@@ -143,8 +154,8 @@ METHODS = {
     "strip": STRIP,
     "rstrip": STRIP,
     "lstrip": STRIP,
-    "upper": PROGRAM.format("tr"),
-    "lower": PROGRAM.format("tr"),
+    "upper": TRANSLATE.replace('"A-Z", "a-z"', '"a-z", "A-Z"'),
+    "lower": TRANSLATE,
     "split": SPLIT,
     "rsplit": "split it once, at the last separator, with rpartition",
     "partition": PARTITION,
@@ -183,6 +194,10 @@ METHODS = {
     "run": "run a command with `& TF`, `& RETCODE` or `& CAPTURE`",
     "popen": "run_limited runs a command with a time limit",
     "run_fg": "run a command with `& FG`, on a line of its own",
+    "up": "a Path has `.dirname`",
+    "with_name": "join the name to its `.dirname`, or make a Path of the whole text with absolute",
+    "with_suffix": "make a Path of the whole text with absolute",
+    "relative_to": "removeprefix removes the directory from its text",
     "with_env": "run the command with the program env, which takes NAME=VALUE first",
     "chmod": PROGRAM.format("chmod"),
     "stat": PROGRAM.format("stat"),
@@ -201,7 +216,8 @@ KNOWN_METHODS = (*NEED_ONE, "exists", "is_file", "is_dir", "is_symlink")
 USED_DIFFERENTLY = ("partition", "rpartition", "strip", "lstrip", "rstrip", "split", "splitlines")
 # Attributes that are not methods, by their whole or last name.
 ATTRIBUTES = {
-    "sys.argv": "iterate over the arguments of main, declared as `main(*arguments: str)`",
+    "sys.argv": "iterate over the arguments of main, declared as `main(*arguments: str)`. Their"
+    " numbers start at 0",
     "os.environ": "read a variable with `local.env.get`",
     "local.env": "read a variable with `local.env.get`",
     "local.cwd": "absolute makes a Path of `.`, on a line of its own",
@@ -422,6 +438,16 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             _is_environment(owner) and site is not None
         ):
             help = code("write", f'local.env.pop({ast.unparse(key)}, "")')
+        case ast.With(
+            items=[
+                ast.withitem(
+                    context_expr=ast.Call(
+                        func=ast.Name(id="open"), args=[_, ast.Constant(value="a")]
+                    )
+                )
+            ]
+        ):
+            help = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
     return Suggestion(f"{describe(node)} is outside the dialect", help)
@@ -505,7 +531,7 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
             files = _files(owner, ast.Constant("*"))
             return f"sort the files, as in `{files}`, which leaves out hidden files"
-        case ast.Call(func=ast.Attribute(attr="readlines")):
+        case ast.Call(func=ast.Attribute(attr="readlines")) | ast.Call(func=ast.Name(id="open")):
             return READLINES
         case ast.Subscript(value=ast.Call(func=ast.Attribute(attr="splitlines"))):
             return FIRST_LINE
@@ -553,6 +579,12 @@ def of_identity(
     sign = "!=" if is_not else "=="
     if isinstance(right, ast.Constant) and right.value is None:
         return Suggestion("there is no None in the dialect", NO_NONE)
+    if isinstance(right, ast.Constant) and isinstance(right.value, bool):
+        shown = replacements.shown(site, left)
+        way = f"not {shown}" if right.value is is_not else shown
+        can_test = isinstance(left, ast.Name) and site.type_of(left) is Type.BOOL
+        help = code("test it directly", way if can_test else "", "test it directly, or with `not`")
+        return Suggestion("`is` is outside the dialect", help)
     help = replacements.compared(site, node, [(left, sign, right)], "")
     return Suggestion("`is` is outside the dialect", help or f"compare the values with `{sign}`")
 

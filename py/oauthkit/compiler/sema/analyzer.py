@@ -104,6 +104,9 @@ def _program(files: list[AnalyzedFile], needed: list[list[str]], entry: str) -> 
     return program
 
 
+MAIN = "write `def main(*arguments: str) -> Status:`"
+
+
 class _FileAnalyzer:
     """Analyzes one file."""
 
@@ -244,7 +247,8 @@ class _FileAnalyzer:
                 "D303", at_run_time,
                 f"{self.symbols.shown(at_run_time)} is only known at run time, so it cannot be a"
                 " constant",
-                f"assign it in a function, as in `{name.lower()} = {self.symbols.shown(value)}`",
+                f"assign it in a function, as in `{self._unpacked(name, at_run_time)} ="
+                f" {self.symbols.shown(value)}`",
             )  # fmt: skip
             self.symbols.constants[name] = Type.ERROR
             return
@@ -284,6 +288,17 @@ class _FileAnalyzer:
                         return inner
         return value if is_condition(value) else None
 
+    def _unpacked(self, name: str, call: ast.expr) -> str:
+        """Return the names for the results of a call whose last one is assigned to `name`."""
+        match call:
+            case ast.Call(func=ast.Name(id=called)):
+                function = self.symbols.function(called)
+                count = 1 if function is None else len(function.results)
+                return ", ".join([*["status", *"_" * count][: count - 1], name.lower()])
+            case ast.BinOp() if modifier(call) == "CAPTURE":
+                return f"status, {name.lower()}"
+        return name.lower()
+
     def _define(self, node: ast.FunctionDef) -> None:
         self.symbols.check_new(self.symbols.part(node, node.name), node.name, "function")
         before = len(self.diagnostics)
@@ -292,7 +307,12 @@ class _FileAnalyzer:
         for parameter in node.args.args:
             types = read_annotation(parameter.annotation)
             if types is None or len(types) != 1:
-                self._report_annotation(parameter, f"{parameter.arg} of {node.name}")
+                if node.name == "main":
+                    self.symbols.report("D306", parameter, "main takes its arguments with *", MAIN)
+                else:
+                    self._report_annotation(
+                        parameter, f"{parameter.arg} of {node.name}", parameter.annotation
+                    )
                 types = (Type.ERROR,)
             # A Status is passed to a function as a plain number.
             kind = Type.INT if types[0] is Type.STATUS else types[0]
@@ -309,11 +329,10 @@ class _FileAnalyzer:
             place = node.returns or self.symbols.part(node, node.name)
             if node.name == "main":
                 self.symbols.report(
-                    "D306", place, "the result of main is not annotated as Status",
-                    "write `def main(*arguments: str) -> Status:`",
-                )  # fmt: skip
+                    "D306", place, "the result of main is not annotated as Status", MAIN
+                )
             else:
-                self._report_annotation(place, f"the result of {node.name}")
+                self._report_annotation(place, f"the result of {node.name}", node.returns)
             results = (Type.ERROR,)
         self.symbols.functions[node.name] = Signature(
             node.name, tuple(parameters), results, node.args.vararg is not None
@@ -323,7 +342,11 @@ class _FileAnalyzer:
         self.file.definitions.append(node)
         self.above[node.name] = self.comments.above(node.lineno)[0]
 
-    def _default_help(self, node: ast.expr) -> str:
+    def _default_help(self, function: ast.FunctionDef, node: ast.expr) -> str:
+        if function.name == "main":
+            shown = self.symbols.shown(node)
+            default = f"`arguments[1] if len(arguments) > 1 else {shown}`"
+            return f"write `def main(*arguments: str) -> Status:`, and use {default} and the like"
         if isinstance(node, ast.Constant) and node.value is None:
             return "remove it, and pass a value in each call"
         return f"remove it, and pass `{self.symbols.shown(node)}` in the calls"
@@ -335,7 +358,7 @@ class _FileAnalyzer:
             *((d, f"{node.name} has a decorator", "remove it") for d in node.decorator_list),
             *(
                 (default, f"a parameter of {node.name} has a default",
-                 self._default_help(default))
+                 self._default_help(node, default))
                 for default in [*given.defaults, *(d for d in given.kw_defaults if d is not None)]
             ),
             *(
@@ -353,9 +376,12 @@ class _FileAnalyzer:
         for place, message, help in extra[:1]:
             self.symbols.report("D101", place, message, help)
 
-    def _report_annotation(self, node: ast.AST | Span, what: str) -> None:
+    def _report_annotation(
+        self, node: ast.AST | Span, what: str, annotation: ast.expr | None
+    ) -> None:
         self.symbols.report(
-            "D306", node, f"{what} has no type that bash supports",
+            "D306", node,
+            f"{what} has no {'annotation' if annotation is None else 'type that bash supports'}",
             "annotate it with str, int, bool, LocalPath, BaseCommand, Status, None, or a tuple. A"
             " tuple has at most one Status, no bool, and a BaseCommand only with a Status",
         )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import with_article
-from oauthkit.compiler.diagnostics.site import Site
+from oauthkit.compiler.diagnostics.site import Site, code, used_names
 from oauthkit.compiler.ir import Call, Name, Value
 from oauthkit.compiler.sema.scope import Scope
 from oauthkit.compiler.sema.symbols import Symbols
@@ -23,6 +23,7 @@ class Checker:
     def __init__(self, symbols: Symbols, scope: Scope) -> None:
         self.symbols = symbols
         self.scope = scope
+        self.suggested: set[str] = set()  # names in the helps so far
         # Expressions sets both.
         self.type_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
         self.result_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
@@ -33,6 +34,7 @@ class Checker:
     def reject(self, code: str, node: ast.AST, message: str, help: str) -> Name:
         """Report an error, and return the placeholder for the value."""
         self.symbols.report(code, node, message, help)
+        self.suggested.update(used_names(help))
         return REJECTED
 
     def need(self, node: ast.expr, value: Value, wanted: Type) -> bool:
@@ -47,7 +49,12 @@ class Checker:
         """Return whether the type `found` can be used as `wanted`. Report it if not."""
         if found.fits(wanted):
             return True
-        if wanted is Type.INT and found.is_text:
+        if wanted is Type.INT and isinstance(node, ast.Constant) and str(node.value).isdecimal():
+            self.reject(
+                "D304", node, f"expected {with_article(wanted)}, found {with_article(found)}",
+                code("write the number", str(int(str(node.value)))),
+            )  # fmt: skip
+        elif wanted is Type.INT and found.is_text:
             self.reject(
                 "D304", node, f"expected {with_article(wanted)}, found {with_article(found)}",
                 replacements.to_number(self.site(), node) or suggestions.TO_NUMBER,
@@ -76,7 +83,8 @@ class Checker:
         )
 
     def _is_taken(self, name: str) -> bool:
-        return name in self.scope.names or not self.is_unknown(name)
+        is_new = name not in self.scope.names and name not in self.suggested
+        return not is_new or not self.is_unknown(name)
 
     def is_rejected(self, name: str) -> bool:
         """Return whether the definition of a name was rejected."""

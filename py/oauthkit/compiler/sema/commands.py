@@ -37,6 +37,15 @@ class Commands:
                 return self.is_command(left) or self.is_command(right)
         return False
 
+    def is_called_redirected(self, node: ast.expr) -> bool:
+        """Return whether a called command is redirected, as in command(…) > file."""
+        match node:
+            case ast.Compare(left=ast.Call() as inner, ops=[ast.Gt() | ast.Lt() | ast.GtE()]):
+                return self.is_called(inner)
+            case ast.BinOp(left=ast.Call() as inner, op=ast.RShift() | ast.LShift()):
+                return self.is_called(inner)
+        return False
+
     def is_redirected(self, node: ast.expr) -> bool:
         """Return whether an expression is a pipeline or redirected command that does not run."""
         return isinstance(node, (ast.Compare, ast.BinOp)) and self.is_command(node)
@@ -55,6 +64,8 @@ class Commands:
                 return f"({self.command_text(inner)} {sign} {self.symbols.shown(target)})"
             case ast.BinOp(op=ast.BitOr()):
                 return f"({' | '.join(map(self.command_text, pipeline_stages(node)))})"
+            case ast.Call() if self.is_called(node):
+                return self.bracketed(node)
         return self.symbols.shown(node)
 
     def unrun(self, node: ast.expr, left: str, how: str) -> Name:
@@ -139,8 +150,8 @@ class Commands:
         if node.keywords:
             self.reject(
                 "D105", node.keywords[0], "a called command takes no keywords",
-                "write arguments as texts. To test the status, run"
-                f" `{self._bracketed(node)} & CAPTURE`",
+                "write arguments as texts. To test the status, write"
+                f" `status, text = {self.bracketed(node)} & CAPTURE`",
             )  # fmt: skip
             return None
         if not node.args:
@@ -156,7 +167,8 @@ class Commands:
             ast.Subscript(node.func, ast.copy_location(given, node), ast.Load()), node
         )
 
-    def _bracketed(self, node: ast.Call) -> str:
+    def bracketed(self, node: ast.Call) -> str:
+        """Return command[…] for command(…)."""
         arguments = ", ".join(self.symbols.shown(argument) for argument in node.args)
         return self.command_text(node.func) + (f"[{arguments}]" if arguments else "")
 
@@ -165,7 +177,7 @@ class Commands:
         if left:
             return self.reject(
                 "D303", node, "a called command returns a Str",
-                f"`{self._bracketed(node)} & CAPTURE` returns a Status and a Str",
+                f"`{self.bracketed(node)} & CAPTURE` returns a Status and a Str",
             )  # fmt: skip
         return self.reject(
             "D204", node, "a command cannot run inside an expression",

@@ -190,14 +190,19 @@ class Conditions:
                 f'bind the program at the top: `{node.id} = program("{node.id}")`',
             )  # fmt: skip
             return None
+        if isinstance(node, ast.Call) and self.commands.is_called(node):
+            self.reject(
+                "D303", node, "a called command cannot be run again",
+                code("write its arguments in brackets", self.commands.bracketed(node)),
+            )  # fmt: skip
+            return None
         command = self.expressions.value(node)
         if command.type is Type.ERROR:
             return None
         if command.type is not Type.COMMAND:
             self.reject(
-                "D303", node, f"{with_article(command.type)} cannot be run",
-                "use a command here",
-            )  # fmt: skip
+                "D303", node, f"{with_article(command.type)} cannot be run", "use a command here"
+            )
             return None
         run = replace(default, command=command, order=tuple(redirections))
         for stream, (kind, target) in redirections.items():
@@ -332,6 +337,13 @@ class Conditions:
                 return IsTrue(REJECTED)
             case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
                 return self._call_condition(node, name)
+            case ast.Call() if self.commands.is_called(node):
+                self.reject(
+                    "D305", node, "a Str cannot be used as a condition",
+                    "to test whether it succeeds, write"
+                    f" `{self.commands.bracketed(node)} & TF`. To test its output, compare it",
+                )  # fmt: skip
+                return IsTrue(REJECTED)
             case ast.Call(func=ast.Attribute(value=owner, attr=attr)):
                 found = self._method_condition(node, owner, attr)
                 if found is not None:

@@ -598,10 +598,11 @@ class Expressions:
         """Return the type of an expression without reporting its errors: ERROR if it has any."""
         if is_condition(node):
             return Type.BOOL
-        before = len(self.symbols.diagnostics)
+        before, suggested = len(self.symbols.diagnostics), {*self.check.suggested}
         statement, self.scope.statement = self.scope.statement, None  # no call is moved
         kind = self.value(node).type
         self.scope.statement = statement
+        self.check.suggested = suggested
         found = len(self.symbols.diagnostics) > before
         del self.symbols.diagnostics[before:]
         return Type.ERROR if found else kind

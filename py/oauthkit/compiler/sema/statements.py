@@ -257,6 +257,12 @@ class Statements:
                     code("write if", lines),
                 )  # fmt: skip
                 return None
+            case ast.Compare() | ast.BinOp() if self.commands.is_called_redirected(value):
+                self.reject(
+                    "D203", value, "a redirected command cannot be called before its redirection",
+                    f"write its arguments in brackets: `{self.commands.command_text(value)}()`",
+                )  # fmt: skip
+                return None
             case ast.BinOp(left=command) if modifier(value) == "FG":
                 run = self.conditions.run(command, "FG")
                 return None if run is None else Checked(run, None)
@@ -298,11 +304,15 @@ class Statements:
                     end = self.expressions.text(keyword.value)
                 case "flush", "True":
                     pass
-                case _:
+                case name, given:
+                    help = "use one of these, or remove the keyword"
+                    if name == "sep":
+                        help = "join the values with an f-string"
+                    elif (name, given) == ("file", "sys.stdout"):
+                        help = "remove it. print writes to stdout"
                     self.reject(
                         "D105", keyword,
-                        "print accepts only the keywords file=sys.stderr, end and flush=True",
-                        "use one of these, or remove the keyword",
+                        "print accepts only the keywords file=sys.stderr, end and flush=True", help,
                     )  # fmt: skip
                     return None
         if to_stderr and end is not None:
@@ -556,6 +566,14 @@ class Statements:
                         f"assign its results first, and return {list_types(results)}",
                     )  # fmt: skip
                 return None if call is None else Return(call=call)
+        if results == (Type.STATUS,) and is_condition(value):
+            help = "choose it with if and else"
+            if isinstance(value, ast.BinOp):  # & TF
+                help = code("write", f"return {self.symbols.shown(value.left)} & RETCODE")
+            elif not isinstance(value, ast.BoolOp):
+                help = code("write", f"return 0 if {self.symbols.shown(value)} else 1")
+            self.reject("D303", value, "expected a Status, found a Bool", help)
+            return Return()
         elements = value.elts if isinstance(value, ast.Tuple) else [value]
         count = "one value" if len(elements) == 1 else f"{len(elements)} values"
         if len(elements) != len(results):
