@@ -43,7 +43,7 @@ CALLS = {
     "float": "use integers in a smaller unit, such as milliseconds",
     "len": "len takes one text, and counts its characters",
     "range": "count in a while loop",
-    "enumerate": "count in the loop with `+= 1`",
+    "enumerate": "set a number to -1 before the loop, and begin the loop with `number += 1`",
     "min": "compare two numbers at a time with if",
     "max": "compare two numbers at a time with if",
     "abs": "compare with 0, and negate the number",
@@ -157,7 +157,8 @@ METHODS = {
     "upper": TRANSLATE.replace('"A-Z", "a-z"', '"a-z", "A-Z"'),
     "lower": TRANSLATE,
     "split": SPLIT,
-    "rsplit": "split it once, at the last separator, with rpartition",
+    "rsplit": "split it at the last separator with rpartition, as in"
+    ' `_, _, last = text.rpartition("/")`',
     "partition": PARTITION,
     "rpartition": PARTITION,
     "splitlines": "iterate over the lines, as in `for line in text.splitlines():`, or take the"
@@ -228,7 +229,7 @@ ATTRIBUTES = {
     "name": "split the text with rpartition, at its last slash",
     "basename": "split the text with rpartition, at its last slash",
     "stem": "split the text with rpartition",
-    "suffix": "split the text with rpartition, at its last dot",
+    "suffix": "test it with endswith, or split the text with rpartition, at its last dot",
     "parent": "a Path has `.dirname`",
 }
 # Modules outside the dialect, by their first name.

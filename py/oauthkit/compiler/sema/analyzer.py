@@ -379,11 +379,18 @@ class _FileAnalyzer:
     def _report_annotation(
         self, node: ast.AST | Span, what: str, annotation: ast.expr | None
     ) -> None:
-        self.symbols.report(
-            "D306", node,
-            f"{what} has no {'annotation' if annotation is None else 'type that bash supports'}",
+        shown = "" if annotation is None else ast.unparse(annotation)
+        help = (
             "annotate it with str, int, bool, LocalPath, BaseCommand, Status, None, or a tuple. A"
-            " tuple has at most one Status, no bool, and a BaseCommand only with a Status",
+            " tuple has at most one Status, no bool, and a BaseCommand only with a Status"
+        )
+        if shown.startswith("Optional[") or "None" in shown.split(" | ")[1:]:
+            help = 'there is no None in the dialect. Use str, and "" for a missing text'
+        elif shown.lower().startswith(("list", "dict", "set")):
+            help = "use str for a text with lines, and iterate over its `.splitlines()`"
+        self.symbols.report(
+            "D306", node, f"{what} has no {'type that bash supports' if shown else 'annotation'}",
+            help,
         )  # fmt: skip
 
     def _entry(self, node: ast.If) -> None:

@@ -343,7 +343,10 @@ class Assignments:
         """Analyze `a, b = value`."""
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if len(names) != len(targets):
-            self.reject("D101", node, "only names can be assigned to", "unpack into names")
+            help = "unpack into names"
+            if any(isinstance(target, ast.Starred) for target in targets):
+                help = 'take one part, as in `first, _, rest = text.partition(" ")`'
+            self.reject("D101", node, "only names can be assigned to", help)
             self._assume_bound(node)
             return None
         if len({*names} - {"_"}) != len([name for name in names if name != "_"]):

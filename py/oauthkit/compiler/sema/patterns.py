@@ -17,15 +17,15 @@ def pattern_problem(pattern: str | None) -> tuple[str, str] | None:
     """
     if pattern is None:
         return "a pattern must be a literal", 'write it here, as in `sorted(directory // "*.log")`'
+    if "**" in pattern:
+        return (
+            "** searches directories below in plumbum",
+            "write *, which matches the files of one directory, or run the program find",
+        )
     if "/" in pattern:
         return (
             "a pattern cannot have a /",
             'join the directory first, as in `directory / "x" // "*.log"`',
-        )
-    if "**" in pattern:
-        return (
-            "** searches directories below in plumbum",
-            "write *, which matches the files of one directory",
         )
     if "?" in pattern:
         return "? matches a byte in bash and a character in Python", "use * or a set such as [0-9]"
