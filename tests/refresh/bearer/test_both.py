@@ -105,9 +105,12 @@ def test_refresh_token_in_another_field_is_not_copied(host: Parity, field: str) 
 def test_link_is_not_followed(host: Parity, target: str) -> None:
     host.file("elsewhere", record(host, "old").encode(), 0o600)
     host.symlink(PLACE, target.replace("~", str(host.home)))
+    leftover = f"{PLACE}.oauthkit.0000000000000001"
+    host.file(leftover, "left by a killed run", 0o600)
     run = refresh(host, 1)
     problem = f"{host.project / PLACE} is a symbolic link. The bearer file must not be one"
     assert f"ERROR: {problem}" in run.messages
+    assert leftover not in run.files
     assert content(run, "elsewhere") == record(host, "old")
     assert "new" not in run.files
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
