@@ -555,8 +555,8 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
     it is lost.
     Status 1 if that fails, which it does if anything has the name `path`, a symbolic link included
     (open(2), O_EXCL). Status 2 if `model` belongs to another user, who could read the content (root
-    keeps the owner). Status 3 if the group of `model` has access, and the user is not in it: cp(1)
-    would give that access to another group.
+    keeps the owner). Status 3 if the group of `model` has more access than all users, and the user
+    is not in it: cp(1) would give that access to another group.
     Another user who can write in the directory can exchange both files at any time, so each is
     opened once, and the programs get it as a stream.
     """
@@ -607,7 +607,8 @@ def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status,
     if os.getuid() != 0 and int(owner) not in (0, os.getuid()):
         return 2, ""
     own_groups = {os.getgid(), os.getegid(), *os.getgroups(), int(found.split(" ")[2])}
-    if os.getuid() != 0 and int(mode, 8) & 0o070 and int(group) not in own_groups:
+    bits = int(mode, 8)
+    if os.getuid() != 0 and bits >> 3 & 7 & ~bits and int(group) not in own_groups:
         return 3, ""
     if mode != "600" or not found.endswith(f" {owner} {group} {mode}"):
         preserve = ["--attributes-only", "--preserve=mode,ownership"]

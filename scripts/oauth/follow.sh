@@ -1441,7 +1441,7 @@ write_target() {
     return
   fi
   if ((status == 3)); then
-    REPLIES=("$path has a group that this user is not in and is not changed" '')
+    REPLIES=("$path belongs to a group that this user is not in and is not changed" '')
     return
   fi
   read_file "$target"
@@ -1572,7 +1572,7 @@ with_token() {
 # --- links.py ---
 # Follow symbolic links, but not those of other users.
 
-# Return whether `path` is a link of another user, or leads to one. True if it cannot be read.
+# Return whether `path` is a link of another user, or leads to one. Also True if unknown.
 #
 # Links among the parent directories of the path are not detected. doctor checks those.
 is_foreign() {
@@ -1871,7 +1871,7 @@ create_file() {
         status=2
       # cp(1) would give the access of the old group to the new one.
       elif name=${found##*$'\n'} && name=${name% *} && groups+="${name##* } " &&
-        [[ $user != 0 && $mode == *[1-7]? && $groups != *" $group "* ]]; then
+        [[ $user != 0 && $groups != *" $group "* ]] && ((8#$mode >> 3 & 7 & ~8#$mode)); then
         status=3
       # Another mode than 600 would be that of an access control list of the directory.
       elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {

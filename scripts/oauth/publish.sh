@@ -1108,7 +1108,7 @@ create_file() {
         status=2
       # cp(1) would give the access of the old group to the new one.
       elif name=${found##*$'\n'} && name=${name% *} && groups+="${name##* } " &&
-        [[ $user != 0 && $mode == *[1-7]? && $groups != *" $group "* ]]; then
+        [[ $user != 0 && $groups != *" $group "* ]] && ((8#$mode >> 3 & 7 & ~8#$mode)); then
         status=3
       # Another mode than 600 would be that of an access control list of the directory.
       elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {

@@ -1269,8 +1269,8 @@ failure_event() {
 
 # Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
 #
-# `login_end` is what login_ends_at returns. The file `state` keeps what was reported. If it
-# cannot be written, return False.
+# `login_end` is what login_ends_at returns. The file `state` keeps what was reported. Return
+# False if it cannot be written: otherwise, the hook would run each time.
 is_login_ending() {
   local +x state=$1 login_end=$2 status ends_at_ms left_ms days report written when
   if [[ -z $login_end ]]; then
@@ -1647,7 +1647,7 @@ write_target() {
     return
   fi
   if ((status == 3)); then
-    REPLIES=("$path has a group that this user is not in and is not changed" '')
+    REPLIES=("$path belongs to a group that this user is not in and is not changed" '')
     return
   fi
   read_file "$target"
@@ -1738,7 +1738,7 @@ deliver_token() {
 # --- links.py ---
 # Follow symbolic links, but not those of other users.
 
-# Return whether `path` is a link of another user, or leads to one. True if it cannot be read.
+# Return whether `path` is a link of another user, or leads to one. Also True if unknown.
 #
 # Links among the parent directories of the path are not detected. doctor checks those.
 is_foreign() {
@@ -2138,7 +2138,7 @@ create_file() {
         status=2
       # cp(1) would give the access of the old group to the new one.
       elif name=${found##*$'\n'} && name=${name% *} && groups+="${name##* } " &&
-        [[ $user != 0 && $mode == *[1-7]? && $groups != *" $group "* ]]; then
+        [[ $user != 0 && $groups != *" $group "* ]] && ((8#$mode >> 3 & 7 & ~8#$mode)); then
         status=3
       # Another mode than 600 would be that of an access control list of the directory.
       elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {

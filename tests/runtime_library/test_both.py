@@ -643,6 +643,7 @@ def test_create_file_with_a_model_of_another_user(owner: int, mode: int, status:
     ("mode", "groups", "status"),
     [
         (0o600, [], 0), (0o604, [], 0), (0o640, [], 3), (0o660, [], 3), (0o610, [], 3),
+        (0o644, [], 0), (0o666, [], 0), (0o664, [], 3), (0o2750, [], 3),
         (0o640, [4321], 0), (0o660, [7, 4321, 8], 0), (0o640, [43, 432, 43210, 1234], 3),
     ],
 )  # fmt: skip
@@ -665,7 +666,7 @@ def test_create_file_with_a_model_of_another_group(
         assert (done.returncode, done.stderr) == (status, b"")
         info = (place / "new").stat()
         assert (info.st_size, info.st_uid) == (status == 0, 1234)
-        assert not info.st_mode & 0o070 or info.st_gid == 4321
+        assert not info.st_mode >> 3 & 7 & ~info.st_mode or info.st_gid == 4321
         monkeypatch.setattr("os.getuid", lambda: 1234)
         monkeypatch.setattr("os.getgid", lambda: 100)
         monkeypatch.setattr("os.getegid", lambda: 100)

@@ -138,7 +138,7 @@ def write_target(
     if status == 2:
         return f"{path} is a file of another user and is not changed", ""
     if status == 3:
-        return f"{path} has a group that this user is not in and is not changed", ""
+        return f"{path} belongs to a group that this user is not in and is not changed", ""
     _, found = read_file(target)
     if found == text:  # mv may have failed after the rename
         return "", mode

@@ -50,8 +50,8 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
 def is_login_ending(state: LocalPath, login_end: str) -> bool:
     """Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
 
-    `login_end` is what login_ends_at returns. The file `state` keeps what was reported. If it
-    cannot be written, return False.
+    `login_end` is what login_ends_at returns. The file `state` keeps what was reported. Return
+    False if it cannot be written: otherwise, the hook would run each time.
     """
     if login_end == "":
         return False

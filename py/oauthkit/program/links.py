@@ -12,7 +12,7 @@ readlink = program("readlink")
 
 
 def is_foreign(path: LocalPath) -> bool:
-    """Return whether `path` is a link of another user, or leads to one. True if it cannot be read.
+    """Return whether `path` is a link of another user, or leads to one. Also True if unknown.
 
     Links among the parent directories of the path are not detected. doctor checks those.
     """

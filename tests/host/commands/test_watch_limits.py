@@ -42,6 +42,7 @@ class Flooded:
         self.tasks = tasks
         self.now_s = 1000.0
         self.status = 0
+        self.duration_s = 0.0
         self.refreshed_s: list[float] = []
         self.modes: list[tuple[str, ...]] = []
         self.fingerprint = FINGERPRINT
@@ -58,6 +59,7 @@ class Flooded:
     def refresh(self, *mode: str) -> int:
         self.modes.append(mode)
         self.refreshed_s.append(self.now_s)
+        self.now_s += self.duration_s
         return self.status
 
     def ask(self, name: str = "request.json", rejected: str | None = None) -> None:
@@ -162,6 +164,16 @@ def test_container_that_rejects_each_new_token(flooded: Flooded) -> None:
         flooded.now_s += 1.0
     assert flooded.gaps() == [PAUSE_S] * 10
     assert [index for index, mode in enumerate(flooded.modes) if mode] == [0, 5, 10]
+
+
+def test_pause_between_rejected_tokens_starts_at_the_end_of_a_refresh(flooded: Flooded) -> None:
+    """A refresh counts 5 min from when it starts claude, which may wait for a lock before."""
+    start_s = flooded.now_s
+    for at_s, duration_s in ((0, 20), (301, 0), (420, 0)):
+        flooded.now_s, flooded.duration_s = start_s + at_s, duration_s
+        flooded.ask(f"{at_s}.json", flooded.fingerprint)
+        flooded.watcher.scan()
+    assert flooded.modes == [("--rejected",), (), ("--rejected",)]
 
 
 def test_requests_during_the_pause_wait_and_are_served_by_one_refresh(flooded: Flooded) -> None:

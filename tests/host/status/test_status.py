@@ -164,7 +164,7 @@ def test_token_that_other_users_can_read_is_reported(live: HostProject) -> None:
     assert live.status()["warnings"] == []
     live.dotenv.chmod(0o640)
     fix = f"To see the fix, run: {command('doctor', live.project)}"
-    text = "other users can read the token in .env"
+    text = "other users have access to the token in .env"
     assert live.status()["warnings"] == [f"{text}. {fix}"]
     live.dotenv.write_text("A=1\n", encoding="utf-8")
     assert text not in str(live.status()["warnings"])

@@ -353,6 +353,13 @@ def test_link_of_another_user_is_not_followed(host: Host) -> None:
     )
 
 
+def test_link_that_cannot_be_read_is_foreign(host: Host) -> None:
+    host.dotenv.symlink_to(host.root / "settings")
+    host.monkeypatch.setattr(links, "is_foreign_link", lambda _path: False)
+    host.fake("readlink", status=1)
+    assert links.is_foreign(host.path(host.dotenv))
+
+
 def test_link_to_a_link_of_another_user_is_not_followed(host: Host) -> None:
     """The second one is found from a link in a directory that is a link itself."""
     host.real("readlink")
@@ -395,7 +402,9 @@ def test_file_of_another_user_is_not_touched(
     assert files(host.project) == [".env"]
 
 
-@pytest.mark.parametrize(("mode", "is_refused"), [(640, True), (620, True), (604, False)])
+@pytest.mark.parametrize(
+    ("mode", "is_refused"), [(640, True), (620, True), (604, False), (644, False)]
+)
 def test_file_of_another_group_is_not_touched(host: Host, mode: int, is_refused: bool) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.real("rm")
@@ -405,7 +414,7 @@ def test_file_of_another_group_is_not_touched(host: Host, mode: int, is_refused:
     if not is_refused:
         host.fake("cp")
         host.real("sync", "mv")
-    problem = f"{host.dotenv} has a group that this user is not in and is not changed"
+    problem = f"{host.dotenv} belongs to a group that this user is not in and is not changed"
     assert deliver(host) == (problem if is_refused else "")
     assert (TOKEN in host.dotenv.read_text(encoding="utf-8")) is not is_refused
     assert files(host.project) == [".env"]

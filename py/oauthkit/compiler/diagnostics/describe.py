@@ -107,6 +107,14 @@ def is_condition(node: ast.expr) -> bool:
     return False
 
 
+def is_choice(node: ast.expr) -> bool:
+    """Return whether an expression is `first or second` with operands that are not conditions."""
+    match node:
+        case ast.BoolOp(op=ast.Or(), values=operands):
+            return not is_condition(node) or not any(map(is_condition, operands))
+    return False
+
+
 def is_stdin_read(node: ast.expr) -> bool:
     """Return whether an expression is sys.stdin.read(…)."""
     match node:

@@ -344,7 +344,7 @@ def _of_stream(site: Site, node: ast.Call) -> str:
             return code("write", f"print({line}{where})")
         case [ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value="\n"))]:
             return code("write", f"print({shown(site, left)}{where})")
-        case [text] if not where:
+        case [text] if not where and isinstance(site.statement, ast.Expr):
             return code("write", f'print({shown(site, text)}, end="")')
     return ""
 

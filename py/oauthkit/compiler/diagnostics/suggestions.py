@@ -21,7 +21,7 @@ class Suggestion(NamedTuple):
 
 # What to use instead of functions, by their whole name. Code that does the same is in
 # replacements.py. {0} is the first argument.
-LISTS = 'use a name for each value, or write them in the loop, as in `for name in ("a", "b"):`'
+LISTS = 'use a variable for each value, or list them in the loop, as in `for name in ("a", "b"):`'
 STDIN = (
     "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"
     " without line ends"
@@ -31,7 +31,7 @@ PROGRAM = "run the program {}, bound at the top with `program`"
 MAIN_STATUS = "only main can end the program. Return a Status to it"
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
-    "parse_int converts text without blanks around it, as in"
+    "parse_int converts text, but rejects blanks around it, as in"
     " `status, number = parse_int(text.strip())`"
 )
 CALLS = {
@@ -74,8 +74,8 @@ CALLS = {
     "os.getenv": "local.env.get takes a literal name and a default",
     "os.putenv": "set it with `local.env[…]`",
     "open": "read_file returns a Status and the text, and write_file returns a Status",
-    "input": "read the whole input with `sys.stdin.read()`, and take a line with partition. Instead"
-    " of asking at a terminal, take an argument of main",
+    "input": "read the whole input with `sys.stdin.read()`, and take a line with partition. A"
+    " program cannot ask at a terminal: use an argument of main",
     "LocalPath": "absolute makes a Path of one text",
     "Path": "absolute makes a Path of one text",
     "local.path": "absolute makes a Path of one text",
@@ -217,8 +217,8 @@ KNOWN_METHODS = (*NEED_ONE, "exists", "is_file", "is_dir", "is_symlink")
 USED_DIFFERENTLY = ("partition", "rpartition", "strip", "lstrip", "rstrip", "split", "splitlines")
 # Attributes that are not methods, by their whole or last name.
 ATTRIBUTES = {
-    "sys.argv": "iterate over the arguments of main, declared as `main(*arguments: str)`. Their"
-    " numbers start at 0",
+    "sys.argv": "iterate over the arguments of main, declared as `main(*arguments: str)`. The first"
+    " one is `arguments[0]`",
     "os.environ": "read a variable with `local.env.get`",
     "local.env": "read a variable with `local.env.get`",
     "local.cwd": "absolute makes a Path of `.`, on a line of its own",
@@ -534,7 +534,10 @@ def of_loop(node: ast.For, site: Site) -> str:
             return f"sort the files, as in `{files}`, which leaves out hidden files"
         case ast.Call(func=ast.Attribute(attr="readlines")) | ast.Call(func=ast.Name(id="open")):
             return READLINES
-        case ast.Subscript(value=ast.Call(func=ast.Attribute(attr="splitlines"))):
+        case ast.Subscript(
+            value=ast.Call(func=ast.Attribute(attr="splitlines")),
+            slice=ast.Slice(lower=ast.Constant(value=1), upper=None, step=None),
+        ):
             return FIRST_LINE
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
             return FILES

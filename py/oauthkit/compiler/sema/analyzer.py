@@ -20,7 +20,7 @@ from oauthkit.compiler.sema.expressions import Expressions
 from oauthkit.compiler.sema.imports import check_imports, check_order, read_import, read_import_from
 from oauthkit.compiler.sema.scope import Scope, bound_names
 from oauthkit.compiler.sema.statements import Statements
-from oauthkit.compiler.sema.symbols import AnalyzedFile, Symbols
+from oauthkit.compiler.sema.symbols import AnalyzedFile, Symbols, environment_names
 from oauthkit.compiler.sema.whole_program import Checks, reached
 from oauthkit.compiler.source import Span
 from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
@@ -30,11 +30,13 @@ def analyze(loaded: LoadedProgram) -> Program:
     """Return the typed IR of a program. Raise CompileError with all its errors."""
     diagnostics = loaded.diagnostics
     environment: set[str] = set()
+    trees = [file.tree for file in loaded.files if file.tree is not None]
+    names = frozenset(name for tree in trees for name in environment_names(tree))
     analyzed: dict[str, Symbols] = {}
     files: list[AnalyzedFile] = []
     entry = ""
     for file in loaded.files:
-        symbols = _symbols(file, loaded, analyzed, environment)
+        symbols = _symbols(file, loaded, analyzed, environment, names)
         analyzed[file.module] = symbols
         analyzer = _FileAnalyzer(symbols)
         assert file.tree is not None
@@ -59,7 +61,11 @@ def analyze(loaded: LoadedProgram) -> Program:
 
 
 def _symbols(
-    file: SourceFile, loaded: LoadedProgram, analyzed: dict[str, Symbols], environment: set[str]
+    file: SourceFile,
+    loaded: LoadedProgram,
+    analyzed: dict[str, Symbols],
+    environment: set[str],
+    names: frozenset[str],
 ) -> Symbols:
     """Return the symbols of a file whose imports are analyzed."""
     library, diagnostics = loaded.library, loaded.diagnostics
@@ -70,9 +76,9 @@ def _symbols(
         elif module in analyzed:
             imports[module] = analyzed[module]
         else:  # a file with syntax errors
-            empty = Symbols(found.source, library, {}, diagnostics, environment, module)
+            empty = Symbols(found.source, library, {}, diagnostics, environment, names, module)
             imports[module] = replace(empty, is_python=False)
-    return Symbols(file.source, library, imports, diagnostics, environment, file.module)
+    return Symbols(file.source, library, imports, diagnostics, environment, names, file.module)
 
 
 def _program(files: list[AnalyzedFile], needed: list[list[str]], entry: str) -> Program:
@@ -226,11 +232,12 @@ class _FileAnalyzer:
         library = self.symbols.library
         builtins = {*library.builtins, *library.constructs, *GENERATED, ""}
         if argument.value in BASH_WORDS | (BASH_BUILTINS - PROGRAM_BUILTINS) | builtins:
-            owner = "the script" if argument.value in builtins else "bash"
+            name = argument.value
+            what = "a function of the script" if name in builtins else "a word of bash"
             self.symbols.report(
                 "D401", argument,
-                f"{owner} would call its own {argument.value}, not the program {argument.value}"
-                if argument.value
+                f"{name} is {what}, so the program {name} would not run"
+                if name
                 else "the name of a program is empty",
                 "run another program, or write its path",
             )  # fmt: skip
@@ -293,8 +300,9 @@ class _FileAnalyzer:
         match call:
             case ast.Call(func=ast.Name(id=called)):
                 function = self.symbols.function(called)
-                count = 1 if function is None else len(function.results)
-                return ", ".join([*["status", *"_" * count][: count - 1], name.lower()])
+                results = () if function is None else function.results
+                others = ["status" if kind is Type.STATUS else "_" for kind in results[:-1]]
+                return ", ".join([*others, name.lower()])
             case ast.BinOp() if modifier(call) == "CAPTURE":
                 return f"status, {name.lower()}"
         return name.lower()
@@ -345,8 +353,10 @@ class _FileAnalyzer:
     def _default_help(self, function: ast.FunctionDef, node: ast.expr) -> str:
         if function.name == "main":
             shown = self.symbols.shown(node)
-            default = f"`arguments[1] if len(arguments) > 1 else {shown}`"
-            return f"write `def main(*arguments: str) -> Status:`, and use {default} and the like"
+            place = len(function.args.args) - len(function.args.defaults)
+            place += function.args.defaults.index(node) if node in function.args.defaults else 0
+            default = f"`arguments[{place}] if len(arguments) > {place} else {shown}`"
+            return f"write `def main(*arguments: str) -> Status:`, and read the argument: {default}"
         if isinstance(node, ast.Constant) and node.value is None:
             return "remove it, and pass a value in each call"
         return f"remove it, and pass `{self.symbols.shown(node)}` in the calls"

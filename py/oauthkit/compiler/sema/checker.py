@@ -23,7 +23,7 @@ class Checker:
     def __init__(self, symbols: Symbols, scope: Scope) -> None:
         self.symbols = symbols
         self.scope = scope
-        self.suggested: set[str] = set()  # names in the helps so far
+        self.suggested: set[str] = set()  # names that earlier help messages have suggested
         # Expressions sets both.
         self.type_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
         self.result_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
@@ -49,10 +49,11 @@ class Checker:
         """Return whether the type `found` can be used as `wanted`. Report it if not."""
         if found.fits(wanted):
             return True
-        if wanted is Type.INT and isinstance(node, ast.Constant) and str(node.value).isdecimal():
+        written = str(node.value) if isinstance(node, ast.Constant) else ""
+        if wanted is Type.INT and len(written) < 16 and written.isascii() and written.isdecimal():
             self.reject(
                 "D304", node, f"expected {with_article(wanted)}, found {with_article(found)}",
-                code("write the number", str(int(str(node.value)))),
+                code("write the number", str(int(written))),
             )  # fmt: skip
         elif wanted is Type.INT and found.is_text:
             self.reject(
@@ -83,8 +84,8 @@ class Checker:
         )
 
     def _is_taken(self, name: str) -> bool:
-        is_new = name not in self.scope.names and name not in self.suggested
-        return not is_new or not self.is_unknown(name)
+        others = (self.scope.names, self.suggested, self.symbols.environment_names)
+        return any(name in names for names in others) or not self.is_unknown(name)
 
     def is_rejected(self, name: str) -> bool:
         """Return whether the definition of a name was rejected."""

@@ -192,8 +192,8 @@ class Conditions:
             return None
         if isinstance(node, ast.Call) and self.commands.is_called(node):
             self.reject(
-                "D303", node, "a called command cannot be run again",
-                code("write its arguments in brackets", self.commands.bracketed(node)),
+                "D303", node, "this call has already run the command",
+                code("use brackets, which do not run it", self.commands.bracketed(node)),
             )  # fmt: skip
             return None
         command = self.expressions.value(node)
@@ -341,7 +341,8 @@ class Conditions:
                 self.reject(
                     "D305", node, "a Str cannot be used as a condition",
                     "to test whether it succeeds, write"
-                    f" `{self.commands.bracketed(node)} & TF`. To test its output, compare it",
+                    f" `{self.commands.bracketed(node)} & TF`. To test its output, compare it with"
+                    " a text",
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             case ast.Call(func=ast.Attribute(value=owner, attr=attr)):

@@ -11,6 +11,7 @@ from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     condition_for,
     describe,
+    is_choice,
     is_condition,
     is_stdin_read,
     modifier,
@@ -140,7 +141,7 @@ class Expressions:
                 return self.commands.foreign_runner(right, command)
             case ast.Compare() | ast.BinOp() if self.commands.is_redirected(node):
                 return self.commands.unrun(node, "", "TF")
-            case ast.BoolOp(values=operands) if _is_choice(node):
+            case ast.BoolOp(values=operands) if is_choice(node):
                 return self._environment_or(node, operands)
             case _ if is_condition(node):
                 return self.reject(
@@ -284,7 +285,7 @@ class Expressions:
                     "run it first, on a line of its own",
                 )  # fmt: skip
                 continue
-            is_bool = is_condition(part.value) and not _is_choice(part.value)
+            is_bool = is_condition(part.value) and not is_choice(part.value)
             value = BoolLiteral(True) if is_bool else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.reject(
@@ -437,6 +438,8 @@ class Expressions:
     def _dirname(self, owner: ast.expr) -> Value:
         path = self.value(owner)
         self.check.need(owner, path, Type.PATH)
+        if path.type is Type.ERROR:
+            return REJECTED
         path = self.variable(owner, path, "path") or self.reject(
             "D105", owner, ".dirname needs a variable on its left", self.first(owner, Type.PATH)
         )
@@ -721,14 +724,6 @@ class Expressions:
 def _has_plain_default(variable: Environment) -> bool:
     """Return whether a variable's default needs no quotes in bash."""
     return _is_plain(variable.default)
-
-
-def _is_choice(node: ast.expr) -> bool:
-    """Return whether an expression is `first or second` with operands that are not conditions."""
-    match node:
-        case ast.BoolOp(op=ast.Or(), values=operands):
-            return not is_condition(node) or not any(map(is_condition, operands))
-    return False
 
 
 def _is_plain(value: Value) -> bool:

@@ -9,6 +9,7 @@ from oauthkit.compiler.bash.names import SORTED_GLOB, SPLIT_LINES, SPLIT_TEXT
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     describe,
+    is_choice,
     is_condition,
     is_stdin_read,
     list_types,
@@ -246,20 +247,24 @@ class Statements:
                     code("write if and else", lines),
                 )  # fmt: skip
                 return None
-            case ast.BoolOp(op=operator, values=[first, second]) if is_condition(first):
+            case ast.BoolOp(op=operator, values=[first, second]) if (
+                self.check.type_of(first) is Type.BOOL
+            ):
                 negation = "not " if isinstance(operator, ast.Or) else ""
                 asked = self.symbols.shown(first)
                 asked = f"({asked})" if negation and isinstance(first, ast.BoolOp) else asked
                 lines = [f"if {negation}{asked}:", f"    {self.symbols.shown(second)}"]
+                if not isinstance(second, ast.Call) and modifier(second) != "FG":
+                    lines = []
                 self.reject(
                     "D102", value,
                     f"`{describe(operator)}` between statements is outside the dialect",
-                    code("write if", lines),
+                    code("write if", lines, "use if"),
                 )  # fmt: skip
                 return None
             case ast.Compare() | ast.BinOp() if self.commands.is_called_redirected(value):
                 self.reject(
-                    "D203", value, "a redirected command cannot be called before its redirection",
+                    "D203", value, "the command is called before it is redirected",
                     f"write its arguments in brackets: `{self.commands.command_text(value)}()`",
                 )  # fmt: skip
                 return None
@@ -566,10 +571,11 @@ class Statements:
                         f"assign its results first, and return {list_types(results)}",
                     )  # fmt: skip
                 return None if call is None else Return(call=call)
-        if results == (Type.STATUS,) and is_condition(value):
+        if results == (Type.STATUS,) and is_condition(value) and not is_choice(value):
             help = "choose it with if and else"
             if isinstance(value, ast.BinOp):  # & TF
-                help = code("write", f"return {self.symbols.shown(value.left)} & RETCODE")
+                how = modifier(value).replace("TF", "RETCODE")
+                help = f"write: `return {self.commands.command_text(value.left)} & {how}`"
             elif not isinstance(value, ast.BoolOp):
                 help = code("write", f"return 0 if {self.symbols.shown(value)} else 1")
             self.reject("D303", value, "expected a Status, found a Bool", help)

@@ -30,7 +30,8 @@ class Symbols:
     """The symbols of one file while it is analyzed.
 
     `files` has the program's own modules that it imports from. `environment` has the environment
-    variables that the program uses. All files share `diagnostics` and `environment`.
+    variables that the program uses, as far as it is analyzed. `environment_names` has all of them.
+    All files share `diagnostics`, `environment` and `environment_names`.
     """
 
     source: Source
@@ -38,6 +39,7 @@ class Symbols:
     files: Mapping[str, Symbols | UnusableModuleError]
     diagnostics: list[Diagnostic]
     environment: set[str]
+    environment_names: frozenset[str] = frozenset()
     module: str = ""  # the name by which other files import from this one
     builtins: set[str] = field(default_factory=set)  # imported from runtime libraries
     imports: set[str] = field(default_factory=set)
@@ -143,6 +145,24 @@ class Symbols:
             self.report(
                 "D401", node, f"{name} is not a name in bash", "use ASCII letters, digits and _"
             )
+
+
+def environment_names(tree: ast.AST) -> Iterator[str]:
+    """Yield the name of each environment variable that is used in `tree`."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Subscript(value=ast.Attribute(attr="env"), slice=ast.Constant(value=str(name)))
+                | ast.Call(
+                    func=ast.Attribute(value=ast.Attribute(attr="env")),
+                    args=[ast.Constant(value=str(name)), *_],
+                )
+                | ast.Call(func=ast.Name(id="get_env"), args=[ast.Constant(value=str(name))])
+                | ast.Compare(
+                    left=ast.Constant(value=str(name)), comparators=[ast.Attribute(attr="env")]
+                )
+            ):
+                yield name
 
 
 @dataclass

@@ -6,7 +6,7 @@ and runs under this user's uid. Therefore:
 - a file is checked and read through one descriptor;
 - nothing is created, renamed or linked. The only change is the removal of a served request,
   relative to its directory's descriptor;
-- the work of one scan is bounded for each group, so that one group's files cannot occupy it.
+- the work of one scan is bounded for each group, so that one group cannot take up all of it.
 """
 
 from __future__ import annotations

@@ -136,9 +136,9 @@ class Watcher:
             and self._rejected == self._fingerprint()
         )
         self._rejected = ""
-        if is_rejected:
-            self._rejected_ready_s = self._monotonic() + REJECTED_PAUSE_S
         status = self._refresh(*(["--rejected"] if is_rejected else []))
+        if is_rejected:  # after the refresh, which counts from when it has started claude
+            self._rejected_ready_s = self._monotonic() + REJECTED_PAUSE_S
         self._is_failing = status != 0
         pause_s = PAUSE_AFTER_FAILURE_S if self._is_failing else PAUSE_S
         self._ready_s = self._monotonic() + pause_s

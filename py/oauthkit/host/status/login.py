@@ -78,7 +78,7 @@ class Dotenv:
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
     fix: str = ""
     other_spellings: int = 0  # lines with export or spaces, which a refresh leaves unchanged
-    is_shared: bool = False  # other users can read it
+    is_shared: bool = False  # other users have access to it
 
     @property
     def fingerprint(self) -> str:

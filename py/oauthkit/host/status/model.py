@@ -149,7 +149,7 @@ class Status:
             text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores that line"
             found.append(f"{text}. {self._see_doctor}")
         if self.dotenv.tokens and self.dotenv.is_shared:
-            found.append(f"other users can read the token in .env. {self._see_doctor}")
+            found.append(f"other users have access to the token in .env. {self._see_doctor}")
         if self.log_problem:
             found.append(self.log_problem)
         found += self._schedule_problems()
