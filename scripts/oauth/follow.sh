@@ -1827,7 +1827,7 @@ read_file() {
 # the owner). Another user who can write in the directory can exchange both files at any time, so
 # each is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new='' model mode='' found name wanted owner group groups user content mask status=1
+  local +x new='' model mode='' found name wanted created owner group groups user content mask status=1
   user_id
   user=$REPLY
   REPLY=
@@ -1837,7 +1837,10 @@ create_file() {
     case $found in
       Umask:*) mask=${found#*$'\t'} ;;
       Gid:*) groups=${found#*:} ;;
-      Groups:*) groups=" ${groups//$'\t'/ } ${found#*$'\t'} " && break ;;
+      Groups:*)
+        groups=" ${groups//$'\t'/ } ${found#*$'\t'} "
+        break
+        ;;
     esac
   done </proc/self/status
   umask 077
@@ -1865,13 +1868,15 @@ create_file() {
       group=${wanted#* }
       group=${group% *}
       mode=${wanted##* }
+      created=${found##*$'\n'} # device:inode, owner, group
+      created=${created% *}
       if [[ $name != "${found%%$'\n'*}" ]]; then
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
       # cp(1) would give the access of the old group to the new one.
-      elif name=${found##*$'\n'} && name=${name% *} && groups+="${name##* } " &&
-        [[ $user != 0 && $groups != *" $group "* ]] && ((8#$mode >> 3 & 7 & ~8#$mode)); then
+      elif [[ $user != 0 && "$groups${created##* } " != *" $group "* ]] &&
+        ((8#$mode >> 3 & 7 & ~8#$mode)); then
         status=3
       # Another mode than 600 would be that of an access control list of the directory.
       elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {

@@ -667,6 +667,14 @@ def test_create_file_with_a_model_of_another_group(
         info = (place / "new").stat()
         assert (info.st_size, info.st_uid) == (status == 0, 1234)
         assert not info.st_mode >> 3 & 7 & ~info.st_mode or info.st_gid == 4321
+        (place / "given").mkdir()
+        os.chown(place / "given", 1234, 4321)
+        (place / "given").chmod(0o2700)  # new files get its group
+        done = subprocess.run(
+            ["/bin/bash", "-c", text.replace("$1/new", "$1/given/new"), "bash", directory],
+            env={"PATH": "/usr/bin:/bin"}, user=1234, group=100, extra_groups=[], check=False,
+        )  # fmt: skip
+        assert (done.returncode, (place / "given/new").stat().st_gid) == (0, 4321)
         monkeypatch.setattr("os.getuid", lambda: 1234)
         monkeypatch.setattr("os.getgid", lambda: 100)
         monkeypatch.setattr("os.getegid", lambda: 100)
