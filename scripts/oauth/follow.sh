@@ -1827,7 +1827,8 @@ read_file() {
 # the owner). Another user who can write in the directory can exchange both files at any time, so
 # each is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new='' model mode='' found name wanted created owner group groups user content mask status=1
+  local +x new='' model mode='' found name wanted created owner group groups user
+  local +x content mask status=1
   user_id
   user=$REPLY
   REPLY=
