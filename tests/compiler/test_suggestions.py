@@ -385,3 +385,16 @@ def test_code_in_help_is_between_backticks(text: str) -> None:
     for found in rejections(text).diagnostics:
         words = re.sub("`[^`]+`", "", found.help.splitlines()[0])
         assert not re.search(r"\w\(|\s=\s|\[|\s&\s|;", words), found.help
+
+
+def test_two_suggestions_in_one_statement_have_different_names() -> None:
+    body = "p = absolute('x')\nq = absolute('y')\nprint(p.name, q.name)"
+    helps = [found.help for found in rejections(program(body, HELPERS)).diagnostics]
+    assert [("text_2" in help, "text" in help) for help in helps] == [(False, True), (True, True)]
+
+
+def test_number_of_5000_digits_is_not_suggested() -> None:
+    error = rejections(program(f"x: int = '{'1' * 5000}'", HELPERS))
+    (found,) = error.diagnostics
+    assert found.code == "D304"
+    assert "write the number" not in found.help

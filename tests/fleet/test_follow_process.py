@@ -161,13 +161,14 @@ def test_errors_are_on_stderr(follower: Follower) -> None:
 
 def test_state_that_leads_to_the_login_is_not_copied(follower: Follower) -> None:
     """Another user who can write to logs replaces the follower's state with a link."""
+    state = follower.project / "logs/oauth-refresh.followed"
     follower.wait_for(follower.dotenv, follower.publish("a", 3600))
+    follower.wait_for(state, "")  # is written after .env
     os.killpg(follower.process.pid, signal.SIGTERM)
     follower.process.wait(LIMIT_S)
     login = follower.root / "login.json"
     login.write_text('{"refreshToken":"sk-ant-ort01-x"} warned', encoding="utf-8")
     (follower.store / "a.json").unlink()
-    state = follower.project / "logs/oauth-refresh.followed"
     state.unlink()
     state.symlink_to(login)
     with follower.errors.open("wb") as errors:

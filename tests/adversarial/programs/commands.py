@@ -189,7 +189,7 @@ class Commands(Values):
                     return f'local.env.get({variable}, "") {sign} ""'
                 return f"{variable} {self.dice.pick(('in', 'not in'))} local.env"
             case 8:
-                return self._question(bools)
+                return self._question(bools, depth)
             case 9:
                 return self._called_condition()
         return self._compound(choice, depth)
@@ -224,7 +224,9 @@ class Commands(Values):
         names = self.names(Kind.STR)
         return self.dice.pick(names) if names and self.dice.chance(80) else self.literal()
 
-    def _question(self, bools: list[str]) -> str:
+    def _question(self, bools: list[str], depth: int) -> str:
+        if depth == 2 and self.is_open and self.dice.chance(50):
+            return f"absolute({self.literal()}).{self.dice.pick(FILE_TESTS)}"
         if self.is_open or self.names(Kind.PATH):
             return f"{self.path()}.{self.dice.pick(FILE_TESTS)}"
         return self.dice.pick(bools) if bools else "True"

@@ -86,6 +86,7 @@ def cases(draw: DrawFn) -> Case:
 def _constants(world: World) -> dict[str, str]:
     lines = {}
     scope = Statements(world, Cost(), ())
+    scope.is_open = False
     for name in CONSTANTS[: world.dice.below(4)]:
         if world.dice.chance(50):
             source, low, high = scope.number()
