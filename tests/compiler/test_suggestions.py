@@ -26,6 +26,8 @@ def name_of(number: int) -> str:
 # code, a rejected body of main, the text under the caret, the suggestion, and a body that compiles
 CASES = [
     # plumbum's commands
+    ("D303", "x = cat('x') > 'c'", "cat('x') > 'c'", "run `(cat['x'] > 'c') & FG`", "(cat['x'] > 'c') & FG"),
+    ("D105", "cat('x', timeout=3)", "timeout=3", "as in `status, text = run_limited(3, 5, cat['x'])`", "status, text = run_limited(3, 5, cat['x'])"),
     ("D102", "df = local['df']\n_, t = df['--version'] & CAPTURE\nprint(t)", "local['df']", 'df = program("df")', "_, t = cat['-h'] & CAPTURE\nprint(t)"),
     ("D303", "a, b = cat('-l')", "cat('-l')", "`cat['-l'] & CAPTURE` returns a Status and a Str", "a, b = cat['-l'] & CAPTURE"),
     ("D105", "t = cat('x', retcode=None)", "retcode=None", "write arguments as texts. To test the status, write `status", "status, text = cat['x'] & CAPTURE"),
@@ -76,6 +78,15 @@ CASES = [
     ("D105", "p = LocalPath('/a/')", "LocalPath", "p = absolute('/a/')", "path = LocalPath('/a')"),
     ("D105", "p = LocalPath('')", "LocalPath", "p = absolute('')", "path = LocalPath('/')"),
     ("D105", "p = LocalPath('/a', 'b')", "LocalPath", "absolute makes a Path of one text", "p = LocalPath('/a') / 'b'"),
+    ("D104", "if os.path.isdir(''):\n    pass", "os.path.isdir", "there is no file with an empty name", "print('')"),
+    ("D104", "if os.path.isdir('x'):\n    pass", "os.path.isdir", "make a Path first:", "path = absolute('x')\nif path.is_dir():\n    pass"),
+    ("D104", "os.makedirs('a/b', exist_ok=True)", "os.makedirs", "if not mkdir[\"-p\", \"--\", 'a/b'] & TF:", "if not cat['-p', '--', 'a/b'] & TF:\n    return 1"),
+    ("D102", "print(name_of(1), name_of(2) or 'x')", "name_of(2) or 'x'", "use if and else", "text = name_of(2)\nif text == '':\n    text = 'x'"),
+    ("D102", "t = 'a'\nif (t or 'a') == 'a':\n    print('x')", "t or 'a'", "text = 'a'", "t = 'a'\nif t == '':\n    t = 'a'\nprint(t)"),
+    ("D102", "t = 'x=y'\nv = t.split('=', 1)[1]\nprint(v)", "t.split('=', 1)[1]", "_, separator, v = t.partition('=')", "t = 'x=y'\n_, separator, v = t.partition('=')\nif separator == '':\n    return 1\nprint(v)"),
+    ("D102", "a, b = arguments\nprint(a, b)", "arguments", "if len(arguments) != 2:", "if len(arguments) != 2:\n    return 1\na = arguments[0]\nb = arguments[1]\nprint(a, b)"),
+    ("D101", "local.env['A'] += ':/x'", "local.env['A'] += ':/x'", "local.env['A'] = local.env.get('A', \"\") + ':/x'", "local.env['A'] = local.env.get('A', '') + ':/x'"),
+    ("D101", "t = 'b\\na'\nfor line in sorted(t.splitlines()):\n    print(line)", "sorted(t.splitlines())", "for line in (sort << t)().splitlines():", "t = 'b\\na'\nfor line in (cat << t)().splitlines():\n    print(line)"),
     ("D104", "s = os.path.samefile('a', 'b')", "os.path.samefile", "same_file('a', 'b')", "s = same_file('a', 'b')\nif s:\n    pass"),
     ("D104", "p = local.which('x')", "local.which", "p = find_program('x')", "path = find_program('x')"),
     ("D104", "sys.exit(3)", "sys.exit", "return 3", "return 3"),

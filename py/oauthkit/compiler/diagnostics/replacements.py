@@ -280,15 +280,21 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
     if kind is not Type.STR:
         return ""
     path = site.fresh("path")
+    intro = "make a Path first"
+    match node.args[0]:
+        case ast.Constant(value=""):
+            return "there is no file with an empty name. absolute makes the working directory of it"
+        case ast.Constant():
+            pass
+        case _:
+            intro += ", of an empty text the working directory"
     match site.statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
-            return code(
-                "make a Path first", [f"{path} = absolute({given})", f"{name} = {path}.{test}"]
-            )
+            return code(intro, [f"{path} = absolute({given})", f"{name} = {path}.{test}"])
     lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({given})"], name=path)
     if lines:
         lines[-1] = lines[-1].replace(path, f"{path}.{test}", 1)
-    return code("make a Path first", lines)
+    return code(intro, lines)
 
 
 def _of_samefile(site: Site, node: ast.Call) -> str:
@@ -391,30 +397,49 @@ def _of_split(site: Site, node: ast.Call) -> str:
     return ""
 
 
+def of_arguments(site: Site, node: ast.expr) -> str:
+    """Return the help for `first, second = arguments`."""
+    match site.statement:
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value) if (
+            value is node and site.can_fail and all(isinstance(name, ast.Name) for name in targets)
+        ):
+            all_of = ast.unparse(node)
+            lines = [f"if len({all_of}) != {len(targets)}:", "    return 1"]
+            lines += [f"{ast.unparse(name)} = {all_of}[{i}]" for i, name in enumerate(targets)]
+            return code("check their number, and assign each one", lines)
+    return ""
+
+
 def of_split_index(site: Site, node: ast.Subscript) -> str:
     """Return the help for `text.split(":")[0]`."""
     match node:
         case ast.Subscript(
             value=ast.Call(
                 func=ast.Attribute(value=ast.Name(id=text) as owner, attr="split"),
-                args=[ast.Constant(value=str() as separator) as literal],
+                args=[ast.Constant(value=str() as separator) as literal, *limit],
                 keywords=[],
             ),
             slice=index,
-        ) if separator and site.type_of(owner) is Type.STR:
+        ) if (
+            separator
+            and site.type_of(owner) is Type.STR
+            and [*map(ast.unparse, limit)] in ([], ["1"])
+        ):
             part = shown(site, literal)
             lines: Callable[[str], list[str]] | None = {
                 "0": lambda name: [f"{name}, _, _ = {text}.partition({part})"],
-                "-1": lambda name: [f"_, _, {name} = {text}.rpartition({part})"],
+                "" if limit else "-1": lambda name: [f"_, _, {name} = {text}.rpartition({part})"],
             }.get(ast.unparse(index))
             if ast.unparse(index) == "1" and site.can_fail:
                 found, rest = site.fresh("separator"), site.fresh("rest")
-                lines = lambda name: [  # noqa: E731
-                    f"_, {found}, {rest} = {text}.partition({part})",
-                    f'if {found} == "":',
-                    "    return 1",
-                    f"{name}, _, _ = {rest}.partition({part})",
-                ]
+
+                def second(name: str) -> list[str]:
+                    after = name if limit else rest
+                    last = [] if limit else [f"{name}, _, _ = {rest}.partition({part})"]
+                    first = f"_, {found}, {after} = {text}.partition({part})"
+                    return [first, f'if {found} == "":', "    return 1", *last]
+
+                lines = second
             if lines is not None:
                 return code("split it", site.assigned(node, Type.STR, lines))
     return ""
@@ -503,9 +528,14 @@ def _of_program(site: Site, node: ast.Call) -> str:
     """Return the help for what a program does: os.remove, path.mkdir and the like."""
     function = ast.unparse(node.func)
     attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    keywords = node.keywords
     if function in ("os.remove", "os.unlink", "os.mkdir"):
         name, words = ("mkdir" if function == "os.mkdir" else "rm"), '"--"'
         paths = node.args
+    elif function == "os.makedirs":
+        name, words, paths = "mkdir", '"-p", "--"', node.args
+        if [ast.unparse(keyword) for keyword in keywords] == ["exist_ok=True"]:
+            keywords = []
     else:
         name, words = {
             "delete": ("rm", '"-rf", "--"'),
@@ -518,7 +548,7 @@ def _of_program(site: Site, node: ast.Call) -> str:
         paths = [node.func.value, *node.args]
         if site.type_of(node.func.value) is not Type.PATH:
             return ""
-    if node.keywords or len(paths) != 1 + (name == "mv"):
+    if keywords or len(paths) != 1 + (name == "mv"):
         return ""
     if not all(site.type_of(path) in (Type.STR, Type.PATH) for path in paths):
         return ""
@@ -714,7 +744,7 @@ CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
     "os.getuid": _of_getuid, "local.which": _of_which, "shutil.which": _of_which,
     "sys.stdout.write": _of_stream, "sys.stderr.write": _of_stream, "sys.exit": _of_exit,
     "exit": _of_exit, "quit": _of_exit, "os.remove": _of_program, "os.unlink": _of_program,
-    "os.mkdir": _of_program, "os.chdir": of_chdir,
+    "os.mkdir": _of_program, "os.makedirs": _of_program, "os.chdir": of_chdir,
 }  # fmt: skip
 METHODS: dict[str, Callable[[Site, ast.Call], str]] = {
     "split": _of_split, "rsplit": _of_split, "join": _of_join_text, "format": _of_format,

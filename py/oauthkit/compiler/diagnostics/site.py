@@ -81,11 +81,16 @@ class Site:
                 return lines(target)
         if self.is_elif() or not is_always_evaluated(self.statement, node):
             return []
-        if not is_pure(node, None) and self.statement and depends_on_calls(self.statement, node):
+        if self.statement and not is_pure(node, None) and self._is_after_calls(node):
             return []
         name = known or self.fresh(name or VARIABLES[kind])
         rest = self._replaced(node, name)
         return [*lines(name), rest] if rest else []
+
+    def _is_after_calls(self, node: ast.expr) -> bool:
+        """Return whether a part of the statement must run before `node`."""
+        assert self.statement is not None
+        return depends_on_calls(self.statement, node) or follows_call(self.statement, node)
 
     def is_whole(self, node: ast.expr) -> bool:
         """Return whether the statement only assigns `node` to a name."""
@@ -200,6 +205,16 @@ def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
         case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF") | ast.Call(func=ast.Name(id="TF"))):
             return True
     return any(depends_on_calls(inner, moved) for inner in _always_evaluated(outer))
+
+
+def follows_call(outer: ast.AST, moved: ast.expr) -> bool:
+    """Return whether a part of a statement runs a call before `moved`."""
+    start = (moved.lineno, moved.col_offset)
+    return any(
+        (inner.end_lineno or 0, inner.end_col_offset or 0) <= start
+        for inner in ast.walk(outer)
+        if isinstance(inner, ast.Call) and not is_pure(inner, None)
+    )
 
 
 def _always_evaluated(outer: ast.AST) -> list[ast.AST]:

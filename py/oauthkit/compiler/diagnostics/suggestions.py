@@ -435,6 +435,15 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
         ) if _is_environment(owner) and site is not None:
             if site.type_of(value) is Type.STR:
                 help = code("write", f"local.env[{ast.unparse(key)}] = {ast.unparse(value)}")
+        case ast.AugAssign(
+            target=ast.Subscript(value=owner, slice=ast.Constant() as key),
+            op=ast.Add(),
+            value=value,
+        ) if site is not None and site.type_of(value) is Type.STR:
+            if _is_environment(owner) or ast.unparse(owner) == "local.env":
+                name = replacements.shown(site, key)
+                text = f'local.env.get({name}, "") + {replacements.shown(site, value)}'
+                help = code("write", f"local.env[{name}] = {text}")
         case ast.Delete(targets=[ast.Subscript(value=owner, slice=ast.Constant() as key)]) if (
             _is_environment(owner) and site is not None
         ):
@@ -529,6 +538,16 @@ def of_loop(node: ast.For, site: Site) -> str:
             keywords=[],
         ):
             return code("write", replacements.of_glob(site, owner, pattern), FILES)
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])],
+            keywords=[],
+        ):
+            lines = f"(sort << {ast.unparse(text)})().splitlines()"
+            return (
+                'sort them with the program sort, after `local.env["LC_ALL"] = "C"`, as in'
+                f" `for line in {lines}:`"
+            )
         case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
             files = _files(owner, ast.Constant("*"))
             return f"sort the files, as in `{files}`, which leaves out hidden files"

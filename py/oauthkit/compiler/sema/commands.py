@@ -148,11 +148,16 @@ class Commands:
     def with_arguments(self, node: ast.Call) -> ast.expr | None:
         """Return command[…] for command(…). Report arguments that the dialect does not support."""
         if node.keywords:
-            self.reject(
-                "D105", node.keywords[0], "a called command takes no keywords",
+            help = (
                 "write arguments as texts. To test the status, write"
-                f" `status, text = {self.bracketed(node)} & CAPTURE`",
-            )  # fmt: skip
+                f" `status, text = {self.bracketed(node)} & CAPTURE`"
+            )
+            match node.keywords[0]:
+                case ast.keyword(arg="timeout", value=limit):
+                    call = f"run_limited({self.symbols.shown(limit)}, 5, {self.bracketed(node)})"
+                    help = "run_limited ends a command after a time. It returns the status and the"
+                    help += f" output, of stderr, too, as in `status, text = {call}`"
+            self.reject("D105", node.keywords[0], "a called command takes no keywords", help)
             return None
         if not node.args:
             return node.func
@@ -162,10 +167,10 @@ class Commands:
                 "put them in brackets, before the redirection",
             )  # fmt: skip
             return None
-        given = node.args[0] if len(node.args) == 1 else ast.Tuple(node.args, ast.Load())
-        return ast.copy_location(
-            ast.Subscript(node.func, ast.copy_location(given, node), ast.Load()), node
-        )
+        given = node.args[0]
+        if len(node.args) > 1:
+            given = ast.copy_location(ast.Tuple(node.args, ast.Load()), node)
+        return ast.copy_location(ast.Subscript(node.func, given, ast.Load()), node)
 
     def bracketed(self, node: ast.Call) -> str:
         """Return command[…] for command(…)."""

@@ -443,7 +443,8 @@ class Conditions:
             return IsTrue(REJECTED)
         for side, other in ((left, right), (right, left)):
             is_truth = _is_truth(side)
-            if is_truth or (is_condition(side) and not _is_truth(other)):
+            is_bool = is_condition(side) and not self.expressions.is_default(side)
+            if is_truth or (is_bool and not _is_truth(other)):
                 help = "test it directly, or with `not`"
                 is_bool = self.check.type_of(other) is Type.BOOL
                 if is_truth and is_bool and sign in ("==", "!="):
@@ -479,12 +480,12 @@ class Conditions:
         """Compare two values."""
         if first.type.is_text and second.type.is_text:
             if sign not in ("==", "!=") and Type.ERROR not in (first.type, second.type):
-                self.reject(
-                    "D303",
-                    node,
-                    f"{sign} on text depends on the locale in bash",
-                    "compare text with `==` and `!=`",
-                )
+                help = "compare text with `==` and `!=`"
+                if isinstance(left, ast.Call) and self.commands.is_called(left) and sign == ">":
+                    command = f"{self.commands.bracketed(left)} > {self.symbols.shown(right)}"
+                    help = f"to write the output to the file, run `({command}) & FG`. To compare"
+                    help += " text, use `==` and `!=`"
+                self.reject("D303", node, f"{sign} on text depends on the locale in bash", help)
         elif Type.COMMAND in (first.type, second.type):
             self.reject(
                 "D303", node, "a Command cannot be compared",

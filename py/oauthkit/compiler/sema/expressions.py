@@ -249,7 +249,8 @@ class Expressions:
         if name == self.scope.arguments:
             return self.reject(
                 "D102", node, f"{name} cannot be used as a value",
-                f"iterate over it, `for argument in {name}:`, or use one argument, `{name}[0]`",
+                replacements.of_arguments(self.site(), node)
+                or f"iterate over it, `for argument in {name}:`, or use one argument, `{name}[0]`",
             )  # fmt: skip
         if name in self.symbols.rejected:
             return REJECTED
@@ -444,6 +445,13 @@ class Expressions:
             "D105", owner, ".dirname needs a variable on its left", self.first(owner, Type.PATH)
         )
         return Dirname(path)
+
+    def is_default(self, node: ast.expr) -> bool:
+        """Return whether an expression is `text or default`."""
+        match node:
+            case ast.BoolOp(op=ast.Or(), values=values):
+                return {self._result_of(value) for value in values} == {Type.STR}
+        return False
 
     def _environment_or(self, node: ast.BoolOp, operands: list[ast.expr]) -> Value:
         match operands:
