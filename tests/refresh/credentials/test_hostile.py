@@ -31,19 +31,20 @@ def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
     parity.claude.queue.clear()  # claude is not started without a readable login
     getattr(parity.jq.always, how)(**arguments)
     run = parity.run(*scenario.arguments)
-    calls = JQ * 2 if scenario.arguments else JQ
+    calls = JQ * 2 if scenario.is_ensure else JQ
     expect(parity, run, refused(scenario, *failure(jq_problem(status)), programs=calls))
 
 
 @pytest.mark.parametrize(
-    "scenario", [one for one in FULL_RUNS if not one.arguments], ids=lambda one: one.name
+    "scenario", [one for one in FULL_RUNS if not one.is_ensure], ids=lambda one: one.name
 )
 def test_jq_killed_by_sigint(parity: Parity, scenario: Scenario) -> None:
     # With --ensure, before the lock, SIGINT also ends bash itself: see the fuzzer.
     scenario.arrange(parity)
     parity.claude.queue.clear()
     parity.jq.always.dies_by_signal(int(signal.SIGINT))
-    expect(parity, parity.run(), refused(scenario, *failure(jq_problem(130)), programs=JQ))
+    run = parity.run(*scenario.arguments)
+    expect(parity, run, refused(scenario, *failure(jq_problem(130)), programs=JQ))
 
 
 @every_end
@@ -79,10 +80,10 @@ def test_jq_hangs(parity: Parity, scenario: Scenario) -> None:
     scenario.arrange(parity)
     parity.claude.queue.clear()
     parity.jq.always.hangs()
-    if scenario.arguments:
+    if scenario.is_ensure:
         # At first, without the lock, the run has nothing to finish and just exits.
         run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "jq"))
         assert (run.exit_code, run.messages, run.programs) == (-signal.SIGTERM, [], ["jq"])
         return
-    run = parity.run(meanwhile=ended_by_systemd(parity, "jq"))
+    run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "jq"))
     expect(parity, run, refused(scenario, *failure(jq_problem(143)), programs=JQ))

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.refresh.lost_tools import MISSING, every_scenario_and_end, lose
 from tests.support.refresh.scenarios import (
+    BEARER,
+    BRAKE,
     CARRIED,
     FAILING,
+    FAILURES,
     MODE,
+    REJECTED,
     RETRY_S,
     SHARED,
     UPDATED,
@@ -48,11 +52,13 @@ def after(scenario: Scenario, last: str, problem: str) -> Scenario:
 
 def without_record(parity: Parity, scenario: Scenario) -> Scenario:
     """Return the scenario if claude is not started because that start cannot be recorded."""
-    state = parity.home / ".claude/.oauthkit-failures"
+    is_rejected = REJECTED in scenario.messages
+    state = parity.world.path(BRAKE if is_rejected else FAILURES)
     problem = f"{state} and 1 MiB cannot be written, and claude could not save the login."
+    before = () if is_rejected else scenario.messages[:1]
     return replace(
-        scenario, dotenv=scenario.before, exit_code=1, due_in_s=RETRY_S,
-        messages=(scenario.messages[0], *failure(f"{problem} It is not started")),
+        scenario, dotenv=scenario.before, exit_code=1, due_in_s=RETRY_S, files=(),
+        messages=(*before, *failure(f"{problem} It is not started")),
         programs=(*scenario.programs[:2], *scenario.programs[-2:]),
     )  # fmt: skip
 
@@ -81,7 +87,12 @@ def test_tool_of_the_delivery(
     is_new = scenario.before is None
     needed = {"chmod": is_new, "cp": not is_new, "stat": not is_new}
     is_used = scenario.writes_dotenv and needed.get(program, True)
-    meet(parity, after(scenario, UPDATED, NOT_WRITTEN) if is_used else scenario)
+    expected = after(scenario, UPDATED, NOT_WRITTEN) if is_used else scenario
+    if program == "sync" and BEARER in scenario.messages:
+        problem = f"ERROR: {NOT_WRITTEN.format(dotenv='{project}/a bearer')}"
+        lines = tuple(problem if line == BEARER else line for line in expected.messages)
+        expected = replace(expected, messages=lines, files=(BRAKE,))
+    meet(parity, expected)
 
 
 @every_scenario_and_end

@@ -79,7 +79,7 @@ def nothing_is_done(parity: Parity, scenario: Scenario) -> None:
     run = parity.run(*scenario.arguments)
     problem = f"oauthkit: the log {parity.project / LOG} cannot be written\n"
     assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
-    assert run.programs == (["jq"] if scenario.arguments else [])
+    assert run.programs == (["jq"] if scenario.is_ensure else [])
     assert run.dotenv_bytes == scenario.before
     assert [name for name in run.files if name.startswith("logs/")] == []
 

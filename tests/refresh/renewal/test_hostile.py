@@ -16,6 +16,7 @@ from tests.support.refresh.scenarios import (
     COMPLAINT,
     DUE,
     JQ,
+    REJECTED,
     RENEWED,
     RETRY_S,
     SCHEDULED,
@@ -106,6 +107,7 @@ def test_children_that_hold_the_output_open(parity: Parity, scenario: Scenario) 
 
 
 NOT_RENEWED = "claude CLI refresh failed (exit {}). User may need to run 'claude login'."
+REFUSED_YET = "the API refuses the token, and claude did not renew it (exit {})"
 
 
 @asking_claude
@@ -123,16 +125,17 @@ def test_tool_that_starts_claude(parity: Parity, scenario: Scenario, end: str | 
     lose(parity, "timeout", end)
     scenario.arrange(parity)
     parity.claude.queue.clear()
-    run = parity.run()
+    run = parity.run(*scenario.arguments)
     status = 127 if end == MISSING else end
-    problem = failure(NOT_RENEWED.format(status))
-    reads = 4
+    is_rejected = REJECTED in scenario.messages
+    problem = (REFUSED_YET if is_rejected else NOT_RENEWED).format(status)
+    lines, files, reads = [scenario.messages[0]], scenario.files[1:], 4 + is_rejected
     if end == MISSING:
-        problem = failure("timeout not found in PATH. It is needed to run claude")
-        reads = 2
+        problem = "timeout not found in PATH. It is needed to run claude"
+        lines, files, reads = [] if is_rejected else [DUE], (), 2 - is_rejected
     expected = replace(
-        scenario, dotenv=scenario.before, messages=(DUE, *problem), exit_code=1,
-        due_in_s=RETRY_S, programs=(*JQ * reads, *ARM),
+        scenario, dotenv=scenario.before, messages=(*lines, *failure(problem)), exit_code=1,
+        due_in_s=RETRY_S, programs=(*JQ * reads, *ARM), files=files,
     )  # fmt: skip
     expect(parity, run, expected)
 

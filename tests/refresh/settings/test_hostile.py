@@ -40,7 +40,7 @@ def test_home_and_project(
         command = run.timers[0].command[1]
         assert command == f"{parity.project}/{SCRIPT_PLACE}".replace("$", "$$")
     places = {name for name in run.files if not name.startswith(("/", "~/", "scripts"))}
-    assert places <= {".env", "logs", LOG, LOCK, FAILING}
+    assert places <= {".env", "logs", LOG, LOCK, FAILING, *scenario.files}
 
 
 # --- PATH ---

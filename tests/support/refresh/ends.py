@@ -48,7 +48,7 @@ def refused(scenario: Scenario, *messages: str, programs: tuple[str, ...]) -> Sc
     """Return the scenario with an unchanged .env, and a retry as the next run."""
     return replace(
         scenario, dotenv=scenario.before, messages=messages, due_in_s=RETRY_S, exit_code=1,
-        programs=(*programs, *ARM),
+        programs=(*programs, *ARM), files=(),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ MODE = 0o640
 
 FAILING = "logs/oauth-refresh.failing"
 FAILURES = "~/.claude/.oauthkit-failures"
+BRAKE = "~/.claude/.oauthkit-rejected"
 LOCK = "logs/oauth-refresh.lock"
 IN_A_DAY_S = 7 * 3600 + 1800
 RETRY_S = 300
@@ -35,6 +36,8 @@ CARRIED = "{dotenv} already has this token (expires_at={expires_at})"
 RENEWED = "Claude CLI refreshed token successfully"
 SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
 SCHEDULED = "Scheduled next refresh at {due}"
+REJECTED = "The API refuses the token, invoking claude CLI to refresh"
+BEARER = "Updated {project}/a bearer with token (expires_at={expires_at})"
 REFUSED = "claude CLI refresh failed (exit 1). User may need to run 'claude login'."
 # In the C locale, where every byte is a character, tokens end at the first non-ASCII byte.
 COMPLAINT = "API Error: sk-ant-oat01-of-yesterdayä \x00refused\n".encode() + b"\xff\xc3\n"
@@ -49,8 +52,9 @@ class Scenario:
 
     `before` and `dotenv` are the content of .env before and after the run, or None if there is no
     file. `messages` are the log's lines without their times, with the placeholders {dotenv},
-    {credentials}, {left_ms}, {expires_at} and {due}. `programs` are the calls, in order. `due_in_s`
-    is when the only pending timer is due after the run, or None if there is no timer.
+    {credentials}, {project}, {left_ms}, {expires_at} and {due}. `programs` are the calls, in order.
+    `due_in_s` is when the only pending timer is due after the run, or None if there is no timer.
+    `files` are written besides .env and what the messages imply.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Scenario:
     mode: int = MODE
     programs: tuple[str, ...] = ()
     was_failing: bool = False
+    files: tuple[str, ...] = ()
 
     def arrange(self, parity: Parity) -> None:
         """Prepare the sandboxes, and plan claude."""
@@ -79,6 +84,11 @@ class Scenario:
     def is_silent(self) -> bool:
         """Return whether nothing is written: no log, no lock, no timer."""
         return not self.messages
+
+    @property
+    def is_ensure(self) -> bool:
+        """Return whether the run first checks, without the lock, whether the token is delivered."""
+        return "--ensure" in self.arguments
 
     @property
     def writes_dotenv(self) -> bool:
@@ -125,6 +135,12 @@ def _short(parity: Parity) -> None:
     parity.credentials(TOKEN, expires_in="20m")
 
 
+def _rejected(parity: Parity) -> None:
+    parity.credentials("sk-ant-oat01-of-yesterday", expires_in="2h")
+    parity.file("scripts/oauth/refresh.conf", "OAUTHKIT_BEARER=a bearer\nOAUTHKIT_LIGHT=1\n")
+    parity.claude.renews(TOKEN, is_refused=True)
+
+
 OF_YESTERDAY = BEFORE + OLD + AFTER
 OF_TODAY = BEFORE + NEW + AFTER
 SCENARIOS = (
@@ -162,6 +178,12 @@ SCENARIOS = (
         "20 min left", _short, BEFORE.rstrip(), BEFORE + NEW,
         (FRESH, UPDATED, SHARED, SOON, SCHEDULED),
         RETRY_S, left_s=1200, lasts_s=1200, programs=(*JQ, *ARM),
+    ),
+    Scenario(
+        "rejected, with a bearer file", _rejected, OF_YESTERDAY, OF_TODAY,
+        (REJECTED, RENEWED, BEARER, UPDATED, SHARED, SCHEDULED),
+        left_s=7200, arguments=("--rejected",), programs=(*JQ, *JQ, *CLAUDE, *ARM),
+        files=("a bearer", BRAKE),
     ),
 )  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
@@ -256,6 +278,7 @@ def expect_files(run: RefreshRun, scenario: Scenario) -> None:
     expected = set() if scenario.is_silent else {LOG, LOCK}
     if scenario.writes_dotenv:
         expected.add(".env")
+    expected.update(scenario.files)
     if is_failing and not scenario.was_failing:
         expected.add(FAILING)
     # Two reads come before claude is started, or timeout, which starts it.
