@@ -366,6 +366,18 @@ def test_warning_names_time_and_fix_and_is_logged_twice(parity: Parity) -> None:
     assert with_login_end(parity, str(ends_at)).messages.count(text) == 2
 
 
+def test_hook_login_ending_runs_once_at_3_days_and_once_at_1_day(parity: Parity) -> None:
+    hook(parity, "login-ending")
+    ends_at = str(parity.now_s * 1000 + 2 * DAY_MS)
+    calls: list[int] = []
+    for is_new in (True, False, True, False):
+        if calls and is_new:
+            parity.set_clock(parity.now_s + DAY_MS // 1000)
+        run = with_login_end(parity, ends_at)
+        calls.append([call.program for call in run.all_calls].count("login-ending"))
+    assert calls == [1, 0, 1, 0]
+
+
 def test_end_that_cannot_be_recorded_is_not_announced_at_each_run(parity: Parity) -> None:
     hook(parity, "login-ending")
     parity.directory(STATE)
@@ -385,7 +397,9 @@ def test_end_of_a_new_login_is_announced_again(parity: Parity) -> None:
     assert len([line for line in run.messages if "the login end" in line]) == 2
 
 
-@pytest.mark.parametrize("value", ['"text"', "true", "1e30", "0", "-5", "[]", '"1767400000000"'])
+@pytest.mark.parametrize(
+    "value", ['"text"', "true", "1e30", f"{10**30}", "0", "-5", "[]", '"1767400000000"']
+)
 def test_invalid_end_is_reported_and_ignored(parity: Parity, value: str) -> None:
     hook(parity, "renewed")
     run = with_login_end(parity, value)

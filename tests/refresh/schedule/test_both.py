@@ -165,6 +165,13 @@ def test_retry_5_min_after_a_failure_is_in_the_warning(
     assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + RETRY_S)]
 
 
+def test_retry_is_not_later_than_the_renewal(parity: Parity) -> None:
+    parity.credentials(expires_in="7m")
+    parity.directory(".env")
+    run = refresh(parity, 1)
+    assert [timer.when_s for timer in run.timers] == [parity.now_s + 2 * 60]
+
+
 # --- The unit name ---
 
 NAMES: dict[str, tuple[dict[int, str], list[int], bool]] = {
