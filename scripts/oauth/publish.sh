@@ -780,7 +780,7 @@ read_settings() {
       errors+="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
     elif [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
       errors+="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
-    elif [[ -n $value ]] && ! set_default "$name" "$value" "$project"; then
+    elif ! set_default "$name" "$value" "$project"; then
       errors+="$file line $number is ignored: there is no such setting"$'\n'
     fi
   done
@@ -791,15 +791,17 @@ read_settings() {
 #
 # Relative paths start in the project.
 set_default() {
-  local +x name=$1 value=$2 project=$3 setting='' text path relative
+  local +x name=$1 value=$2 project=$3 is_known=false setting text path relative
+  setting=$value
   for text in OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST; do
     if [[ $name == "$text" ]]; then
-      setting=$value
+      is_known=true
     fi
   done
   for path in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
     OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
     if [[ $name == "$path" ]]; then
+      is_known=true
       relative=$value
       if [[ $value != /* ]]; then
         relative="$project/$value"
@@ -808,11 +810,11 @@ set_default() {
       setting=$REPLY
     fi
   done
-  if [[ -z $setting ]]; then
+  if [[ $is_known != true ]]; then
     return 1
   fi
   get_env "$name"
-  if [[ -z $REPLY ]]; then
+  if [[ -n $value && -z $REPLY ]]; then
     set_env "$name" "$setting"
   fi
   return 0

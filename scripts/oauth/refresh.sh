@@ -465,7 +465,7 @@ read_settings() {
       errors+="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
     elif [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
       errors+="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
-    elif [[ -n $value ]] && ! set_default "$name" "$value" "$project"; then
+    elif ! set_default "$name" "$value" "$project"; then
       errors+="$file line $number is ignored: there is no such setting"$'\n'
     fi
   done
@@ -476,15 +476,17 @@ read_settings() {
 #
 # Relative paths start in the project.
 set_default() {
-  local +x name=$1 value=$2 project=$3 setting='' text path relative
+  local +x name=$1 value=$2 project=$3 is_known=false setting text path relative
+  setting=$value
   for text in OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST; do
     if [[ $name == "$text" ]]; then
-      setting=$value
+      is_known=true
     fi
   done
   for path in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
     OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
     if [[ $name == "$path" ]]; then
+      is_known=true
       relative=$value
       if [[ $value != /* ]]; then
         relative="$project/$value"
@@ -493,11 +495,11 @@ set_default() {
       setting=$REPLY
     fi
   done
-  if [[ -z $setting ]]; then
+  if [[ $is_known != true ]]; then
     return 1
   fi
   get_env "$name"
-  if [[ -z $REPLY ]]; then
+  if [[ -n $value && -z $REPLY ]]; then
     set_env "$name" "$setting"
   fi
   return 0
@@ -1624,11 +1626,14 @@ read_target() {
 #
 # Return an error, and the mode of the old file. `temporary` is renamed over `target`.
 write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode read is_same found directory
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode size read is_same found
+  local +x directory
   create_file "$temporary" "$text" "$target" "$old"
   status=$?
   mode=$REPLY
-  if ((status == 0)) && quiet sync "$temporary"; then
+  read_file "$temporary"
+  size=$?
+  if ((status == 0 && size == 0)) && quiet sync "$temporary"; then
     read_file "$target"
     read=$?
     if [[ $REPLY == "$old" ]] && ((read < 2)); then
@@ -1648,6 +1653,10 @@ write_target() {
   fi
   if ((status == 3)); then
     REPLIES=("$path belongs to a group that this user is not in and is not changed" '')
+    return
+  fi
+  if ((status == 0 && size == 3)); then # the next run could not read it
+    REPLIES=("$path would be larger than 256 KiB and is not changed" '')
     return
   fi
   read_file "$target"

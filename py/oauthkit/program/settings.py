@@ -32,24 +32,26 @@ def set_default(name: str, value: str, project: LocalPath) -> Status:
 
     Relative paths start in the project.
     """
-    setting = ""
+    is_known = False
+    setting = value
     for text in ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST"):
         if name == text:
-            setting = value
+            is_known = True
     for path in (
         "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
         "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
         "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
     ):  # fmt: skip
         if name == path:
+            is_known = True
             relative = value
             if not value.startswith("/"):
                 relative = f"{project}/{value}"
             setting = f"{absolute(relative)}"
-    if setting == "":
+    if not is_known:
         return 1
     current = get_env(name)
-    if current == "":
+    if value != "" and current == "":
         set_env(name, setting)
     return 0
 
@@ -87,6 +89,6 @@ def read_settings(project: LocalPath) -> str:
             errors += f"{file} line {number} is ignored: quotes and ~ have no meaning here\n"
         elif "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
             errors += f"{file} line {number} is ignored: it has $, a comment or extra spaces\n"
-        elif value != "" and set_default(name, value, project) != 0:
+        elif set_default(name, value, project) != 0:
             errors += f"{file} line {number} is ignored: there is no such setting\n"
     return errors

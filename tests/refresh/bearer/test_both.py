@@ -141,6 +141,20 @@ def test_file_that_is_not_a_bearer_file_is_not_touched(host: Parity, kind: str) 
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 
+def test_login_that_is_too_large_is_not_delivered(host: Parity) -> None:
+    login = {
+        "accessToken": TOKEN,
+        "expiresAt": host.now_s * 1000 + 8 * 3600_000,
+        "subscriptionType": "x" * 256 * 1024,
+    }
+    host.credentials(raw=json.dumps({"claudeAiOauth": login}).encode())
+    run = refresh(host, 1)
+    problem = f"{host.project / PLACE} would be larger than 256 KiB and is not changed"
+    assert f"ERROR: {problem}" in run.messages
+    assert PLACE not in run.files
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
+
+
 @pytest.mark.parametrize("kind", ["directory", "fifo"])
 def test_path_that_is_not_a_file(host: Parity, kind: str) -> None:
     if kind == "directory":

@@ -530,6 +530,17 @@ def test_login_itself_is_not_touched(host: Host) -> None:
     assert host.credentials.read_bytes() == text
 
 
+@pytest.mark.parametrize("is_too_large", [False, True])
+def test_file_that_becomes_too_large_is_not_written(host: Host, *, is_too_large: bool) -> None:
+    host.real("stat", "cp", "sync", "mv", "rm")
+    text = "#" * (256 * 1024 - len(f"{LINE}\n") - 1 + is_too_large) + "\n"
+    host.dotenv.write_text(text, encoding="ascii")
+    problem = f"{host.dotenv} would be larger than 256 KiB and is not changed"
+    assert deliver(host) == (problem if is_too_large else "")
+    assert host.dotenv.read_text("ascii") == (text if is_too_large else f"{text}{LINE}\n")
+    assert [path.name for path in host.dotenv.parent.glob(".env*")] == [".env"]
+
+
 def test_large_file_is_not_touched(host: Host) -> None:
     host.dotenv.write_text("#" * (256 * 1024 + 1), encoding="ascii")
     assert deliver(host) == f"{host.dotenv} is larger than 256 KiB and is not changed"

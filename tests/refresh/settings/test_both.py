@@ -286,6 +286,7 @@ NO_MEANING = " is ignored: quotes and ~ have no meaning here"
 NO_VALUE = " is ignored: it has $, a comment or extra spaces"
 NOT_READ = {
     "unknown name": (b"PATH=/x\n", [f" line 1{NO_SETTING}"]),
+    "unknown name without a value": (b"OAUTHKIT_UNITS=\n", [f" line 1{NO_SETTING}"]),
     "no =": (b"\nOAUTHKIT_UNIT\n", [" line 2 is not NAME=VALUE and is ignored"]),
     "export": (b"export OAUTHKIT_UNIT=x\n", [f" line 1{NO_SETTING}"]),
     "blanks": (b" OAUTHKIT_UNIT=x\n", [f" line 1{NO_SETTING}"]),
@@ -300,7 +301,7 @@ NOT_READ = {
              [f" line 1{NO_SETTING}", " line 2 is not NAME=VALUE and is ignored",
               f" line 3{NO_SETTING}"]),
     "control characters": (b"\x1b[31m=1\n\xff=1\n", [f" line {n}{NO_SETTING}" for n in (1, 2)]),
-    "empty value": (b"OAUTHKIT_UNIT=\n", []),
+    "empty value": (b"OAUTHKIT_UNIT=\nOAUTHKIT_DOTENV=\n", []),
     "NUL": (b"OAUTHKIT_UNIT=x\n\0", [" has a NUL byte and is ignored"]),
     "1 MiB": (b"#" * 2**20, [" is larger than 256 KiB and is ignored"]),
     "201 lines": (b"#\n" * 200 + b"OAUTHKIT_UNIT=x\n", [": only the first 200 lines are read"]),

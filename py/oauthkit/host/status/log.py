@@ -106,6 +106,7 @@ _FIXES = (
     (r"readlink could not follow",
      "install coreutils, or fix the PATH of the program that starts runs"),
     (r"NUL byte", "remove the NUL byte from .env, which must be a text file"),
+    (r"would be larger than 256 KiB", "check what .env and the credentials contain"),
     (r"larger than 256 KiB", "check what .env contains, and make it smaller"),
     (r"is a mount point", "mount the directory of .env instead of the file"),
     (r"cannot be read and is not changed", "make .env a file that this user can read"),
