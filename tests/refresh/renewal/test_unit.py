@@ -294,3 +294,14 @@ def test_failed_claude_is_not_followed_by_a_wait(
         host.credentials_are(TOKEN, OLD)
     assert renew(host)[0] == FAILED.format(status)
     assert host.calls("sleep") == []
+
+
+def test_login_lock_that_cannot_be_taken_is_a_warning(host: Host, claude: str) -> None:
+    assert claude
+    host.fake("timeout")
+    for left_ms in (OLD, NEW):
+        host.credentials_are(TOKEN, left_ms)
+    host.monkeypatch.setattr(renewal, "lock_directory", lambda _path, _wait_s: 2)
+    problem, login = renewal.renew_once(host.path(host.credentials), host.path(host.home), "")
+    assert (problem, credentials.expires_at(login)) == ("", str(NOW_MS + NEW))
+    assert host.lines()[0] == f"WARN: {host.credentials.parent} cannot be locked"
