@@ -254,6 +254,9 @@ def test_store_in_etcd(follower: HostProject) -> None:
     problem = "etcdctl get failed (exit 1): context deadline exceeded"
     assert follower.status()["store"]["problem"] == problem
     assert examined(follower)[1] == {"store": problem}
+    (follower.bin / "setpriv").unlink()
+    assert examined(follower)[2]["setpriv"] == f"{SUDO}apt-get install util-linux"
+    follower.program("setpriv", "#!/bin/sh\n")
     (follower.bin / "etcdctl").unlink()
     assert examined(follower)[2] == {"etcdctl": f"{SUDO}apt-get install etcd-client"}
 

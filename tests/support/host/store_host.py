@@ -20,7 +20,7 @@ FOLLOW = f"{UNIT}-follow.service"
 CONF = "scripts/oauth/refresh.conf"
 # The real programs that `publish` and `follow` start.
 TOOLS = ("bash", "cat", "chmod", "cp", "dd", "find", "flock", "jq", "mkdir", "mv", "readlink", "rm",
-         "sh", "sleep", "stat", "sync", "timeout", "uname")  # fmt: skip
+         "setpriv", "sh", "sleep", "stat", "sync", "timeout", "uname")  # fmt: skip
 
 
 def store_of(host: HostProject) -> Path:

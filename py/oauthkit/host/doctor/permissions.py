@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# What a refresh starts, apart from hooks; env and node start some installations of claude.
+# What a refresh or a follower starts, apart from hooks; env and node start some claudes.
 PROGRAMS = (
-    "bash", "cat", "chmod", "claude", "cp", "dd", "env", "find", "flock", "id", "jq", "mkdir", "mv",
-    "node", "readlink", "rm", "sh", "sleep", "stat", "sync", "systemctl", "systemd-run",
-    "timeout", "uname",
+    "age", "bash", "cat", "chmod", "claude", "cp", "dd", "env", "etcdctl", "find", "flock", "id",
+    "jq", "mkdir", "mv", "node", "readlink", "rm", "setpriv", "setsid", "sh", "sha256sum", "sleep",
+    "stat", "sync", "systemctl", "systemd-run", "timeout", "uname",
 )  # fmt: skip
 CLAUDE_SETTINGS = ("settings.json", "settings.local.json")
 _ACL = "system.posix_acl_access"
