@@ -13,6 +13,8 @@ from collections.abc import Callable
 from oauthkit.compiler.diagnostics.describe import (
     as_fstring,
     condition_for,
+    formatted,
+    is_format,
     join_parts,
     with_article,
 )
@@ -473,20 +475,17 @@ def _of_format(site: Site, node: ast.Call) -> str:
             except ValueError:
                 return ""
             kinds = (Type.STR, Type.INT, Type.PATH, Type.STATUS)
-            names = [(name, spec, how) for _, name, spec, how in fields if name is not None]
-            if names != [("", "", None)] * len(values) or not all(
-                site.type_of(value) in kinds for value in values
-            ):
-                return ""
-            parts: list[ast.expr] = []
             left = [*values]
-            for literal, name, _, _ in fields:
+            parts: list[ast.expr] = []
+            for literal, name, spec, conversion in fields:
                 parts.append(ast.Constant(literal))
-                if name is not None:
-                    value = left.pop(0)
-                    is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
-                    parts.append(value if is_text else ast.FormattedValue(value, -1))
-            return code("use an f-string", join_parts(parts))
+                if name is None:
+                    continue
+                kind = site.type_of(left[0]) if left else Type.ERROR
+                if name or conversion or kind not in kinds or (spec and not is_format(kind, spec)):
+                    return ""
+                parts.append(formatted(left.pop(0), spec or ""))
+            return "" if left else code("use an f-string", join_parts(parts))
     return ""
 
 

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from oauthkit.compiler.diagnostics import replacements
-from oauthkit.compiler.diagnostics.describe import describe, join_parts
+from oauthkit.compiler.diagnostics.describe import describe, formatted, is_format, join_parts
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
@@ -682,17 +682,18 @@ def of_missing(module: str, standard: set[str]) -> Suggestion:
 def _filled(text: str, given: ast.expr, site: Site) -> str:
     """Return the f-string for `text % given`, or "" if its format is not plain."""
     values = given.elts if isinstance(given, ast.Tuple) else [given]
-    pieces = re.split("%([sdi])", text)
-    literals, formats = pieces[::2], pieces[1::2]
+    pieces = re.split("%(-?[0-9]*)([sdi])", text)
+    literals, sizes, formats = pieces[::3], pieces[1::3], pieces[2::3]
     if len(formats) != len(values) or any("%" in literal for literal in literals):
         return ""
     parts: list[ast.expr] = [ast.Constant(literals[0])]
-    for value, wanted, literal in zip(values, formats, literals[1:], strict=True):
+    for value, size, wanted, literal in zip(values, sizes, formats, literals[1:], strict=True):
+        kind = site.type_of(value)
         kinds = (Type.INT, Type.STATUS, *((Type.STR, Type.PATH) if wanted == "s" else ()))
-        if site.type_of(value) not in kinds:
+        spec = size.replace("-", "<") if kind is Type.INT or size[:1] in ("", "-") else f">{size}"
+        if kind not in kinds or (spec and not is_format(kind, spec)):
             return ""
-        is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
-        parts += [value if is_text else ast.FormattedValue(value, -1), ast.Constant(literal)]
+        parts += [formatted(value, spec), ast.Constant(literal)]
     return join_parts(parts)
 
 

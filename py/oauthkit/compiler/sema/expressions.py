@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import replace
 
 from oauthkit.compiler.bash.names import DIVIDE, PAD_NUMBER, PAD_TEXT
@@ -13,6 +12,7 @@ from oauthkit.compiler.diagnostics.describe import (
     describe,
     is_choice,
     is_condition,
+    is_format,
     is_stdin_read,
     modifier,
     with_article,
@@ -50,8 +50,6 @@ from oauthkit.compiler.types import Signature, Type
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 LARGEST = 2**63 - 1
 # The formats that are the same in Python and in the script.
-_NUMBER_FORMAT = re.compile(r"(?:[<>]?[1-9][0-9]?|0[1-9][0-9]?)d?")
-_TEXT_FORMAT = re.compile(r"[<>]?[1-9][0-9]?")
 # The types of results that can be part of an expression.
 _FIRST = (Type.STR, Type.PATH, Type.INT, Type.STATUS)
 
@@ -299,10 +297,9 @@ class Expressions:
 
     def _padded(self, node: ast.expr, value: Value, spec: str) -> Value:
         """Analyze {value:spec} in an f-string."""
-        form = {Type.INT: _NUMBER_FORMAT, Type.STR: _TEXT_FORMAT}.get(value.type)
         if value.type is Type.ERROR:
             return REJECTED
-        if form is None or not form.fullmatch(spec):
+        if not is_format(value.type, spec):
             return self.reject(
                 "D102", node,
                 f"the format {spec} for {with_article(value.type)} is outside the dialect",
