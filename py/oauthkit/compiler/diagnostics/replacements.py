@@ -533,8 +533,9 @@ def _of_program(site: Site, node: ast.Call) -> str:
         paths = node.args
     elif function == "os.makedirs":
         name, words, paths = "mkdir", '"-p", "--"', node.args
-        if [ast.unparse(keyword) for keyword in keywords] == ["exist_ok=True"]:
-            keywords = []
+        if [ast.unparse(keyword) for keyword in keywords] != ["exist_ok=True"]:
+            return ""
+        keywords = []
     else:
         name, words = {
             "delete": ("rm", '"-rf", "--"'),

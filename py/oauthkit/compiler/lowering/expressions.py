@@ -47,7 +47,8 @@ def _parts(value: ir.Value) -> list[bash.Part]:
             return [bash.Literal(str(number))]
         case ir.BoolLiteral(truth):
             return [bash.Literal("true" if truth else "false")]
-        case ir.Name(name):
+        case ir.Name(name, kind):
+            assert kind is not Type.ERROR, "a rejected value has no diagnostic"
             return [bash.Parameter(name)]
         case ir.Join(parts):
             return [part for inner in parts for part in _parts(inner)]
@@ -87,7 +88,8 @@ def arithmetic(value: ir.Value) -> bash.Arithmetic:
             return bash.Integer(number)
         case ir.Name(ir.COUNT):
             return bash.Parameter(ir.COUNT)
-        case ir.Name(name):
+        case ir.Name(name, kind):
+            assert kind is not Type.ERROR, "a rejected value has no diagnostic"
             return bash.Variable(name)
         case ir.Negative(operand):
             return bash.Operation("-", None, arithmetic(operand))

@@ -607,10 +607,12 @@ class Expressions:
         if is_condition(node):
             return Type.BOOL
         before, suggested = len(self.symbols.diagnostics), {*self.check.suggested}
-        statement, self.scope.statement = self.scope.statement, None  # no call is moved
+        rejected, scope = {*self.symbols.rejected}, self.scope
+        variables, known = {**scope.variables}, None if scope.known is None else {*scope.known}
+        statement, scope.statement = scope.statement, None  # no call is moved
         kind = self.value(node).type
-        self.scope.statement = statement
-        self.check.suggested = suggested
+        scope.statement, scope.variables, scope.known = statement, variables, known
+        self.check.suggested, self.symbols.rejected = suggested, rejected
         found = len(self.symbols.diagnostics) > before
         del self.symbols.diagnostics[before:]
         return Type.ERROR if found else kind
