@@ -236,9 +236,9 @@ create_file() {
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
-      # cp(1) would give the access of the old group to the new one.
+      # cp(1) would give another group the access of this one.
       elif [[ $user != 0 && "$groups${created##* } " != *" $group "* ]] &&
-        ((8#$mode >> 3 & 7 & ~8#$mode)); then
+        (((8#$mode >> 3 ^ 8#$mode) & 7)); then
         status=3
       # Another mode than 600 would be that of an access control list of the directory.
       elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {

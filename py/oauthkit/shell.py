@@ -608,7 +608,7 @@ def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status,
         return 2, ""
     own_groups = {os.getgid(), os.getegid(), *os.getgroups(), int(found.split(" ")[2])}
     bits = int(mode, 8)
-    if os.getuid() != 0 and bits >> 3 & 7 & ~bits and int(group) not in own_groups:
+    if os.getuid() != 0 and bits >> 3 & 7 != bits & 7 and int(group) not in own_groups:
         return 3, ""
     if mode != "600" or not found.endswith(f" {owner} {group} {mode}"):
         preserve = ["--attributes-only", "--preserve=mode,ownership"]

@@ -1225,7 +1225,7 @@ lock_project() {
   outlive_signals
   open_log "$log_file" # the run that held the lock may have renamed it
   log_size
-  if ((REPLY > LOG_LIMIT_BYTES)); then
+  if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # /dev/stdout is one
     quiet mv -f -T "$log_file" "$log_file.1"
     open_log "$log_file"
   fi
@@ -1238,7 +1238,7 @@ lock_project() {
 # Keep a file with the failure's kind from the first failed run to the next successful one.
 #
 # Return the event at either end of that time, "failed" or "recovered", else "". The kind is
-# "refused" if the API refuses the token, else "". Delivering a refused token does not end the
+# "refused" if the API refuses the token, else "". Delivering a refused token does not end that
 # failure. If a failure of the other kind follows it, return "failed" again.
 failure_event() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
@@ -1255,6 +1255,11 @@ failure_event() {
       return
     fi
     quiet rm -f "$failing"
+    if [[ $kind == refused ]]; then # only the failure of the other kind has ended
+      create_file "$failing" "$kind" '' ''
+      REPLY=
+      return
+    fi
     REPLY=recovered
     return
   fi
@@ -2151,9 +2156,9 @@ create_file() {
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
-      # cp(1) would give the access of the old group to the new one.
+      # cp(1) would give another group the access of this one.
       elif [[ $user != 0 && "$groups${created##* } " != *" $group "* ]] &&
-        ((8#$mode >> 3 & 7 & ~8#$mode)); then
+        (((8#$mode >> 3 ^ 8#$mode) & 7)); then
         status=3
       # Another mode than 600 would be that of an access control list of the directory.
       elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {

@@ -29,7 +29,7 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
     """Keep a file with the failure's kind from the first failed run to the next successful one.
 
     Return the event at either end of that time, "failed" or "recovered", else "". The kind is
-    "refused" if the API refuses the token, else "". Delivering a refused token does not end the
+    "refused" if the API refuses the token, else "". Delivering a refused token does not end that
     failure. If a failure of the other kind follows it, return "failed" again.
     """
     _, last = read_file(failing)
@@ -38,6 +38,9 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
         if not is_failing or (kind == "refused" and last == "refused"):
             return ""
         _ = rm["-f", failing] & RETCODE
+        if kind == "refused":  # only the failure of the other kind has ended
+            _, _ = create_file(failing, kind, "", "")
+            return ""
         return "recovered"
     if is_failing and (kind == "refused" or last != "refused"):
         return ""

@@ -164,6 +164,11 @@ def test_failed_delivery_after_a_refusal_is_a_new_failure(parity: Parity) -> Non
     parity.directory(".env")
     assert events(parity.run()) == ["failed"]
     assert events(parity.run()) == []
+    parity.step(lambda world: world.path(".env").rmdir())
+    run = parity.run()
+    assert (events(run), run.files[FAILING].content) == (["renewed"], b"refused")
+    parity.credentials(NEW)
+    assert events(parity.run()) == ["renewed", "recovered"]
 
 
 @pytest.mark.usefixtures("hooks")

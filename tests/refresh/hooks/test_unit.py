@@ -53,8 +53,9 @@ def test_failures_of_two_kinds(host: Host) -> None:
         ("no", "", "failed"),  # a failure of the other kind
         ("no", "refused", ""),
         ("no", "", ""),
-        ("", "refused", "recovered"),
-        ("no", "refused", "failed"),
+        ("", "refused", ""),  # only the failure of the other kind has ended
+        ("no", "refused", ""),
+        ("no", "", "failed"),
         ("", "", "recovered"),
         ("", "", ""),
     ]

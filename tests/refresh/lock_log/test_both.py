@@ -520,6 +520,17 @@ def test_rotated_log_replaces_the_old_one(parity: Parity) -> None:
     assert run.messages == FRESH_RUN
 
 
+def test_log_that_is_a_link_is_not_rotated(parity: Parity) -> None:
+    """The link could be /dev/stdout."""
+    parity.credentials()
+    parity.file("long", b"x" * (MIB + 1), 0o600)
+    parity.directory("logs")
+    parity.symlink(LOG, "../long")
+    run = refresh(parity)
+    assert (run.files[LOG].kind, f"{LOG}.1" in run.files) == ("symlink", False)
+    assert len(run.files["long"].content) > MIB + 1
+
+
 def test_log_is_not_rotated_while_another_run_writes_it(parity: Parity) -> None:
     parity.credentials()
     parity.file(LOG, b"x" * (MIB + 1), 0o600)
