@@ -49,6 +49,7 @@ CASES = [
     ("D204", "if true & TF and name_of(1) == '1':\n    pass", "name_of(1)", "t = name_of(1)\nif true & TF and t == '1':\n    pass"),
     ("D204", "if true & TF:\n    pass\nelif name_of(1) == '1':\n    pass", "name_of(1)", "t = name_of(1)\nif true & TF:\n    pass\nelif t == '1':\n    pass"),
     ("D301", "print(arguments[0])", "arguments[0]", "if arguments:\n    print(arguments[0])"),
+    ("D301", "if 1 >= len(arguments):\n    print(arguments[0])", "arguments[0]", "if 1 <= len(arguments):\n    print(arguments[0])"),
     ("D301", "if len(arguments) > 1:\n    pass\nprint(arguments[1])", "arguments[1]", "if len(arguments) > 1:\n    print(arguments[1])"),
     ("D301", "if len(arguments) > 0 or arguments[0] == 'x':\n    pass", "arguments[0]", "if len(arguments) > 0 and arguments[0] == 'x':\n    pass"),
     ("D303", "p = absolute('x')\nfor t in p.split('/'):\n    print(t)", "p", "p = absolute('x')\nt = f'{p}'\nfor u in t.split('/'):\n    print(u)"),

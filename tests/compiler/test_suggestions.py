@@ -26,6 +26,7 @@ def name_of(number: int) -> str:
 # code, a rejected body of main, the text under the caret, the suggestion, and a body that compiles
 CASES = [
     # plumbum's commands
+    ("D202", "cat['x'] & FG >> 'log'", "cat['x'] & FG >> 'log'", "(cat['x'] >> 'log') & FG", "(cat['x'] >> 'log') & FG"),
     ("D303", "x = cat('x') > 'c'", "cat('x') > 'c'", "run `(cat['x'] > 'c') & FG`", "(cat['x'] > 'c') & FG"),
     ("D105", "cat('x', timeout=3)", "timeout=3", "as in `status, text = run_limited(3, 5, cat['x'])`", "status, text = run_limited(3, 5, cat['x'])"),
     ("D102", "df = local['df']\n_, t = df['--version'] & CAPTURE\nprint(t)", "local['df']", 'df = program("df")', "_, t = cat['-h'] & CAPTURE\nprint(t)"),
@@ -84,6 +85,10 @@ CASES = [
     ("D102", "print(name_of(1), name_of(2) or 'x')", "name_of(2) or 'x'", "use if and else", "text = name_of(2)\nif text == '':\n    text = 'x'"),
     ("D102", "t = 'a'\nif (t or 'a') == 'a':\n    print('x')", "t or 'a'", "text = 'a'", "t = 'a'\nif t == '':\n    t = 'a'\nprint(t)"),
     ("D102", "t = 'x=y'\nv = t.split('=', 1)[1]\nprint(v)", "t.split('=', 1)[1]", "_, separator, v = t.partition('=')", "t = 'x=y'\n_, separator, v = t.partition('=')\nif separator == '':\n    return 1\nprint(v)"),
+    ("D101", "first, *rest = arguments", "first, *rest = arguments", "use `arguments[0]`, and iterate over the others", "print('')"),
+    ("D102", "name = 'a'\nprint(len(name) > 3 and 'x' or 'y')", "len(name) > 3 and 'x' or 'y'", "'x' if len(name) > 3 else 'y'", "name = 'a'\nprint('x' if len(name) > 3 else 'y')"),
+    ("D104", "bad = 1\nn = int(bad > 0)\nprint(f'{n}')", "int", "1 if bad > 0 else 0", "bad = 1\nn = 1 if bad > 0 else 0\nprint(f'{n}')"),
+    ("D102", "if not 1 <= len(arguments) <= 2:\n    return 2\nprint(arguments[0])", "1 <= len(arguments) <= 2", "(1 <= len(arguments) and len(arguments) <= 2)", "if not (1 <= len(arguments) and 2 >= len(arguments)):\n    return 2\nprint(arguments[0])"),
     ("D102", "a, b = arguments\nprint(a, b)", "arguments", "if len(arguments) != 2:", "if len(arguments) != 2:\n    return 1\na = arguments[0]\nb = arguments[1]\nprint(a, b)"),
     ("D101", "local.env['A'] += ':/x'", "local.env['A'] += ':/x'", "local.env['A'] = local.env.get('A', \"\") + ':/x'", "local.env['A'] = local.env.get('A', '') + ':/x'"),
     ("D101", "t = 'b\\na'\nfor line in sorted(t.splitlines()):\n    print(line)", "sorted(t.splitlines())", "for line in (sort << t)().splitlines():", "t = 'b\\na'\nfor line in (cat << t)().splitlines():\n    print(line)"),
@@ -411,3 +416,9 @@ def test_number_of_5000_digits_is_not_suggested() -> None:
     (found,) = error.diagnostics
     assert found.code == "D304"
     assert "write the number" not in found.help
+
+
+def test_name_of_main_s_arguments_is_kept() -> None:
+    text = program("print('')").replace("def main(*arguments: str) -> Status:", "def main(*args):")
+    (found,) = rejections(text).diagnostics
+    assert found.help == "write `def main(*args: str) -> Status:`"

@@ -14,6 +14,7 @@ from oauthkit.compiler.diagnostics.describe import (
     as_fstring,
     condition_for,
     formatted,
+    is_condition,
     is_format,
     join_parts,
     with_article,
@@ -68,6 +69,8 @@ def bound(site: Site, node: ast.expr, program: str) -> str:
 
 def _of_int(site: Site, node: ast.Call) -> str:
     match node:
+        case ast.Call(args=[test], keywords=[]) if is_condition(test):
+            return code("choose the number", f"1 if {shown(site, test)} else 0")
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
             call = f"parse_int({shown(site, text)})"
             return checked(site, node, call, Type.INT, "convert it, and check the status")

@@ -270,7 +270,7 @@ STATEMENTS = {
     ast.Import: "move it to the top level",
     ast.ImportFrom: "move it to the top level",
     ast.Match: "write if, elif and else",
-    ast.Raise: "return a Status that is not 0",
+    ast.Raise: "print the message with `file=sys.stderr`, and return a Status that is not 0",
     ast.Try: "there are no exceptions. Test the status of each command with if",
     ast.With: "read_file and write_file open and close a file",
 }

@@ -110,9 +110,6 @@ def _program(files: list[AnalyzedFile], needed: list[list[str]], entry: str) -> 
     return program
 
 
-MAIN = "write `def main(*arguments: str) -> Status:`"
-
-
 class _FileAnalyzer:
     """Analyzes one file."""
 
@@ -311,12 +308,16 @@ class _FileAnalyzer:
         self.symbols.check_new(self.symbols.part(node, node.name), node.name, "function")
         before = len(self.diagnostics)
         self._check_parameters(node)
+        arguments = node.args.vararg.arg if node.args.vararg else "arguments"
+        header = f"write `def main(*{arguments}: str) -> Status:`"
         parameters = []
         for parameter in node.args.args:
             types = read_annotation(parameter.annotation)
             if types is None or len(types) != 1:
                 if node.name == "main":
-                    self.symbols.report("D306", parameter, "main takes its arguments with *", MAIN)
+                    self.symbols.report(
+                        "D306", parameter, "main takes its arguments with *", header
+                    )
                 else:
                     self._report_annotation(
                         parameter, f"{parameter.arg} of {node.name}", parameter.annotation
@@ -337,7 +338,7 @@ class _FileAnalyzer:
             place = node.returns or self.symbols.part(node, node.name)
             if node.name == "main":
                 self.symbols.report(
-                    "D306", place, "the result of main is not annotated as Status", MAIN
+                    "D306", place, "the result of main is not annotated as Status", header
                 )
             else:
                 self._report_annotation(place, f"the result of {node.name}", node.returns)

@@ -346,6 +346,9 @@ class Assignments:
             help = "unpack into names"
             if any(isinstance(target, ast.Starred) for target in targets):
                 help = 'take one part, as in `first, _, rest = text.partition(" ")`'
+                name = ast.unparse(value)
+                if name == self.scope.arguments:
+                    help = f"use `{name}[0]`, and iterate over the others, `{name}[1:]`"
             self.reject("D101", node, "only names can be assigned to", help)
             self._assume_bound(node)
             return None

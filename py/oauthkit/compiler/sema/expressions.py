@@ -141,6 +141,17 @@ class Expressions:
                 return self.commands.unrun(node, "", "TF")
             case ast.BoolOp(values=operands) if is_choice(node):
                 return self._environment_or(node, operands)
+            case ast.BoolOp(
+                op=ast.Or(),
+                values=[
+                    ast.BoolOp(op=ast.And(), values=[test, ast.Constant(value=str() as first)]),
+                    ast.Constant(value=str() as second),
+                ],
+            ) if first and is_condition(test):
+                return self.reject(
+                    "D102", node, "a condition cannot be part of an expression",
+                    code("write", f"{first!r} if {self.symbols.shown(test)} else {second!r}"),
+                )  # fmt: skip
             case _ if is_condition(node):
                 return self.reject(
                     "D102", node, "a condition cannot be part of an expression",
@@ -322,6 +333,17 @@ class Expressions:
 
     def _arithmetic(self, node: ast.BinOp) -> Value:
         operator = OPERATORS.get(type(node.op))
+        match node:
+            case ast.BinOp(
+                left=command,
+                op=ast.BitAnd(),
+                right=ast.BinOp(left=ast.Name(id="FG"), op=ast.RShift(), right=file),
+            ):
+                shown, target = self.symbols.shown(command), self.symbols.shown(file)
+                return self.reject(
+                    "D202", node, "& is applied after >>",
+                    code("redirect the command in parentheses", f"({shown} >> {target}) & FG"),
+                )  # fmt: skip
         if operator is None:
             return self.reject(
                 "D102", node, f"the operator {describe(node.op)} is outside the dialect",

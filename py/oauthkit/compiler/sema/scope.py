@@ -57,6 +57,12 @@ class Scope:
             self.known.add(name)
 
 
+_MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.Eq, ast.NotEq: ast.NotEq, ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
+}  # fmt: skip
+
+
 def _least(test: ast.expr, name: str) -> tuple[int, int]:
     """Return the least number of arguments if a test is true, and if it is false."""
     match test:
@@ -70,6 +76,15 @@ def _least(test: ast.expr, name: str) -> tuple[int, int]:
             trues, falses = [true for true, _ in both], [false for _, false in both]
             is_or = isinstance(operator, ast.Or)
             return (min(trues), max(falses)) if is_or else (max(trues), min(falses))
+        case ast.Compare(left=left, ops=[_, _, *_] as operators, comparators=others):
+            pairs = zip([left, *others], operators, others, strict=False)
+            compared: list[ast.expr] = [ast.Compare(a, [sign], [b]) for a, sign, b in pairs]
+            return _least(ast.BoolOp(ast.And(), compared), name)
+        case ast.Compare(
+            left=ast.Constant() as number, ops=[operator], comparators=[ast.Call() as call]
+        ) if type(operator) in _MIRRORED:
+            mirrored = _MIRRORED[type(operator)]()
+            return _least(ast.Compare(call, [mirrored], [number]), name)
         case ast.Compare(
             left=ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=counted)]),
             ops=[operator],
