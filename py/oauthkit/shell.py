@@ -555,8 +555,8 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
     it is lost.
     Status 1 if that fails, which it does if anything has the name `path`, a symbolic link included
     (open(2), O_EXCL). Status 2 if `model` belongs to another user, who could read the content (root
-    keeps the owner). Status 3 if the group of `model` has more access than all users, and the user
-    is not in it: cp(1) would give that access to another group.
+    keeps the owner). Status 3 if the permissions of the group of `model` differ from those of all
+    users, and the user is not in that group: cp(1) would give them to another group.
     Another user who can write in the directory can exchange both files at any time, so each is
     opened once, and the programs get it as a stream.
     """

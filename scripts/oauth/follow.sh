@@ -974,7 +974,7 @@ lock_project() {
   outlive_signals
   open_log "$log_file" # the run that held the lock may have renamed it
   log_size
-  if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # /dev/stdout is one
+  if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as /dev/stdout
     quiet mv -f -T "$log_file" "$log_file.1"
     open_log "$log_file"
   fi
@@ -987,8 +987,8 @@ lock_project() {
 # Keep a file with the failure's kind from the first failed run to the next successful one.
 #
 # Return the event at either end of that time, "failed" or "recovered", else "". The kind is
-# "refused" if the API refuses the token, else "". Delivering a refused token does not end that
-# failure. If a failure of the other kind follows it, return "failed" again.
+# "refused" if the API refuses the token, else "". Delivering a refused token does not end a
+# refusal. If a failure of the other kind follows it, return "failed" again.
 failure_event() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
   read_file "$failing"
@@ -1004,7 +1004,7 @@ failure_event() {
       return
     fi
     quiet rm -f "$failing"
-    if [[ $kind == refused ]]; then # only the failure of the other kind has ended
+    if [[ $kind == refused ]]; then # the token is still refused
       create_file "$failing" "$kind" '' ''
       REPLY=
       return
@@ -1425,14 +1425,22 @@ read_target() {
 #
 # Return an error, and the mode of the old file. `temporary` is renamed over `target`.
 write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode size read is_same found
-  local +x directory
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode is_too_large size read is_same
+  local +x found directory
   create_file "$temporary" "$text" "$target" "$old"
   status=$?
   mode=$REPLY
-  read_file "$temporary"
-  size=$?
-  if ((status == 0 && size == 0)) && quiet sync "$temporary"; then
+  is_too_large=false
+  if ((status == 0)); then
+    read_file "$temporary"
+    size=$?
+    if ((size == 3)); then
+      is_too_large=true
+    else
+      is_too_large=false
+    fi
+  fi
+  if ((status == 0)) && [[ $is_too_large != true ]] && quiet sync "$temporary"; then
     read_file "$target"
     read=$?
     if [[ $REPLY == "$old" ]] && ((read < 2)); then
@@ -1454,7 +1462,7 @@ write_target() {
     REPLIES=("$path belongs to a group that this user is not in and is not changed" '')
     return
   fi
-  if ((status == 0 && size == 3)); then # the next run could not read it
+  if [[ $is_too_large == true ]]; then # the next run could not read it
     REPLIES=("$path would be larger than 256 KiB and is not changed" '')
     return
   fi
@@ -1838,8 +1846,10 @@ read_file() {
 # change to it is lost.
 # Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
 # (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
-# the owner). Another user who can write in the directory can exchange both files at any time, so
-# each is opened once, and the programs get it as a stream.
+# the owner). Status 3 if the permissions of the group of $3 differ from those of all users, and the
+# user is not in that group.
+# Another user who can write in the directory can exchange both files at any time, so each is opened
+# once, and the programs get it as a stream.
 create_file() {
   local +x new='' model mode='' found name wanted created owner group groups user
   local +x content mask status=1
@@ -1889,7 +1899,7 @@ create_file() {
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
-      # cp(1) would give another group the access of this one.
+      # cp(1) would give the permissions of this group to another one.
       elif [[ $user != 0 && "$groups${created##* } " != *" $group "* ]] &&
         (((8#$mode >> 3 ^ 8#$mode) & 7)); then
         status=3

@@ -1063,8 +1063,10 @@ read_file() {
 # change to it is lost.
 # Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
 # (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
-# the owner). Another user who can write in the directory can exchange both files at any time, so
-# each is opened once, and the programs get it as a stream.
+# the owner). Status 3 if the permissions of the group of $3 differ from those of all users, and the
+# user is not in that group.
+# Another user who can write in the directory can exchange both files at any time, so each is opened
+# once, and the programs get it as a stream.
 create_file() {
   local +x new='' model mode='' found name wanted created owner group groups user
   local +x content mask status=1
@@ -1114,7 +1116,7 @@ create_file() {
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
-      # cp(1) would give another group the access of this one.
+      # cp(1) would give the permissions of this group to another one.
       elif [[ $user != 0 && "$groups${created##* } " != *" $group "* ]] &&
         (((8#$mode >> 3 ^ 8#$mode) & 7)); then
         status=3

@@ -79,15 +79,17 @@ CASES = [
     ("D105", "p = LocalPath('/a/')", "LocalPath", "p = absolute('/a/')", "path = LocalPath('/a')"),
     ("D105", "p = LocalPath('')", "LocalPath", "p = absolute('')", "path = LocalPath('/')"),
     ("D105", "p = LocalPath('/a', 'b')", "LocalPath", "absolute makes a Path of one text", "p = LocalPath('/a') / 'b'"),
-    ("D104", "if os.path.isdir(''):\n    pass", "os.path.isdir", "there is no file with an empty name", "print('')"),
+    ("D104", "if os.path.isdir(''):\n    pass", "os.path.isdir", "no file has an empty name", "print('')"),
     ("D104", "if os.path.isdir('x'):\n    pass", "os.path.isdir", "make a Path first:", "path = absolute('x')\nif path.is_dir():\n    pass"),
     ("D104", "os.makedirs('a/b', exist_ok=True)", "os.makedirs", "if not mkdir[\"-p\", \"--\", 'a/b'] & TF:", "if not cat['-p', '--', 'a/b'] & TF:\n    return 1"),
     ("D102", "print(name_of(1), name_of(2) or 'x')", "name_of(2) or 'x'", "use if and else", "text = name_of(2)\nif text == '':\n    text = 'x'"),
     ("D102", "t = 'a'\nif (t or 'a') == 'a':\n    print('x')", "t or 'a'", "text = 'a'", "t = 'a'\nif t == '':\n    t = 'a'\nprint(t)"),
     ("D102", "t = 'x=y'\nv = t.split('=', 1)[1]\nprint(v)", "t.split('=', 1)[1]", "_, separator, v = t.partition('=')", "t = 'x=y'\n_, separator, v = t.partition('=')\nif separator == '':\n    return 1\nprint(v)"),
-    ("D101", "first, *rest = arguments", "first, *rest = arguments", "use `arguments[0]`, and iterate over the others", "print('')"),
+    ("D101", "first, *rest = arguments", "first, *rest = arguments", "use `arguments[0]`, and iterate over the remaining arguments, `arguments[1:]`", "print('')"),
     ("D102", "name = 'a'\nprint(len(name) > 3 and 'x' or 'y')", "len(name) > 3 and 'x' or 'y'", "'x' if len(name) > 3 else 'y'", "name = 'a'\nprint('x' if len(name) > 3 else 'y')"),
-    ("D104", "bad = 1\nn = int(bad > 0)\nprint(f'{n}')", "int", "1 if bad > 0 else 0", "bad = 1\nn = 1 if bad > 0 else 0\nprint(f'{n}')"),
+    ("D102", "name = 'a'\nx = name != '' and 'x' or 'y'\nprint(x)", "name != '' and 'x' or 'y'", "'x' if name != '' else 'y'", "name = 'a'\nx = 'x' if name != '' else 'y'\nprint(x)"),
+    ("D104", "bad = 1\nn = int(bad > 0)\nprint(f'{n}')", "int", "n = 1 if bad > 0 else 0", "bad = 1\nn = 1 if bad > 0 else 0\nprint(f'{n}')"),
+    ("D104", "bad = 1\nn = 1 + int(bad > 0) * 2\nprint(f'{n}')", "int", "number = 1 if bad > 0 else 0", "bad = 1\nnumber = 1 if bad > 0 else 0\nn = 1 + number * 2\nprint(f'{n}')"),
     ("D102", "if not 1 <= len(arguments) <= 2:\n    return 2\nprint(arguments[0])", "1 <= len(arguments) <= 2", "(1 <= len(arguments) and len(arguments) <= 2)", "if not (1 <= len(arguments) and 2 >= len(arguments)):\n    return 2\nprint(arguments[0])"),
     ("D102", "a, b = arguments\nprint(a, b)", "arguments", "if len(arguments) != 2:", "if len(arguments) != 2:\n    return 1\na = arguments[0]\nb = arguments[1]\nprint(a, b)"),
     ("D101", "local.env['A'] += ':/x'", "local.env['A'] += ':/x'", "local.env['A'] = local.env.get('A', \"\") + ':/x'", "local.env['A'] = local.env.get('A', '') + ':/x'"),
@@ -405,20 +407,20 @@ def test_code_in_help_is_between_backticks(text: str) -> None:
         assert not re.search(r"\w\(|\s=\s|\[|\s&\s|;", words), found.help
 
 
-def test_two_suggestions_in_one_statement_have_different_names() -> None:
+def test_two_suggestions_in_one_statement_use_different_variables() -> None:
     body = "p = absolute('x')\nq = absolute('y')\nprint(p.name, q.name)"
     helps = [found.help for found in rejections(program(body, HELPERS)).diagnostics]
     assert [("text_2" in help, "text" in help) for help in helps] == [(False, True), (True, True)]
 
 
-def test_number_of_5000_digits_is_not_suggested() -> None:
+def test_number_with_5000_digits_is_not_suggested() -> None:
     error = rejections(program(f"x: int = '{'1' * 5000}'", HELPERS))
     (found,) = error.diagnostics
     assert found.code == "D304"
     assert "write the number" not in found.help
 
 
-def test_name_of_main_s_arguments_is_kept() -> None:
+def test_parameter_name_of_main_is_kept() -> None:
     text = program("print('')").replace("def main(*arguments: str) -> Status:", "def main(*args):")
     (found,) = rejections(text).diagnostics
     assert found.help == "write `def main(*args: str) -> Status:`"

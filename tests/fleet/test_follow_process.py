@@ -163,7 +163,7 @@ def test_state_that_leads_to_the_login_is_not_copied(follower: Follower) -> None
     """Another user who can write to logs replaces the follower's state with a link."""
     state = follower.project / "logs/oauth-refresh.followed"
     follower.wait_for(follower.dotenv, follower.publish("a", 3600))
-    follower.wait_for(state, "")  # is written after .env
+    follower.wait_for(state, "")  # the state is written after .env
     os.killpg(follower.process.pid, signal.SIGTERM)
     follower.process.wait(LIMIT_S)
     login = follower.root / "login.json"

@@ -650,7 +650,7 @@ def test_create_file_with_a_model_of_another_user(owner: int, mode: int, status:
 def test_create_file_with_a_model_of_another_group(
     monkeypatch: pytest.MonkeyPatch, mode: int, groups: list[int], status: int
 ) -> None:
-    """cp(1) succeeds if it cannot keep the group. The user's own group then has its access."""
+    """cp(1) succeeds even if it cannot keep the group, and gives its access to another one."""
     local.env["PATH"] = "/usr/bin:/bin"
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)

@@ -129,8 +129,11 @@ def write_target(
     Return an error, and the mode of the old file. `temporary` is renamed over `target`.
     """
     status, mode = create_file(temporary, text, target, old)
-    size, _ = read_file(temporary)
-    if status == 0 and size == 0 and (sync[temporary] & TF):
+    is_too_large = False
+    if status == 0:
+        size, _ = read_file(temporary)
+        is_too_large = size == 3
+    if status == 0 and not is_too_large and (sync[temporary] & TF):
         read, now = read_file(target)
         is_same = now == old and read < 2
         if is_same and (mv["-f", "-T", temporary, target] & TF):
@@ -140,7 +143,7 @@ def write_target(
         return f"{path} is a file of another user and is not changed", ""
     if status == 3:
         return f"{path} belongs to a group that this user is not in and is not changed", ""
-    if status == 0 and size == 3:  # the next run could not read it
+    if is_too_large:  # the next run could not read it
         return f"{path} would be larger than 256 KiB and is not changed", ""
     _, found = read_file(target)
     if found == text:  # mv may have failed after the rename

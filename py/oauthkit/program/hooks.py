@@ -29,8 +29,8 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
     """Keep a file with the failure's kind from the first failed run to the next successful one.
 
     Return the event at either end of that time, "failed" or "recovered", else "". The kind is
-    "refused" if the API refuses the token, else "". Delivering a refused token does not end that
-    failure. If a failure of the other kind follows it, return "failed" again.
+    "refused" if the API refuses the token, else "". Delivering a refused token does not end a
+    refusal. If a failure of the other kind follows it, return "failed" again.
     """
     _, last = read_file(failing)
     is_failing = failing.exists()
@@ -38,7 +38,7 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
         if not is_failing or (kind == "refused" and last == "refused"):
             return ""
         _ = rm["-f", failing] & RETCODE
-        if kind == "refused":  # only the failure of the other kind has ended
+        if kind == "refused":  # the token is still refused
             _, _ = create_file(failing, kind, "", "")
             return ""
         return "recovered"

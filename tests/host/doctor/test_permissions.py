@@ -544,7 +544,7 @@ def test_access_control_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_programs_of_the_refresh_are_searched() -> None:
     directory = Path(refresh.__file__).parent
     source = "".join(path.read_text("utf-8") for path in directory.glob("*.py"))
-    started = set(re.findall(r'\bprogram\("([a-z-]+)"\)', source))
+    started = set(re.findall(r'\bprogram\("([a-z0-9-]+)"\)', source))
     assert len(started) > 7
     assert started - {*permissions.PROGRAMS} == set()
 

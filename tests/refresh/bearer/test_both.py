@@ -141,7 +141,7 @@ def test_file_that_is_not_a_bearer_file_is_not_touched(host: Parity, kind: str) 
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 
-def test_login_that_is_too_large_is_not_delivered(host: Parity) -> None:
+def test_bearer_file_that_would_be_too_large_is_not_written(host: Parity) -> None:
     login = {
         "accessToken": TOKEN,
         "expiresAt": host.now_s * 1000 + 8 * 3600_000,

@@ -403,7 +403,7 @@ def test_file_of_another_user_is_not_touched(
 
 
 @pytest.mark.parametrize(
-    ("mode", "is_refused"), [(640, True), (620, True), (604, False), (644, False)]
+    ("mode", "is_refused"), [(640, True), (620, True), (604, True), (644, False)]
 )
 def test_file_of_another_group_is_not_touched(host: Host, mode: int, is_refused: bool) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")

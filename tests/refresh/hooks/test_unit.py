@@ -53,7 +53,7 @@ def test_failures_of_two_kinds(host: Host) -> None:
         ("no", "", "failed"),  # a failure of the other kind
         ("no", "refused", ""),
         ("no", "", ""),
-        ("", "refused", ""),  # only the failure of the other kind has ended
+        ("", "refused", ""),  # the token is still refused
         ("no", "refused", ""),
         ("no", "", "failed"),
         ("", "", "recovered"),

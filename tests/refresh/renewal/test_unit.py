@@ -296,7 +296,7 @@ def test_failed_claude_is_not_followed_by_a_wait(
     assert host.calls("sleep") == []
 
 
-def test_login_lock_that_cannot_be_taken_is_a_warning(host: Host, claude: str) -> None:
+def test_login_lock_that_cannot_be_taken_causes_a_warning(host: Host, claude: str) -> None:
     assert claude
     host.fake("timeout")
     for left_ms in (OLD, NEW):

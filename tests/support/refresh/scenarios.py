@@ -54,7 +54,7 @@ class Scenario:
     file. `messages` are the log's lines without their times, with the placeholders {dotenv},
     {credentials}, {project}, {left_ms}, {expires_at} and {due}. `programs` are the calls, in order.
     `due_in_s` is when the only pending timer is due after the run, or None if there is no timer.
-    `files` are written besides .env and what the messages imply.
+    `files` are the other files that the run writes, apart from .env and what the messages imply.
     """
 
     name: str

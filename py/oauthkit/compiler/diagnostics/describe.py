@@ -147,19 +147,19 @@ def as_fstring(shown: str) -> str:
     return f"f{mark}{{{shown}}}{mark}"
 
 
-# The formats of the dialect in an f-string, for an Int and a Str.
+# The format specifiers that mean the same in Python and in bash, for an Int and for a Str.
 _NUMBER_FORMAT = re.compile(r"(?:[<>]?[1-9][0-9]?|0[1-9][0-9]?)d?")
 _TEXT_FORMAT = re.compile(r"[<>]?[1-9][0-9]?")
 
 
 def is_format(kind: Type, spec: str) -> bool:
-    """Return whether the dialect has {value:spec} in an f-string, for a value of this type."""
+    """Return whether the dialect has {value:spec} in f-strings for a value of this type."""
     form = {Type.INT: _NUMBER_FORMAT, Type.STR: _TEXT_FORMAT}.get(kind)
     return form is not None and form.fullmatch(spec) is not None
 
 
 def formatted(value: ast.expr, spec: str) -> ast.expr:
-    """Return {value:spec} for an f-string. A literal without a format is returned as it is."""
+    """Return {value:spec} for an f-string. A literal without a spec is returned unchanged."""
     if not spec and isinstance(value, ast.Constant) and isinstance(value.value, str):
         return value
     return ast.FormattedValue(value, -1, ast.JoinedStr([ast.Constant(spec)]) if spec else None)

@@ -14,7 +14,6 @@ from oauthkit.compiler.diagnostics.describe import (
     as_fstring,
     condition_for,
     formatted,
-    is_condition,
     is_format,
     join_parts,
     with_article,
@@ -69,8 +68,10 @@ def bound(site: Site, node: ast.expr, program: str) -> str:
 
 def _of_int(site: Site, node: ast.Call) -> str:
     match node:
-        case ast.Call(args=[test], keywords=[]) if is_condition(test):
-            return code("choose the number", f"1 if {shown(site, test)} else 0")
+        case ast.Call(args=[ast.Compare() as test], keywords=[]):
+            choice = f"1 if {shown(site, test)} else 0"
+            lines = site.assigned(node, Type.INT, lambda name: [f"{name} = {choice}"])
+            return code("use a conditional expression", lines)
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
             call = f"parse_int({shown(site, text)})"
             return checked(site, node, call, Type.INT, "convert it, and check the status")
@@ -288,11 +289,11 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
     intro = "make a Path first"
     match node.args[0]:
         case ast.Constant(value=""):
-            return "there is no file with an empty name. absolute makes the working directory of it"
+            return "no file has an empty name. absolute makes an empty text the working directory"
         case ast.Constant():
             pass
         case _:
-            intro += ", of an empty text the working directory"
+            intro += " (an empty text becomes the working directory)"
     match site.statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
             return code(intro, [f"{path} = absolute({given})", f"{name} = {path}.{test}"])
@@ -406,12 +407,18 @@ def of_arguments(site: Site, node: ast.expr) -> str:
     """Return the help for `first, second = arguments`."""
     match site.statement:
         case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value) if (
-            value is node and site.can_fail and all(isinstance(name, ast.Name) for name in targets)
+            value is node and site.can_fail
         ):
-            all_of = ast.unparse(node)
-            lines = [f"if len({all_of}) != {len(targets)}:", "    return 1"]
-            lines += [f"{ast.unparse(name)} = {all_of}[{i}]" for i, name in enumerate(targets)]
-            return code("check their number, and assign each one", lines)
+            all_of, names = ast.unparse(node), [*map(ast.unparse, targets)]
+            taken = {all_of, *site.programs.values()}
+            if not taken.isdisjoint(names) or any(
+                not name.isidentifier() or site.variable(name) not in (None, Type.STR)
+                for name in names
+            ):
+                return ""
+            lines = [f"if len({all_of}) != {len(names)}:", "    return 1"]
+            lines += [f"{name} = {all_of}[{i}]" for i, name in enumerate(names)]
+            return code("check the number of arguments, then assign each one", lines)
     return ""
 
 
@@ -433,8 +440,10 @@ def of_split_index(site: Site, node: ast.Subscript) -> str:
             part = shown(site, literal)
             lines: Callable[[str], list[str]] | None = {
                 "0": lambda name: [f"{name}, _, _ = {text}.partition({part})"],
-                "" if limit else "-1": lambda name: [f"_, _, {name} = {text}.rpartition({part})"],
+                "-1": lambda name: [f"_, _, {name} = {text}.rpartition({part})"],
             }.get(ast.unparse(index))
+            if limit and ast.unparse(index) == "-1":
+                return ""
             if ast.unparse(index) == "1" and site.can_fail:
                 found, rest = site.fresh("separator"), site.fresh("rest")
 
@@ -627,6 +636,24 @@ def of_or(site: Site, node: ast.BoolOp) -> str:
     target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
     found = site.assigned(node, Type.STR, lines, direct=target not in names)
     return code("use if", found, "use if and else")
+
+
+def of_and_or(site: Site, node: ast.expr) -> str:
+    """Return the help for `test and "first" or "second"`, or ""."""
+    match node:
+        case ast.BoolOp(
+            op=ast.Or(),
+            values=[
+                ast.BoolOp(
+                    op=ast.And(),
+                    values=[ast.Compare() as test, ast.Constant(value=str() as first) as left],
+                ),
+                ast.Constant(value=str()) as right,
+            ],
+        ) if first:
+            choice = f"{shown(site, left)} if {shown(site, test)} else {shown(site, right)}"
+            return code("use a conditional expression", choice)
+    return ""
 
 
 def _operand(site: Site, node: ast.expr) -> str:

@@ -208,7 +208,7 @@ def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
 
 
 def follows_call(outer: ast.AST, moved: ast.expr) -> bool:
-    """Return whether a part of a statement runs a call before `moved`."""
+    """Return whether a statement makes an impure call before it evaluates `moved`."""
     start = (moved.lineno, moved.col_offset)
     return any(
         (inner.end_lineno or 0, inner.end_col_offset or 0) <= start

@@ -436,7 +436,7 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             if site.type_of(value) is Type.STR:
                 help = code("write", f"local.env[{ast.unparse(key)}] = {ast.unparse(value)}")
         case ast.AugAssign(
-            target=ast.Subscript(value=owner, slice=ast.Constant() as key),
+            target=ast.Subscript(value=owner, slice=ast.Constant(value=str()) as key),
             op=ast.Add(),
             value=value,
         ) if site is not None and site.type_of(value) is Type.STR:
@@ -543,10 +543,10 @@ def of_loop(node: ast.For, site: Site) -> str:
             args=[ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])],
             keywords=[],
         ):
-            lines = f"(sort << {ast.unparse(text)})().splitlines()"
+            name = text.id if isinstance(text, ast.Name) else "text"
             return (
-                'sort them with the program sort, after `local.env["LC_ALL"] = "C"`, as in'
-                f" `for line in {lines}:`"
+                'set `local.env["LC_ALL"] = "C"`, then sort the lines with the program sort, as in'
+                f" `for line in (sort << {name})().splitlines():`"
             )
         case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
             files = _files(owner, ast.Constant("*"))
@@ -691,7 +691,8 @@ def _filled(text: str, given: ast.expr, site: Site) -> str:
         kind = site.type_of(value)
         kinds = (Type.INT, Type.STATUS, *((Type.STR, Type.PATH) if wanted == "s" else ()))
         spec = size.replace("-", "<") if kind is Type.INT or size[:1] in ("", "-") else f">{size}"
-        if kind not in kinds or (spec and not is_format(kind, spec)):
+        is_zero = wanted == "s" and size.startswith("0")
+        if kind not in kinds or is_zero or (spec and not is_format(kind, spec)):
             return ""
         parts += [formatted(value, spec), ast.Constant(literal)]
     return join_parts(parts)

@@ -48,7 +48,7 @@ def _parts(value: ir.Value) -> list[bash.Part]:
         case ir.BoolLiteral(truth):
             return [bash.Literal("true" if truth else "false")]
         case ir.Name(name, kind):
-            assert kind is not Type.ERROR, "a rejected value has no diagnostic"
+            assert kind is not Type.ERROR, "a rejected value without a diagnostic"
             return [bash.Parameter(name)]
         case ir.Join(parts):
             return [part for inner in parts for part in _parts(inner)]
@@ -89,7 +89,7 @@ def arithmetic(value: ir.Value) -> bash.Arithmetic:
         case ir.Name(ir.COUNT):
             return bash.Parameter(ir.COUNT)
         case ir.Name(name, kind):
-            assert kind is not Type.ERROR, "a rejected value has no diagnostic"
+            assert kind is not Type.ERROR, "a rejected value without a diagnostic"
             return bash.Variable(name)
         case ir.Negative(operand):
             return bash.Operation("-", None, arithmetic(operand))

@@ -175,6 +175,10 @@ class Assignments:
                 )  # fmt: skip
                 self.declare(node, name, Type.ERROR)
                 return None
+        if help := replacements.of_and_or(self.expressions.site(), value):
+            self.reject("D102", value, "`or` between values is outside the dialect", help)
+            self.declare(node, name, Type.ERROR)
+            return None
         if is_condition(value):
             condition = self.conditions.condition(value)
             target = self.declare(node, name, Type.BOOL)
@@ -346,9 +350,10 @@ class Assignments:
             help = "unpack into names"
             if any(isinstance(target, ast.Starred) for target in targets):
                 help = 'take one part, as in `first, _, rest = text.partition(" ")`'
-                name = ast.unparse(value)
-                if name == self.scope.arguments:
-                    help = f"use `{name}[0]`, and iterate over the others, `{name}[1:]`"
+                name, count = ast.unparse(value), len(targets) - 1
+                if name == self.scope.arguments and isinstance(targets[-1], ast.Starred):
+                    help = f"use `{name}[{count - 1}]`, and iterate over the remaining arguments,"
+                    help += f" `{name}[{count}:]`"
             self.reject("D101", node, "only names can be assigned to", help)
             self._assume_bound(node)
             return None

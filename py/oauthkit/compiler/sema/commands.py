@@ -153,10 +153,10 @@ class Commands:
                 f" `status, text = {self.bracketed(node)} & CAPTURE`"
             )
             match node.keywords[0]:
-                case ast.keyword(arg="timeout", value=limit):
-                    call = f"run_limited({self.symbols.shown(limit)}, 5, {self.bracketed(node)})"
-                    help = "run_limited ends a command after a time. It returns the status and the"
-                    help += f" output, of stderr, too, as in `status, text = {call}`"
+                case ast.keyword(arg="timeout", value=ast.Constant(value=int() as limit_s)):
+                    call = f"run_limited({limit_s}, 5, {self.bracketed(node)})"
+                    help = "run_limited ends a command at a time limit. It returns the status and"
+                    help += f" the output, including stderr, as in `status, text = {call}`"
             self.reject("D105", node.keywords[0], "a called command takes no keywords", help)
             return None
         if not node.args:

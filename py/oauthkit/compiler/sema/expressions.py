@@ -49,7 +49,6 @@ from oauthkit.compiler.types import Signature, Type
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 LARGEST = 2**63 - 1
-# The formats that are the same in Python and in the script.
 # The types of results that can be part of an expression.
 _FIRST = (Type.STR, Type.PATH, Type.INT, Type.STATUS)
 
@@ -141,21 +140,10 @@ class Expressions:
                 return self.commands.unrun(node, "", "TF")
             case ast.BoolOp(values=operands) if is_choice(node):
                 return self._environment_or(node, operands)
-            case ast.BoolOp(
-                op=ast.Or(),
-                values=[
-                    ast.BoolOp(op=ast.And(), values=[test, ast.Constant(value=str() as first)]),
-                    ast.Constant(value=str() as second),
-                ],
-            ) if first and is_condition(test):
-                return self.reject(
-                    "D102", node, "a condition cannot be part of an expression",
-                    code("write", f"{first!r} if {self.symbols.shown(test)} else {second!r}"),
-                )  # fmt: skip
             case _ if is_condition(node):
                 return self.reject(
                     "D102", node, "a condition cannot be part of an expression",
-                    self.first(node, Type.BOOL),
+                    replacements.of_and_or(self.site(), node) or self.first(node, Type.BOOL),
                 )  # fmt: skip
             case ast.BinOp():
                 return self._arithmetic(node)
@@ -337,11 +325,19 @@ class Expressions:
             case ast.BinOp(
                 left=command,
                 op=ast.BitAnd(),
-                right=ast.BinOp(left=ast.Name(id="FG"), op=ast.RShift(), right=file),
+                right=ast.BinOp(
+                    left=ast.Name(id="FG"),
+                    op=ast.RShift(),
+                    right=ast.Constant() | ast.Name() | ast.JoinedStr() as file,
+                ),
+            ) if (
+                isinstance(self.scope.statement, ast.Expr)
+                and self.commands.is_command(command)
+                and not self.commands.is_redirected(command)
             ):
                 shown, target = self.symbols.shown(command), self.symbols.shown(file)
                 return self.reject(
-                    "D202", node, "& is applied after >>",
+                    "D202", node, ">> binds tighter than &",
                     code("redirect the command in parentheses", f"({shown} >> {target}) & FG"),
                 )  # fmt: skip
         if operator is None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# What a refresh or a follower starts, apart from hooks; env and node start some claudes.
+# What a refresh or a follower starts, apart from hooks. Some installations of claude need env and
+# node.
 PROGRAMS = (
     "age", "bash", "cat", "chmod", "claude", "cp", "dd", "env", "etcdctl", "find", "flock", "id",
     "jq", "mkdir", "mv", "node", "readlink", "rm", "setpriv", "setsid", "sh", "sha256sum", "sleep",

@@ -51,7 +51,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
     else:
         needed = programs.program("etcdctl", as_root("apt-get install etcd-client"))
         directory = [*_certificates(paths)]
-        if is_follower(paths):  # it would read the store every minute instead of waiting
+        if is_follower(paths):  # without it, the store is read every minute
             yield programs.program("setpriv", as_root("apt-get install util-linux"))
     yield needed
     keys = [*_keys(paths)]
