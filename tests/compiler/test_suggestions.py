@@ -242,6 +242,9 @@ CASES = [
     ("D105", "a = 'x'\nb = a.replace('x', 'y', 1)", "a.replace('x', 'y', 1)", "it takes two texts", "a = 'x'\nb = a.replace('x', 'y')\nprint(b)"),
     ("D102", "a = 'x'\nprint(f'{a=}')", "a", "write the value without `!` or `=`", "a = 'x'\nprint(f'a={a}')"),
     ("D101", "for i, a in enumerate(arguments):\n    print(a)", "i, a", "begin the loop with `number += 1`", "for a in arguments:\n    print(a)"),
+    ("D101", "for i, a in enumerate(arguments, 1):\n    print(f'{i}: {a}')", "i, a", "i = 0\nfor a in arguments:\n    i += 1", "i = 0\nfor a in arguments:\n    i += 1\n    print(f'{i}: {a}')"),
+    ("D101", "t = 'a\\nb'\nfor i, a in enumerate(t.splitlines()):\n    print(f'{i}: {a}')", "i, a", "i = -1\nfor a in t.splitlines():\n    i += 1", "i = -1\nfor a in 'a'.splitlines():\n    i += 1\n    print(f'{i}: {a}')"),
+    ("D102", "printf[arguments] & FG", "arguments", "command = command[argument]", "command = printf\nfor argument in arguments:\n    command = command[argument]\ncommand & FG"),
     ("D102", "if '-v' in arguments:\n    pass", "arguments", "for argument in arguments:", "for a in arguments:\n    if a == '-v':\n        print('v')"),
     ("D101", "import subprocess", "import subprocess", "run it with `& CAPTURE`", "status, text = cat & CAPTURE"),
     ("D104", "if local.which('jq'):\n    pass", "local.which", "if text != \"\":", "text = find_program('jq')\nif text != '':\n    pass"),
@@ -285,7 +288,7 @@ CASES = [
     ("D302", "a = 1\na = 'x'\nprint(a)\na = 2\nprint(f'{a + 1}')", "a", "another name", "a = 1\nb = 'x'\nprint(b)\na = 2\nprint(f'{a + 1}')"),
     ("D303", "a, _, b = True.partition('x')\nprint(a + b)", "True", "choose the text with if and else", "t = 'x'\na, _, b = t.partition('x')"),
     ("D102", "for a in ('x', [1]):\n    print(a)", "[1]", "a variable for each value", "for a in ('x', 'y'):\n    print(a)"),
-    ("D304", "a = 'x'\nb = a - 1\nb += 'x'\nprint(b)", "a", "parse_int(a)", "a = 1"),
+    ("D304", "a = 'x'\nb = a - 1\nb += 'x'\nprint(b)", "a", "parse_int(a.strip())", "a = 1"),
     ("D301", "n += 1\nn += 1\nprint(f'{n}')", "n", "assign it", "n = 0\nn += 1"),
 ]  # fmt: skip
 

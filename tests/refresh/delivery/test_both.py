@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.refresh.small_disk import mount_file, needs_mounts
 from tests.support.refresh.world import record_tools
 
 from oauthkit.parity.clock import DEFAULT_NOW_S
@@ -500,3 +501,18 @@ def test_token_is_in_no_argument_no_environment_and_no_log(parity: Parity, is_du
         assert "sk-ant-oat" not in "\n".join([*call.argv, *call.env.values()]), call.program
     assert "sk-ant-oat" not in run.log
     assert ("claude: sk-ant-***" in run.messages) == is_due
+
+
+@needs_mounts
+def test_mounted_file_is_named_and_kept(parity: Parity) -> None:
+    parity.credentials()
+    parity.dotenv("A=1\n")
+    parity.file("mounted", "B=2\n", 0o600)
+    mount_file(parity, "mounted", ".env")
+    run = parity.run()
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
+    problem = "is a mount point and cannot be replaced. Mount its directory instead"
+    assert f"ERROR: {parity.world.path('.env')} {problem}" in run.messages
+    contents = {name: entry.content for name, entry in run.files.items()}
+    assert (contents["mounted"], contents[".env"]) == (b"B=2\n", b"A=1\n")
+    assert [name for name in contents if name.startswith(".env")] == [".env"]

@@ -1,4 +1,4 @@
-"""A directory of the sandbox on a small or read-only disk."""
+"""A directory of the sandbox on a small or read-only disk, or a mounted file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
 
-    from oauthkit.parity import Form
+    from oauthkit.parity import Form, World
 
 # For a test that puts a directory on a separate disk.
 needs_mounts = pytest.mark.usefixtures("mounts")
@@ -75,3 +75,18 @@ def put_on_disk(
         return replace(form, argv=lambda world: [*start, *form.argv(world)])
 
     parity.forms = {key: on_disk(form) for key, form in parity.forms.items()}
+
+
+def mount_file(parity: Parity, source: str, target: str) -> None:
+    """Mount the file `source` at `target`, another file."""
+    script = '"$0" --bind "$1" "$2" && shift 2 && exec "$@"'
+    start = wrapper("/bin/sh", "-c", script, str(shutil.which("mount")))
+
+    def mounted(form: Form) -> Form:
+        def argv(world: World) -> list[str]:
+            places = [str(world.path(name)) for name in (source, target)]
+            return [*start, *places, *form.argv(world)]
+
+        return replace(form, argv=argv)
+
+    parity.forms = {key: mounted(form) for key, form in parity.forms.items()}

@@ -86,8 +86,11 @@ def _of_int(site: Site, node: ast.Call) -> str:
 
 def to_number(site: Site, node: ast.expr) -> str:
     """Return the help for a text that is used as a number."""
-    call = f"parse_int({shown(site, node)})"
-    return checked(site, node, call, Type.INT, "convert it, and check the status")
+    text = shown(site, node)
+    is_plain = isinstance(node, (ast.Name, ast.Call)) and site.result_of(node) is Type.STR
+    if is_plain and not text.endswith(".strip()"):
+        text += ".strip()"  # a command's output ends with a newline
+    return checked(site, node, f"parse_int({text})", Type.INT, "convert it, and check the status")
 
 
 def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
@@ -746,6 +749,36 @@ def of_counting(site: Site, node: ast.For) -> str:
             ]
             return code("count in a while loop", lines)
     return COUNTING
+
+
+def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
+    """Return the help for `for number, item in enumerate(…):`. `arguments` are those of main."""
+    match node:
+        case ast.For(
+            target=ast.Tuple(elts=[ast.Name(id=number), ast.Name(id=item)]),
+            iter=ast.Call(func=ast.Name(id="enumerate"), args=[items, *start], keywords=[]),
+        ) if len(start) < 2:
+            names = [name for part in node.body for name in ast.walk(part)
+                     if isinstance(name, ast.Name) and name.id == number]  # fmt: skip
+            is_read = names != [] and all(isinstance(name.ctx, ast.Load) for name in names)
+            is_text = (
+                isinstance(items, ast.Call)
+                and isinstance(items.func, ast.Attribute)
+                and (items.func.attr, items.args, items.keywords) == ("splitlines", [], [])
+                and site.type_of(items.func.value) is Type.STR
+            )
+            is_arguments = isinstance(items, ast.Name) and items.id == arguments
+            first = start[0].value if start and isinstance(start[0], ast.Constant) else 0
+            if (
+                is_read
+                and (is_text or is_arguments)
+                and isinstance(first, int)
+                and (not start or isinstance(start[0], ast.Constant))
+                and site.variable(number) in (None, Type.INT)
+            ):
+                lines = [f"{number} = {first - 1}", f"for {item} in {shown(site, items)}:"]
+                return code("count in the loop", [*lines, f"    {number} += 1"])
+    return "set a number to -1 before the loop, and begin the loop with `number += 1`"
 
 
 def of_range(node: ast.Call) -> str:

@@ -738,6 +738,9 @@ class Expressions:
             if name == self.check.scope.arguments:
                 help = f"add each with `command = command[argument]`, in `for argument in {name}:`"
             return self.reject("D102", node.value, f"{name} cannot be added with *", help)
+        if isinstance(node, ast.Name) and node.id == self.scope.arguments:
+            help = f"add each with `command = command[argument]`, in `for argument in {node.id}:`"
+            return self.reject("D102", node, f"{node.id} cannot be added as a whole", help)
         value = self.value(node)
         if value.type is Type.BOOL:
             self.reject(

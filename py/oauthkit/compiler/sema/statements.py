@@ -421,12 +421,12 @@ class Statements:
         if not isinstance(node.target, ast.Name) or node.orelse:
             what = "for … else" if isinstance(node.target, ast.Name) else "a loop over two names"
             place = node if isinstance(node.target, ast.Name) else node.target
-            is_counted = "enumerate(" in ast.unparse(node.iter)
-            help = suggestions.CALLS["enumerate"] if is_counted else ""
-            self.reject(
-                "D101", place, f"{what} is outside the dialect",
-                help or _loop_help(node),
-            )  # fmt: skip
+            help = _loop_help(node)
+            if "enumerate(" in ast.unparse(node.iter):
+                help = replacements.of_enumerate(
+                    self.expressions.site(), node, self.scope.arguments
+                )
+            self.reject("D101", place, f"{what} is outside the dialect", help)
             self._rejected(node)
             return None
         kind = Type.STR
