@@ -1225,7 +1225,7 @@ lock_project() {
   outlive_signals
   open_log "$log_file" # the run that held the lock may have renamed it
   log_size
-  if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as /dev/stdout
+  if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # not /dev/stdout
     quiet mv -f -T "$log_file" "$log_file.1"
     open_log "$log_file"
   fi
@@ -1239,7 +1239,7 @@ lock_project() {
 #
 # Return the event at either end of that time, "failed" or "recovered", else "". The kind is
 # "refused" if the API refuses the token, else "". Delivering a refused token does not end a
-# refusal. If a failure of the other kind follows it, return "failed" again.
+# failure of this kind. If a failure of the other kind follows it, return "failed" again.
 failure_event() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
   read_file "$failing"

@@ -30,7 +30,7 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
 
     Return the event at either end of that time, "failed" or "recovered", else "". The kind is
     "refused" if the API refuses the token, else "". Delivering a refused token does not end a
-    refusal. If a failure of the other kind follows it, return "failed" again.
+    failure of this kind. If a failure of the other kind follows it, return "failed" again.
     """
     _, last = read_file(failing)
     is_failing = failing.exists()

@@ -53,7 +53,7 @@ class Scenario:
     `before` and `dotenv` are the content of .env before and after the run, or None if there is no
     file. `messages` are the log's lines without their times, with the placeholders {dotenv},
     {credentials}, {project}, {left_ms}, {expires_at} and {due}. `programs` are the calls, in order.
-    `due_in_s` is when the only pending timer is due after the run, or None if there is no timer.
+    `due_in_s` is the time from the run to the only pending timer, or None if there is no timer.
     `files` are the other files that the run writes, apart from .env and what the messages imply.
     """
 

@@ -292,7 +292,7 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
     intro = "make a Path first"
     match node.args[0]:
         case ast.Constant(value=""):
-            return "no file has an empty name. absolute makes an empty text the working directory"
+            return "no file has an empty name. absolute returns the working directory for it"
         case ast.Constant():
             pass
         case _:
@@ -756,8 +756,12 @@ def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
     match node:
         case ast.For(
             target=ast.Tuple(elts=[ast.Name(id=number), ast.Name(id=item)]),
-            iter=ast.Call(func=ast.Name(id="enumerate"), args=[items, *start], keywords=[]),
-        ) if len(start) < 2:
+            iter=ast.Call(
+                func=ast.Name(id="enumerate"),
+                args=[items] | [items, ast.Constant(value=int())] as given,
+                keywords=[],
+            ),
+        ):
             names = [name for part in node.body for name in ast.walk(part)
                      if isinstance(name, ast.Name) and name.id == number]  # fmt: skip
             is_read = names != [] and all(isinstance(name.ctx, ast.Load) for name in names)
@@ -768,17 +772,11 @@ def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
                 and site.type_of(items.func.value) is Type.STR
             )
             is_arguments = isinstance(items, ast.Name) and items.id == arguments
-            first = start[0].value if start and isinstance(start[0], ast.Constant) else 0
-            if (
-                is_read
-                and (is_text or is_arguments)
-                and isinstance(first, int)
-                and (not start or isinstance(start[0], ast.Constant))
-                and site.variable(number) in (None, Type.INT)
-            ):
-                lines = [f"{number} = {first - 1}", f"for {item} in {shown(site, items)}:"]
+            if is_read and (is_text or is_arguments) and site.variable(number) in (None, Type.INT):
+                before = (ast.literal_eval(given[1]) if given[1:] else 0) - 1
+                lines = [f"{number} = {before}", f"for {item} in {shown(site, items)}:"]
                 return code("count in the loop", [*lines, f"    {number} += 1"])
-    return "set a number to -1 before the loop, and begin the loop with `number += 1`"
+    return ""
 
 
 def of_range(node: ast.Call) -> str:

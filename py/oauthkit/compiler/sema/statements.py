@@ -423,9 +423,9 @@ class Statements:
             place = node if isinstance(node.target, ast.Name) else node.target
             help = _loop_help(node)
             if "enumerate(" in ast.unparse(node.iter):
-                help = replacements.of_enumerate(
-                    self.expressions.site(), node, self.scope.arguments
-                )
+                site = self.expressions.site()
+                help = replacements.of_enumerate(site, node, self.scope.arguments)
+                help = help or suggestions.CALLS["enumerate"]
             self.reject("D101", place, f"{what} is outside the dialect", help)
             self._rejected(node)
             return None
