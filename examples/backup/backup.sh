@@ -136,7 +136,8 @@ usage_error() {
 # Create an archive and remove old ones, unless another run is doing so.
 back_up() {
   local +x source=$1 target=$2 keep=$3 name lock locked status made
-  name=${source##*/}
+  [[ $source =~ ^.*/|^ ]]
+  name=${source:${#BASH_REMATCH[0]}}
   if [[ -z $name ]]; then
     complain 'backup: / has no name for an archive'
     return 1

@@ -260,7 +260,8 @@ prune() {
   for file in "${REPLIES[@]}"; do
     if [[ $file == "$start"* ]]; then
       if ((extra > 0)); then
-        short=${file##*/}
+        [[ $file =~ ^.*/|^ ]]
+        short=${file:${#BASH_REMATCH[0]}}
         if ! foreground rm "$target/$short"; then
           REPLY=$report
           return 1

@@ -19,7 +19,7 @@ from plumbum import cli
 
 from oauthkit import __version__
 from oauthkit.console import OUT, complain, describe_error
-from oauthkit.usage import missing_directory, separate_command, usage_message
+from oauthkit.usage import separate_command, usage_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -618,7 +618,7 @@ class Compile(cli.Application):
         if self.output == "" or (target and target.exists() and not target.is_file()):
             return f"--output {self.output!r} is not a file"
         if target and not target.parent.is_dir():
-            return missing_directory(self.output, target)
+            return f"--output {self.output!r}: there is no directory {target.parent}"
         if not all(map(str.isprintable, (program.name, target.name if target else ""))):
             # The script's header contains both, each on one line.
             return "a file name has characters that are not printable"
@@ -652,6 +652,10 @@ class Explain(cli.Application):
 
 def main() -> None:
     """Run the console script. Never returns."""
+    # In a locale with another encoding, a child could not get all characters of a text. Start
+    # again in UTF-8 mode (PEP 540).
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
     # Commands that report progress write to OUT. Collect all other output, including plumbum's,
     # so that OUT reports write errors for it, too.
     printed = io.StringIO()

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NoReturn
 
 from plumbum import LocalPath, local
@@ -218,6 +218,12 @@ def _plain_path() -> Iterator[dict[str, str]]:
     finally:
         if path is not None:
             local.env["PATH"] = path
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment for a child that plumbum does not start."""
+    with _plain_path() as path:
+        return {**local.env.getdict(), **path}
 
 
 def _run(
@@ -762,10 +768,7 @@ def log(text: str) -> None:
 
 def log_error(text: str) -> None:
     """Append `text` to the log as log does, and print the line on stderr, even off a terminal."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        log(text)
-    else:
-        complain(_append_to_log(text))
+    complain(_append_to_log(text))
 
 
 def _append_to_log(text: str) -> str:
@@ -905,7 +908,10 @@ def start_command(limit_s: int, grace_s: int, command: BaseCommand) -> Status:
         return 126
     try:
         with sink:
-            process = _spawn(argv, sink)
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+                env=_environment(),
+            )  # fmt: skip
     except OSError as error:
         printed.close()
         return 127 if isinstance(error, FileNotFoundError) else 126
@@ -978,15 +984,13 @@ def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
 
     Return the stream that leads to it, the one from which to read what it kept, and its process ID.
     """
-    with _plain_path() as path:
-        environment = {**local.env.getdict(), **path}
     reader, sink = os.pipe()
     printed, writer = os.pipe()
     try:
         keeper = os.posix_spawn(
             "/bin/sh",
             ["sh", "-c", _KEEP_OUTPUT, "sh", str(OUTPUT_LIMIT_BYTES)],
-            environment,
+            _environment(),
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, reader, 0),
                 (os.POSIX_SPAWN_DUP2, writer, 1),
@@ -1019,14 +1023,6 @@ def _read_output(printed: BinaryIO, data: bytes) -> str:
     if len(data) == OUTPUT_LIMIT_BYTES:
         text = text.rstrip(_TOKEN_CHARACTERS)
     return _decode(text.rstrip(b"\n"))
-
-
-def _spawn(argv: Sequence[str], output: BinaryIO) -> subprocess.Popen[bytes]:
-    with _plain_path() as path:
-        environment = {**local.env.getdict(), **path}
-    return subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
-    )
 
 
 def _signal_group(group: int, number: int) -> bool:

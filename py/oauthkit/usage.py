@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def missing_directory(output: str, target: Path) -> str:
-    """Return the error for an `--output` file in a directory that does not exist."""
-    return f"--output {output!r}: there is no directory {target.parent}"
-
 
 def separate_command(argv: list[str]) -> list[str]:
     """Insert -- before the command of `oauthkit run`, so that its switches are not parsed here."""

@@ -86,6 +86,7 @@ start() {
 
   local +x -r HOOKS=scripts/oauth/hooks
   local +x -r HOOK_LIMIT_S=30
+  local +x -r REASON_LIMIT=4096
 
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
@@ -681,7 +682,8 @@ decrypt() {
     return "$status"
   fi
   # The record is the last line. age may print warnings before it.
-  text=${printed##*$'\n'}
+  [[ $printed =~ ^.*$'\n'|^ ]]
+  text=${printed:${#BASH_REMATCH[0]}}
   REPLY=$text
   return 0
 }
@@ -709,9 +711,9 @@ age_error() {
     return
   fi
   # Anything else that age prints can be the record.
-  reason=${printed##*'age: error: '}
-  error=${printed%"$reason"}
-  error=${error: -12}
+  [[ $printed =~ ^.*'age: error: '|^ ]]
+  reason=${printed:${#BASH_REMATCH[0]}}
+  error=${BASH_REMATCH[0]: -12}
   if [[ -z $error ]]; then
     REPLY="age exit $status"
     return
@@ -779,7 +781,7 @@ set_up() {
   fi
   absolute "${HOME-}"
   export HOME=$REPLY
-  make_absolute
+  make_absolute .
   remove_other_logins
   unset -v OAUTHKIT_OUTPUT
   # In the project, claude would run the project's own hooks and MCP servers.
@@ -812,16 +814,19 @@ paths() {
 # --- settings.py ---
 # Read the settings from the environment, and from scripts/oauth/refresh.conf.
 
-# Make the paths in the environment absolute. They are relative to the working directory.
+# Make the paths in the environment absolute. Relative ones start in the directory `base`.
 #
 # claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
 make_absolute() {
-  local +x name value
+  local +x base=$1 name value
   for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
     OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
     get_env "$name"
     value=$REPLY
     if [[ -n $value ]]; then
+      if [[ $value != /* ]]; then
+        value="$base/$value"
+      fi
       absolute "$value"
       set_env "$name" "$REPLY"
     fi
@@ -881,44 +886,29 @@ read_settings() {
       errors+="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
     elif [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
       errors+="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
-    elif ! set_default "$name" "$value" "$project"; then
+    elif ! set_default "$name" "$value"; then
       errors+="$file line $number is ignored: there is no such setting"$'\n'
     fi
   done
+  make_absolute "$project"
   REPLY=$errors
 }
 
 # Set a setting that the environment does not have. Return 1 if there is no such setting.
-#
-# Relative paths start in the project.
 set_default() {
-  local +x name=$1 value=$2 project=$3 is_known=false setting text path relative
-  setting=$value
-  for text in OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST; do
-    if [[ $name == "$text" ]]; then
-      is_known=true
-    fi
-  done
-  for path in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
-    OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
-    if [[ $name == "$path" ]]; then
-      is_known=true
-      relative=$value
-      if [[ $value != /* ]]; then
-        relative="$project/$value"
+  local +x name=$1 value=$2 known
+  for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
+    OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY \
+    ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
+    if [[ $name == "$known" ]]; then
+      get_env "$name"
+      if [[ -n $value && -z $REPLY ]]; then
+        set_env "$name" "$value"
       fi
-      absolute "$relative"
-      setting=$REPLY
+      return 0
     fi
   done
-  if [[ $is_known != true ]]; then
-    return 1
-  fi
-  get_env "$name"
-  if [[ -n $value && -z $REPLY ]]; then
-    set_env "$name" "$setting"
-  fi
-  return 0
+  return 1
 }
 
 # --- lock_log.py ---
@@ -1027,8 +1017,16 @@ failure_event() {
 #
 # report_output may have set OAUTHKIT_OUTPUT before.
 prepare_hooks() {
-  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4 status
-  export OAUTHKIT_REASON=$problem
+  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4 reason status
+  replace_controls "$problem" ''
+  reason=$REPLY
+  mask_secrets "$reason"
+  reason=$REPLY
+  count_characters "$reason"
+  if ((REPLY > REASON_LIMIT)); then # Linux limits the size of a variable (execve(2))
+    reason='the reason is in the log, because it is too long for a variable'
+  fi
+  export OAUTHKIT_REASON=$reason
   export OAUTHKIT_OUTPUT=${OAUTHKIT_OUTPUT-}
   export OAUTHKIT_EXPIRES_AT=$expiry
   parse_int "$login_end"
@@ -1081,10 +1079,10 @@ open_etcd() {
   local +x host port name slash
   problem="OAUTHKIT_STORE is $store. It must be etcd:https://HOST:PORT/PREFIX"
   urls=${store#etcd:}
-  tail=${urls##*://}
-  head=${urls%"$tail"}
-  separator=${head: -3}
-  head=${head%://}
+  [[ $urls =~ ^.*://|^ ]]
+  tail=${urls:${#BASH_REMATCH[0]}}
+  separator=${BASH_REMATCH[0]: -3}
+  head=${BASH_REMATCH[0]%://}
   [[ $tail =~ ^[^/]* ]]
   last=${BASH_REMATCH[0]}
   prefix=${tail:${#last}+1}
@@ -1099,9 +1097,9 @@ open_etcd() {
     address=${address#http://}
     # An IPv6 address is in brackets.
     host=${address#'['}
-    port=${host#"${host%%']'*}"}
-    port=${port#']'}
-    host=${host%%']'*}
+    REPLY=${host%%']'*}
+    port=${host:${#REPLY}+1}
+    host=$REPLY
     host+="$port"
     if [[ $address == "$url" ]] || ! is_unit_name "$host" || [[ $host == *"\\"* ]]; then
       REPLIES=("$problem" '')
@@ -1162,7 +1160,8 @@ etcd_error() {
     REPLY="etcdctl $command was stopped after $REQUEST_LIMIT_S s"
     return
   fi
-  reason=${printed##*$'\n'}
+  [[ $printed =~ ^.*$'\n'|^ ]]
+  reason=${printed:${#BASH_REMATCH[0]}}
   reason=${reason#'Error: '}
   REPLY="etcdctl $command failed (exit $status): $reason"
 }
@@ -1615,13 +1614,13 @@ is_foreign() {
       parent=${parent:-/}
       text="$parent/$text"
     fi
-    name=${text##*/}
-    before=${text%"$name"}
-    before=${before%/}
+    [[ $text =~ ^.*/|^ ]]
+    name=${text:${#BASH_REMATCH[0]}}
+    before=${BASH_REMATCH[0]%/}
     while [[ -n $before && (-z $name || $name == .) ]]; do # a / or /. at the end
-      name=${before##*/}
-      before=${before%"$name"}
-      before=${before%/}
+      [[ $before =~ ^.*/|^ ]]
+      name=${before:${#BASH_REMATCH[0]}}
+      before=${BASH_REMATCH[0]%/}
     done
     # absolute would remove a .. without following the link before it.
     { directory=$(readlink -f "$before/"); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
@@ -2266,6 +2265,22 @@ script_path() {
 # Only the Python half needs the project, $2.
 sibling_command() {
   REPLIES=("$BASH" "${_script%/*}/$1.sh")
+}
+
+# Set REPLY to the number of characters in $1, as len counts them: those of UTF-8 (RFC 3629), and
+# each byte that is not part of one.
+count_characters() {
+  local +x text=$1 tail=$'[\x80-\xbf]'
+  if [[ $text == *[$'\x80'-$'\xff']* ]]; then
+    text=${text//[$'\xc2'-$'\xdf']$tail/x}
+    text=${text//$'\xe0'[$'\xa0'-$'\xbf']$tail/x}
+    text=${text//$'\xed'[$'\x80'-$'\x9f']$tail/x}
+    text=${text//[$'\xe1'-$'\xec\xee\xef']$tail$tail/x}
+    text=${text//$'\xf0'[$'\x90'-$'\xbf']$tail$tail/x}
+    text=${text//[$'\xf1'-$'\xf3']$tail$tail$tail/x}
+    text=${text//$'\xf4'[$'\x80'-$'\x8f']$tail$tail/x}
+  fi
+  REPLY=${#text}
 }
 
 start "$@"

@@ -310,9 +310,9 @@ is_current() {
     [[ $rest == *'}' && ($rest == "$same,"* || $rest == "$same}") ]]
     return
   fi
-  found=${rest##*',"digest":'}
-  content=${rest%"$found"}
-  content=${content%',"digest":'}
+  [[ $rest =~ ^.*',"digest":'|^ ]]
+  found=${rest:${#BASH_REMATCH[0]}}
+  content=${BASH_REMATCH[0]%',"digest":'}
   digest_of "$token"$'\n'"$expiry"$'\n'"$recipients"$'\n'"$content"
   digest=$REPLY
   [[ -n $digest && $found == "\"$digest\"}" ]]
@@ -366,10 +366,10 @@ open_etcd() {
   local +x host port name slash
   problem="OAUTHKIT_STORE is $store. It must be etcd:https://HOST:PORT/PREFIX"
   urls=${store#etcd:}
-  tail=${urls##*://}
-  head=${urls%"$tail"}
-  separator=${head: -3}
-  head=${head%://}
+  [[ $urls =~ ^.*://|^ ]]
+  tail=${urls:${#BASH_REMATCH[0]}}
+  separator=${BASH_REMATCH[0]: -3}
+  head=${BASH_REMATCH[0]%://}
   [[ $tail =~ ^[^/]* ]]
   last=${BASH_REMATCH[0]}
   prefix=${tail:${#last}+1}
@@ -384,9 +384,9 @@ open_etcd() {
     address=${address#http://}
     # An IPv6 address is in brackets.
     host=${address#'['}
-    port=${host#"${host%%']'*}"}
-    port=${port#']'}
-    host=${host%%']'*}
+    REPLY=${host%%']'*}
+    port=${host:${#REPLY}+1}
+    host=$REPLY
     host+="$port"
     if [[ $address == "$url" ]] || ! is_unit_name "$host" || [[ $host == *"\\"* ]]; then
       REPLIES=("$problem" '')
@@ -429,7 +429,8 @@ etcd_get() {
   etcd_error get "$status" "$printed"
   problem=$REPLY
   # A record is one line. etcdctl may print warnings before it.
-  value=${printed##*$'\n'}
+  [[ $printed =~ ^.*$'\n'|^ ]]
+  value=${printed:${#BASH_REMATCH[0]}}
   REPLIES=("$problem" "$value")
 }
 
@@ -448,7 +449,8 @@ etcd_error() {
     REPLY="etcdctl $command was stopped after $REQUEST_LIMIT_S s"
     return
   fi
-  reason=${printed##*$'\n'}
+  [[ $printed =~ ^.*$'\n'|^ ]]
+  reason=${printed:${#BASH_REMATCH[0]}}
   reason=${reason#'Error: '}
   REPLY="etcdctl $command failed (exit $status): $reason"
 }
@@ -474,9 +476,9 @@ etcd_put() {
     return
   fi
   # Example: lease 694d77aa9e38260f granted with TTL(28800s)
-  rest=${printed##*'lease '}
-  found=${printed%"$rest"}
-  found=${found: -6}
+  [[ $printed =~ ^.*'lease '|^ ]]
+  rest=${printed:${#BASH_REMATCH[0]}}
+  found=${BASH_REMATCH[0]: -6}
   [[ $rest =~ ^[^' ']* ]]
   lease=${BASH_REMATCH[0]}
   if [[ -z $found ]] || ! is_unit_name "$lease"; then
@@ -678,7 +680,7 @@ set_up() {
   fi
   absolute "${HOME-}"
   export HOME=$REPLY
-  make_absolute
+  make_absolute .
   remove_other_logins
   unset -v OAUTHKIT_OUTPUT
   # In the project, claude would run the project's own hooks and MCP servers.
@@ -711,16 +713,19 @@ paths() {
 # --- settings.py ---
 # Read the settings from the environment, and from scripts/oauth/refresh.conf.
 
-# Make the paths in the environment absolute. They are relative to the working directory.
+# Make the paths in the environment absolute. Relative ones start in the directory `base`.
 #
 # claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
 make_absolute() {
-  local +x name value
+  local +x base=$1 name value
   for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
     OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
     get_env "$name"
     value=$REPLY
     if [[ -n $value ]]; then
+      if [[ $value != /* ]]; then
+        value="$base/$value"
+      fi
       absolute "$value"
       set_env "$name" "$REPLY"
     fi
@@ -780,44 +785,29 @@ read_settings() {
       errors+="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
     elif [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
       errors+="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
-    elif ! set_default "$name" "$value" "$project"; then
+    elif ! set_default "$name" "$value"; then
       errors+="$file line $number is ignored: there is no such setting"$'\n'
     fi
   done
+  make_absolute "$project"
   REPLY=$errors
 }
 
 # Set a setting that the environment does not have. Return 1 if there is no such setting.
-#
-# Relative paths start in the project.
 set_default() {
-  local +x name=$1 value=$2 project=$3 is_known=false setting text path relative
-  setting=$value
-  for text in OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST; do
-    if [[ $name == "$text" ]]; then
-      is_known=true
-    fi
-  done
-  for path in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
-    OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
-    if [[ $name == "$path" ]]; then
-      is_known=true
-      relative=$value
-      if [[ $value != /* ]]; then
-        relative="$project/$value"
+  local +x name=$1 value=$2 known
+  for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
+    OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY \
+    ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
+    if [[ $name == "$known" ]]; then
+      get_env "$name"
+      if [[ -n $value && -z $REPLY ]]; then
+        set_env "$name" "$value"
       fi
-      absolute "$relative"
-      setting=$REPLY
+      return 0
     fi
   done
-  if [[ $is_known != true ]]; then
-    return 1
-  fi
-  get_env "$name"
-  if [[ -n $value && -z $REPLY ]]; then
-    set_env "$name" "$setting"
-  fi
-  return 0
+  return 1
 }
 
 # --- encryption.py ---
@@ -883,9 +873,9 @@ encrypt() {
   age_error "$status" "$printed"
   error=$REPLY
   # age may print warnings before the armor.
-  armor=${printed#"${printed%%'-----BEGIN AGE ENCRYPTED FILE-----'$'\n'*}"}
-  begin=${armor:0:35}
-  armor=${armor#$'-----BEGIN AGE ENCRYPTED FILE-----\n'}
+  REPLY=${printed%%$'-----BEGIN AGE ENCRYPTED FILE-----\n'*}
+  begin=${printed:${#REPLY}:35}
+  armor=${printed:${#REPLY}+35}
   if [[ -z $error && (-z $begin || $armor != *$'\n-----END AGE ENCRYPTED FILE-----') ]]; then
     error='age printed something else'
   fi
@@ -921,9 +911,9 @@ age_error() {
     return
   fi
   # Anything else that age prints can be the record.
-  reason=${printed##*'age: error: '}
-  error=${printed%"$reason"}
-  error=${error: -12}
+  [[ $printed =~ ^.*'age: error: '|^ ]]
+  reason=${printed:${#BASH_REMATCH[0]}}
+  error=${BASH_REMATCH[0]: -12}
   if [[ -z $error ]]; then
     REPLY="age exit $status"
     return

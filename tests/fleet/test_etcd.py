@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,8 @@ PREFIX = "agents/oauth/"
 LEASE = "694d77aa9e38260f"
 REVISION = "logs/oauth-refresh.revision"
 TOKEN = "sk-ant-oat01-made-up-old"
+# For both forms.
+LIMIT_S = 20
 
 
 def etcd(parity: Parity, store: str = STORE) -> StandIn:
@@ -239,6 +242,36 @@ def test_last_token_is_kept_while_etcd_fails(
     assert run_form(follower, "--once").messages == []
     follower.set_clock(follower.now_s + HOUR_S)
     assert run_form(follower, "--once", exit_code=1).messages == [f"ERROR: {shown}"]
+
+
+def test_long_error_of_etcdctl_takes_linear_time(follower: Parity) -> None:
+    """Its last line has 300 kB. Quadratic time would be more than a minute."""
+    etcd(follower).always.exits(1, b"Error: " + b"x" * 300_000)
+    follower.stand_in("failed", place="scripts/oauth/hooks/failed").always.exits(0)
+    start_s = time.monotonic()
+    run = run_form(follower, "--once", exit_code=1)
+    assert time.monotonic() - start_s < LIMIT_S
+    assert run.messages[0].startswith("ERROR: etcdctl get failed (exit 1): xxx")
+    assert run.messages[-1] == "Hook 'failed' succeeded"
+    reason = "the reason is in the log, because it is too long for a variable"
+    assert run.call("failed").env["OAUTHKIT_REASON"] == reason
+
+
+def test_hook_gets_no_token_in_the_reason(follower: Parity) -> None:
+    etcd(follower).always.exits(1, f"Error: no \x1b[31m{TOKEN}\n".encode())
+    follower.stand_in("failed", place="scripts/oauth/hooks/failed").always.exits(0)
+    run = follower.run("--once")
+    assert TOKEN not in f"{run.stderr} {run.log}"
+    reason = "etcdctl get failed (exit 1): no [31msk-ant-***"
+    assert run.call("failed").env["OAUTHKIT_REASON"] == reason
+
+
+def test_large_value_of_another_writer_is_replaced(publisher: Parity) -> None:
+    """A publisher reads the old record first. It must not take so long that the refresh ends it."""
+    etcd(publisher).always.serves(records={f"{PREFIX}alpha": b"x" * 300_000})
+    start_s = time.monotonic()
+    assert len(run_form(publisher).calls("etcdctl")) == 3
+    assert time.monotonic() - start_s < LIMIT_S
 
 
 def test_etcdctl_that_hangs_is_an_error(follower: Parity) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.parity_kit.programs import VARIABLES, find
 
-from oauthkit.parity import Form, Pair, Run, script, twins
+from oauthkit.parity import Form, Pair, Run, namespaces, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def test_both_forms_have_one_path(
     placed: Callable[..., Pair[Run]], monkeypatch: pytest.MonkeyPatch, at_once: bool
 ) -> None:
     if not at_once:
-        monkeypatch.setattr(twins, "are_possible", lambda: False)
+        monkeypatch.setattr(namespaces, "are_possible", lambda: False)
     pair = placed(BASH_TEXT, PYTHON_TEXT)
     pair.stand_in("tool").always.exits(0)
     run = pair.run("a b")

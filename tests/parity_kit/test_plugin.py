@@ -376,7 +376,7 @@ def test_options_end_with_the_session(directory: Path) -> None:
         [sys.executable, "-c", code], cwd=directory, text=True, capture_output=True, check=False,
         timeout=60, env={"PATH": os.defpath, "TMPDIR": str(directory), "HOME": str(directory)},
     )  # fmt: skip
-    assert "AFTER Options(only='', keep=False, kept=[])" in done.stdout
+    assert "AFTER Options(only='', keep=False, kept=[], has_passed=True)" in done.stdout
 
 
 def test_copy_equals_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

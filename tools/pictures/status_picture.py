@@ -24,6 +24,7 @@ from oauthkit.host.status.login import Dotenv, Login
 from oauthkit.host.status.model import Status
 from oauthkit.host.status.view import show
 from oauthkit.host.systemd.client import Timer
+from oauthkit.host.systemd.services import Schedule
 from oauthkit.program.schedule import DEFAULT_UNIT
 
 if TYPE_CHECKING:
@@ -93,10 +94,9 @@ def status(login_left_s: float = 19 * DAY_S) -> Status:
         NOW_S,
         Login("", TOKEN, expires_at_s, NOW_S + login_left_s),
         Dotenv("", (TOKEN.encode(),)),
-        (Timer(f"{DEFAULT_UNIT}.timer", expires_at_s - HOUR_S / 2),),
+        Schedule((Timer(f"{DEFAULT_UNIT}.timer", expires_at_s - HOUR_S / 2),)),
         manager_problem="",
         relies_on_cron=False,
-        is_running=False,
         last_renewal_s=renewed_s,
         failure=None,
         failing_since_s=None,

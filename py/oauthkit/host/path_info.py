@@ -1,4 +1,4 @@
-"""Inspect and read paths, and suggest how to fix what prevents that.
+"""Inspect, read and write paths, and suggest how to fix what prevents that.
 
 Path.exists, is_file and is_dir raise an OSError if a directory cannot be searched or a name is too
 long. These functions return the problem and its fix instead.
@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.atomic import replace_file
 from oauthkit.host.display import as_root, quote
+from oauthkit.host.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,6 +141,15 @@ def read(path: Path, most_bytes: int | None = None) -> Content:
             return Content(data[:limit], kind=FILE)
     except OSError as error:
         return Content(b"", *_explained(path, error, os.R_OK), FILE)
+
+
+def write_file(path: Path, content: bytes, mode: int) -> None:
+    """Write a file atomically, and create its directory. Raise HostError if that fails."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content, mode)
+    except OSError as error:
+        raise HostError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -120,20 +120,11 @@ def find_paths(project: str) -> ProjectPaths:
         ) from None
     home = _absolute(os.environ["HOME"])
     directory = _absolute(project)
-    defaults = {
+    defaults = dict.fromkeys(SETTINGS, "") | {
         "CLAUDE_CONFIG_DIR": str(home / ".claude"),
         "OAUTHKIT_DOTENV": str(directory / ".env"),
-        "OAUTHKIT_BEARER": "",
         "OAUTHKIT_LOG": str(directory / "logs/oauth-refresh.log"),
         "OAUTHKIT_UNIT": DEFAULT_UNIT,
-        "OAUTHKIT_LIGHT": "",
-        "OAUTHKIT_STORE": "",
-        "OAUTHKIT_HOST": "",
-        "OAUTHKIT_STORE_RECIPIENTS": "",
-        "OAUTHKIT_STORE_IDENTITY": "",
-        "ETCDCTL_CACERT": "",
-        "ETCDCTL_CERT": "",
-        "ETCDCTL_KEY": "",
     }
     given, errors = _read_settings(directory)
     settings = []
@@ -164,7 +155,7 @@ def _read_settings(project: Path) -> tuple[dict[str, str], list[str]]:
     with local.env():
         for name in SETTINGS:
             local.env[name] = os.environ.get(name, "")
-        program_settings.make_absolute()
+        program_settings.make_absolute(".")
         errors = program_settings.read_settings(LocalPath(str(project)))
         given = {name: local.env.get(name, "") for name in SETTINGS}
     return given, errors.splitlines()

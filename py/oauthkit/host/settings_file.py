@@ -6,9 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from oauthkit.atomic import replace_file
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.path_info import FILE, inspect_path, read
+from oauthkit.host.path_info import FILE, inspect_path, read, write_file
 from oauthkit.host.status.store import url_error
 from oauthkit.host.systemd.client import name_problem
 from oauthkit.program.settings import LINE_LIMIT
@@ -131,9 +130,5 @@ def write(paths: ProjectPaths, settings: Mapping[str, str], say: Callable[[str],
         say(f"{file} is up to date")
         return
     mode = stat.S_IMODE(file.stat().st_mode) if info.kind == FILE else NEW_MODE
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, after, mode)
-    except OSError as error:
-        raise HostError(f"{file} cannot be written: {error.strerror}") from None
+    write_file(file, after, mode)
     say(f"wrote {file}: {', '.join(f'{name}={value}' for name, value in settings.items())}")

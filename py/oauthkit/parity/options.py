@@ -21,11 +21,16 @@ class UnknownFormError(ValueError):
 
 @dataclass
 class Options:
-    """pytest's options. `only` names the form to run, or is "". `kept` lists kept sandboxes."""
+    """pytest's options, and the state of its run.
+
+    `only` names the form to run, or is "". `kept` lists kept sandboxes. `has_passed` is the result
+    of the last phase of the current test.
+    """
 
     only: str = ""
     keep: bool = False
     kept: list[Path] = field(default_factory=list)
+    has_passed: bool = True
 
     def chosen(self, names: Sequence[str]) -> list[str]:
         """Return which of these forms to run. Raise UnknownFormError if `only` is none of them."""
@@ -39,13 +44,3 @@ class Options:
 
 # Set by the plugin for all pairs of this process, including those created without the fixture.
 current = Options()
-
-
-@dataclass
-class Progress:
-    """Hold the plugin's data on the current test, for every pair."""
-
-    has_passed: bool = True
-
-
-progress = Progress()

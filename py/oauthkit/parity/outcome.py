@@ -52,11 +52,6 @@ class Call:
     repeated_env: list[str]
     unplanned: bool
 
-    @property
-    def argv_bytes(self) -> list[bytes]:
-        """Return the arguments as bytes."""
-        return [argument.encode("utf-8", "surrogateescape") for argument in self.argv]
-
 
 @dataclass(frozen=True)
 class Entry:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from oauthkit.extras import install_command
-from oauthkit.parity import options, recorder, twins
+from oauthkit.parity import namespaces, options, recorder
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, write_frozen_clock
 from oauthkit.parity.compare import Allowed, compare, own_command_problems, without_allowed_lines
 from oauthkit.parity.forms import find_tools
@@ -249,7 +249,7 @@ class Pair(Generic[RunType]):
         # A test may have replaced or removed a form.
         chosen = [form for name, form in self.forms.items() if name in self._names]
         how = {"terminal": terminal, "stdin": stdin}
-        if meanwhile is None and len(chosen) > 1 and twins.are_possible():
+        if meanwhile is None and len(chosen) > 1 and namespaces.are_possible():
             outcomes = self._run_at_once(chosen, args, how)
         else:
             outcomes = [self._run_alone(form, args, how, meanwhile) for form in chosen]
@@ -405,7 +405,7 @@ class Pair(Generic[RunType]):
         __tracebackhide__ = True
         if self.world.root.exists():
             end(self.world)
-        if self._has_failed or not options.progress.has_passed or sys.exc_info()[0] is not None:
+        if self._has_failed or not options.current.has_passed or sys.exc_info()[0] is not None:
             return
         unused = [name for name, stand_in in self.stand_ins.items() if stand_in.pending()]
         if unused:

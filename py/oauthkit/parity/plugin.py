@@ -96,7 +96,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Record whether the test has already failed, for a Pair's teardown."""
     report = yield
-    options.progress.has_passed = report.passed
+    options.current.has_passed = report.passed
     return report
 
 

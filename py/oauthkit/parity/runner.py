@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from oauthkit.parity import fork_server, preload, recorder, twins
+from oauthkit.parity import fork_server, namespaces, preload, recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,7 +71,7 @@ class Finished:
 class Started:
     """A running form. `wait` returns its result.
 
-    `twin` is the directory of its world, if the form sees it at another path (see twins.enter).
+    `twin` is the directory of its world, if the form sees it at another path (see fork_server).
     `name` distinguishes its streams from those of others in the same world.
     """
 
@@ -229,7 +229,7 @@ def processes(world: World, control: Path | None = None) -> dict[int, str]:
     for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - each run ends with this
         # A zombie no longer has an environment. The kit's own process is never marked.
         if mark in _proc(pid, "environ") and (
-            control is None or control == world.control or twins.sees(pid, world, control)
+            control is None or control == world.control or namespaces.sees(pid, world, control)
         ):
             command = _proc(pid, "cmdline").replace(b"\0", b" ").strip()
             found[int(pid)] = os.fsdecode(command)

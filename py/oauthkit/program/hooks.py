@@ -10,16 +10,19 @@ from oauthkit.shell import (
     absolute,
     create_file,
     log,
+    mask_secrets,
     now_ms,
     parse_int,
     program,
     read_file,
+    replace_controls,
     run_limited,
     timestamp,
 )
 
 HOOKS = "scripts/oauth/hooks"
 HOOK_LIMIT_S = 30
+REASON_LIMIT = 4096
 DAY_MS = 24 * 60 * 60 * 1000
 
 rm = program("rm")
@@ -88,7 +91,11 @@ def prepare_hooks(problem: str, expiry: str, login_end: str, dotenv: LocalPath) 
 
     report_output may have set OAUTHKIT_OUTPUT before.
     """
-    local.env["OAUTHKIT_REASON"] = problem
+    reason = replace_controls(problem, "")
+    reason = mask_secrets(reason)
+    if len(reason) > REASON_LIMIT:  # Linux limits the size of a variable (execve(2))
+        reason = "the reason is in the log, because it is too long for a variable"
+    local.env["OAUTHKIT_REASON"] = reason
     local.env["OAUTHKIT_OUTPUT"] = local.env.get("OAUTHKIT_OUTPUT", "")
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry
     status, _ = parse_int(login_end)

@@ -9,8 +9,8 @@ from oauthkit.shell import Status, absolute, get_env, read_file, set_env
 LINE_LIMIT = 200
 
 
-def make_absolute() -> None:
-    """Make the paths in the environment absolute. They are relative to the working directory.
+def make_absolute(base: str) -> None:
+    """Make the paths in the environment absolute. Relative ones start in the directory `base`.
 
     claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
     """
@@ -21,39 +21,28 @@ def make_absolute() -> None:
     ):  # fmt: skip
         value = get_env(name)
         if value != "":
+            if not value.startswith("/"):
+                value = f"{base}/{value}"
             path = absolute(value)
             set_env(name, path)
     if local.env.get("CLAUDE_CONFIG_DIR", "") == "":
         local.env.pop("CLAUDE_CONFIG_DIR", "")
 
 
-def set_default(name: str, value: str, project: LocalPath) -> Status:
-    """Set a setting that the environment does not have. Return 1 if there is no such setting.
-
-    Relative paths start in the project.
-    """
-    is_known = False
-    setting = value
-    for text in ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST"):
-        if name == text:
-            is_known = True
-    for path in (
+def set_default(name: str, value: str) -> Status:
+    """Set a setting that the environment does not have. Return 1 if there is no such setting."""
+    for known in (
         "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
+        "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",
         "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
         "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
     ):  # fmt: skip
-        if name == path:
-            is_known = True
-            relative = value
-            if not value.startswith("/"):
-                relative = f"{project}/{value}"
-            setting = f"{absolute(relative)}"
-    if not is_known:
-        return 1
-    current = get_env(name)
-    if value != "" and current == "":
-        set_env(name, setting)
-    return 0
+        if name == known:
+            current = get_env(name)
+            if value != "" and current == "":
+                set_env(name, value)
+            return 0
+    return 1
 
 
 def read_settings(project: LocalPath) -> str:
@@ -89,6 +78,7 @@ def read_settings(project: LocalPath) -> str:
             errors += f"{file} line {number} is ignored: quotes and ~ have no meaning here\n"
         elif "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
             errors += f"{file} line {number} is ignored: it has $, a comment or extra spaces\n"
-        elif set_default(name, value, project) != 0:
+        elif set_default(name, value) != 0:
             errors += f"{file} line {number} is ignored: there is no such setting\n"
+    make_absolute(f"{project}")
     return errors

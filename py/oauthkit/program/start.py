@@ -26,7 +26,7 @@ def set_up() -> Status:
         return 1
     home = absolute(local.env.get("HOME", ""))
     local.env["HOME"] = f"{home}"
-    make_absolute()
+    make_absolute(".")
     remove_other_logins()
     local.env.pop("OAUTHKIT_OUTPUT", "")
     # In the project, claude would run the project's own hooks and MCP servers.

@@ -25,7 +25,7 @@ from tests.support.host.host_project import (
 )
 
 from oauthkit.host.commands import notify
-from oauthkit.host.doctor import doctor, programs, scheduling
+from oauthkit.host.doctor import doctor, scheduling
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import find_paths
 
@@ -439,14 +439,6 @@ def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # root cannot read it either
     assert examined(well)[2][".env"] == f"check the file system of {quoted(well.dotenv)}"
-
-
-def test_unreadable_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: Path) -> bool:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "is_file", fails)
-    assert not programs._can_run("/no/such/directory/claude")
 
 
 def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:

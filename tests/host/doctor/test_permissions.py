@@ -117,6 +117,29 @@ def test_link_that_replaces_a_directory_before_it_gets_a_new_owner(hooked: HostP
     assert victim.stat().st_uid == OTHER
 
 
+@pytest.mark.parametrize("mode", [0o604, 0o640])
+def test_lock_that_others_can_hold(well: HostProject, mode: int) -> None:
+    lock = well.project / "logs/oauth-refresh.lock"
+    lock.touch()
+    lock.chmod(mode)
+    name = "permissions of the lock"
+    _, failed, fixes = examined(well)
+    assert failed == {name: f"{lock}: others can open and hold it"}
+    assert fixes == {name: f"chmod 600 {quoted(lock)}"}
+    subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
+    assert examined(well)[1] == {}
+
+
+@needs_root
+def test_lock_of_another_user_that_others_can_hold(well: HostProject) -> None:
+    lock = well.project / "logs/oauth-refresh.lock"
+    lock.touch()
+    lock.chmod(0o644)
+    os.chown(lock, OTHER, -1)
+    fix = examined(well)[2]["permissions of the lock"]
+    assert fix == f"check its owner before you change anything: ls -ld {quoted(lock)}"
+
+
 def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:
     directory = well.home / "shared"
     directory.mkdir()
@@ -276,7 +299,7 @@ class LinkedPath:
         if path.exists():
             path.rename(self.end)
         else:
-            self.end.touch()
+            self.end.touch(0o600)
         self.link.symlink_to("../../end/here")
         path.symlink_to(self.link)
 

@@ -252,6 +252,16 @@ def test_two_failed_tries_are_logged_once_each(expired: Parity) -> None:
     assert run.calls("claude") == [WITH_FLAG, WITHOUT_FLAG]
 
 
+def test_output_that_the_locale_cannot_encode(expired: Parity) -> None:
+    """As in Latin-1, where a dash or a quotation mark of claude cannot be in the environment."""
+    del expired.env["LANG"]
+    expired.env |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    expired.claude.fails(3, stderr="API overloaded \u2014 try again\n")
+    expired.claude.fails(3, stderr="API overloaded \u2014 try again\n")
+    run = fail(expired, failed(3), ["API overloaded \u2014 try again"] * 2)
+    assert run.programs[-1] == "systemd-run"
+
+
 def test_exit_0_is_not_a_renewal(expired: Parity) -> None:
     expired.claude.renews_nothing(stdout="ok\n")
     assert fail(expired, NOTHING_RENEWED, ["ok"]).calls("claude") == [WITH_FLAG]

@@ -167,7 +167,7 @@ def read_conf(host: Host, content: bytes | None) -> list[str]:
 @pytest.mark.parametrize("name", PATHS)
 def test_relative_path_in_the_environment(host: Host, name: str) -> None:
     local.env[name] = "a/../b"
-    settings.make_absolute()
+    settings.make_absolute(".")
     assert local.env[name] == str(host.root / "b")
     assert [path for path in PATHS if path in local.env] == [name]
 
@@ -176,27 +176,36 @@ def test_relative_path_in_the_environment(host: Host, name: str) -> None:
 def test_empty_path_in_the_environment(host: Host, name: str) -> None:
     assert host.root.exists()
     local.env[name] = ""
-    settings.make_absolute()
+    settings.make_absolute(".")
     assert local.env.get(name, "") == ""
 
 
 @pytest.mark.parametrize("name", [*PATHS, *TEXTS])
 def test_default_of_a_setting(host: Host, name: str) -> None:
-    project = host.path(host.project)
-    for value in ("some/../x", "/a/../y"):
-        relative = str(host.project / "x") if value == "some/../x" else "/y"
-        assert settings.set_default(name, value, project) == 0
-        assert local.env[name] == (value if name in TEXTS else relative)
-        local.env[name] = "kept"
-        assert settings.set_default(name, value, project) == 0
-        assert local.env[name] == "kept"
-        local.env[name] = ""
+    assert host.root.exists()
+    assert settings.set_default(name, "some/../x") == 0
+    assert local.env[name] == "some/../x"
+    assert settings.set_default(name, "y") == 0
+    assert local.env[name] == "some/../x"
+
+
+@pytest.mark.parametrize("name", [*PATHS, *TEXTS])
+def test_path_in_the_file_starts_in_the_project(host: Host, name: str) -> None:
+    assert read_conf(host, f"{name}=some/../x\n".encode()) == []
+    assert local.env[name] == ("some/../x" if name in TEXTS else str(host.project / "x"))
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_absolute_path_in_the_file(host: Host, name: str) -> None:
+    assert read_conf(host, f"{name}=/a/../y\n".encode()) == []
+    assert local.env[name] == "/y"
 
 
 @pytest.mark.parametrize("name", ["", "PATH", "OAUTHKIT_X", "oauthkit_unit", "OAUTHKIT_UNIT "])
 def test_unknown_setting(host: Host, name: str) -> None:
+    assert host.root.exists()
     before = dict(local.env)
-    assert settings.set_default(name, "x", host.path(host.project)) == 1
+    assert settings.set_default(name, "x") == 1
     assert dict(local.env) == before
 
 

@@ -143,6 +143,14 @@ class MatchUntil:
 
 
 @dataclass(frozen=True)
+class MatchThrough:
+    """[[ word =~ ^.*text|^ ]]. BASH_REMATCH[0] ends with the last `text`, or is empty."""
+
+    word: Word
+    text: str
+
+
+@dataclass(frozen=True)
 class Unary:
     """[[ flag word ]]"""
 
@@ -217,7 +225,10 @@ class Group:
     redirections: tuple[Redirection, ...]
 
 
-Test = Binary | MatchUntil | Unary | ArithmeticTest | Negation | AndOrList | SimpleCommand | Group
+Test = (
+    Binary | MatchUntil | MatchThrough | Unary | ArithmeticTest | Negation | AndOrList
+    | SimpleCommand | Group
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

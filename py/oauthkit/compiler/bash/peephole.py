@@ -232,7 +232,7 @@ def _can_read_reply(name: str, command: Command) -> bool:
         value = command.value if isinstance(command.value, tuple) else (command.value,)
         if value in ((Word((Parameter(name),)),), (Word((ArrayExpansion(name),)),)):
             return False  # it would become REPLY=$REPLY
-    return sum(_plain_reads(part, name) for part in _expanded_first(command)) == 1
+    return sum([*uses(part)].count(name) for part in _expanded_first(command)) == 1
 
 
 def _expanded_first(command: Command) -> Iterator[Any]:
@@ -267,14 +267,6 @@ def _tested_first(test: Test) -> tuple[list[Test], bool]:
     return [test], False
 
 
-def _plain_reads(node: Any, name: str) -> int:
-    """Count the variable's reads that _read_in_place can replace."""
-    match node:
-        case Parameter(read) | ArrayExpansion(read) | Variable(read) if read == name:
-            return 1 + sum(_plain_reads(inner, name) for inner in children(node))
-    return sum(_plain_reads(inner, name) for inner in children(node))
-
-
 def _without(body: Body, removed: Mapping[str, _Source]) -> Body:
     return tuple(
         replace(line, command=_read_in_place(line.command, removed))
@@ -288,11 +280,7 @@ def _read_in_place(node: Any, removed: Mapping[str, _Source]) -> Any:
     match node:
         case tuple() if node and all(isinstance(item, Line) for item in node):
             return _without(node, removed)
-        case Parameter(name) if name in removed:
-            source = removed[name]
-            index = source.index if isinstance(source, Parameter) else None
-            node = replace(node, name=source.name, index=index)
-        case Variable(name) if name in removed:
+        case Parameter(name) | Variable(name) if name in removed:
             source = removed[name]
             index = source.index if isinstance(source, Parameter) else None
             node = replace(node, name=source.name, index=index)

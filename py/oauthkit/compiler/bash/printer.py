@@ -22,6 +22,7 @@ from oauthkit.compiler.bash.ast import (
     Line,
     Literal,
     Locals,
+    MatchThrough,
     MatchUntil,
     Negation,
     Pipeline,
@@ -39,6 +40,7 @@ from oauthkit.compiler.bash.quote import (
     arithmetic,
     bracketed,
     command_words,
+    in_regex,
     operand,
     pattern,
     quote,
@@ -58,6 +60,8 @@ def _brackets(test: Test) -> list[str] | None:
     match test:
         case MatchUntil(word, character):
             return [f"{operand(word)} =~ ^[^{bracketed(character)}]*"]
+        case MatchThrough(word, text):
+            return [f"{operand(word)} =~ ^.*{in_regex(text)}|^"]
         case Binary(left, operator, right):
             return [f"{operand(left)} {operator} {pattern(right)}"]
         case Unary(flag, word):

@@ -151,6 +151,11 @@ def bracketed(character: str) -> str:
     return text[1] if text == "'='" else text
 
 
+def in_regex(text: str) -> str:
+    """Print a literal in a regular expression, where quoted characters match only themselves."""
+    return f"'{text}'" if {*".+"} & {*text} and _PLAIN.fullmatch(text) else quote(text)
+
+
 def _quoted(word: Word, nested: bool = False) -> str:
     """Print a word that has expansions: in double quotes, but control characters in $''."""
     pieces: list[str] = []
@@ -184,8 +189,6 @@ def _expansion(part: Part, quoted: bool, following: Part | None = None) -> str:
             return f"$(({arithmetic(expression)}))"
         case CommandSubstitution():
             return f"$({' '.join(substitution_words(part))})"
-        case Literal(text):
-            return _escape(text)
     raise AssertionError(part)
 
 

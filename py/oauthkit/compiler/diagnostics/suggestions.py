@@ -345,21 +345,6 @@ def _near(attribute: str) -> str:
     return f"did you mean `{found[0]}`?" if found else METHODS_OTHERWISE
 
 
-def of_print(node: ast.Call, site: Site) -> str:
-    """Suggest how to print no text, or more than one."""
-    if not node.args:
-        return code("write", 'print("")')
-    parts: list[ast.expr] = []
-    for argument in node.args:
-        if site.type_of(argument) in (Type.ERROR, Type.BOOL, Type.COMMAND):
-            return "join the values with an f-string"
-        parts += [ast.Constant(" ")] if parts else []
-        is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-        parts.append(argument if is_text else ast.FormattedValue(argument, -1))
-    where = ", file=sys.stderr" if node.keywords else ""
-    return code("join them", f"print({join_parts(parts)}{where})")
-
-
 def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
     """Suggest a replacement for an attribute that is not called."""
     name = ast.unparse(node)

@@ -396,79 +396,69 @@ def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Co
 _PLAIN_SEPARATOR = re.compile(r"[A-Za-z0-9_:;,.=/ \n\t]")
 
 
-def _partition_by_length(node: ir.Partition) -> list[bash.Command]:
-    """Split a text at its first separator, by the length of the head.
+def _partition(node: ir.Partition) -> list[bash.Command]:
+    """Split a text at its first or last separator, in linear time.
 
-    The head is found by a match for one character, and by ${text%%separator*} for more. Both take
-    linear time. ${text%%character*} and ${text#"$head"} take quadratic time.
+    ${text%%character*}, ${text##*separator} and ${text#"$head"} take quadratic time.
+    """
+    return _at_last_separator(node) if node.last else _at_first_separator(node)
+
+
+def _at_last_separator(node: ir.Partition) -> list[bash.Command]:
+    """Match the text from its start through the last separator."""
+    text, separator = node.text.name, node.separator.value
+    commands: list[bash.Command] = [
+        bash.TestCommand(bash.MatchThrough(bash.Word((bash.Parameter(text),)), separator))
+    ]
+    matched = "BASH_REMATCH"
+    if node.tail is not None:
+        length = bash.Parameter(matched, index=0, length=True)
+        commands.append(bash.Assignment(node.tail, _slice(text, length)))
+    if node.middle is not None:
+        part = bash.Slice(bash.Integer(-len(separator.encode())))
+        middle = bash.Parameter(matched, index=0, slice=part)
+        commands.append(bash.Assignment(node.middle, bash.Word((middle,))))
+    if node.head is not None:
+        mark = bash.Word((bash.Literal(separator),))
+        head = bash.Parameter(matched, "%", mark, index=0)
+        commands.append(bash.Assignment(node.head, bash.Word((head,))))
+    return commands
+
+
+def _at_first_separator(node: ir.Partition) -> list[bash.Command]:
+    """Find the head: by a match for one character, and by ${text%%separator*} for more.
+
+    The length of the head is the offset of the other parts.
     """
     text, separator = node.text.name, node.separator.value
     step = bash.Integer(len(separator.encode()))
-    name, commands = node.head, list[bash.Command]()
+    head = node.head
+    commands: list[bash.Command] = []
     if _PLAIN_SEPARATOR.fullmatch(separator):
         match = bash.MatchUntil(bash.Word((bash.Parameter(text),)), separator)
         commands.append(bash.TestCommand(match))
         found = bash.Parameter("BASH_REMATCH", index=0)
         length = bash.Parameter("BASH_REMATCH", index=0, length=True)
+        if head is not None and head != text:
+            commands.append(bash.Assignment(head, bash.Word((found,))))
+            length = bash.Parameter(head, length=True)
     else:
         mark = bash.Word((bash.Literal(separator), bash.Glob()))
-        found = bash.Parameter(text, "%%", mark)
-        length = bash.Parameter(name or "", length=True)
-    head = bash.Assignment(name or "", bash.Word((found,)))
-    if name is not None and name != text:
-        commands.append(head)
+        name = REPLY if head is None or head == text else head
+        commands.append(bash.Assignment(name, bash.Word((bash.Parameter(text, "%%", mark),))))
+        found = bash.Parameter(name)
         length = bash.Parameter(name, length=True)
-    middle = bash.Assignment(node.middle or "", _slice(text, length, step))
-    if node.middle is not None and node.middle != text:
-        commands.append(middle)
-    if node.tail is not None:
-        commands.append(bash.Assignment(node.tail, _slice(text, bash.Operation("+", length, step))))
+    others = [
+        (node.middle, _slice(text, length, step)),
+        (node.tail, _slice(text, bash.Operation("+", length, step))),
+    ]
     # Assign the variable that is being split last.
-    if node.middle is not None and node.middle == text:
-        commands.append(middle)
-    if name is not None and name == text:
-        commands.append(head)
+    others.sort(key=lambda pair: pair[0] == text)
+    commands += [bash.Assignment(name, part) for name, part in others if name is not None]
+    if head == text:
+        commands.append(bash.Assignment(text, bash.Word((found,))))
     return commands
 
 
 def _slice(name: str, offset: bash.Arithmetic, length: bash.Arithmetic | None = None) -> bash.Word:
     return bash.Word((bash.Parameter(name, slice=bash.Slice(offset, length)),))
-
-
-def _partition(node: ir.Partition) -> list[bash.Command]:
-    """Split a text at its first or last separator.
-
-    The part before the first separator (or after the last one) is found first. Without a separator,
-    it is the whole text, and the other two parts are empty, as in Python.
-    """
-    has_head = node.head is not None and node.head != node.text.name
-    if not node.last and (has_head or _PLAIN_SEPARATOR.fullmatch(node.separator.value)):
-        return _partition_by_length(node)
-    text, separator = node.text.name, node.separator.value
-    mark, star, length = bash.Literal(separator), bash.Glob(), len(separator.encode())
-    if node.last:
-        # Mirrored: the tail is found first.
-        near, far = node.tail, node.head
-        first = bash.Word((bash.Parameter(text, "##", bash.Word((star, mark))),))
-        strip, part = "%", bash.Slice(bash.Integer(-length))
-    else:
-        near, far = node.head, node.tail
-        first = bash.Word((bash.Parameter(text, "%%", bash.Word((mark, star))),))
-        strip, part = "#", bash.Slice(bash.Integer(0), bash.Integer(length))
-    commands: list[bash.Command] = []
-    found: bash.Word = first
-    if near is not None and near != text:
-        commands.append(bash.Assignment(near, first))
-        found = bash.Word((bash.Parameter(near),))
-    rest = far or node.middle
-    if rest is not None:
-        commands.append(bash.Assignment(rest, bash.Word((bash.Parameter(text, strip, found),))))
-        if node.middle is not None:
-            middle = bash.Parameter(rest, slice=part)
-            commands.append(bash.Assignment(node.middle, bash.Word((middle,))))
-        if far is not None:
-            stripped = bash.Parameter(far, strip, bash.Word((mark,)))
-            commands.append(bash.Assignment(far, bash.Word((stripped,))))
-    if near is not None and near == text:
-        commands.append(bash.Assignment(near, first))
-    return commands

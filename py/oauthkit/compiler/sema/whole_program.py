@@ -53,11 +53,8 @@ class Checks:
                 }
                 for node in file.definitions
             }
-            left = _not_terminating(calls)
             for node in file.definitions:
-                if node.name not in left:
-                    continue
-                if any(node.name in _reachable(calls, called) for called in calls[node.name]):
+                if node.name in _callees(calls, node.name):
                     file.symbols.report(
                         "D403", file.symbols.part(node, node.name),
                         f"{node.name} calls itself, directly or indirectly", "write a loop",
@@ -157,33 +154,15 @@ class Checks:
                         _unused(file, place, name, f"{way}, or delete the assignment")
 
 
-def _not_terminating(calls: dict[str, set[str]]) -> set[str]:
-    """Return the functions that remain after removing those whose callees are all removed."""
-    left = {name: len(called & calls.keys()) for name, called in calls.items()}
-    callers: dict[str, list[str]] = {name: [] for name in left}
-    for name, called in calls.items():
-        for other in called & calls.keys():
-            callers[other].append(name)
-    queue = [name for name, count in left.items() if count == 0]
+def _callees(calls: dict[str, set[str]], name: str) -> set[str]:
+    """Return the functions that a function calls, directly or not."""
+    found = set[str]()
+    queue = [*calls[name]]
     while queue:
-        name = queue.pop()
-        del left[name]
-        for caller in callers[name]:
-            left[caller] -= 1
-            if left[caller] == 0:
-                queue.append(caller)
-    return {*left}
-
-
-def _reachable(calls: dict[str, set[str]], name: str) -> set[str]:
-    """Return `name` and the functions that it calls, directly or not."""
-    found = set()
-    queue = [name]
-    while queue:
-        name = queue.pop()
-        if name not in found:
-            found.add(name)
-            queue += calls.get(name, ())
+        called = queue.pop()
+        if called not in found:
+            found.add(called)
+            queue += calls.get(called, ())
     return found
 
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.atomic import replace_file
 from oauthkit.host import settings_file
 from oauthkit.host.adopt import changes
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, command_on, own_unit, quote
 from oauthkit.host.doctor import files, write_access
+from oauthkit.host.doctor.programs import output_of
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.path_info import read
+from oauthkit.host.path_info import read, write_file
 from oauthkit.host.project import find_paths
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, systemctl
-from oauthkit.host.systemd.owner import is_same, project_of
+from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.services import show, units_of
 
 if TYPE_CHECKING:
@@ -163,11 +162,7 @@ def copy_scripts(paths: ProjectPaths, say: Say) -> None:
         script = paths.project / name
         if os.path.lexists(script):
             continue
-        try:
-            script.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(script, shipped_path(name).read_bytes(), 0o755)
-        except OSError as error:
-            raise HostError(f"{script} cannot be written: {error.strerror}") from None
+        write_file(script, shipped_path(name).read_bytes(), 0o755)
         say(f"wrote {script}")
 
 
@@ -272,13 +267,11 @@ def _is_foreign(file: Path, paths: ProjectPaths) -> bool:
 
 def _foreign(unit: str, paths: ProjectPaths) -> str:
     """Return what a service does if it does not belong to this project, else ""."""
-    shown = systemctl("show", f"{unit}.service", "--property=LoadState", "--property=ExecStart")
-    if "LoadState=loaded" not in shown.split("\n"):
+    service = show(unit)
+    if not service.is_loaded or service.is_of(paths):
         return ""
-    project = project_of(shown)
-    if project is None:
-        return "runs something else"
-    return "" if is_same(project, paths.project) else f"belongs to another project: {project}"
+    project = service.project
+    return "runs something else" if project is None else f"belongs to another project: {project}"
 
 
 def require_manager(hint: str) -> None:
@@ -294,12 +287,8 @@ def write_unit(file: Path, text: str, say: Say) -> None:
     if file.exists() and file.read_text(encoding="utf-8", errors="surrogateescape") == text:
         say(f"{file} is up to date")
         return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Other users need not see the PATH and the project's name.
-        replace_file(file, text.encode("utf-8", "surrogateescape"), 0o600)
-    except OSError as error:
-        raise HostError(f"{file} cannot be written: {error.strerror}") from None
+    # Other users need not see the PATH and the project's name.
+    write_file(file, text.encode("utf-8", "surrogateescape"), 0o600)
     say(f"wrote {file}")
 
 
@@ -336,24 +325,12 @@ def check_linger(*, is_wanted: bool, say: Say) -> None:
     Without it, the user manager ends with the last logout (loginctl(1)).
     """
     user = str(os.getuid())
-    shown = _loginctl("show-user", user, "--property=Linger", "--value")
-    if shown == "yes":
+    loginctl = ("loginctl", "--no-ask-password")
+    if output_of(*loginctl, "show-user", user, "--property=Linger", "--value") == "yes":
         return
     if is_wanted:
-        if _loginctl("enable-linger", user) is None:
+        if output_of(*loginctl, "enable-linger", user) is None:
             raise HostError(f"{LINGER} failed. Try: {as_root(f'{LINGER} {user}')}")
         say("enabled lingering: the units start at boot, and continue after the last logout")
         return
     say(f"the units start at your login and end with your last logout: {LINGER} changes that")
-
-
-def _loginctl(*arguments: str) -> str | None:
-    """Return the output of loginctl, or None if it fails or is missing."""
-    try:
-        done = subprocess.run(
-            ["loginctl", "--no-ask-password", *arguments], capture_output=True, text=True,
-            check=False, stdin=subprocess.DEVNULL, timeout=30,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from plumbum import LocalPath, local
 
-from oauthkit.atomic import replace_file
 from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.path_info import write_file
 from oauthkit.program.credentials import read_credentials
 from oauthkit.program.hooks import HOOK_LIMIT_S, HOOKS
 from oauthkit.program.process import GRACE_S
@@ -177,14 +177,14 @@ def write(paths: ProjectPaths, channel: Channel, say: Say) -> None:
     text = channel.hook().encode()
     for event in EVENTS:
         hook = paths.project / HOOKS / event
-        if _is_own(hook) and hook.read_bytes() == text and _mode(hook) == 0o755:
+        if (
+            _is_own(hook)
+            and hook.read_bytes() == text
+            and stat.S_IMODE(hook.stat().st_mode) == 0o755
+        ):
             say(f"{hook} is up to date")
             continue
-        try:
-            hook.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(hook, text, 0o755)
-        except OSError as error:
-            raise HostError(f"{hook} cannot be written: {error.strerror}") from None
+        write_file(hook, text, 0o755)
         say(f"wrote {hook}")
         # The next run reports the login's end again: nothing has sent it before.
         (paths.log.parent / "oauth-refresh.login-ending").unlink(missing_ok=True)
@@ -233,10 +233,6 @@ def _is_own(hook: Path) -> bool:
             return MARKER.encode() in file.read(4096).split(b"\n")
     except OSError:
         return False
-
-
-def _mode(hook: Path) -> int:
-    return stat.S_IMODE(hook.stat().st_mode)
 
 
 def report_left(paths: ProjectPaths, say: Say) -> None:

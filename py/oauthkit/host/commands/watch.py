@@ -6,7 +6,6 @@ and complaints are limited over time, and a scan takes at most a fifth of one CP
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import socket
@@ -16,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.console import printable
+from oauthkit.console import printable, write_all
 from oauthkit.host import child
 from oauthkit.host.commands.ipc import Inbox, IpcDirectory
 from oauthkit.host.display import command
@@ -156,8 +155,6 @@ def watch(paths: ProjectPaths, given: Sequence[str]) -> int:
     `given` are the IPC directories. The default is the project's data/ipc. Raise HostError if one
     cannot be watched.
     """
-    if isinstance(sys.__stdout__, io.TextIOWrapper):
-        sys.__stdout__.reconfigure(errors="replace")  # an odd file name must not end the watch
     directories = open_directories(paths, given)
     # A handler that only appends to a list is safe at any moment.
     signals: list[int] = []
@@ -178,12 +175,6 @@ def watch(paths: ProjectPaths, given: Sequence[str]) -> int:
         watcher.scan()
         time.sleep(max(SCAN_INTERVAL_S, IDLE_SHARE * (time.process_time() - begin_s)))
     notify("STOPPING=1")
-    if sys.__stdout__ is not None:
-        try:
-            sys.__stdout__.flush()
-        except OSError:
-            # The flush at interpreter exit would change the exit status.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
     return 0
 
 
@@ -217,12 +208,10 @@ def remaining_pause_s(paths: ProjectPaths) -> float:
 
 
 def say(text: str) -> None:
-    """Print a line, unbuffered. Ignore errors: a closed pipe or full disk must not end watch."""
-    # Not sys.stdout: the command line collects what goes there.
-    if sys.__stdout__ is None:
-        return
-    with suppress(OSError):
-        print(printable(text), file=sys.__stdout__, flush=True)
+    """Print a line. Ignore errors: a closed pipe or full disk must not end watch."""
+    if sys.__stdout__ is not None:  # None: closed by the caller
+        with suppress(OSError):
+            write_all(1, f"{printable(text)}\n".encode())
 
 
 def notify(state: str) -> None:

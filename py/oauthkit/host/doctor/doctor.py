@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from oauthkit.host.display import as_root
 from oauthkit.host.doctor import files, permissions, programs, scheduling, store, write_access
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.status.store import is_follower
+from oauthkit.host.status.store import is_follower, refresh_command
 from oauthkit.host.systemd.client import ManagerError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
     yield project
     if not project.is_ok:  # nothing there may be changed
         return
-    refresh = files.refresh(paths)
+    refresh = refresh_command(paths)
     needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(paths) else ()))
     can_succeed = True
     for finding in _findings(paths):

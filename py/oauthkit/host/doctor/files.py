@@ -363,10 +363,3 @@ def _changing(paths: ProjectPaths, path: Path, command: str) -> str:
     if may_change(path, paths.project):
         return f"{command} {quoted(Path(os.path.realpath(path)))}"
     return inspection_hint(path)
-
-
-def refresh(paths: ProjectPaths) -> str:
-    """Return the command that refreshes the project, or follows its store."""
-    if is_follower(paths):
-        return command("follow", paths, "--once")
-    return command("refresh", paths)

@@ -64,11 +64,23 @@ def writers(paths: ProjectPaths) -> Iterator[Finding]:
     }
     for name, path in (*trusted, *files.items()):
         found += _on_way(name, path, paths)
+    found += _lock(files["lock"])
     by_text: dict[str, Finding] = {}
     for finding in found:  # one directory may have several roles
         by_text.setdefault(finding.text, finding)
     text = "only you and root can write the project, the programs and the login"
     yield from by_text.values() or [Finding("permissions", text)]
+
+
+def _lock(lock: Path) -> Iterator[Finding]:
+    """Check that only this user can open the lock. Whoever holds it stops each run: flock(2)."""
+    with suppress(OSError):
+        status = lock.stat()
+        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            is_own = status.st_uid == os.getuid() and not lock.is_symlink()
+            fix = f"chmod 600 {quoted(lock)}" if is_own else inspection_hint(lock)
+            text = f"{lock}: others can open and hold it"
+            yield Finding("permissions of the lock", text, fix)
 
 
 def _trusted(paths: ProjectPaths) -> Iterator[tuple[str, Path]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import as_root
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import is_file
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -30,18 +29,13 @@ def program(name: str, fix: str) -> Finding:
 
 def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
     """Check that claude can be found, with this process's PATH or `path`."""
-    candidates = [f"{directory or '.'}/claude" for directory in (path or "").split(":")]
-    usual = [f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
-    first = find_program("claude") if path is None else next(filter(_can_run, candidates), "")
-    found = first or next(filter(_can_run, usual), "")
+    path = os.environ.get("PATH", os.defpath) if path is None else path
+    usual = (f"{paths.home}/{name}" for name in CLAUDE_DIRECTORIES)
+    found = shutil.which("claude", path=":".join([path, *usual]))
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
         "npm install --global @anthropic-ai/claude-code",
     )  # fmt: skip
-
-
-def _can_run(path: str) -> bool:
-    return os.access(path, os.X_OK) and is_file(Path(path))
 
 
 def timeout() -> Finding:

@@ -47,9 +47,9 @@ def to_json(status: Status) -> dict[str, Any]:
         "next_run": {
             "unit": status.next_timer.unit if status.next_timer else None,
             "at_s": status.next_run_s,
-            "timers": len(status.timers),
+            "timers": len(status.schedule.timers),
             "foreign_timer": status.foreign_timer or None,
-            "is_running": status.is_running,
+            "is_running": status.schedule.is_running,
             "by_cron": status.relies_on_cron,
             "problem": status.manager_problem or None,
         },

@@ -101,7 +101,6 @@ _FIXES = (
      "create your own .env: copy it, and rename the copy to .env with mode 600"),
     (r"belongs to a group that this user is not in",
      "change the group of the file with chgrp, or add this user to it and restart the host"),
-    (r"stat could not read", "install coreutils, or fix the PATH of the program that starts runs"),
     (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
     (r"readlink could not follow",
      "install coreutils, or fix the PATH of the program that starts runs"),

@@ -27,6 +27,7 @@ from oauthkit.host.status.store import (
     followed_login,
     is_follower,
     read_store,
+    refresh_command,
     was_read,
 )
 from oauthkit.host.systemd import cron
@@ -51,18 +52,14 @@ class Status:
     now_s: float
     login: Login
     dotenv: Dotenv
-    timers: tuple[Timer, ...]
+    schedule: Schedule
     manager_problem: str
-    is_running: bool  # a run is in progress; it schedules the next one
     relies_on_cron: bool  # no timer is due, but a crontab line refreshes the project
     last_renewal_s: float | None
     failure: Failure | None  # the last one, even if runs succeed now
     failing_since_s: float | None
     coverage: Coverage
     log_problem: str = ""  # why the log cannot be read, and the fix
-    heal: Timer | None = None  # the timer that install wrote
-    # the service of a timer that has this project's timer name but runs something else
-    foreign_service: Service | None = None
     is_manual_token: bool = False  # a person has put the token into .env
     bearer: Login | None = None  # the bearer file's content, or None if there is no such setting
     store: Store | None = None
@@ -98,7 +95,7 @@ class Status:
     @property
     def next_timer(self) -> Timer | None:
         """Return the timer that starts the next run, or has just started one."""
-        return Schedule(self.timers, self.heal).next or next(iter(self.timers), None)
+        return self.schedule.next or next(iter(self.schedule.timers), None)
 
     @property
     def next_run_s(self) -> float | None:
@@ -108,15 +105,16 @@ class Status:
     @property
     def is_due(self) -> bool:
         """Return whether a run is scheduled or in progress."""
-        return self.next_run_s is not None or self.is_running or self.relies_on_cron
+        return self.next_run_s is not None or self.schedule.is_running or self.relies_on_cron
 
     @property
     def foreign_timer(self) -> str:
         """Return what else uses this project's timer name, or ""."""
-        if self.foreign_service is None:
+        service = self.schedule.foreign_service
+        if service is None:
             return ""
-        timer = self.foreign_service.unit.replace(".service", ".timer")
-        project = self.foreign_service.project
+        timer = service.unit.replace(".service", ".timer")
+        project = service.project
         return f"{timer} {'runs something else' if project is None else f'belongs to {project}'}"
 
     @property
@@ -138,11 +136,13 @@ class Status:
         elif self.login.problem:
             found.append(f"{self.login.problem}: {self.login.fix or log_in(self.paths)}")
         elif self.dotenv.problem and (self.dotenv.fix or not is_explained):
-            found.append(f"{self.dotenv.problem}: {self.dotenv.fix or self._refresh}")
+            found.append(f"{self.dotenv.problem}: {self.dotenv.fix or refresh_command(self.paths)}")
         elif self.is_manual_token:
             found += self._manual_token()
         elif not self.is_delivered and not is_explained:
-            found.append(f".env does not have the credentials' token. Run: {self._refresh}")
+            found.append(
+                f".env does not have the credentials' token. Run: {refresh_command(self.paths)}"
+            )
         found += self._bearer_problems(is_explained=is_explained)
         found += self.paths.settings_problems
         if self.dotenv.other_spellings:
@@ -170,7 +170,7 @@ class Status:
         if self.foreign_timer and not self.is_due:
             return [f"{self.foreign_timer}, {self._foreign_timer_fix}"]
         if not self.is_due and not self.is_manual_token:
-            return [f"no run is scheduled. Run: {self._refresh}"]
+            return [f"no run is scheduled. Run: {refresh_command(self.paths)}"]
         return []
 
     def _follower_problems(self) -> list[str]:
@@ -199,20 +199,16 @@ class Status:
         if not self.bearer.fix and is_explained:
             return []
         text = self.bearer.problem or "its token or expiry differs from the credentials'"
-        return [f"bearer file {self.paths.bearer}: {text}: {self.bearer.fix or self._refresh}"]
-
-    @property
-    def _refresh(self) -> str:
-        if self.is_follower:
-            return command("follow", self.paths, "--once")
-        return command("refresh", self.paths)
+        fix = self.bearer.fix or refresh_command(self.paths)
+        return [f"bearer file {self.paths.bearer}: {text}: {fix}"]
 
     @property
     def _foreign_timer_fix(self) -> str:
-        project = self.foreign_service.project if self.foreign_service else None
+        service = self.schedule.foreign_service
+        project = service.project if service else None
         if project is not None and inspect_path(Path(project)).is_nothing:
             return f"which does not exist. Run: {command_on('uninstall', project)}"
-        return f"and no run of this project is scheduled. Run: {self._refresh}"
+        return f"and no run of this project is scheduled. Run: {refresh_command(self.paths)}"
 
     @property
     def _see_doctor(self) -> str:
@@ -231,12 +227,12 @@ def collect(paths: ProjectPaths) -> Status:
     """Read a project's state from its files and from systemd, without changing anything."""
     now_s = time.time()
     entries = read_journal(paths)
-    found = Schedule()
+    schedule = Schedule()
     problem = ""
     follows = is_follower(paths)
     follower = None
     try:
-        found = find_schedule(paths)
+        schedule = find_schedule(paths)
         follower = follow_service(paths) if follows else None
     except ManagerError as error:
         problem = str(error)
@@ -249,23 +245,20 @@ def collect(paths: ProjectPaths) -> Status:
     login = followed_login(paths, store) if follows else read_login(paths.credentials)
     dotenv = read_dotenv(paths.dotenv)
     token_differs = not login.token or not dotenv.carries(login.token)
-    is_scheduled = found.next is not None or found.is_running
+    is_scheduled = schedule.next is not None or schedule.is_running
     return Status(
         paths=paths,
         now_s=now_s,
         login=login,
         dotenv=dotenv,
-        timers=found.timers,
+        schedule=schedule,
         manager_problem=problem,
-        is_running=found.is_running,
         relies_on_cron=not is_scheduled and cron.path_of_refresh(paths) is not None,
         last_renewal_s=None if renewal is None else renewal.at_s,
         failure=last_failure(entries),
         failing_since_s=failing_since_s,
         coverage=measure(entries, now_s),
         log_problem=log_problem(paths),
-        heal=found.heal,
-        foreign_service=found.foreign_service,
         is_manual_token=token_differs and is_manual_token(paths, dotenv.tokens, entries),
         bearer=None if paths.bearer is None else _read_bearer(paths.bearer, paths.credentials),
         store=store,

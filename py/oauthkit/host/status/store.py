@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from plumbum import local
 
+from oauthkit.host.display import command
 from oauthkit.host.path_info import inspect_path
-from oauthkit.host.project import DEFAULT, SETTINGS
 from oauthkit.host.status.log import is_manual_token, read_journal
 from oauthkit.host.status.login import Dotenv, Login, read_dotenv
 from oauthkit.host.systemd import units
@@ -111,9 +111,8 @@ def read_store(paths: ProjectPaths) -> Store | None:
         return None
     is_decrypted = False
     with local.env():
-        for setting in paths.settings:
-            if setting.origin != DEFAULT and setting.name in SETTINGS:
-                local.env[setting.name] = setting.value
+        for setting in paths.changed_settings:
+            local.env[setting.name] = setting.value
         host_problem, host = host_name()
         problem, _, text = read_records(paths.store)
         if problem == "" and is_follower(paths):
@@ -145,6 +144,13 @@ def is_follower(paths: ProjectPaths) -> bool:
         return True
     has_refresh = units.is_installed(paths, f"{paths.heal}.timer")
     return not has_refresh and inspect_path(paths.credentials).is_nothing
+
+
+def refresh_command(paths: ProjectPaths) -> str:
+    """Return the command that refreshes the project, or follows its store."""
+    if is_follower(paths):
+        return command("follow", paths, "--once")
+    return command("refresh", paths)
 
 
 def followed_login(paths: ProjectPaths, store: Store | None) -> Login:

@@ -159,7 +159,7 @@ def _next_run(status: Status) -> Line:
         return [("by a crontab line", "")]
     if status.manager_problem:
         return [("unknown: see below", "yellow")]
-    if status.next_run_s is None and status.is_running:
+    if status.next_run_s is None and status.schedule.is_running:
         return [("a run is in progress", "")]
     if status.next_run_s is None and status.foreign_timer:
         return [(f"not scheduled: {status.foreign_timer}", "red")]

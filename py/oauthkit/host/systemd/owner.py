@@ -27,19 +27,13 @@ _DOLLAR = re.compile(r"\\\$\\\$|\$\$")
 def argv_of(shown: str) -> str | None:
     """Return the argv in a service's ExecStart, or None if there is none."""
     argv = _EXEC_START.search(shown)
-    return argv[1] if argv else None
+    return _DOLLAR.sub("$", argv[1]) if argv else None
 
 
 def project_in(argv: str | None) -> str | None:
     """Return the project that an argv refreshes or watches, or None if it does something else."""
     found = None if argv is None else _PROJECT.fullmatch(argv)
     return None if found is None else found["script"] or found["option"]
-
-
-def project_of(shown: str) -> str | None:
-    """Return the project that a service refreshes or watches, or None if it does something else."""
-    argv = argv_of(shown)
-    return None if argv is None else project_in(_DOLLAR.sub("$", argv))
 
 
 def is_same(project: str, other: Path) -> bool:

@@ -91,12 +91,11 @@ def units_of(project: Path) -> list[str]:
 def _parse(service: str, shown: str) -> Service:
     """Parse what systemctl shows of a service."""
     lines = shown.split("\n")
-    argv = owner.argv_of(shown)
     return Service(
         service,
         "LoadState=loaded" in lines,
         not {"ActiveState=active", "ActiveState=activating"}.isdisjoint(lines),
-        argv.replace("$$", "$") if argv else None,
+        owner.argv_of(shown),
         _path_of(lines),
         "SubState=auto-restart" in lines,
     )

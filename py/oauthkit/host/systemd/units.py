@@ -95,12 +95,8 @@ def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
     interrupted it, and within 7 min if a run of these units was killed: systemd.service(5),
     Restart=.
     """
-    name = f"{paths.unit}-heal"
-    service = [
-        mark(paths),
-        "[Unit]",
-        "Description=NanoClaw OAuth token refresh, which restarts the chain of runs",
-        "",
+    service = _text(
+        paths, "refresh, which restarts the chain of runs",
         "[Service]",
         "Type=oneshot",
         f"ExecStart={_command_line(command.argv)}",
@@ -109,34 +105,23 @@ def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
         "TimeoutStartSec=10min",
         "Restart=on-abnormal",
         "RestartSec=7min",
-    ]
-    timer = [
-        mark(paths),
-        "[Unit]",
-        "Description=NanoClaw OAuth token refresh, when the manager starts and every hour",
-        "",
+    )  # fmt: skip
+    timer = _text(
+        paths, "refresh, when the manager starts and every hour",
         "[Timer]",
         "OnStartupSec=1min",
         "OnCalendar=hourly",
         "Persistent=true",
-        "",
-        "[Install]",
-        "WantedBy=timers.target",
-    ]
-    return {
-        f"{name}.service": "\n".join(service) + "\n",
-        f"{name}.timer": "\n".join(timer) + "\n",
-    }
+        wanted_by="timers.target",
+    )  # fmt: skip
+    return {f"{paths.heal}.service": service, f"{paths.heal}.timer": timer}
 
 
 def watch_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
     """Return the unit file of oauthkit watch by name. It runs as long as the manager."""
     argv = [*python_command(), "watch", f"--project={paths.project}"]
-    service = [
-        mark(paths),
-        "[Unit]",
-        "Description=NanoClaw OAuth token refresh, when a container asks for it",
-        "",
+    service = _text(
+        paths, "refresh, when a container asks for it",
         "[Service]",
         "Type=notify",
         f"ExecStart={_command_line(argv)}",
@@ -144,11 +129,9 @@ def watch_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
         *_SERVICE,
         "Restart=on-failure",
         "RestartSec=10s",
-        "",
-        "[Install]",
-        "WantedBy=default.target",
-    ]
-    return {f"{paths.unit}-watch.service": "\n".join(service) + "\n"}
+        wanted_by="default.target",
+    )  # fmt: skip
+    return {f"{paths.unit}-watch.service": service}
 
 
 def follow_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
@@ -156,11 +139,8 @@ def follow_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
 
     The unit has started when the store was read once. If that fails, the follower tries again.
     """
-    service = [
-        mark(paths),
-        "[Unit]",
-        "Description=NanoClaw OAuth token, from a store",
-        "",
+    service = _text(
+        paths, "from a store",
         "[Service]",
         "Type=exec",
         f"ExecStartPre=-{_command_line((*command.argv, '--once'))}",
@@ -170,11 +150,16 @@ def follow_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
         "Restart=always",
         "RestartSec=10s",
         "TimeoutStartSec=10min",
-        "",
-        "[Install]",
-        "WantedBy=default.target",
-    ]
-    return {f"{paths.follow}.service": "\n".join(service) + "\n"}
+        wanted_by="default.target",
+    )  # fmt: skip
+    return {f"{paths.follow}.service": service}
+
+
+def _text(paths: ProjectPaths, description: str, *lines: str, wanted_by: str = "") -> str:
+    """Return the text of a unit file. `lines` are its section between [Unit] and [Install]."""
+    unit = [mark(paths), "[Unit]", f"Description=NanoClaw OAuth token {description}", ""]
+    install = ["", "[Install]", f"WantedBy={wanted_by}"] if wanted_by else []
+    return "\n".join([*unit, *lines, *install, ""])
 
 
 def _command_line(argv: Sequence[str]) -> str:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.parity_kit.programs import VARIABLES, bash_form, python_form, scripts, tools
 
-from oauthkit.parity import Pair, twins
+from oauthkit.parity import Pair, namespaces
 
 if TYPE_CHECKING:
     from oauthkit.parity import Run, Started, World
 
 NEEDED = pytest.mark.skipif(
-    not twins.are_possible() and os.environ.get("OAUTHKIT_REQUIRE_E2E") != "1",
+    not namespaces.are_possible() and os.environ.get("OAUTHKIT_REQUIRE_E2E") != "1",
     reason="mount namespaces cannot be created here",
 )
 both_ways = pytest.mark.parametrize(
@@ -26,7 +26,7 @@ both_ways = pytest.mark.parametrize(
 
 @pytest.fixture
 def way(at_once: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(twins, "are_possible", lambda: at_once)
+    monkeypatch.setattr(namespaces, "are_possible", lambda: at_once)
     return at_once
 
 
@@ -186,12 +186,12 @@ def test_forms_run_in_turn_with_meanwhile(tmp_path: Path) -> None:
 
 
 def test_forms_run_in_turn_without_unshare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    twins.are_possible.cache_clear()
+    namespaces.are_possible.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     try:
-        assert not twins.are_possible()
+        assert not namespaces.are_possible()
     finally:
-        twins.are_possible.cache_clear()
+        namespaces.are_possible.cache_clear()
 
 
 @NEEDED
