@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 REQUIRE = "OAUTHKIT_REQUIRE_E2E"
 SEED = "OAUTHKIT_TEST_SEED"
-KEPT = (REQUIRE, SEED, "OAUTHKIT_TEST_CLAUDE")
+SHARE = "OAUTHKIT_TEST_SHARE"
+KEPT = (REQUIRE, SEED, SHARE, "OAUTHKIT_TEST_CLAUDE")
+# With OAUTHKIT_TEST_SHARE=N, one in N of the tests in these files is run, chosen by the seed.
+SHARED = ("refresh/*/test_hostile*.py", "faults/test_kills_*.py")
 # Variables that would lead a test, or a program that it starts, to the user's login, session bus or
 # settings.
 PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
@@ -34,6 +38,19 @@ def _isolate() -> str:
 # imported later and may read HOME. Each xdist worker runs this code itself.
 _HOME = _isolate()
 _NO_SKIPS = os.environ.get(REQUIRE) == "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep only a share of the tests that cross everything with everything."""
+    share, seed = int(os.environ.get(SHARE, "1")), os.environ.get(SEED, "")
+    dropped = {
+        item
+        for item in items
+        if any(map(item.path.match, SHARED))
+        and zlib.crc32(f"{seed} {item.nodeid}".encode()) % share
+    }
+    config.hook.pytest_deselected(items=[*dropped])
+    items[:] = [item for item in items if item not in dropped]
 
 
 def pytest_unconfigure() -> None:

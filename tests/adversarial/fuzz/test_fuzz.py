@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SEED = 20260102  # must draw the same cases each time
-CHUNKS = 4
+CHUNKS = 2
 WORLDS = 250  # per chunk
 WARM_WORLDS = 40
 MOST_WORLDS = 400  # a mutant must be found within this number
