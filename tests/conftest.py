@@ -17,8 +17,7 @@ REQUIRE = "OAUTHKIT_REQUIRE_E2E"
 SEED = "OAUTHKIT_TEST_SEED"
 SHARE = "OAUTHKIT_TEST_SHARE"
 KEPT = (REQUIRE, SEED, SHARE, "OAUTHKIT_TEST_CLAUDE")
-# With OAUTHKIT_TEST_SHARE=N, one in N of the tests in these files is run, chosen by the seed.
-SHARED = ("refresh/*/test_hostile*.py", "faults/test_kills_*.py")
+SAMPLED_FILES = ("refresh/*/test_hostile*.py", "faults/test_kills_*.py")
 # Variables that would lead a test, or a program that it starts, to the user's login, session bus or
 # settings.
 PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
@@ -41,12 +40,12 @@ _NO_SKIPS = os.environ.get(REQUIRE) == "1"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep only a share of the tests that cross everything with everything."""
+    """With OAUTHKIT_TEST_SHARE=N, deselect all but one in N of the tests in SAMPLED_FILES."""
     share, seed = int(os.environ.get(SHARE, "1")), os.environ.get(SEED, "")
     dropped = {
         item
         for item in items
-        if any(map(item.path.match, SHARED))
+        if any(map(item.path.match, SAMPLED_FILES))
         and zlib.crc32(f"{seed} {item.nodeid}".encode()) % share
     }
     config.hook.pytest_deselected(items=[*dropped])

@@ -430,7 +430,7 @@ report_unsaved() {
 
 # --- Runtime library ---
 
-# Run a command without its output.
+# Run a command and discard its output.
 quiet() {
   "$@"
 } >/dev/null 2>&1 7>&- 8>&- 9>&-

@@ -652,8 +652,8 @@ class Explain(cli.Application):
 
 def main() -> None:
     """Run the console script. Never returns."""
-    # In a locale with another encoding, a child could not get all characters of a text. Start
-    # again in UTF-8 mode (PEP 540).
+    # If the locale's encoding is not UTF-8, Python cannot pass every character to a child process.
+    # Restart in UTF-8 mode (PEP 540).
     if sys.getfilesystemencoding() != "utf-8" and sys.executable:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
     # Commands that report progress write to OUT. Collect all other output, including plumbum's,

@@ -767,7 +767,7 @@ def log(text: str) -> None:
 
 
 def log_error(text: str) -> None:
-    """Append `text` to the log as log does, and print the line on stderr, even off a terminal."""
+    """Append `text` to the log as log does. Always print the line on stderr, too."""
     complain(_append_to_log(text))
 
 
@@ -800,8 +800,8 @@ def take_lock(path: str, wait_s: int) -> Status:
     """Take the exclusive flock(2) of `path` for the rest of the run, or until the next call.
 
     Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), 127 without
-    flock(1), which the twin needs, another if `path` cannot be locked, is a FIFO, or is a symbolic
-    link or a file of another user.
+    flock(1), which the bash body needs, another if `path` cannot be locked, is a FIFO, or is a
+    symbolic link or a file of another user.
     """
     global _lock
     lock = _open_to_append(path)
@@ -982,7 +982,7 @@ _KEEP_OUTPUT = "trap '' TERM INT HUP; dd bs=1 count=\"$1\"; exec cat 3>&1 >/dev/
 def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
     """Start the process that keeps the output of a command.
 
-    Return the stream that leads to it, the one from which to read what it kept, and its process ID.
+    Return a stream that writes to it, a stream that reads the kept output, and its process ID.
     """
     reader, sink = os.pipe()
     printed, writer = os.pipe()

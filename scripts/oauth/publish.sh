@@ -715,7 +715,7 @@ paths() {
 
 # Make the paths in the environment absolute. Relative ones start in the directory `base`.
 #
-# claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
+# claude runs in another directory. It would treat an empty CLAUDE_CONFIG_DIR as that directory.
 make_absolute() {
   local +x base=$1 name value
   for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
@@ -793,7 +793,7 @@ read_settings() {
   REPLY=$errors
 }
 
-# Set a setting that the environment does not have. Return 1 if there is no such setting.
+# Set a setting unless the environment already has it. Return 1 if the name is unknown.
 set_default() {
   local +x name=$1 value=$2 known
   for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
@@ -939,7 +939,7 @@ age_problem() {
 
 # --- Runtime library ---
 
-# Run a command without its output.
+# Run a command and discard its output.
 quiet() {
   "$@"
 } >/dev/null 2>&1
@@ -1213,8 +1213,8 @@ script_path() {
   _script=$REPLY
 }
 
-# Set REPLY to the number of characters in $1, as len counts them: those of UTF-8 (RFC 3629), and
-# each byte that is not part of one.
+# Set REPLY to the number of characters in $1, as Python's len counts them: each valid UTF-8
+# character (RFC 3629) counts as one, and so does each remaining byte.
 count_characters() {
   local +x text=$1 tail=$'[\x80-\xbf]'
   if [[ $text == *[$'\x80'-$'\xff']* ]]; then

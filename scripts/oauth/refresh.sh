@@ -399,7 +399,7 @@ paths() {
 
 # Make the paths in the environment absolute. Relative ones start in the directory `base`.
 #
-# claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
+# claude runs in another directory. It would treat an empty CLAUDE_CONFIG_DIR as that directory.
 make_absolute() {
   local +x base=$1 name value
   for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
@@ -477,7 +477,7 @@ read_settings() {
   REPLY=$errors
 }
 
-# Set a setting that the environment does not have. Return 1 if there is no such setting.
+# Set a setting unless the environment already has it. Return 1 if the name is unknown.
 set_default() {
   local +x name=$1 value=$2 known
   for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
@@ -549,7 +549,7 @@ schedule() {
   unit=$REPLY
   if [[ -z $unit ]]; then
     unit=$DEFAULT_UNIT
-    log "WARN: OAUTHKIT_UNIT is $setting, which is not a unit name, using $unit"
+    log "WARN: OAUTHKIT_UNIT is not a valid unit name: $setting. Using $unit"
   fi
   next_try_ms "$credentials"
   start_timer "$project" "$unit" "$problem" "$expiry" "$REPLY" "${timer[@]}"
@@ -596,7 +596,7 @@ start_timer() {
   third=$spare
   owner_of "$unit" "$project"
   if [[ $REPLY == other ]]; then
-    log "WARN: the unit $unit is not this project's, using $own"
+    log "WARN: the unit $unit does not belong to this project. Using $own"
     first=$own
     second=$spare
     third=$last
@@ -1214,7 +1214,7 @@ lock_project() {
   outlive_signals
   open_log "$log_file" # the run that held the lock may have renamed it
   log_size
-  if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # not /dev/stdout
+  if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as one to /dev/stdout
     quiet mv -f -T "$log_file" "$log_file.1"
     open_log "$log_file"
   fi
@@ -1226,9 +1226,9 @@ lock_project() {
 
 # Keep a file with the failure's kind from the first failed run to the next successful one.
 #
-# Return the event at either end of that time, "failed" or "recovered", else "". The kind is
-# "refused" if the API refuses the token, else "". Delivering a refused token does not end a
-# failure of this kind. If a failure of the other kind follows it, return "failed" again.
+# Return "failed" when the failure starts, "recovered" when it ends, else "". The kind is
+# "refused" if the API refuses the token, else "". Such a failure does not end when the same token
+# is delivered again. If a failure of the other kind follows it, return "failed" again.
 failure_event() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
   read_file "$failing"
@@ -1310,14 +1310,14 @@ is_login_ending() {
 #
 # report_output may have set OAUTHKIT_OUTPUT before.
 prepare_hooks() {
-  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4 reason status
-  replace_controls "$problem" ''
-  reason=$REPLY
-  mask_secrets "$reason"
-  reason=$REPLY
-  count_characters "$reason"
-  if ((REPLY > REASON_LIMIT)); then # Linux limits the size of a variable (execve(2))
-    reason='the reason is in the log, because it is too long for a variable'
+  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4
+  local +x reason="the reason has more than $REASON_LIMIT characters. See the log" status
+  count_characters "$problem"
+  if ((REPLY <= REASON_LIMIT)); then # Linux limits the size of a variable (execve(2))
+    replace_controls "$problem" ''
+    reason=$REPLY
+    mask_secrets "$reason"
+    reason=$REPLY
   fi
   export OAUTHKIT_REASON=$reason
   export OAUTHKIT_OUTPUT=${OAUTHKIT_OUTPUT-}
@@ -1974,7 +1974,7 @@ login_ends_at() {
 
 # --- Runtime library ---
 
-# Run a command without its output.
+# Run a command and discard its output.
 quiet() {
   "$@"
 } >/dev/null 2>&1 6>&- 7>&- 8>&- 9>&-
@@ -2598,8 +2598,8 @@ own_command() {
   REPLIES=("$shell" "${_script//'$'/'$$'}")
 }
 
-# Set REPLY to the number of characters in $1, as len counts them: those of UTF-8 (RFC 3629), and
-# each byte that is not part of one.
+# Set REPLY to the number of characters in $1, as Python's len counts them: each valid UTF-8
+# character (RFC 3629) counts as one, and so does each remaining byte.
 count_characters() {
   local +x text=$1 tail=$'[\x80-\xbf]'
   if [[ $text == *[$'\x80'-$'\xff']* ]]; then

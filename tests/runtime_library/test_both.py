@@ -1072,7 +1072,7 @@ both() {
 
 
 def test_link_that_leads_elsewhere_after_the_open(place: Path) -> None:
-    """The Python half compares the files earlier, so it keeps the file that it has opened."""
+    """The Python form compares the files earlier, so it keeps the file that it has opened."""
     log = place / "log"
     program = place / "bin" / "stat"
     program.parent.mkdir()
@@ -1284,7 +1284,7 @@ def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
 
 @pytest.mark.parametrize("wait", ['lock_directory "$1" 0', "run_limited 60 5 true"])
 def test_signal_after_a_wait_is_not_passed_on(place: Path, wait: str) -> None:
-    """By then, another process may have the process ID. test_unit.py has the Python half."""
+    """By then, another process may have the process ID. test_unit.py tests the Python form."""
     source = LIBRARY.read_text("utf-8")
     source += f"both() {{\n  {wait}\n  kill() {{\n    REPLY+=$*\n  }}\n  end_command\n}}\n"
     assert call_in_bash("both", [str(place)], source=source) == [Result(0, "")]

@@ -54,7 +54,7 @@ def run(
     umask = os.umask(0)
     os.umask(umask)
     how = {
-        "twin": b"",
+        "mounted": b"",
         "root": b"",
         "streams": [f"/proc/{os.getpid()}/fd/{end}" for end in (stdin_end, stdout_end, stderr_end)],
         "cwd": os.fsencode(cwd),

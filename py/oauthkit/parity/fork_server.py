@@ -32,19 +32,19 @@ PR_CAPBSET_DROP = 24
 # sched.h, sys/mount.h
 CLONE_NEWNS = 0x00020000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-# Python changes the actions of these at its start. exec keeps an ignored one ignored.
+# Python changes the dispositions of these signals at startup. exec keeps ignored ones ignored.
 CHANGED = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def prepare(how: dict[str, Any]) -> None:
     """Give this new process a form's namespace, streams, directory, umask and signals.
 
-    The keys of `how`: `twin` is the world to mount at `root` in a new namespace, or "". `streams`
-    are the paths of stdin, stdout and stderr, or none. `cwd` and `umask` are set. With
+    The keys of `how`: `mounted` is the world to mount at `root` in a new namespace, or "".
+    `streams` are the paths of stdin, stdout and stderr, or none. `cwd` and `umask` are set. With
     `has_overrides`, root keeps the right to ignore file modes.
     """
-    if how["twin"]:
-        _enter(how["twin"], how["root"])
+    if how["mounted"]:
+        _enter(how["mounted"], how["root"])
     for number, path in enumerate(how["streams"]):
         opened = os.open(path, os.O_WRONLY | os.O_APPEND if number else os.O_RDONLY)
         os.dup2(opened, number)

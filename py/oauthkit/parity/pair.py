@@ -298,7 +298,8 @@ class Pair(Generic[RunType]):
                 self._leave(form)
             self.world.root.mkdir()  # each form's world is mounted there
             started = [
-                Started(form, self.world, args, settings, twin=self._kept(form)) for form in chosen
+                Started(form, self.world, args, settings, mounted=self._kept(form))
+                for form in chosen
             ]
             finished = [one.wait() for one in started]
             for one, done in zip(started, finished, strict=True):

@@ -71,7 +71,7 @@ class Finished:
 class Started:
     """A running form. `wait` returns its result.
 
-    `twin` is the directory of its world, if the form sees it at another path (see fork_server).
+    `mounted` is the directory of its world, if the form sees it at another path (see fork_server).
     `name` distinguishes its streams from those of others in the same world.
     """
 
@@ -83,11 +83,11 @@ class Started:
         settings: Settings,
         *,
         name: str = "",
-        twin: Path | None = None,
+        mounted: Path | None = None,
     ) -> None:
         self._limit_s = settings.limit_s
         self._world = world
-        self._control = world.control if twin is None else twin / world.control.name
+        self._control = world.control if mounted is None else mounted / world.control.name
         self._finished: Finished | None = None
         self._readers: list[threading.Thread] = []
         self._chunks: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
@@ -95,7 +95,7 @@ class Started:
         self._streams["stdin"].write_bytes(settings.stdin)
         argv, env = [*form.argv(world), *args], dict(settings.env)
         how: dict[str, Any] = {
-            "twin": b"" if twin is None else os.fsencode(twin),
+            "mounted": b"" if mounted is None else os.fsencode(mounted),
             "root": os.fsencode(world.root),
             "streams": []
             if settings.terminal

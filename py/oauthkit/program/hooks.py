@@ -31,9 +31,9 @@ rm = program("rm")
 def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
     """Keep a file with the failure's kind from the first failed run to the next successful one.
 
-    Return the event at either end of that time, "failed" or "recovered", else "". The kind is
-    "refused" if the API refuses the token, else "". Delivering a refused token does not end a
-    failure of this kind. If a failure of the other kind follows it, return "failed" again.
+    Return "failed" when the failure starts, "recovered" when it ends, else "". The kind is
+    "refused" if the API refuses the token, else "". Such a failure does not end when the same token
+    is delivered again. If a failure of the other kind follows it, return "failed" again.
     """
     _, last = read_file(failing)
     is_failing = failing.exists()
@@ -91,10 +91,10 @@ def prepare_hooks(problem: str, expiry: str, login_end: str, dotenv: LocalPath) 
 
     report_output may have set OAUTHKIT_OUTPUT before.
     """
-    reason = replace_controls(problem, "")
-    reason = mask_secrets(reason)
-    if len(reason) > REASON_LIMIT:  # Linux limits the size of a variable (execve(2))
-        reason = "the reason is in the log, because it is too long for a variable"
+    reason = f"the reason has more than {REASON_LIMIT} characters. See the log"
+    if len(problem) <= REASON_LIMIT:  # Linux limits the size of a variable (execve(2))
+        reason = replace_controls(problem, "")
+        reason = mask_secrets(reason)
     local.env["OAUTHKIT_REASON"] = reason
     local.env["OAUTHKIT_OUTPUT"] = local.env.get("OAUTHKIT_OUTPUT", "")
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry

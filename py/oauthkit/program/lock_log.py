@@ -65,7 +65,7 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     outlive_signals()
     _ = open_log(log_file)  # the run that held the lock may have renamed it
     size = log_size()
-    if size > LOG_LIMIT_BYTES and not log_file.is_symlink():  # not /dev/stdout
+    if size > LOG_LIMIT_BYTES and not log_file.is_symlink():  # such as one to /dev/stdout
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
         _ = open_log(log_file)
     return 0

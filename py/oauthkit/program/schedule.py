@@ -164,7 +164,7 @@ def start_timer(
     third = spare
     owner = owner_of(unit, project)
     if owner == "other":
-        log(f"WARN: the unit {unit} is not this project's, using {own}")
+        log(f"WARN: the unit {unit} does not belong to this project. Using {own}")
         first = own
         second = spare
         third = last
@@ -228,7 +228,7 @@ def schedule(
     unit = unit_name(setting)
     if unit == "":
         unit = DEFAULT_UNIT
-        log(f"WARN: OAUTHKIT_UNIT is {setting}, which is not a unit name, using {unit}")
+        log(f"WARN: OAUTHKIT_UNIT is not a valid unit name: {setting}. Using {unit}")
     try_ms = next_try_ms(credentials)
     status, complaint, due_s = start_timer(project, unit, problem, expiry, try_ms, timer)
     if status == 0:

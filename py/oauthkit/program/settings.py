@@ -12,7 +12,7 @@ LINE_LIMIT = 200
 def make_absolute(base: str) -> None:
     """Make the paths in the environment absolute. Relative ones start in the directory `base`.
 
-    claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
+    claude runs in another directory. It would treat an empty CLAUDE_CONFIG_DIR as that directory.
     """
     for name in (
         "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
@@ -30,7 +30,7 @@ def make_absolute(base: str) -> None:
 
 
 def set_default(name: str, value: str) -> Status:
-    """Set a setting that the environment does not have. Return 1 if there is no such setting."""
+    """Set a setting unless the environment already has it. Return 1 if the name is unknown."""
     for known in (
         "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
         "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",

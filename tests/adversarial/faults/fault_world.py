@@ -20,8 +20,10 @@ UNIT = "nanoclaw-oauth-refresh-next"
 # Only root can change a file's owner. Otherwise, it is the user who runs the tests.
 OWNER = (1234, 2345) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 MODE = 0o400
+NEW_MODE = 0o600  # of a file that a run creates
 # Longer than one write, so that a kill can leave a part of it.
 BLOB = f"BLOB={'x' * 20_000}\n"
+SUBSCRIPTION = "x" * 20_000
 # The files that a run creates, and those that a killed run can leave behind.
 KNOWN = (".env", "bearer.json", "scripts", "logs", "oauth-refresh.log", "oauth-refresh.lock")
 TEMPORARY, FAILING = "*.oauthkit*", "oauth-refresh.failing"
@@ -89,7 +91,7 @@ class FaultWorld(BenchWorld):
         self.has_bearer = True
         self.bearer.parent.mkdir()
         login = json.loads(self.credentials.read_bytes())
-        login["claudeAiOauth"]["subscriptionType"] = "x" * 20_000
+        login["claudeAiOauth"]["subscriptionType"] = SUBSCRIPTION
         self.credentials.write_text(json.dumps(login), encoding="ascii")
 
     def environment(self) -> dict[str, str]:
@@ -103,7 +105,7 @@ class FaultWorld(BenchWorld):
         oauth = {
             "accessToken": token,
             "expiresAt": self.expiry_ms,
-            "subscriptionType": "x" * 20_000,
+            "subscriptionType": SUBSCRIPTION,
         }
         return json.dumps({"claudeAiOauth": oauth}, separators=(",", ":")).encode() + b"\n"
 
@@ -142,13 +144,13 @@ class FaultWorld(BenchWorld):
                 f"owner {found.owner}"
             )
 
-    def expect_bearer(self, *tokens: str) -> None:
-        """WrongStateError unless the bearer file is whole, with one of these tokens."""
-        content, mode = self.bearer.read_bytes(), stat.S_IMODE(self.bearer.stat().st_mode)
-        if content not in [self.record(token) for token in tokens] or mode != MODE:
+    def expect_bearer(self, *tokens: str, mode: int | None = MODE) -> None:
+        """Raise WrongStateError unless the bearer file is whole, with one of these tokens."""
+        content, found = self.bearer.read_bytes(), stat.S_IMODE(self.bearer.stat().st_mode)
+        if content not in [self.record(token) for token in tokens] or mode not in (None, found):
             shown = content.replace(b"x" * 1000, b"~")
             raise WrongStateError(
-                f"the bearer file is neither old nor new but {shown!r}, {mode:04o}"
+                f"the bearer file is neither old nor new but {shown!r}, {found:04o}"
             )
 
     def expect_free_lock(self) -> None:
@@ -207,7 +209,7 @@ class FaultWorld(BenchWorld):
         self.run(form)
         self.expect(dotenv(self.token()))
         if self.has_bearer:
-            self.expect_bearer(self.token())
+            self.expect_bearer(self.token(), mode=None)
         self.expect_free_lock()
         self.expect_known_files(*left)
         end = "\n".join(self.log_lines()[before:][-2:])

@@ -9,7 +9,9 @@ import pytest
 from tests.adversarial.faults.fault_world import (
     FAILING,
     FORMS,
+    NEW_MODE,
     OLD,
+    SUBSCRIPTION,
     TEMPORARY,
     WrongStateError,
     dotenv,
@@ -29,18 +31,24 @@ CLAUDE = """\
 number=1
 while read -r _; do number=$((number + 1)); done <"$HOME/renewals"
 sleep 0.05
-printf '{{"claudeAiOauth":{{"accessToken":"{token}-%s","expiresAt":{expiry_ms}}}}}' \\
-  "$number" >"$HOME/.claude/renewing.json"
+subscription={subscription}
+printf '{{"claudeAiOauth":{{"accessToken":"{token}-%s","expiresAt":{expiry_ms},%s}}}}' \\
+  "$number" "\\"subscriptionType\\":\\"$subscription\\"" >"$HOME/.claude/renewing.json"
 printf 'one\\n' >>"$HOME/renewals"
 mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
 sleep 0.05
 """
 TOKEN = "sk-ant-oat01-made-up-renewal"
+# Is there a bearer file, and if so, does it exist before the run?
+BEARERS = ("no bearer file", "old bearer file", "new bearer file")
 
 
-def expire(world: FaultWorld) -> None:
+def expire(world: FaultWorld, bearer: str) -> None:
     """Restore the state before the first run, with a token that expires in a minute."""
+    world.has_bearer = bearer != "no bearer file"
     world.reset()
+    if bearer == "new bearer file":
+        world.bearer.unlink()
     world.login(OLD, life_s=60)
     (world.home / "renewals").write_text("", encoding="ascii")
 
@@ -50,13 +58,25 @@ def renewals(world: FaultWorld) -> int:
     return (world.home / "renewals").read_text(encoding="ascii").count("\n")
 
 
-def all_calls(world: FaultWorld, form: str) -> list[SystemCall]:
+def expect_bearer(world: FaultWorld, bearer: str, *tokens: str) -> None:
+    """Raise WrongStateError unless the bearer file is whole, with one of these tokens.
+
+    A new one need not exist if the old token may still be in .env.
+    """
+    if bearer == "old bearer file":
+        world.expect_bearer(*tokens)
+    elif bearer == "new bearer file" and (world.bearer.exists() or OLD not in tokens):
+        world.expect_bearer(world.token(), mode=NEW_MODE)
+
+
+def all_calls(world: FaultWorld, form: str, bearer: str) -> list[SystemCall]:
     """Return all calls of an undisturbed run."""
-    expire(world)
+    expire(world, bearer)
     with KilledRun(world, form) as run:
         assert (run.go_on(), run.output) == (0, b"")
     assert world.token() == f"{TOKEN}-1"
     world.expect(dotenv(f"{TOKEN}-1"))
+    expect_bearer(world, bearer, f"{TOKEN}-1")
     calls = run.calls()
     assert {call.program for call in calls} >= {"cp", "flock", "jq", "mv", "sync", "timeout"} - (
         {"flock"} if form == "python" else set()
@@ -71,16 +91,17 @@ def choose(calls: list[SystemCall], generator: random.Random) -> SystemCall:
 
 
 def check_killed(
-    world: FaultWorld, form: str, call: SystemCall, victims: str, next_form: str
+    world: FaultWorld, form: str, bearer: str, call: SystemCall, victims: str, next_form: str
 ) -> bool:
     """Kill a run at this call. Check the state then, and after the next run.
 
     Return whether the run reached the call. It may not, if the order of processes differs.
     """
-    expire(world)
+    expire(world, bearer)
     with KilledRun(world, form, call, victims) as run:
         if run.was_reached:
             world.expect(dotenv(OLD), dotenv(world.token()))
+            expect_bearer(world, bearer, OLD, world.token())
             world.expect_known_files(TEMPORARY, FAILING)
         # The run's remaining processes end by themselves.
         status = run.go_on()
@@ -91,9 +112,10 @@ def check_killed(
     if world.lock.exists():
         world.expect_free_lock()
     world.expect(dotenv(OLD), dotenv(token))
+    expect_bearer(world, bearer, OLD, token)
     world.expect_known_files(TEMPORARY, FAILING)
     if not main_is_dead:
-        check_survivor(world, status)
+        check_survivor(world, bearer, status)
     world.heal(next_form)
     # From now on, the token that claude has written counts. A second renewal must not replace it.
     if token != OLD and (world.token(), renewals(world)) != (token, done):
@@ -101,11 +123,12 @@ def check_killed(
     return run.was_reached
 
 
-def check_survivor(world: FaultWorld, status: int) -> None:
+def check_survivor(world: FaultWorld, bearer: str, status: int) -> None:
     """Check the invariants after the form has run to its end and a child was killed."""
     text = "\n".join(world.log_lines())
     if status == 0:
         world.expect(dotenv(world.token()))
+        expect_bearer(world, bearer, world.token())
     elif status != 1 or "ERROR: " not in text:
         raise WrongStateError(f"the form exits with {status} and logs {text!r}")
     if "next refresh NOT scheduled" not in text:
@@ -119,19 +142,22 @@ def test_kill_at_random(
     world: FaultWorld, faults: Faults, form: str, victims: str, all_faults: bool
 ) -> None:
     world.expiry_ms = world.login(OLD, life_s=LIFE_S)
-    world.stand_in("claude", CLAUDE.format(token=TOKEN, expiry_ms=world.expiry_ms))
-    calls = all_calls(world, form)
+    world.use_bearer()
+    claude = CLAUDE.format(token=TOKEN, expiry_ms=world.expiry_ms, subscription=SUBSCRIPTION)
+    world.stand_in("claude", claude)
+    calls = {bearer: all_calls(world, form, bearer) for bearer in BEARERS}
     if victims == "main":  # `self` for the form's own calls
-        calls = [call for call in calls if call.process != 0]
+        calls = {key: [call for call in own if call.process != 0] for key, own in calls.items()}
     generator = random.Random(f"{SEED} {form} {victims}")  # noqa: S311 - not a secret
     count = ALL if all_faults else SAMPLE
     for number in range(count):
-        call = choose(calls, generator)
+        bearer = BEARERS[number % 3]
+        call = choose(calls[bearer], generator)
         next_form = FORMS[number % 2]
         try:
-            was_killed = check_killed(world, form, call, victims, next_form)
+            was_killed = check_killed(world, form, bearer, call, victims, next_form)
         except WrongStateError as error:
-            faults.survived(f"{call}, then {next_form}: {error}")
+            faults.survived(f"{bearer}, {call}, then {next_form}: {error}")
         else:
             if was_killed:
                 faults.survived(None)

@@ -167,7 +167,7 @@ def test_container_that_rejects_each_new_token(flooded: Flooded) -> None:
 
 
 def test_pause_between_rejected_tokens_starts_at_the_end_of_a_refresh(flooded: Flooded) -> None:
-    """A refresh counts 5 min from when it starts claude, which may wait for a lock before."""
+    """A refresh counts 5 min from the start of claude. Before that, it may wait for a lock."""
     start_s = flooded.now_s
     for at_s, duration_s in ((0, 20), (301, 0), (420, 0)):
         flooded.now_s, flooded.duration_s = start_s + at_s, duration_s
@@ -186,7 +186,7 @@ def test_requests_during_the_pause_wait_and_are_served_by_one_refresh(flooded: F
         flooded.watcher.scan()
     times = [time.strftime("%H:%M:%S", time.localtime(time.time() + left_s)) for left_s in (39, 40)]
     assert flooded.said[1:] in [
-        [f"requests wait until {until}: the last one just ended"] for until in times
+        [f"requests wait until {until}: the last refresh has just ended"] for until in times
     ]
     assert len([*flooded.tasks.iterdir()]) == 3
     flooded.now_s += 39.9
@@ -308,7 +308,7 @@ def test_flood_of_broken_files_is_reported_in_few_lines(
             flooded.now_s += 1
     flooded.watcher.scan()
     assert len(flooded.said) == 3 * (MAX_COMPLAINTS + 1)
-    assert flooded.said.count("90 more complaints were not shown") == 3
+    assert flooded.said.count("complaints not shown: 90") == 3
     # After the flood, complaints are shown again, each once.
     for file in flooded.tasks.iterdir():
         file.unlink()
@@ -350,4 +350,4 @@ def test_suppressed_complaint_is_shown_later() -> None:
     assert len(said) == MAX_COMPLAINTS
     now_s = COMPLAINTS_WINDOW_S
     complaints.add("about another group")
-    assert said[MAX_COMPLAINTS:] == ["1 more complaints were not shown", "about another group"]
+    assert said[MAX_COMPLAINTS:] == ["complaints not shown: 1", "about another group"]

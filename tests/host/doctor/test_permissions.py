@@ -124,7 +124,9 @@ def test_lock_that_others_can_hold(well: HostProject, mode: int) -> None:
     lock.chmod(mode)
     name = "permissions of the lock"
     _, failed, fixes = examined(well)
-    assert failed == {name: f"{lock}: others can open and hold it"}
+    assert failed == {
+        name: f"{lock}: other users can open it, and lock it so that no run can start"
+    }
     assert fixes == {name: f"chmod 600 {quoted(lock)}"}
     subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
     assert examined(well)[1] == {}

@@ -253,7 +253,7 @@ def test_two_failed_tries_are_logged_once_each(expired: Parity) -> None:
 
 
 def test_output_that_the_locale_cannot_encode(expired: Parity) -> None:
-    """As in Latin-1, where a dash or a quotation mark of claude cannot be in the environment."""
+    """The same happens in Latin-1, which lacks dashes and quotation marks that claude prints."""
     del expired.env["LANG"]
     expired.env |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     expired.claude.fails(3, stderr="API overloaded \u2014 try again\n")

@@ -253,7 +253,7 @@ def test_name_that_systemd_would_change_is_not_used(parity: Parity, name: str) -
     parity.credentials()
     run = refresh(parity)
     shown = name.replace("\n", "?").replace("\x1b", "?")
-    warning = f"WARN: OAUTHKIT_UNIT is {shown}, which is not a unit name, using {UNIT}"
+    warning = f"WARN: OAUTHKIT_UNIT is not a valid unit name: {shown}. Using {UNIT}"
     assert [line for line in run.messages if "WARN" in line] == [warning]
     assert (run.exit_code, tried(run), units(run)) == (0, [UNIT], [UNIT])
 
@@ -262,7 +262,7 @@ def test_name_in_refresh_conf_that_systemd_would_change_is_not_used(parity: Pari
     parity.file("scripts/oauth/refresh.conf", "OAUTHKIT_UNIT=a b\n", 0o600)
     parity.credentials()
     run = refresh(parity)
-    assert f"WARN: OAUTHKIT_UNIT is a b, which is not a unit name, using {UNIT}" in run.messages
+    assert f"WARN: OAUTHKIT_UNIT is not a valid unit name: a b. Using {UNIT}" in run.messages
     assert (run.exit_code, units(run)) == (0, [UNIT])
 
 
@@ -289,7 +289,7 @@ def test_timer_of_another_project_is_left_alone(parity: Parity, state: str) -> N
     assert tried(run) == [own]
     assert set(units(run)) == {own, *([UNIT] if state == "pending" else [])}
     assert run.calls("systemctl") == []
-    assert f"WARN: the unit {UNIT} is not this project's, using {own}" in run.messages
+    assert f"WARN: the unit {UNIT} does not belong to this project. Using {own}" in run.messages
 
 
 @pytest.mark.parametrize("running", [1, 2])

@@ -278,7 +278,7 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     stopped = [] if is_foreign else [["systemctl", "--user", "--no-block", "stop", f"{UNIT}.timer"]]
     assert armable.commands()[:-1] == stopped
     assert tried(armable) == [own[1] if is_foreign else UNIT]
-    warning = f"WARN: the unit {UNIT} is not this project's, using {own[1]}"
+    warning = f"WARN: the unit {UNIT} does not belong to this project. Using {own[1]}"
     assert armable.lines()[:-1] == [warning] * is_foreign
 
 
@@ -361,7 +361,7 @@ def test_invalid_unit_name_is_a_warning(armable: Host) -> None:
     armable.fake("systemctl")
     armable.fake("systemd-run")
     arm(armable)
-    warning = f"WARN: OAUTHKIT_UNIT is a b, which is not a unit name, using {UNIT}"
+    warning = f"WARN: OAUTHKIT_UNIT is not a valid unit name: a b. Using {UNIT}"
     assert (armable.lines()[0], tried(armable)) == (warning, [UNIT])
 
 

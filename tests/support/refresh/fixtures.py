@@ -81,7 +81,7 @@ def parity(
     request: pytest.FixtureRequest,
     record_property: Callable[[str, object], None],
 ) -> Iterator[Parity]:
-    """Both forms of the refresh in twin sandboxes."""
+    """Both forms of the refresh in sandboxes of their own."""
     with closing(Parity(tmp_path)) as parity:
         yield parity
     # Counted in the summary if the test passes and has compared something.

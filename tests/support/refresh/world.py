@@ -228,7 +228,7 @@ def _timer(when_s: int) -> dict[str, Any]:
 
 
 class Parity(Pair[RefreshRun]):
-    """Both forms of the refresh, or of another program, in twin sandboxes."""
+    """Both forms of the refresh, or of another program, in sandboxes of their own."""
 
     def __init__(self, directory: Path, program: str = "refresh") -> None:
         super().__init__(directory, forms_of(program), _tools(), ALLOWED, RefreshRun)

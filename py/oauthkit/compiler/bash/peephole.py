@@ -59,7 +59,7 @@ UNSET = tuple(Word((Literal(text),)) for text in ("unset", "-v"))
 REPLY, REPLIES = "REPLY", "REPLIES"
 # The maximum number of an array's words that are folded into a declaration.
 SHORT = 6
-# The minimum number of commands without output for which a script gets a function.
+# The minimum number of commands whose output is discarded for which a script gets a function.
 SEVERAL = 3
 DISCARDED = (Redirection(">", Word((Literal("/dev/null"),))), Redirection("2>&1"))
 
@@ -126,7 +126,7 @@ def _without_one_copy(lines: list[Line]) -> list[Line] | None:
         match first.command, second.command:
             case Assignment(name, value, False, ""), Assignment(reply, copy, False, ""):
                 is_returned = name in uses(last.command)
-                if _is_reply(reply, value) and copy == _same(name, value) and not is_returned:
+                if _is_reply(reply, value) and copy == _expansion(name, value) and not is_returned:
                     comments = (*first.comments, *second.comments)
                     kept = replace(second, command=last.command, comments=comments)
                     return [*lines[:index], kept, *lines[index + 3 :]]
@@ -147,11 +147,11 @@ def _is_return(command: Command) -> bool:
 
 def _is_reply(name: str, value: Word | tuple[Word, ...]) -> bool:
     """Return whether `name` is REPLY or REPLIES, and `value` a copy of this variable."""
-    return name in (REPLY, REPLIES) and value == _same(name, value)
+    return name in (REPLY, REPLIES) and value == _expansion(name, value)
 
 
-def _same(name: str, value: Word | tuple[Word, ...]) -> Word | tuple[Word, ...]:
-    """Return a copy of the variable `name`: a word or an array, like `value`."""
+def _expansion(name: str, value: Word | tuple[Word, ...]) -> Word | tuple[Word, ...]:
+    """Return the expansion of the variable `name`, as a word or as an array, like `value`."""
     if isinstance(value, Word):
         return Word((Parameter(name),))
     return (Word((ArrayExpansion(name),)),)
@@ -333,8 +333,8 @@ def _fold_first_values(body: Body, constants: Collection[str], arrays: Collectio
     """Fold initial assignments into the `local` declaration.
 
     Only literals and `constants` are folded, because bash expands all values of a declaration
-    before it declares the first variable. A text whose name is in `arrays` stays: ShellCheck
-    tracks types across functions and would report it (SC2178).
+    before it declares the first variable. The assignment of a text is not folded if its name is in
+    `arrays`, because ShellCheck tracks types across functions and would report it (SC2178).
     """
     if not body or not isinstance(body[0].command, Locals):
         return body
@@ -371,7 +371,7 @@ def _is_known(part: object, constants: Collection[str]) -> bool:
     return False
 
 
-# --- 7. Commands without output ------------------------------------------------------------------
+# --- 7. Commands whose output is discarded -------------------------------------------------------
 
 
 def _call_quiet(script: Script) -> Script:
@@ -379,7 +379,7 @@ def _call_quiet(script: Script) -> Script:
     if len(groups) < SEVERAL:
         return script
     redirections = " ".join(map(redirection_text, groups[0].redirections))
-    text = f'# Run a command without its output.\n{QUIET}() {{\n  "$@"\n}} {redirections}'
+    text = f'# Run a command and discard its output.\n{QUIET}() {{\n  "$@"\n}} {redirections}'
     functions = [
         (comments, replace(function, body=_with_quiet(function.body)))
         for comments, function in script.functions

@@ -36,7 +36,7 @@ _CONTROLS = r"\x00-\x1f\x7f"
 _CONTROL = re.compile(rf"[{_CONTROLS}]")
 # Control characters are printed outside double quotes.
 _APART = re.compile(rf"([{_CONTROLS}]+)")
-# In a nested word, also { and '.
+# In a nested word, { and ' are also printed outside double quotes.
 _BRACED = re.compile(rf"([{_CONTROLS}]+|[{{'])")
 # Where a nested word without expansions is split.
 _QUOTED = re.compile(rf"""([{_CONTROLS}]+|[{{'"])""")
@@ -146,13 +146,13 @@ def pattern(word: Word, nested: bool = False) -> str:
 
 
 def bracketed(character: str) -> str:
-    """Print a character inside the [ ] of a regular expression."""
+    """Print a character in a bracket expression."""
     text = pattern(Word((Literal(character),)))
     return text[1] if text == "'='" else text
 
 
 def in_regex(text: str) -> str:
-    """Print a literal in a regular expression, where quoted characters match only themselves."""
+    """Quote a literal in a regular expression, so that each character matches only itself."""
     return f"'{text}'" if {*".+"} & {*text} and _PLAIN.fullmatch(text) else quote(text)
 
 

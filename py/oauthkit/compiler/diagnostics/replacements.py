@@ -292,7 +292,7 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
     intro = "make a Path first"
     match node.args[0]:
         case ast.Constant(value=""):
-            return "no file has an empty name. absolute returns the working directory for it"
+            return "no file has an empty name. `absolute` returns the working directory for it"
         case ast.Constant():
             pass
         case _:

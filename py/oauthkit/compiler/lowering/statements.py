@@ -426,7 +426,7 @@ def _at_last_separator(node: ir.Partition) -> list[bash.Command]:
 
 
 def _at_first_separator(node: ir.Partition) -> list[bash.Command]:
-    """Find the head: by a match for one character, and by ${text%%separator*} for more.
+    """Find the head: by a match for one plain character, else by ${text%%separator*}.
 
     The length of the head is the offset of the other parts.
     """
@@ -452,7 +452,7 @@ def _at_first_separator(node: ir.Partition) -> list[bash.Command]:
         (node.middle, _slice(text, length, step)),
         (node.tail, _slice(text, bash.Operation("+", length, step))),
     ]
-    # Assign the variable that is being split last.
+    # Assign last to the variable that is being split.
     others.sort(key=lambda pair: pair[0] == text)
     commands += [bash.Assignment(name, part) for name, part in others if name is not None]
     if head == text:

@@ -73,7 +73,7 @@ class Complaints:
         if self._monotonic() < self._window_end_s:
             return
         if self._suppressed:
-            self._say(f"{self._suppressed} more complaints were not shown")
+            self._say(f"complaints not shown: {self._suppressed}")
         self._window_end_s = self._monotonic() + COMPLAINTS_WINDOW_S
         self._shown = self._suppressed = 0
 
@@ -124,7 +124,11 @@ class Watcher:
         if left_s > 0:
             if not self._is_asked:
                 until = time.strftime("%H:%M:%S", time.localtime(time.time() + left_s))
-                why = "the last refresh failed" if self._is_failing else "the last one just ended"
+                why = (
+                    "the last refresh failed"
+                    if self._is_failing
+                    else "the last refresh has just ended"
+                )
                 self._say(f"requests wait until {until}: {why}")
             self._is_asked = True
             return

@@ -73,13 +73,13 @@ def writers(paths: ProjectPaths) -> Iterator[Finding]:
 
 
 def _lock(lock: Path) -> Iterator[Finding]:
-    """Check that only this user can open the lock. Whoever holds it stops each run: flock(2)."""
+    """Check that only this user can open the lock. No run starts while another process holds it."""
     with suppress(OSError):
         status = lock.stat()
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             is_own = status.st_uid == os.getuid() and not lock.is_symlink()
             fix = f"chmod 600 {quoted(lock)}" if is_own else inspection_hint(lock)
-            text = f"{lock}: others can open and hold it"
+            text = f"{lock}: other users can open it, and lock it so that no run can start"
             yield Finding("permissions of the lock", text, fix)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -29,9 +28,9 @@ def program(name: str, fix: str) -> Finding:
 
 def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
     """Check that claude can be found, with this process's PATH or `path`."""
-    path = os.environ.get("PATH", os.defpath) if path is None else path
-    usual = (f"{paths.home}/{name}" for name in CLAUDE_DIRECTORIES)
-    found = shutil.which("claude", path=":".join([path, *usual]))
+    usual = (f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES)
+    first = find_program("claude") if path is None else shutil.which("claude", path=path)
+    found = first or next(filter(shutil.which, usual), None)
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
         "npm install --global @anthropic-ai/claude-code",
