@@ -187,6 +187,12 @@ METHODS = {
     "write_text": "write_file returns a Status",
     "delete": PROGRAM.format("rm"),
     "unlink": PROGRAM.format("rm"),
+    "remove": PROGRAM.format("rm"),
+    "rmdir": PROGRAM.format("rmdir"),
+    "symlink": PROGRAM.format("ln"),
+    "link": PROGRAM.format("ln"),
+    "resolve": PROGRAM.format("readlink") + ", with its option -f",
+    "chown": PROGRAM.format("chown"),
     "mkdir": PROGRAM.format("mkdir"),
     "copy": PROGRAM.format("cp"),
     "move": PROGRAM.format("mv"),
@@ -231,6 +237,7 @@ ATTRIBUTES = {
     "stem": "split the text with rpartition",
     "suffix": "test it with endswith, or split the text with rpartition, at its last dot",
     "parent": "a Path has `.dirname`",
+    "size": PROGRAM.format("stat"),
 }
 # Modules outside the dialect, by their first name.
 ARGUMENTS = "iterate over the arguments of main, declared as `main(*arguments: str)`"
@@ -371,6 +378,8 @@ def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
         return Suggestion(f"{owner}[…] is outside the dialect", help)
     if owner == "local":
         help = CALLS["local.get"]
+        if not isinstance(node.slice, ast.Constant):
+            help += '. The program env runs one whose name is a value, as in `env["--", name]`'
         match node.slice:
             case ast.Constant(value=str() as program) if program.isidentifier():
                 help = replacements.bound(site, node, program)

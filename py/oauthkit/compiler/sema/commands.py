@@ -193,11 +193,13 @@ class Commands:
         """Report plumbum's other modifiers."""
         shown = self.command_text(command)
         what = self.symbols.shown(node)
-        return self.reject(
-            "D102", node, f"{what} is outside the dialect",
+        help = (
             f"run it with `{shown} & RETCODE`, capture its output with `{shown} & CAPTURE`, test it"
-            f" with `{shown} & TF`, or show its output with `{shown} & FG`",
-        )  # fmt: skip
+            f" with `{shown} & TF`, or show its output with `{shown} & FG`"
+        )
+        if "timeout=" in what:
+            help += ". The program timeout limits its time"
+        return self.reject("D102", node, f"{what} is outside the dialect", help)
 
 
 def pipeline_stages(node: ast.expr) -> list[ast.expr]:
