@@ -908,10 +908,7 @@ def start_command(limit_s: int, grace_s: int, command: BaseCommand) -> Status:
         return 126
     try:
         with sink:
-            process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
-                env=_environment(),
-            )  # fmt: skip
+            process = _spawn(argv, sink)
     except OSError as error:
         printed.close()
         return 127 if isinstance(error, FileNotFoundError) else 126
@@ -1023,6 +1020,12 @@ def _read_output(printed: BinaryIO, data: bytes) -> str:
     if len(data) == OUTPUT_LIMIT_BYTES:
         text = text.rstrip(_TOKEN_CHARACTERS)
     return _decode(text.rstrip(b"\n"))
+
+
+def _spawn(argv: list[str], output: BinaryIO) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_environment()
+    )
 
 
 def _signal_group(group: int, number: int) -> bool:
