@@ -43,6 +43,21 @@ def test_rejected_token_is_renewed_with_2_h_left(
     assert len(loopback.asked(TOKEN_PATH)) == 1
 
 
+def test_run_renews_a_token_that_the_api_rejects(tmp_path: Path, loopback: Loopback) -> None:
+    """The command is another Claude Code, whose HOME has no login, as in a container."""
+    project = Project(tmp_path, "python", loopback)
+    project.expires_in(2 * 3600)
+    home = tmp_path / "container"
+    home.mkdir()
+    agent = [str(project.claude), "-p", "ok", "--output-format", "json"]
+    status, output = project.run("env", f"HOME={home}", *agent)
+    assert status == 0, output
+    assert output.count('"is_error":true') == output.count('"is_error":false') == 1, output
+    assert "oauthkit run: the token was rejected: refreshing" in output
+    assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
+    assert len(loopback.asked(TOKEN_PATH)) == 1
+
+
 def test_three_projects_with_one_login_make_one_call(tmp_path: Path, loopback: Loopback) -> None:
     loopback.plan.token_delay_s = 12
     forms = ["bash", "python", "bash"]

@@ -236,6 +236,12 @@ class Project:
         assert status == 0, output
         return output
 
+    def run(self, *command: str) -> tuple[int, str]:
+        """Run a command with `oauthkit run`. Return its exit status, and stdout and stderr."""
+        argv = [sys.executable, "-m", "oauthkit", "run", "--project", str(self.directory), "--"]
+        status, output, _ = self._start([*argv, *command], {})
+        return status, output
+
     def _start(
         self, command: list[str], environment: Mapping[str, str]
     ) -> tuple[int, str, list[int]]:
