@@ -476,6 +476,8 @@ def _conf(draw: DrawFn, case: Case) -> Case:
     text = pick(draw, ("\n", "\n", "\r\n")).join(lines) + pick(draw, CONF_ENDS)
     mode = pick(draw, MODES) if chance(draw, 8) else 0o644
     case = _add(case, Item(CONF, "text", os.fsencode(text), mode))
+    if f"={BEARER.removeprefix(f'{PROJECT}/')}" in text and chance(draw, 90):
+        case = _add(case, Item(BEARER.rpartition("/")[0], "directory", mode=0o755))
     if chance(draw, 6):
         case = _add(case, Item(CONF, "missing"))
         case = _add(case, pick(draw, (
