@@ -83,10 +83,11 @@ start() {
   # The longest wait for a change. A connection can fail without an error, so etcd is then read again.
   local +x -r WATCH_S=$((5 * 60))
   local +x -r RETRY_S=60
+  # Linux limits the size of a variable (execve(2)), and hooks get the error in one.
+  local +x -r ERROR_LIMIT=4096
 
   local +x -r HOOKS=scripts/oauth/hooks
   local +x -r HOOK_LIMIT_S=30
-  local +x -r REASON_LIMIT=4096
 
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
@@ -1017,16 +1018,10 @@ failure_event() {
 #
 # report_output may have set OAUTHKIT_OUTPUT before.
 prepare_hooks() {
-  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4
-  local +x reason="the reason has more than $REASON_LIMIT characters. See the log" status
-  count_characters "$problem"
-  if ((REPLY <= REASON_LIMIT)); then # Linux limits the size of a variable (execve(2))
-    replace_controls "$problem" ''
-    reason=$REPLY
-    mask_secrets "$reason"
-    reason=$REPLY
-  fi
-  export OAUTHKIT_REASON=$reason
+  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4 status
+  replace_controls "$problem" ''
+  mask_secrets "$REPLY"
+  export OAUTHKIT_REASON=$REPLY
   export OAUTHKIT_OUTPUT=${OAUTHKIT_OUTPUT-}
   export OAUTHKIT_EXPIRES_AT=$expiry
   parse_int "$login_end"
@@ -1163,6 +1158,10 @@ etcd_error() {
   [[ $printed =~ ^.*$'\n'|^ ]]
   reason=${printed:${#BASH_REMATCH[0]}}
   reason=${reason#'Error: '}
+  count_characters "$reason"
+  if ((REPLY > ERROR_LIMIT)); then
+    reason="its error has more than $ERROR_LIMIT characters"
+  fi
   REPLY="etcdctl $command failed (exit $status): $reason"
 }
 

@@ -85,6 +85,8 @@ start() {
 
   # etcdctl itself ends most requests after 5 s.
   local +x -r REQUEST_LIMIT_S=30
+  # Linux limits the size of a variable (execve(2)), and hooks get the error in one.
+  local +x -r ERROR_LIMIT=4096
 
   # Followers ignore a longer record.
   local +x -r RECORD_LIMIT_BYTES=$((64 * 1024))
@@ -291,18 +293,22 @@ is_current() {
   token=$REPLY
   expires_at "$login"
   expiry=$REPLY
-  start=${old%%'"issued_at_ms":'*}
-  rest=${old:${#start}+15}
+  start="{\"version\":1,\"host\":\"$host\",\"issued_at_ms\":"
+  if [[ $old != "$start"* ]]; then
+    return 1
+  fi
+  rest=${old#"$start"}
   [[ $rest =~ ^[^,]* ]]
   issued=${BASH_REMATCH[0]}
   rest=${rest:${#issued}+1}
-  rest=${rest%$'\n'}
+  if [[ $rest == *$'\n' ]]; then
+    rest=${rest%$'\n'}
+  fi
   parse_int "$issued"
   status=$?
   issued_at_ms=$REPLY
   now_ms
-  if [[ $start != "{\"version\":1,\"host\":\"$host\"," ]] ||
-    ((status != 0 || issued_at_ms > REPLY)); then
+  if ((status != 0 || issued_at_ms > REPLY)); then
     return 1
   fi
   if [[ -z $recipients ]]; then
@@ -452,6 +458,10 @@ etcd_error() {
   [[ $printed =~ ^.*$'\n'|^ ]]
   reason=${printed:${#BASH_REMATCH[0]}}
   reason=${reason#'Error: '}
+  count_characters "$reason"
+  if ((REPLY > ERROR_LIMIT)); then
+    reason="its error has more than $ERROR_LIMIT characters"
+  fi
   REPLY="etcdctl $command failed (exit $status): $reason"
 }
 

@@ -88,7 +88,6 @@ start() {
 
   local +x -r HOOKS=scripts/oauth/hooks
   local +x -r HOOK_LIMIT_S=30
-  local +x -r REASON_LIMIT=4096
   local +x -r DAY_MS=$((24 * 60 * 60 * 1000))
 
   local +x -r LOCK_WAIT_S=120
@@ -915,6 +914,9 @@ limit_refusals() {
   now=$REPLY
   wait_ms=$((last_ms + START_LIMIT_MS - now))
   if ((status == 0 && wait_ms > 0 && wait_ms <= START_LIMIT_MS)); then
+    if [[ $text != "$expiry "* ]]; then # the token that claude got then is refused, too
+      record_start "$state" "$expiry $last"
+    fi
     next_ms=$((now + wait_ms))
     timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
     REPLY="the API refuses the token. claude was started in the last 5 min. Next try: $REPLY"
@@ -1310,16 +1312,10 @@ is_login_ending() {
 #
 # report_output may have set OAUTHKIT_OUTPUT before.
 prepare_hooks() {
-  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4
-  local +x reason="the reason has more than $REASON_LIMIT characters. See the log" status
-  count_characters "$problem"
-  if ((REPLY <= REASON_LIMIT)); then # Linux limits the size of a variable (execve(2))
-    replace_controls "$problem" ''
-    reason=$REPLY
-    mask_secrets "$reason"
-    reason=$REPLY
-  fi
-  export OAUTHKIT_REASON=$reason
+  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4 status
+  replace_controls "$problem" ''
+  mask_secrets "$REPLY"
+  export OAUTHKIT_REASON=$REPLY
   export OAUTHKIT_OUTPUT=${OAUTHKIT_OUTPUT-}
   export OAUTHKIT_EXPIRES_AT=$expiry
   parse_int "$login_end"
@@ -2596,22 +2592,6 @@ own_command() {
     [[ -x $shell ]] || shell=$BASH
   fi
   REPLIES=("$shell" "${_script//'$'/'$$'}")
-}
-
-# Set REPLY to the number of characters in $1, as Python's len counts them: each valid UTF-8
-# character (RFC 3629) counts as one, and so does each remaining byte.
-count_characters() {
-  local +x text=$1 tail=$'[\x80-\xbf]'
-  if [[ $text == *[$'\x80'-$'\xff']* ]]; then
-    text=${text//[$'\xc2'-$'\xdf']$tail/x}
-    text=${text//$'\xe0'[$'\xa0'-$'\xbf']$tail/x}
-    text=${text//$'\xed'[$'\x80'-$'\x9f']$tail/x}
-    text=${text//[$'\xe1'-$'\xec\xee\xef']$tail$tail/x}
-    text=${text//$'\xf0'[$'\x90'-$'\xbf']$tail$tail/x}
-    text=${text//[$'\xf1'-$'\xf3']$tail$tail$tail/x}
-    text=${text//$'\xf4'[$'\x80'-$'\x8f']$tail$tail/x}
-  fi
-  REPLY=${#text}
 }
 
 start "$@"

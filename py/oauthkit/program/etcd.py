@@ -17,6 +17,8 @@ REQUEST_LIMIT_S = 30
 # The longest wait for a change. A connection can fail without an error, so etcd is then read again.
 WATCH_S = 5 * 60
 RETRY_S = 60
+# Linux limits the size of a variable (execve(2)), and hooks get the error in one.
+ERROR_LIMIT = 4096
 
 etcdctl = program("etcdctl")
 setpriv = program("setpriv")
@@ -70,6 +72,8 @@ def etcd_error(command: str, status: Status, printed: str) -> str:
         return f"etcdctl {command} was stopped after {REQUEST_LIMIT_S} s"
     _, _, reason = printed.rpartition("\n")
     reason = reason.removeprefix("Error: ")
+    if len(reason) > ERROR_LIMIT:
+        reason = f"its error has more than {ERROR_LIMIT} characters"
     return f"etcdctl {command} failed (exit {status}): {reason}"
 
 

@@ -22,7 +22,6 @@ from oauthkit.shell import (
 
 HOOKS = "scripts/oauth/hooks"
 HOOK_LIMIT_S = 30
-REASON_LIMIT = 4096
 DAY_MS = 24 * 60 * 60 * 1000
 
 rm = program("rm")
@@ -91,10 +90,8 @@ def prepare_hooks(problem: str, expiry: str, login_end: str, dotenv: LocalPath) 
 
     report_output may have set OAUTHKIT_OUTPUT before.
     """
-    reason = f"the reason has more than {REASON_LIMIT} characters. See the log"
-    if len(problem) <= REASON_LIMIT:  # Linux limits the size of a variable (execve(2))
-        reason = replace_controls(problem, "")
-        reason = mask_secrets(reason)
+    reason = replace_controls(problem, "")
+    reason = mask_secrets(reason)
     local.env["OAUTHKIT_REASON"] = reason
     local.env["OAUTHKIT_OUTPUT"] = local.env.get("OAUTHKIT_OUTPUT", "")
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry

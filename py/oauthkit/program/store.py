@@ -174,12 +174,16 @@ def is_current(old: str, host: str, login: str, recipients: str) -> bool:
     """
     token = access_token(login)
     expiry = expires_at(login)
-    start, _, rest = old.partition('"issued_at_ms":')
+    start = f'{{"version":1,"host":"{host}","issued_at_ms":'
+    if not old.startswith(start):
+        return False
+    rest = old.removeprefix(start)
     issued, _, rest = rest.partition(",")
-    rest = rest.removesuffix("\n")
+    if rest.endswith("\n"):
+        rest = rest.removesuffix("\n")
     status, issued_at_ms = parse_int(issued)
     now = now_ms()
-    if start != f'{{"version":1,"host":"{host}",' or status != 0 or issued_at_ms > now:
+    if status != 0 or issued_at_ms > now:
         return False
     if recipients == "":
         same = f'"access_token":"{token}","expires_at_ms":{expiry}'

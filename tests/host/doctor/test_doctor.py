@@ -27,7 +27,8 @@ from tests.support.host.host_project import (
 from oauthkit.host.commands import notify
 from oauthkit.host.doctor import doctor, scheduling
 from oauthkit.host.doctor.write_access import delivery, login, logs
-from oauthkit.host.project import find_paths
+from oauthkit.host.project import CONF_FILE, find_paths
+from oauthkit.host.systemd.owner import program_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -563,12 +564,31 @@ def test_variable_in_the_environment_is_a_note(well: HostProject) -> None:
     assert "      fix: unset ANTHROPIC_API_KEY\n" in done.stdout
 
 
+def test_script_of_the_timer_is_missing(well: HostProject) -> None:
+    script = well.project / SCRIPT
+    script.unlink()
+    _, failed, fixes = examined(well)
+    assert failed["program of the timer"] == f"{script} does not exist"
+    assert fixes["program of the timer"] == command("install", well.project)
+
+
+@pytest.mark.parametrize("options", ["-P -m", "-m"])
+def test_python_in_an_argv(options: str) -> None:
+    argv = f"/no/such bin/python {options} oauthkit refresh --project=/a/-m oauthkit b"
+    assert program_in(argv) == "/no/such bin/python"
+
+
+def test_conf_that_cannot_be_read(well: HostProject) -> None:
+    conf = well.project / CONF_FILE
+    conf.mkdir()
+    assert examined(well)[2]["setting"] == f"rm -d {quoted(conf)}"
+
+
 def test_unknown_state_is_a_note(well: HostProject) -> None:
     for name in ("loginctl", "timedatectl"):
         (well.bin / name).unlink()
-    (well.project / SCRIPT).unlink()
     done = well.run("doctor")
     assert done.returncode == 0
-    assert sum(line.startswith("note") for line in done.stdout.splitlines()) == 3
+    assert sum(line.startswith("note") for line in done.stdout.splitlines()) == 2
     clock = done.stdout.partition("note  clock: ")[2].splitlines()
     assert clock[1] == "      fix: compare the output of date -u with the real time"

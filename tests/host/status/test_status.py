@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -320,9 +321,31 @@ def test_lines_fit_into_the_terminal(live: HostProject, columns: int) -> None:
     assert [line for line in long if " " in line[10:].strip()] == []  # a path is not broken
 
 
-def test_commands_are_not_broken(live: HostProject) -> None:
+def test_run_that_could_not_take_the_lock(live: HostProject) -> None:
+    """It does not create the mark of a failure."""
     live.deliver(OTHER)
     os.utime(live.dotenv, (live.now_s - 4 * HOUR_S,) * 2)
+    error = f"flock not found in PATH. It is needed to lock {live.log.parent}/oauth-refresh.lock"
+    live.lines((-4 * HOUR_S, f"Updated .env with token (expires_at={live.now_s}000)"),
+               (-HOUR_S, f"ERROR: {error}"))  # fmt: skip
+    shown = " ".join(live.run("status", COLUMNS="200").stdout.split())
+    assert "Failing" in shown
+    assert "flock not found in PATH" in shown
+    runs = live.run("doctor").stdout.partition("runs: ")[2].splitlines()[0]
+    assert runs == f"they fail: {error}"
+
+
+def test_token_that_a_later_renewal_has_replaced_is_not_manual(live: HostProject) -> None:
+    """The log, which has the delivery, is missing."""
+    live.deliver(OTHER)
+    os.utime(live.dotenv, (live.now_s - 4 * HOUR_S,) * 2)
+    data = json.loads(live.run("status", "--json").stdout)
+    assert (data["live"], data["dotenv"]["is_manual"]) == (False, False)
+    assert "by hand" not in live.run("status").stdout
+
+
+def test_commands_are_not_broken(live: HostProject) -> None:
+    live.deliver(OTHER)
     live.lines((-HOUR_S, "ERROR: no accessToken in credentials"))
     commands = [command("uninstall", live.project), f"→ {command('refresh', live.project)}"]
     shown = live.run("status", COLUMNS="50").stdout

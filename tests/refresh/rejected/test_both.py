@@ -17,6 +17,7 @@ STATE = "~/.claude/.oauthkit-rejected"
 FAILURES = "~/.claude/.oauthkit-failures"
 LIMIT_S = 10  # for both forms; the bash form once took more than 20 s
 LEFT_MS = 2 * 3600 * 1000
+FAILING = "logs/oauth-refresh.failing"
 INVOKING = "The API refuses the token, invoking claude CLI to refresh"
 NOT_RENEWED = "the API refuses the token, and claude did not renew it (exit {})"
 
@@ -101,6 +102,10 @@ def test_another_token_is_limited_too(host: Parity) -> None:
     rejected(host)
     run = rejected(host, 1)
     assert "claude" not in run.programs
+    assert FAILING in run.files
+    # The next run delivers the same token, which does not end the failure.
+    run = host.run()
+    assert (run.exit_code, FAILING in run.files) == (0, True)
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n"
 
 

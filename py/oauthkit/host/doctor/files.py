@@ -33,6 +33,7 @@ from oauthkit.host.status.log import (
     last_failure,
     log_in,
     read_journal,
+    unresolved_failure,
 )
 from oauthkit.host.status.login import (
     VARIABLE,
@@ -134,7 +135,7 @@ def settings(paths: ProjectPaths) -> Iterator[Finding]:
             fix = f"edit {quoted(paths.conf)}" if is_in_conf else "unset OAUTHKIT_LIGHT"
         yield Finding("setting", text, fix, is_note=bool(fix))
     for problem in paths.settings_problems:
-        yield Finding("setting", problem, f"edit {quoted(paths.conf)}")
+        yield Finding("setting", problem, read(paths.conf).fix or f"edit {quoted(paths.conf)}")
 
 
 def bearer(paths: ProjectPaths) -> Iterator[Finding]:
@@ -209,10 +210,14 @@ def _leads_nowhere(path: Path) -> bool:
 
 def runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
-    if not is_file(paths.failing):
+    entries, login = read_journal(paths), delivered_login(paths)
+    failure = last_failure(entries)
+    # A run that cannot take the lock does not create the mark.
+    is_delivered = bool(login.token) and read_dotenv(paths.dotenv).carries(login.token)
+    is_over = is_delivered or has_manual_token(paths) or unresolved_failure(entries) is None
+    if is_over and not is_file(paths.failing):
         yield Finding("runs", "the last run did not fail")
         return
-    failure = last_failure(read_journal(paths))
     if failure is None:
         text = f"they fail, but {paths.log} does not say why"
         yield Finding("runs", text, needs_refresh=True)

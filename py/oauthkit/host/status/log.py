@@ -14,6 +14,7 @@ from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from oauthkit.host.project import ProjectPaths
 
@@ -166,18 +167,35 @@ def read_journal(paths: ProjectPaths) -> list[Entry]:
     return entries
 
 
+def unresolved_failure(entries: Sequence[Entry]) -> Failure | None:
+    """Return the last ERROR if no token was delivered after it, else None."""
+    failure = last_failure(entries)
+    deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
+    return None if failure and deliveries and failure.at_s <= deliveries[-1] else failure
+
+
 def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
     """Return whether a person has put the token into .env, for example one from claude setup-token.
 
-    False if .env has not changed since the last delivery, or if runs fail and no delivery is known.
+    False if .env has not changed since the last delivery. If no delivery is known, False if runs
+    fail, or if the login has a newer token: then .env may have the one before.
     """
     if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
         return False
     deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
-    # The log's times have a resolution of one second.
+    changed_s = paths.dotenv.stat().st_mtime
     if not deliveries:
-        return not is_file(paths.failing)
-    return paths.dotenv.stat().st_mtime >= deliveries[-1] + 2
+        return not is_file(paths.failing) and changed_s >= _changed_s(paths.credentials)
+    # The log's times have a resolution of one second.
+    return changed_s >= deliveries[-1] + 2
+
+
+def _changed_s(path: Path) -> float:
+    """Return when a file was changed, or 0 if it cannot be inspected."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def log_problem(paths: ProjectPaths) -> str:
@@ -217,12 +235,8 @@ def fix_of(failure: Failure, paths: ProjectPaths) -> str:
     """Return what to do about a failure, or "" if unknown, or if a person has logged in since."""
     if failure.fix != LOG_IN:
         return _in_directory(paths, failure.fix) if RENEW in failure.fix else failure.fix
-    try:
-        changed_s = paths.credentials.stat().st_mtime
-    except OSError:
-        changed_s = 0.0
     # A failed run may change the credentials, too.
-    return "" if changed_s > failure.at_s + 2 else log_in(paths)
+    return "" if _changed_s(paths.credentials) > failure.at_s + 2 else log_in(paths)
 
 
 def failed_hooks(entries: Sequence[Entry]) -> dict[str, Failure]:

@@ -19,6 +19,7 @@ from oauthkit.host.status.log import (
     log_in,
     log_problem,
     read_journal,
+    unresolved_failure,
 )
 from oauthkit.host.status.login import VARIABLE, Dotenv, Login, read_dotenv, read_login
 from oauthkit.host.status.store import (
@@ -245,6 +246,11 @@ def collect(paths: ProjectPaths) -> Status:
     login = followed_login(paths, store) if follows else read_login(paths.credentials)
     dotenv = read_dotenv(paths.dotenv)
     token_differs = not login.token or not dotenv.carries(login.token)
+    is_manual = token_differs and is_manual_token(paths, dotenv.tokens, entries)
+    # A run that cannot take the lock does not create the mark.
+    if failing_since_s is None and token_differs and not is_manual:
+        failure = unresolved_failure(entries)
+        failing_since_s = failure.at_s if failure else None
     is_scheduled = schedule.next is not None or schedule.is_running
     return Status(
         paths=paths,
@@ -259,7 +265,7 @@ def collect(paths: ProjectPaths) -> Status:
         failing_since_s=failing_since_s,
         coverage=measure(entries, now_s),
         log_problem=log_problem(paths),
-        is_manual_token=token_differs and is_manual_token(paths, dotenv.tokens, entries),
+        is_manual_token=is_manual,
         bearer=None if paths.bearer is None else _read_bearer(paths.bearer, paths.credentials),
         store=store,
         is_follower=follows,

@@ -20,6 +20,9 @@ _SCRIPTS = "|".join(map(re.escape, (SCRIPT, FOLLOW_SCRIPT)))
 _PROJECT = re.compile(
     rf"\S+ (?P<script>/.*)/(?:{_SCRIPTS})|.* --project=(?P<option>/.*)", re.DOTALL
 )
+_PROGRAM = re.compile(
+    rf"\S+ (?P<script>/.*/(?:{_SCRIPTS}))|(?P<python>/.*?) (?:-P )?-m oauthkit .*", re.DOTALL
+)
 # A $ in a command. After a daemon-reload, systemd 252 shows its own escape as a part of it.
 _DOLLAR = re.compile(r"\\\$\\\$|\$\$")
 
@@ -34,6 +37,12 @@ def project_in(argv: str | None) -> str | None:
     """Return the project that an argv refreshes or watches, or None if it does something else."""
     found = None if argv is None else _PROJECT.fullmatch(argv)
     return None if found is None else found["script"] or found["option"]
+
+
+def program_in(argv: str | None) -> str:
+    """Return the script in an argv that refreshes a project, or its Python. "" if there is none."""
+    found = None if argv is None else _PROGRAM.fullmatch(argv)
+    return "" if found is None else found["script"] or found["python"]
 
 
 def is_same(project: str, other: Path) -> bool:

@@ -44,6 +44,11 @@ class Service:
         return owner.project_in(self.argv)
 
     @property
+    def program(self) -> str:
+        """Return the script or the Python that it runs; "" if it does not refresh a project."""
+        return owner.program_in(self.argv)
+
+    @property
     def is_python(self) -> bool:
         """Whether it runs the refresh in Python, not the project's script."""
         return self.argv is not None and " -m oauthkit refresh --project=" in self.argv
