@@ -105,6 +105,20 @@ def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) 
     assert not unit_directory(ready).exists()
 
 
+def test_uninstall_without_a_manager_names_the_units_that_it_keeps(ready: HostProject) -> None:
+    assert ready.run("install").returncode == 0
+    ready.program("systemctl", "#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n")
+    done = ready.run("uninstall")
+    hint, _, kept = done.stderr.rstrip().rpartition(". Until then, these are kept: ")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert hint.endswith(". Run this in a login session of this user")
+    units = {
+        str(unit_directory(ready) / f"nanoclaw-oauth-refresh-next-heal.{kind}")
+        for kind in ("service", "timer")
+    }
+    assert {*kept.split(", ")} == units
+
+
 def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
     (ready.bin / "systemctl").unlink()
     assert ready.run("uninstall").stderr.endswith(". Without it there are no timers to stop\n")

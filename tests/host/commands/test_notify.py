@@ -264,6 +264,7 @@ def test_missing_sendmail_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         ("page 'a", "no closing quotation"),
         ("'' a", "'' is not a program"),
         ("-x", "'-x' is not a program"),
+        ("me@example.org", "is not a program. For a mail, use mailto:me@example.org"),
         ("./page a", "hooks run in /, so use an absolute path for './page'"),
         ("'~/bin/page'", "hooks run in /, so use an absolute path for '~/bin/page'"),
     ],

@@ -578,6 +578,17 @@ def test_python_in_an_argv(options: str) -> None:
     assert program_in(argv) == "/no/such bin/python"
 
 
+def test_dotenv_elsewhere_leaves_the_usual_one(well: HostProject) -> None:
+    other = well.home / "other.env"
+    other.write_bytes(well.dotenv.read_bytes())
+    other.chmod(0o600)
+    done = well.run("doctor", OAUTHKIT_DOTENV=str(other))
+    text = f"{well.dotenv} has a token, too, which no run updates. OAUTHKIT_DOTENV is {other}"
+    assert (done.returncode, f"note  other .env: {text}\n" in done.stdout) == (0, True)
+    well.dotenv.unlink()
+    assert "other .env" not in well.run("doctor", OAUTHKIT_DOTENV=str(other)).stdout
+
+
 def test_conf_that_cannot_be_read(well: HostProject) -> None:
     conf = well.project / CONF_FILE
     conf.mkdir()

@@ -9,6 +9,8 @@ import pytest
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager, shown
 from tests.support.host.host_project import SAME_CODE, UNIT, command
 
+from oauthkit.host.systemd.units import _MARK
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -189,6 +191,29 @@ def test_separate_unit_name_fixes_a_shared_one(well: HostProject) -> None:
     done = well.run("doctor")
     assert " ok   setting: OAUTHKIT_UNIT=oauth-refresh-project, from refresh.conf\n" in done.stdout
     assert "whose" not in done.stdout
+
+
+def write_unit(well: HostProject, name: str) -> None:
+    """Write a unit file as install does for this project."""
+    directory = well.home / ".config/systemd/user"
+    directory.mkdir(parents=True)
+    (directory / name).write_text(f"{_MARK}{str(well.project)!r}\n[Unit]\n", "utf-8")
+
+
+def test_units_with_an_earlier_name(well: HostProject) -> None:
+    manager(well, timers={})
+    write_unit(well, "earlier-heal.timer")
+    _, failed, fixes = examined(well)
+    text = f"no run is scheduled as {UNIT}. Units with an earlier name are installed"
+    assert failed["timer"] == f"{text}: earlier-heal.timer"
+    uninstall, install = (command(name, well.project) for name in ("uninstall", "install"))
+    assert fixes["timer"] == f"{uninstall} && {install}"
+
+
+def test_invalid_name_in_the_shell_of_an_installed_project(well: HostProject) -> None:
+    write_unit(well, f"{UNIT}-heal.timer")
+    done = well.run("doctor", OAUTHKIT_UNIT="-x")
+    assert "fix: unset OAUTHKIT_UNIT\n" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["-x", "--all", "a b", "a/b", "x" * 81, "ä"])

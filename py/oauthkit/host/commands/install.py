@@ -180,13 +180,14 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
         require_own_unit(file, paths)
     # Units installed under an earlier OAUTHKIT_UNIT would restart the chain.
     there = list(dict.fromkeys([*there, *units.written_for(paths.project)]))
-    by_hand = "Remove the project's line from the crontab by hand: crontab -e"
+    hint = "Without it there are no timers to stop"
+    if cron.path_of_refresh(paths) is not None:
+        hint = "Remove the project's line from the crontab by hand: crontab -e"
+    elif there:
+        kept = ", ".join(map(str, there))
+        hint = f"Run this in a login session of this user. Until then, these are kept: {kept}"
     notify.report_left(paths, say)
-    require_manager(
-        by_hand
-        if cron.path_of_refresh(paths) is not None
-        else "Without it there are no timers to stop"
-    )
+    require_manager(hint)
     _remove(there, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     others: dict[str, str] = {}

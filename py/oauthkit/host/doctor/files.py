@@ -122,6 +122,10 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
         yield Finding(".env", "its token has expired", fix, needs_refresh=not fix)
     else:
         yield Finding(".env", f"{dotenv}{link}")
+    usual = paths.project / ".env"
+    if dotenv != usual and not same_file(str(dotenv), str(usual)) and read_dotenv(usual).tokens:
+        text = f"{usual} has a token, too, which no run updates. OAUTHKIT_DOTENV is {dotenv}"
+        yield Finding("other .env", text, is_note=True)
 
 
 def settings(paths: ProjectPaths) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from oauthkit.host.display import as_root, command, own_unit, quote
 from oauthkit.host.doctor import files, programs, store, timers
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.status.store import is_follower, was_read
-from oauthkit.host.systemd import cron
+from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
 from oauthkit.shell import find_program
 
@@ -32,7 +32,9 @@ HINT_WITHOUT_TIMERS = (
 def systemd(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the user manager, the pending timer, and the unit that it starts."""
     if problem := name_problem(paths.unit):
-        yield Finding("timer name", problem, own_unit(paths))
+        is_installed = os.environ.get("OAUTHKIT_UNIT") and units.written_for(paths.project)
+        fix = "unset OAUTHKIT_UNIT" if is_installed else own_unit(paths)
+        yield Finding("timer name", problem, fix)
         return
     try:
         pending_timers(paths.units)
@@ -46,9 +48,18 @@ def systemd(paths: ProjectPaths) -> Iterator[Finding]:
         return
     found = [*timers.check(paths)]
     if not any(finding.name in {"timer", "whose timer"} for finding in found):
-        none = _not_due(paths, "timer", "no run is scheduled", timers.install(paths))
-        yield from [*_by_cron(paths)] or [none]
+        yield from [*_by_cron(paths)] or [_no_timer(paths)]
     yield from found
+
+
+def _no_timer(paths: ProjectPaths) -> Finding:
+    """Return the finding that no run is scheduled. Find units with an earlier OAUTHKIT_UNIT."""
+    text, fix = "no run is scheduled", timers.install(paths)
+    names = [file.name for file in units.written_for(paths.project)]
+    if earlier := [name for name in names if name.rpartition("-")[0] != paths.unit]:
+        text += f" as {paths.unit}. Units with an earlier name are installed: {', '.join(earlier)}"
+        fix = f"{command('uninstall', paths)} && {fix}"
+    return _not_due(paths, "timer", text, fix)
 
 
 def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ def name_problem(unit: str) -> str:
         return ""
     return (
         f"OAUTHKIT_UNIT is {unit[:60]!r}, which is not a unit name. Use at most 80 letters,"
-        " digits, : _ . and -, and do not begin with - or ."
+        " digits, : _ . and -. The first character must not be - or a dot"
     )
 
 
