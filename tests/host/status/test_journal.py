@@ -131,6 +131,7 @@ def entries(*texts: str) -> list[Entry]:
 
 
 CLI_FAILED = "claude CLI refresh failed (exit 1). User may need to run 'claude login'."
+NOT_RENEWED = "the API refuses the token, and claude did not renew it (exit 1)"
 
 
 def test_fix_of_a_cli_that_took_too_long() -> None:
@@ -157,11 +158,13 @@ def test_fix_of_a_failed_cli_names_the_directory_of_the_login(tmp_path: Path) ->
             "error: unknown option '--no-session-persistence'",
             "run claude -p ok, and fix what it reports",
         ),
+        ("API Error: Connection error", "run claude -p ok, and fix what it reports"),
     ],
 )
-def test_fix_of_a_failed_cli_depends_on_its_output(output: str, fix: str) -> None:
-    failure = last_failure(entries(f"claude: {output}", f"ERROR: {CLI_FAILED}"))
-    assert failure == Failure(1, CLI_FAILED, (f"claude: {output}",))
+@pytest.mark.parametrize("error", [CLI_FAILED, NOT_RENEWED])
+def test_fix_of_a_failed_cli_depends_on_its_output(error: str, output: str, fix: str) -> None:
+    failure = last_failure(entries(f"claude: {output}", f"ERROR: {error}"))
+    assert failure == Failure(1, error, (f"claude: {output}",))
     assert failure.fix == fix
 
 

@@ -36,6 +36,7 @@ OUTPUT = "claude: "
 OUTPUT_LINES = 3
 # What claude prints if its login is not accepted.
 _ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
+CLAUDE_FAILED = ("claude CLI refresh failed", "the API refuses the token, and claude did not")
 TOO_OFTEN = "claude has failed to renew the token"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
@@ -45,7 +46,8 @@ RENEW = "claude -p ok"
 _FIXES = (
     (r"claude CLI refresh failed \(exit (124|137)\)",
      f"it took too long: check the network and the proxy, then run {RENEW}"),
-    (r"claude CLI refresh failed", f"run {RENEW}, and fix what it reports"),
+    (r"claude CLI refresh failed|the API refuses .* did not renew it \(exit [1-9]",
+     f"run {RENEW}, and fix what it reports"),
     (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
     (r"is not valid JSON|more than one JSON document|has a character that no access token has",
      "the credentials are damaged. Move the file away and log in again"),
@@ -139,9 +141,8 @@ class Failure:
     @property
     def fix(self) -> str:
         """What to do about it, a command if possible; "" if unknown."""
-        if self.text.startswith("claude CLI refresh failed") and any(
-            re.search(_ABOUT_LOGIN, text, re.IGNORECASE) for text in self.output
-        ):
+        is_of_claude = self.text.startswith(CLAUDE_FAILED)
+        if is_of_claude and re.search(_ABOUT_LOGIN, "\n".join(self.output), re.IGNORECASE):
             return LOG_IN
         return next((fix for pattern, fix in _FIXES if re.search(pattern, self.text)), "")
 
