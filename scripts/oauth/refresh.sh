@@ -914,9 +914,6 @@ limit_refusals() {
   now=$REPLY
   wait_ms=$((last_ms + START_LIMIT_MS - now))
   if ((status == 0 && wait_ms > 0 && wait_ms <= START_LIMIT_MS)); then
-    if [[ $text != "$expiry "* ]]; then # the token that claude got then is refused, too
-      record_start "$state" "$expiry $last"
-    fi
     next_ms=$((now + wait_ms))
     timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
     REPLY="the API refuses the token. claude was started in the last 5 min. Next try: $REPLY"
@@ -1154,13 +1151,14 @@ await_other() {
 
 # Return whether the last start that limit_refusals recorded was for this login's token.
 was_refused() {
-  local +x credentials=$1 login=$2 directory text
+  local +x credentials=$1 login=$2 directory text expiry
   directory=${credentials%/*}
   directory=${directory:-/}
   read_file "${directory%/}/$REJECTED"
   text=$REPLY
   expires_at "$login"
-  [[ $text == "$REPLY "* ]]
+  expiry=$REPLY
+  [[ -n $expiry && $text == "$expiry "* ]]
 }
 
 # --- lock_log.py ---

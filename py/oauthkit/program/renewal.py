@@ -254,7 +254,7 @@ def was_refused(credentials: LocalPath, login: str) -> bool:
     directory = credentials.dirname
     _, text = read_file(directory / REJECTED)
     expiry = expires_at(login)
-    return text.startswith(f"{expiry} ")
+    return expiry != "" and text.startswith(f"{expiry} ")
 
 
 def limit_refusals(credentials: LocalPath, login: str) -> str:
@@ -272,8 +272,6 @@ def limit_refusals(credentials: LocalPath, login: str) -> str:
     now = now_ms()
     wait_ms = last_ms + START_LIMIT_MS - now
     if status == 0 and wait_ms > 0 and wait_ms <= START_LIMIT_MS:
-        if not text.startswith(f"{expiry} "):  # the token that claude got then is refused, too
-            _ = record_start(state, f"{expiry} {last}")
         next_ms = now + wait_ms
         when = timestamp(next_ms // 1000)
         return f"the API refuses the token. claude was started in the last 5 min. Next try: {when}"

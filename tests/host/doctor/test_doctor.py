@@ -28,7 +28,6 @@ from oauthkit.host.commands import notify
 from oauthkit.host.doctor import doctor, scheduling
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import CONF_FILE, find_paths
-from oauthkit.host.systemd.owner import program_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -570,12 +569,6 @@ def test_script_of_the_timer_is_missing(well: HostProject) -> None:
     _, failed, fixes = examined(well)
     assert failed["program of the timer"] == f"{script} does not exist"
     assert fixes["program of the timer"] == command("install", well.project)
-
-
-@pytest.mark.parametrize("options", ["-P -m", "-m"])
-def test_python_in_an_argv(options: str) -> None:
-    argv = f"/no/such bin/python {options} oauthkit refresh --project=/a/-m oauthkit b"
-    assert program_in(argv) == "/no/such bin/python"
 
 
 def test_dotenv_elsewhere_leaves_the_usual_one(well: HostProject) -> None:

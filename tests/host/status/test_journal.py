@@ -22,6 +22,7 @@ from oauthkit.host.status.log import (
     last,
     last_failure,
     read_journal,
+    unresolved_failure,
 )
 from oauthkit.shell import LINE_LIMIT_BYTES
 
@@ -178,6 +179,16 @@ def test_failure_has_the_output_of_its_own_run() -> None:
         )
     )  # fmt: skip
     assert failure == Failure(10, "new", ("claude: a", "claude: b", "claude: sk-ant-***"))
+
+
+def test_unresolved_failure() -> None:
+    delivery = "/p/.env already has this token (expires_at=1)"
+    assert unresolved_failure(entries("ERROR: a", delivery)) is None
+    assert unresolved_failure(entries(delivery, "ERROR: a")) == Failure(1, "a")
+    assert unresolved_failure(entries("ERROR: a")) == Failure(0, "a")
+    # The run that held the lock may have delivered the token before.
+    held = "ERROR: another refresh has held /p/logs/oauth-refresh.lock for 120 s"
+    assert unresolved_failure(entries(delivery, held)) is None
 
 
 def test_earlier_failure_explains_that_claude_has_failed_too_often() -> None:

@@ -88,12 +88,11 @@ def test_claude_may_not_start_again_within_5_min(
     host: Host, ago_ms: int, when: str, expiry: str
 ) -> None:
     state = host.logs / ".oauthkit-rejected"
-    host.real("rm", "chmod", "mv")
-    state.write_text(f"{expiry} {NOW_MS - ago_ms}", encoding="utf-8")
+    text = f"{expiry} {NOW_MS - ago_ms}"
+    state.write_text(text, encoding="utf-8")
     assert limit(host, state) == TOO_SOON.format(when)
-    # This token counts as refused. The time of the start stays.
-    assert state.read_text(encoding="utf-8") == f"{EXPIRY} {NOW_MS - ago_ms}"
-    assert (host.names() == []) == (expiry == EXPIRY)
+    assert state.read_text(encoding="utf-8") == text
+    assert host.names() == []
 
 
 def test_state_that_cannot_be_written_is_an_error(host: Host) -> None:
@@ -115,6 +114,12 @@ def test_token_was_refused(host: Host, text: str | None, *, was_refused: bool) -
         host.credentials.with_name(".oauthkit-rejected").write_text(text, encoding="utf-8")
     login = f"{TOKEN}\n{EXPIRY}\nnull\n{{}}"
     assert renewal.was_refused(host.path(host.credentials), login) is was_refused
+
+
+def test_missing_login_was_not_refused(host: Host) -> None:
+    state = host.credentials.with_name(".oauthkit-rejected")
+    state.write_text(f" {NOW_MS}", encoding="utf-8")
+    assert not renewal.was_refused(host.path(host.credentials), "")
 
 
 # --- Whole runs ---

@@ -36,7 +36,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
             is_healed = heal.is_loaded and heal.is_of(paths)
             fix = install(paths, heal, watch) if is_healed else ""
             yield from _claude(paths, service, "timer", fix)
-            yield from _program(service, "timer", install(paths, heal, watch))
+            yield from _program(paths, service, "timer", install(paths, heal, watch))
             yield from _alone(paths, timers, service)
         else:
             yield _whose(service, "timer", "No run of this project is scheduled")
@@ -143,7 +143,7 @@ def _installed(
     for service in (heal, watch):
         if service.is_loaded and service.is_of(paths):
             yield from _claude(paths, service, service.unit, fix)
-            yield from _program(service, service.unit, fix)
+            yield from _program(paths, service, service.unit, fix)
         elif service.is_loaded:
             need = "This project needs a unit name of its own"
             yield _whose(service, "units", need, own_unit(paths))
@@ -183,8 +183,9 @@ def _claude(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterato
         yield Finding(f"claude by the {by}", text, fix, needs_refresh=not fix)
 
 
-def _program(service: Service, by: str, fix: str) -> Iterator[Finding]:
+def _program(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
     """Check that the script or the Python that a service runs still exists."""
-    program = service.program
+    is_script = service.argv is not None and service.argv.endswith(f"{paths.project / SCRIPT}")
+    program = str(paths.project / SCRIPT) if is_script else service.program
     if program and inspect_path(Path(program)).is_nothing:
         yield Finding(f"program of the {by}", f"{program} does not exist", fix)

@@ -38,6 +38,7 @@ OUTPUT_LINES = 3
 _ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
 CLAUDE_FAILED = ("claude CLI refresh failed", "the API refuses the token, and claude did not")
 TOO_OFTEN = "claude has failed to renew the token"
+HELD = "another refresh has held"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
 RENEW = "claude -p ok"
@@ -95,7 +96,7 @@ _FIXES = (
      "set OAUTHKIT_BEARER to another path, in a separate directory"),
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "find out what stopped the run"),
-    (r"another refresh has held", "find the run that hangs: fuser -v on the lock shows it"),
+    (HELD, "find the run that hangs: fuser -v on the lock shows it"),
     (r"cannot be locked", "allow this user to write to the lock file"),
     (r"another user's symbolic link",
      "find out who created the link .env, or the one that it leads to, then remove it"),
@@ -169,24 +170,29 @@ def read_journal(paths: ProjectPaths) -> list[Entry]:
 
 
 def unresolved_failure(entries: Sequence[Entry]) -> Failure | None:
-    """Return the last ERROR if no token was delivered after it, else None."""
-    failure = last_failure(entries)
-    deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
-    return None if failure and deliveries and failure.at_s <= deliveries[-1] else failure
+    """Return the last ERROR if no token was delivered after it, else None.
+
+    A run that waited for another one is not counted: that one may have delivered the token.
+    """
+    delivered = [n for n, entry in enumerate(entries, 1) if entry.expires_at_s is not None]
+    failure = last_failure(entries[delivered[-1] if delivered else 0 :])
+    return None if failure and failure.text.startswith(HELD) else failure
 
 
 def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
     """Return whether a person has put the token into .env, for example one from claude setup-token.
 
     False if .env has not changed since the last delivery. If no delivery is known, False if runs
-    fail, or if the login has a newer token: then .env may have the one before.
+    fail, or if there were runs and the login is newer: then .env may have its earlier token.
     """
     if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
         return False
     deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
     changed_s = paths.dotenv.stat().st_mtime
     if not deliveries:
-        return not is_file(paths.failing) and changed_s >= _changed_s(paths.credentials)
+        has_run = is_file(paths.log.parent / "oauth-refresh.lock")
+        is_newer = changed_s >= _changed_s(paths.credentials)
+        return not is_file(paths.failing) and (is_newer or not has_run)
     # The log's times have a resolution of one second.
     return changed_s >= deliveries[-1] + 2
 

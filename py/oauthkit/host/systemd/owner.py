@@ -13,15 +13,12 @@ if TYPE_CHECKING:
 
 # systemctl shows the words of the argv separated by spaces, without quotes.
 _EXEC_START = re.compile(
-    r"^ExecStart=\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
+    r"^ExecStart=\{ path=(.*?) ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
 )
 # The project in that argv: the directory two levels above its script, or an option.
 _SCRIPTS = "|".join(map(re.escape, (SCRIPT, FOLLOW_SCRIPT)))
 _PROJECT = re.compile(
     rf"\S+ (?P<script>/.*)/(?:{_SCRIPTS})|.* --project=(?P<option>/.*)", re.DOTALL
-)
-_PROGRAM = re.compile(
-    rf"\S+ (?P<script>/.*/(?:{_SCRIPTS}))|(?P<python>/.*?) (?:-P )?-m oauthkit .*", re.DOTALL
 )
 # A $ in a command. After a daemon-reload, systemd 252 shows its own escape as a part of it.
 _DOLLAR = re.compile(r"\\\$\\\$|\$\$")
@@ -30,7 +27,7 @@ _DOLLAR = re.compile(r"\\\$\\\$|\$\$")
 def argv_of(shown: str) -> str | None:
     """Return the argv in a service's ExecStart, or None if there is none."""
     argv = _EXEC_START.search(shown)
-    return _DOLLAR.sub("$", argv[1]) if argv else None
+    return _DOLLAR.sub("$", argv[2]) if argv else None
 
 
 def project_in(argv: str | None) -> str | None:
@@ -39,10 +36,10 @@ def project_in(argv: str | None) -> str | None:
     return None if found is None else found["script"] or found["option"]
 
 
-def program_in(argv: str | None) -> str:
-    """Return the script in an argv that refreshes a project, or its Python. "" if there is none."""
-    found = None if argv is None else _PROGRAM.fullmatch(argv)
-    return "" if found is None else found["script"] or found["python"]
+def program_of(shown: str) -> str:
+    """Return the path of the program in a service's ExecStart, or "" if there is none."""
+    found = _EXEC_START.search(shown)
+    return found[1] if found else ""
 
 
 def is_same(project: str, other: Path) -> bool:

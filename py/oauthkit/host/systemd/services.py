@@ -37,16 +37,12 @@ class Service:
     argv: str | None
     path: str | None  # the PATH that it sets
     is_restarting: bool = False  # it has failed, and systemd waits before the next start
+    program: str = ""  # the path of bash or Python
 
     @property
     def project(self) -> str | None:
         """Return the project that it refreshes or watches, or None if it runs something else."""
         return owner.project_in(self.argv)
-
-    @property
-    def program(self) -> str:
-        """Return the script or the Python that it runs; "" if it does not refresh a project."""
-        return owner.program_in(self.argv)
 
     @property
     def is_python(self) -> bool:
@@ -103,6 +99,7 @@ def _parse(service: str, shown: str) -> Service:
         owner.argv_of(shown),
         _path_of(lines),
         "SubState=auto-restart" in lines,
+        owner.program_of(shown),
     )
 
 
