@@ -67,4 +67,5 @@ def test_timer_starts_the_script_with_any_path_and_settings(
         assert project.runs()[1].service == f"odd-{key}.service"
         assert project.runs()[1].token == f"{TOKEN_PREFIX}1"
         assert project.dotenv.read_text(encoding="utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
-        assert project.log_lines(" is not this project's") == []  # so its timers are replaced
+        # So its timers are replaced.
+        assert project.log_lines(" does not belong to this project") == []
