@@ -30,6 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC0")
     monkeypatch.setattr(shell, "_log", None)
+    monkeypatch.setattr(shell, "_log_size", 0)
     monkeypatch.setattr(shell, "_lock", None)
     monkeypatch.setattr(shell, "_secrets", [])
     time.tzset()
