@@ -2266,8 +2266,8 @@ sibling_command() {
   REPLIES=("$BASH" "${_script%/*}/$1.sh")
 }
 
-# Set REPLY to the number of characters in $1, as Python's len counts them: each valid UTF-8
-# character (RFC 3629) counts as one, and so does each remaining byte.
+# Set REPLY to the number of characters in $1, as Python's len counts them: those that are valid
+# UTF-8 (RFC 3629), and each byte that is not part of one.
 count_characters() {
   local +x text=$1 tail=$'[\x80-\xbf]'
   if [[ $text == *[$'\x80'-$'\xff']* ]]; then
