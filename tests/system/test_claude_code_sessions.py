@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -54,6 +58,31 @@ def test_run_renews_a_token_that_the_api_rejects(tmp_path: Path, loopback: Loopb
     assert status == 0, output
     assert output.count('"is_error":true') == output.count('"is_error":false') == 1, output
     assert "oauthkit run: the token was rejected: refreshing" in output
+    assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
+    assert len(loopback.asked(TOKEN_PATH)) == 1
+
+
+def test_watch_renews_a_token_that_a_container_names_as_rejected(
+    tmp_path: Path, loopback: Loopback
+) -> None:
+    project = Project(tmp_path, "python", loopback)
+    project.expires_in(2 * 3600)
+    project.dotenv.write_text(f"CLAUDE_CODE_OAUTH_TOKEN={FIRST.access}\n")
+    tasks = project.directory / "data" / "ipc" / "main" / "tasks"
+    tasks.mkdir(parents=True)
+    rejected = hashlib.sha256(FIRST.access.encode()).hexdigest()[:16]
+    request = {"type": "refresh_oauth", "rejected": rejected}
+    (tasks / "request.json").write_text(json.dumps(request))
+    argv = [sys.executable, "-m", "oauthkit", "watch", "--project", str(project.directory)]
+    watcher = subprocess.Popen(argv, env=project.environment(), stdout=subprocess.PIPE, text=True)
+    with watcher:
+        try:
+            assert watcher.stdout is not None
+            assert watcher.stdout.readline().startswith("watching ")
+            line = watcher.stdout.readline()
+            assert line == "refreshed for 1 request: the token in .env was rejected\n"
+        finally:
+            watcher.terminate()
     assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
     assert len(loopback.asked(TOKEN_PATH)) == 1
 

@@ -14,10 +14,12 @@ CREDENTIALS = f"{HOME}/.claude/.credentials.json"
 
 @dataclass(frozen=True)
 class Item:
-    """Something in the sandbox. `kind` is file, text, directory, symlink, program or missing.
+    """Something in the sandbox.
 
-    In the content of a text, the sandbox's directories have the names above. A program is a
-    stand-in with the name `content`. A missing item is removed.
+    `kind` is file, text, directory, symlink, program, mount or missing. In the content of a text,
+    the sandbox's directories have the names above. A program is a stand-in with the name `content`.
+    A mount makes the file at `place` a mount point, if the runner is root. A missing item is
+    removed.
     """
 
     place: str
@@ -33,7 +35,8 @@ class Act:
 
     With `model`, the stand-in behaves like its program. `credentials` is the new content of the
     credentials file, or None. A `signal` other than 0 ends it. With `kills`, the form is killed
-    while it waits for the stand-in.
+    while it waits for the stand-in. With `hangs`, the stand-in runs until the form or, after 20 s,
+    the runner ends it.
     """
 
     program: str
@@ -45,6 +48,7 @@ class Act:
     removes: bool = False
     model: bool = False
     kills: bool = False
+    hangs: bool = False
 
 
 @dataclass(frozen=True)

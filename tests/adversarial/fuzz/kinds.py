@@ -34,6 +34,7 @@ FAILURES = (
     ("leads nowhere", ".env link leads nowhere"),
     ("NUL byte", ".env has a NUL"),
     ("is not a file and", ".env is not a file"),
+    ("is a mount point", "mount point"),
     ("cannot be read", ".env cannot be read"),
     ("cannot be written", ".env cannot be written"),
     ("cannot be locked", "no lock"),

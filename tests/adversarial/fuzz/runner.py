@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 BASH, PYTHON = FORMS
 WARM = Path(__file__).with_name("warm.py")
 LIMIT_S = 90.0
+HANG_S = 20.0  # a form ends claude 5 s after it has renewed the token
 REAL = {name: Path(found) for name in (*TOOLS, "jq") if (found := shutil.which(name))}
 # Relative directories that contain no programs. The forms look up programs with / as their working
 # directory.
@@ -154,6 +155,7 @@ class Runner:
             "streams": [str(world.control / stream) for stream in ("stdin", "stdout", "stderr")],
             "descriptors": list(case.descriptors),
             "closed": list(case.closed),
+            "mounts": sandbox.mounts,
         }
         service = Service(sandbox)
         try:
@@ -176,7 +178,8 @@ class Runner:
         server = self._server.stdout
         assert server is not None
         while True:
-            ready, _, _ = select.select([server.fileno(), service.request], [], [])
+            ready, _, _ = select.select([server.fileno(), service.request], [], [], HANG_S)
+            service.end_hanging()
             if service.request in ready:
                 service.serve()
             elif ready:
@@ -219,6 +222,7 @@ class Service:
         for fifo in (control / REQUEST, self._reply):
             os.mkfifo(fifo)
         self.request = os.open(control / REQUEST, os.O_RDWR | os.O_NONBLOCK)
+        self._hanging: dict[int, float] = {}  # when to end a process, in seconds
         self.form = 0  # its process id
         self.calls: list[Call] = []
         self.problems: list[str] = []
@@ -236,11 +240,25 @@ class Service:
             try:
                 call = answers.inspect(pid)
                 self.calls.append(call)
-                self._send(pid, self._answer(call))
+                text = self._answer(call)
+                if text:
+                    self._send(pid, text)
+                else:
+                    self._new_reply()
+                    self._hanging[pid] = time.monotonic() + HANG_S
             except (ProcessLookupError, FileNotFoundError, answers.StuckError) as error:
                 self.problems.append(f"a stand-in did not wait for its answer: {error}")
 
+    def end_hanging(self) -> None:
+        """End the stand-ins that have run for HANG_S."""
+        for pid, end_s in list(self._hanging.items()):
+            if time.monotonic() >= end_s:
+                del self._hanging[pid]
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+
     def _answer(self, call: Call) -> bytes:
+        """Return the answer. It is empty if the stand-in hangs."""
         asked = Asked(call, self._case.now_s, self.state)
         act = self._next_act(call.program)
         try:
@@ -249,6 +267,8 @@ class Service:
                 return answers.reply(exit_status=1)
             if act is not None and not act.model:
                 self._sandbox.change_credentials(act)
+                if act.hangs:
+                    return b""
                 return answers.reply(act.stdout, act.stderr, act.exit, act.signal)
             if call.program in answers.MODELS:
                 reply = answers.modelled(asked)
@@ -268,10 +288,13 @@ class Service:
                 return self._acts.pop(number)
         return None
 
-    def _send(self, pid: int, text: bytes) -> None:
-        # The next stand-in gets a new FIFO, because it must not read the end of this answer.
+    def _new_reply(self) -> None:
+        """Give the next stand-in a new FIFO: it must not read the answer to an earlier one."""
         self._reply.rename(self._used_reply)
         os.mkfifo(self._reply)
+
+    def _send(self, pid: int, text: bytes) -> None:
+        self._new_reply()
         descriptor = -1
         while descriptor < 0:
             try:
@@ -293,6 +316,7 @@ class Sandbox:
         self.world = world
         self.case = case
         self._script = script
+        self.mounts: list[bytes] = []
         self._places = {
             ROOT: str(world.root),
             PROJECT: str(world.project),
@@ -344,6 +368,8 @@ class Sandbox:
             put_symlink(path, self.resolve(item.target))
         elif item.kind == "program":
             put_file(path, stand_in, item.mode)
+        elif item.kind == "mount":
+            self.mounts.append(os.fsencode(path))
         elif item.kind == "missing":
             remove(path)
         else:

@@ -373,6 +373,8 @@ def _other_session(draw: DrawFn, case: Case) -> tuple[Case, list[Act]]:
 def _claude_act(draw: DrawFn, case: Case) -> Act:
     exit_status, number = _end(draw)
     stdout, stderr = pick(draw, (b"", *OUTPUTS)), pick(draw, (b"", b"", *OUTPUTS))
+    if chance(draw, 1):  # 5 s in each form
+        return Act("claude", credentials=credentials.fresh(draw, case.now_s), hangs=True)
     how = draw(st.integers(0, 6))
     content = credentials.fresh(draw, case.now_s) if how < 3 else None
     if how in {3, 4}:
@@ -407,6 +409,7 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
             (Item(place, "symlink", target=f"{ROOT}/new.env"),),
             (Item(place, "symlink", target=ROOT),),
             (Item(place, "symlink", target=place),),
+            (Item(place, "mount"),),
             (Item(place, "missing"), Item(place, "directory", mode=0o755)),
             (Item(directory, "directory", mode=0o555),),
         )))  # fmt: skip
@@ -455,6 +458,7 @@ def _bearer(draw: DrawFn, case: Case) -> Case:
             (Item(to, content=BEARER_TEXTS[0]), Item(place, "symlink", target=to)),
             (Item(place, "symlink", target=f"{ROOT}/no/where"),),
             (Item(place, "symlink", target=case.credentials),),
+            (Item(place, "mount"),),
             (Item(place, "missing"), Item(place, "directory", mode=0o755)),
             (Item(directory, "directory", mode=0o555),),
             (Item(f"{place}.oauthkit.1767323044999999", content=b"half", mode=0o600),),

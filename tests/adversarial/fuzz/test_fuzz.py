@@ -226,6 +226,29 @@ def test_calls_are_recorded_exactly(runner: Runner) -> None:
     assert kind_of(outcome) == "failed: claude renewed nothing"
 
 
+def test_file_that_is_a_mount_point(runner: Runner) -> None:
+    dotenv = f"{PROJECT}/.env"
+    case = Case(items=(GOOD, Item(dotenv, content=b"A=1\n"), Item(dotenv, "mount")))
+    assert runner.difference(case) == ""
+    # Only root can mount.
+    expected = "failed: mount point" if os.geteuid() == 0 else "fresh, delivered"
+    assert kind_of(runner.run_python(case)) == expected
+
+
+@pytest.mark.parametrize(
+    ("renewed", "expected"),
+    [(GOOD.content, "renewed, delivered"), (None, "failed: claude failed")],
+)
+def test_claude_hangs(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, renewed: bytes | None, expected: str
+) -> None:
+    monkeypatch.setattr(runner_module, "HANG_S", 20.0 if renewed else 0.5)
+    acts = (Act("claude", credentials=renewed, hangs=True), *[Act("claude", exit=1)] * 2)
+    case = Case(items=(DUE, CLAUDE), acts=acts)
+    assert runner.difference(case) == ""
+    assert kind_of(runner.run_python(case)) == expected
+
+
 # --- Cases ---
 
 

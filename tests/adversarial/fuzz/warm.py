@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
 PR_SET_CHILD_SUBREAPER = 36
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
 GRACE_S = 2.0
 # The exit status of a child that could not become a form. Forms never use it.
 CRASH_STATUS = 98
@@ -238,6 +239,8 @@ def _prepare(request: dict[str, Any]) -> None:
     for ending in ENDING:
         signal.signal(ending, signal.SIG_DFL)
     os.setsid()
+    if mounts := request.get("mounts"):
+        _mount(mounts)
     os.umask(request["umask"])
     os.chdir(request["cwd"])
     streams = zip(request["streams"], (os.O_RDONLY, *[os.O_WRONLY | os.O_APPEND] * 2), strict=True)
@@ -254,6 +257,15 @@ def _prepare(request: dict[str, Any]) -> None:
         os.set_inheritable(number, True)
     for number in request["closed"]:
         os.close(number)
+
+
+def _mount(files: list[bytes]) -> None:
+    """Make files mount points for this process and its children, unless that is not permitted."""
+    libc = ctypes.CDLL(None)
+    if libc.unshare(CLONE_NEWNS) == 0:
+        libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+        for file in files:
+            libc.mount(file, file, None, MS_BIND, None)
 
 
 def _run(request: dict[str, Any], package: str, finder: Finder) -> int:
