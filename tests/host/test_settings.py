@@ -157,6 +157,15 @@ def test_a_bearer_file_that_is_out_of_date(
     )
 
 
+def test_two_tokens_in_dotenv_are_named(well: HostProject) -> None:
+    with well.dotenv.open("a", encoding="utf-8") as file:
+        file.write(f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n")
+    assert examined(well)[1:] == (
+        {".env": "it has more than one token"},
+        {".env": command("refresh", well.project)},
+    )
+
+
 def test_a_bearer_file_that_has_expired_with_the_login(well: HostProject) -> None:
     well.login(left_s=-60)
     file = well.home / "bearer"
@@ -198,6 +207,8 @@ def test_a_bearer_file_whose_directory_is_missing_or_closed(well: HostProject) -
     _, failed, fixes = examined(well)
     assert failed["bearer file's directory"] == f"{directory} not found"
     assert fixes["bearer file's directory"] == f"mkdir -p {directory}"
+    warning = f"the directory of {directory}/bearer does not exist. To see the fix, run: "
+    assert well.status()["warnings"] == [warning + command("doctor", well.project)]
     directory.mkdir(mode=0o500)
     (directory / "bearer").write_text(bearer_of(well), "utf-8")
     well.without_override()

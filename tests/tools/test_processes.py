@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def traced(world: BenchWorld, argv: Sequence[str]) -> Trace:
+def traced(world: BenchWorld, argv: Sequence[str], **settings: str) -> Trace:
     try:
-        return trace(argv, env=world.environment(), cwd=world.project)
+        return trace(argv, env={**world.environment(), **settings}, cwd=world.project)
     except StraceUnavailableError as why:
         pytest.skip(str(why))
 
@@ -28,6 +28,18 @@ def test_bash_form_starts_few_processes(world: BenchWorld, case: Case) -> None:
     assert world.dotenv.read_text(encoding="utf-8") == dotenv_text(TOKEN)
     assert found.processes.count("jq") == 1
     assert len(found.processes) <= case.most_processes, found.processes
+
+
+def test_bearer_file_that_changes_costs_three_processes(world: BenchWorld) -> None:
+    full, _, ensure = CASES
+    reset(full, world)
+    (world.project / "bearer").mkdir()
+    bearer = world.project / "bearer" / ".credentials.json"
+    for case, more in ((full, 3), (ensure, 0)):
+        found = traced(world, world.bash_form(*case.options), OAUTHKIT_BEARER=str(bearer))
+        assert found.status == 0, world.log.read_text(encoding="utf-8")
+        assert TOKEN in bearer.read_text(encoding="utf-8")
+        assert len(found.processes) <= case.most_processes + more, found.processes
 
 
 @pytest.mark.parametrize(

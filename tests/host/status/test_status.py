@@ -66,6 +66,14 @@ def test_log_that_no_run_can_write(live: HostProject) -> None:
     assert live.status()["warnings"] == [f"{problem} {command('doctor', live.project)}"]
 
 
+def test_log_in_a_closed_directory_can_be_written(live: HostProject) -> None:
+    live.log.parent.chmod(0o500)
+    live.without_override()
+    assert live.status()["warnings"] == []
+    live.log.chmod(0o400)
+    assert len(live.status()["warnings"]) == 1
+
+
 def test_terminal_output(live: HostProject) -> None:
     live.login(refreshTokenExpiresAt=live.ms(20 * DAY_S + 2 * HOUR_S))
     done = live.run("status")
@@ -112,7 +120,10 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "no token": (lambda p: p.login(token=""), "no accessToken in credentials: claude auth login"),
     "odd token": (odd_token, "a character that no access token has"),
     "another token": (another_token, REFRESH),
-    "two tokens": (lambda p: p.dotenv.write_text(f"{LINE}\n{LINE}x\n"), REFRESH),
+    "two tokens": (
+        lambda p: p.dotenv.write_text(f"{LINE}\n{LINE}x\n"),
+        ".env has more than one token. Run: ",
+    ),
     "no .env": (lambda p: p.dotenv.unlink(), ".env not found: "),
     "CR": (lambda p: p.dotenv.write_bytes(f"{LINE}\r\n".encode()), REFRESH),
 }

@@ -210,6 +210,8 @@ def log_problem(paths: ProjectPaths) -> str:
     found = read(paths.log, 0)
     if found.fix:
         return f"{found.problem}: {found.fix}"
+    if os.access(paths.log, os.W_OK):
+        return ""
     directory = paths.log.parent
     while not os.path.lexists(directory):
         directory = directory.parent

@@ -141,9 +141,11 @@ class Status:
         elif self.is_manual_token:
             found += self._manual_token()
         elif not self.is_delivered and not is_explained:
-            found.append(
-                f".env does not have the credentials' token. Run: {refresh_command(self.paths)}"
+            has_several = len(self.dotenv.tokens) > 1
+            text = (
+                "has more than one token" if has_several else "does not have the credentials' token"
             )
+            found.append(f".env {text}. Run: {refresh_command(self.paths)}")
         found += self._bearer_problems(is_explained=is_explained)
         found += self.paths.settings_problems
         if self.dotenv.other_spellings:
@@ -200,6 +202,8 @@ class Status:
         if not self.bearer.fix and is_explained:
             return []
         text = self.bearer.problem or "its token or expiry differs from the credentials'"
+        if self.paths.bearer and inspect_path(self.paths.bearer.parent).is_nothing:
+            return [f"the directory of {self.paths.bearer} does not exist. {self._see_doctor}"]
         fix = self.bearer.fix or refresh_command(self.paths)
         return [f"bearer file {self.paths.bearer}: {text}: {fix}"]
 
