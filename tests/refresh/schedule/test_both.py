@@ -512,6 +512,15 @@ def test_output_of_systemd_run_that_is_logged_is_limited(parity: Parity) -> None
     assert run.messages[-2] == f"systemd-run: {'0' * 100_000}"[: 16 * 1024]
 
 
+def test_20_lines_of_systemd_run_are_logged(parity: Parity) -> None:
+    parity.credentials()
+    parity.tool("seq")
+    parity.file("../bin/systemd-run", "#!/bin/sh\nseq 30\nexit 1\n", 0o755)
+    run = refresh(parity)
+    logged = [line for line in run.messages if line.startswith("systemd-run: ")]
+    assert logged == [f"systemd-run: {number}" for number in range(1, 21)]
+
+
 def test_failed_systemd_run_is_repeated_with_the_other_name(parity: Parity) -> None:
     parity.credentials()
     parity.systemd_run.fails(stderr="Failed for once\n")

@@ -81,12 +81,18 @@ def _of_int(site: Site, node: ast.Call) -> str:
             return checked(site, node, stripped, Type.INT, "convert it, and check the status")
         case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
             return code("it is an Int already", shown(site, number))
+        case ast.Call(args=[ast.BinOp(op=operator)], keywords=[]) if not isinstance(
+            operator, ast.Div
+        ):
+            return "arithmetic results in an Int. Remove the call"
     return ""
 
 
 def to_number(site: Site, node: ast.expr) -> str:
     """Return the help for a text that is used as a number."""
     text = shown(site, node)
+    if site.type_of(node) is Type.PATH:
+        return "there is no arithmetic with Paths. removeprefix removes a directory from a text"
     is_plain = isinstance(node, (ast.Name, ast.Call)) and site.result_of(node) is Type.STR
     if is_plain and not text.endswith(".strip()"):
         text += ".strip()"  # a command's output ends with a newline
@@ -96,6 +102,8 @@ def to_number(site: Site, node: ast.expr) -> str:
 def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
     """Return the help for a value of the type `found` where `wanted` is expected."""
     text = shown(site, node)
+    if wanted is Type.PATH and isinstance(node, ast.Constant) and node.value == "":
+        return "there is no empty Path. Return a Status, too, as in `tuple[Status, LocalPath]`"
     if wanted is Type.PATH and found is Type.STR:
         lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({text})"])
         return code("make a Path", lines, "make a Path with absolute")
@@ -230,6 +238,8 @@ def of_get(site: Site, node: ast.Call) -> str:
 
 def _of_path(site: Site, node: ast.Call) -> str:
     match node:
+        case ast.Call(args=[ast.Constant(value=str() as text)]) if text.startswith("~"):
+            return "absolute does not expand `~`. Read HOME with `local.env.get`"
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) is Type.STR:
             return called(site, node, f"absolute({shown(site, text)})", Type.PATH, "make a Path")
         case ast.Call(args=[path], keywords=[]) if site.type_of(path) is Type.PATH:
@@ -571,7 +581,8 @@ def _of_program(site: Site, node: ast.Call) -> str:
     given = ", ".join(shown(site, path) for path in paths)
     command = bound or site.fresh(name)
     top = "" if bound else f'. At the top: `{command} = program("{name}")`. Here'
-    return _succeeded(site, node, f"not {command}[{words}, {given}] & TF", f"run {name}{top}")
+    is_statement = isinstance(site.statement, ast.Expr) and site.statement.value is node
+    return code(f"run {name}{top}", f"{command}({words}, {given})") if is_statement else ""
 
 
 def of_chdir(site: Site, node: ast.Call) -> str:
@@ -759,7 +770,7 @@ def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
             iter=ast.Call(
                 func=ast.Name(id="enumerate"),
                 args=[items] | [items, ast.Constant(value=int())] as given,
-                keywords=[],
+                keywords=[] | [ast.keyword(arg="start", value=ast.Constant(value=int()))] as named,
             ),
         ):
             names = [name for part in node.body for name in ast.walk(part)
@@ -772,11 +783,25 @@ def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
                 and site.type_of(items.func.value) is Type.STR
             )
             is_arguments = isinstance(items, ast.Name) and items.id == arguments
-            if is_read and (is_text or is_arguments) and site.variable(number) in (None, Type.INT):
-                before = (ast.literal_eval(given[1]) if given[1:] else 0) - 1
+            is_known = is_text or is_arguments or _are_files(site, items)
+            if is_read and is_known and site.variable(number) in (None, Type.INT):
+                starts = [*given[1:], *(keyword.value for keyword in named)]
+                before = (ast.literal_eval(starts[0]) if starts else 0) - 1
                 lines = [f"{number} = {before}", f"for {item} in {shown(site, items)}:"]
                 return code("count in the loop", [*lines, f"    {number} += 1"])
     return ""
+
+
+def _are_files(site: Site, node: ast.expr) -> bool:
+    """Return whether a loop can iterate over `node` as `sorted(directory // "*.log")`."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.BinOp(left=ast.Name() as owner, op=ast.FloorDiv(), right=ast.Constant())],
+            keywords=[],
+        ):
+            return site.type_of(owner) is Type.PATH
+    return False
 
 
 def of_range(node: ast.Call) -> str:

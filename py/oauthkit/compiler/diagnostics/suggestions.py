@@ -21,7 +21,10 @@ class Suggestion(NamedTuple):
 
 # What to use instead of functions, by their whole name. Code that does the same is in
 # replacements.py. {0} is the first argument.
-LISTS = 'use a variable for each value, or list them in the loop, as in `for name in ("a", "b"):`'
+LINES = (
+    'keep the items in a text, as in `names += f"{name}\\n"`, and iterate over `names.splitlines()`'
+)
+LISTS = f'list the values in the loop, as in `for name in ("a", "b"):`. If they change, {LINES}'
 STDIN = (
     "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"
     " without line ends"
@@ -43,7 +46,8 @@ CALLS = {
     "float": "use integers in a smaller unit, such as milliseconds",
     "len": "len takes one text, and counts its characters",
     "range": "count in a while loop",
-    "enumerate": "set a number to -1 before the loop, and begin the loop with `number += 1`",
+    "enumerate": "set a number to the start minus 1 before the loop, and begin the loop with"
+    " `number += 1`",
     "min": "compare two numbers at a time with if",
     "max": "compare two numbers at a time with if",
     "abs": "compare with 0, and negate the number",
@@ -136,8 +140,8 @@ PARTITION = (
     'unpack its result on a line of its own, as in `before, separator, after = text.partition(":")`'
 )
 SPLIT = (
-    "iterate over its parts, as in `for part in text.split():`, or take one at a time with"
-    " partition"
+    "iterate over its parts, as in `for part in text.split():`. If one character separates them,"
+    " take one at a time with partition"
 )
 SEPARATOR = (
     "the separator must be one ASCII character that is not a blank. Without an argument, split"
@@ -146,6 +150,7 @@ SEPARATOR = (
 JOIN = "an f-string joins texts. In a loop, add each part with `+=`"
 TRANSLATE = 'run the program tr, as in `(tr["A-Z", "a-z"] << text)()`'
 PAD = "pad with an f-string: {text:<10} and {number:>5} with blanks, {number:05d} with zeros"
+IN_DIRECTORY = "run each command with the program env and its option -C"
 READLINES = (
     "read the whole text with `sys.stdin.read()` or read_file, and iterate over its"
     " `.splitlines()`, which are without line ends"
@@ -175,7 +180,7 @@ METHODS = {
     "isdigit": "parse_int returns status 0 for a number",
     "encode": "a Str holds any bytes except NUL. Remove the call",
     "decode": "a Str holds any bytes except NUL. Remove the call",
-    "append": "there are no lists. A Command takes more arguments in brackets",
+    "append": f"there are no lists: {LINES}. A Command takes more arguments in brackets",
     "read": "read_file returns a Status and the text",
     "read_text": "read_file returns a Status and the text",
     "glob": FILES,
@@ -198,13 +203,15 @@ METHODS = {
     "move": PROGRAM.format("mv"),
     "rename": PROGRAM.format("mv"),
     "touch": PROGRAM.format("touch"),
-    "run": "run a command with `& TF`, `& RETCODE` or `& CAPTURE`",
+    "run": "run a command with `& TF`, `& RETCODE` or `& CAPTURE`. To get stderr, too, redirect it:"
+    " `(command >= ERROUT) & CAPTURE`",
     "popen": "run_limited runs a command with a time limit",
     "run_fg": "run a command with `& FG`, on a line of its own",
     "up": "a Path has `.dirname`",
     "with_name": "join the name to its `.dirname`, or make a Path of the whole text with absolute",
     "with_suffix": "make a Path of the whole text with absolute",
     "relative_to": "removeprefix removes the directory from its text",
+    "with_cwd": IN_DIRECTORY,
     "with_env": "run the command with the program env, which takes NAME=VALUE first",
     "chmod": PROGRAM.format("chmod"),
     "stat": PROGRAM.format("stat"),
@@ -283,7 +290,7 @@ STATEMENTS = {
 }
 # Context managers of plumbum.
 CONTEXTS = {
-    "local.cwd": "run each command with the program env and its option -C",
+    "local.cwd": IN_DIRECTORY,
     "local.env": "to set the variable for one command, use the program env. For all later commands,"
     " assign to `local.env[…]`",
     "local.tempdir": PROGRAM.format("mktemp"),
@@ -307,7 +314,9 @@ EXPRESSIONS = {
 EXPRESSIONS_OTHERWISE = (
     "use names, literals, f-strings, arithmetic, local.env.get or methods of the dialect"
 )
-NO_NONE = 'use "" for a missing text, or a Status'
+NO_NONE = (
+    'use "" for a missing text. With another type, return a Status, too, as in `tuple[Status, int]`'
+)
 LITERALS = {
     "NoneType": NO_NONE,
     "bytes": "write it as text, without the b",
@@ -338,6 +347,9 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
         if attribute in USED_DIFFERENTLY:
             return Suggestion(f"{attribute} cannot be used like this", help)
         return Suggestion(f"the method {attribute} is outside the dialect", help)
+    match node.func:
+        case ast.Call(func=ast.Attribute(attr="with_env" | "with_cwd" as method)):
+            return Suggestion(f"the method {method} is outside the dialect", METHODS[method])
     return Suggestion(
         f"{name} is not defined",
         "define it, import it from a runtime library, or bind a program at the top with `program`",
@@ -471,6 +483,11 @@ def of_top(node: ast.stmt) -> Suggestion:
             "TYPE_CHECKING is outside the dialect",
             "move the import out of the if, to the top level",
         )
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+        return Suggestion(
+            "two assignments on one line are not allowed at the top level",
+            "write each constant on a line of its own",
+        )
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         return Suggestion(
             "a call is not allowed at the top level",
@@ -539,8 +556,8 @@ def of_loop(node: ast.For, site: Site) -> str:
         ):
             name = text.id if isinstance(text, ast.Name) else "text"
             return (
-                'set `local.env["LC_ALL"] = "C"`, then sort the lines with the program sort, as in'
-                f" `for line in (sort << {name})().splitlines():`"
+                "sort the lines with the program sort, as in"
+                f' `for line in (env["LC_ALL=C", "sort"] << {name})().splitlines():`'
             )
         case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
             files = _files(owner, ast.Constant("*"))

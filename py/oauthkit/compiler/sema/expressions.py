@@ -259,7 +259,10 @@ class Expressions:
         if self.symbols.function(name) is not None or name in self.symbols.imports:
             return self.reject("D102", node, f"{name} is not a value", "call it")
         self.scope.assume_bound(name)
-        return self.reject("D301", node, f"{name} is not set", "assign it a value first")
+        help = "assign it a value first"
+        if name.startswith("__"):
+            help = "the dialect has no names of Python's own. Write the value"
+        return self.reject("D301", node, f"{name} is not set", help)
 
     def _join(self, node: ast.expr, parts: list[ast.expr]) -> Value:
         joined: list[Value] = []

@@ -241,7 +241,9 @@ class Statements:
                 return None if call is None else Bind(call, None, ())
             case ast.IfExp(test=test, body=body, orelse=other):
                 when, then, otherwise = map(self.symbols.shown, (test, body, other))
-                lines = [f"if {when}:", f"    {then}", "else:", f"    {otherwise}"]
+                lines = [f"if {when}:", f"    {then}"]
+                if otherwise != "None":
+                    lines += ["else:", f"    {otherwise}"]
                 self.reject(
                     "D102", value, "a conditional expression cannot be a statement",
                     code("write if and else", lines),

@@ -132,6 +132,9 @@ class Symbols:
             self.report(
                 "D402", node, f"{name} is a builtin of the runtime library", f"rename the {what}"
             )
+        elif name in self.constants:
+            help = "a constant does not change. Use another name"
+            self.report("D402", node, f"{name} is a constant", help)
         elif any(name in names for names in taken):
             self.report("D402", node, f"{name} is already defined", f"rename the {what}")
         elif any(name in names for names in owned) or name.startswith("BASH_"):
