@@ -18,6 +18,7 @@ SEED = "OAUTHKIT_TEST_SEED"
 SHARE = "OAUTHKIT_TEST_SHARE"
 KEPT = (REQUIRE, SEED, SHARE, "OAUTHKIT_TEST_CLAUDE")
 SAMPLED_FILES = ("refresh/*/test_hostile*.py", "faults/test_kills_*.py")
+LONGEST = "test_sampled_mutants_are_killed"
 # Variables that would lead a test, or a program that it starts, to the user's login, session bus or
 # settings.
 PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
@@ -40,7 +41,10 @@ _NO_SKIPS = os.environ.get(REQUIRE) == "1"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With OAUTHKIT_TEST_SHARE=N, deselect all but one in N of the tests in SAMPLED_FILES."""
+    """With OAUTHKIT_TEST_SHARE=N, deselect all but one in N of the tests in SAMPLED_FILES.
+
+    Put LONGEST first.
+    """
     share, seed = int(os.environ.get(SHARE, "1")), os.environ.get(SEED, "")
     dropped = {
         item
@@ -50,6 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     }
     config.hook.pytest_deselected(items=[*dropped])
     items[:] = [item for item in items if item not in dropped]
+    # At the end of the others, the longest test would run for minutes on its own.
+    items.sort(key=lambda item: item.name != LONGEST)
 
 
 def pytest_unconfigure() -> None:

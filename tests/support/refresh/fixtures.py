@@ -29,10 +29,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working directory. The environment is HOME, PATH and TZ. There is no log."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC0")
-    monkeypatch.setattr(shell, "_log", None)
-    monkeypatch.setattr(shell, "_log_size", 0)
-    monkeypatch.setattr(shell, "_lock", None)
-    monkeypatch.setattr(shell, "_secrets", [])
+    state = {"_group": 0, "_lock": None, "_log": None, "_log_size": 0, "_secrets": []}
+    for name, value in state.items():  # not what an earlier test has left
+        monkeypatch.setattr(shell, name, value)
     time.tzset()
     umask = os.umask(0o022)
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
