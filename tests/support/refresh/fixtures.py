@@ -29,7 +29,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working directory. The environment is HOME, PATH and TZ. There is no log."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC0")
-    state = {"_group": 0, "_lock": None, "_log": None, "_log_size": 0, "_secrets": []}
+    state: dict[str, object] = {
+        "_group": 0, "_lock": None, "_log": None, "_log_size": 0, "_secrets": [],
+    }  # fmt: skip
     for name, value in state.items():  # not what an earlier test has left
         monkeypatch.setattr(shell, name, value)
     time.tzset()
