@@ -30,6 +30,7 @@ STDIN = (
     " without line ends"
 )
 FILES = 'iterate over the files of a Path, as in `for path in sorted(directory // "*.log"):`'
+FIND = 'run the program find, as in `for line in find(directory, "-name", "*.log").splitlines():`'
 PROGRAM = "run the program {}, bound at the top with `program`"
 MAIN_STATUS = "only main can end the program. Return a Status to it"
 CHDIR = "change_directory changes the working directory. It returns a Status"
@@ -250,12 +251,16 @@ ATTRIBUTES = {
 ARGUMENTS = "iterate over the arguments of main, declared as `main(*arguments: str)`"
 MODULES = {
     "argparse": ARGUMENTS,
+    "base64": PROGRAM.format("base64"),
     "click": ARGUMENTS,
     "collections": "there are no lists and dictionaries. Use a name for each value",
     "datetime": "oauthkit.shell has timestamp and now_ms",
     "docopt": ARGUMENTS,
+    "fcntl": "oauthkit.shell has take_lock and lock_directory",
     "getopt": ARGUMENTS,
     "glob": FILES,
+    "gzip": PROGRAM.format("gzip"),
+    "hashlib": PROGRAM.format("sha256sum"),
     "json": PROGRAM.format("jq"),
     "logging": "oauthkit.shell has open_log and log",
     "optparse": ARGUMENTS,
@@ -265,12 +270,20 @@ MODULES = {
     "requests": PROGRAM.format("curl"),
     "shutil": "oauthkit.shell has find_program. cp, mv and rm are programs",
     "signal": "oauthkit.shell has outlive_signals",
+    "smtplib": PROGRAM.format("mail"),
+    "sqlite3": PROGRAM.format("sqlite3"),
+    "stat": PROGRAM.format("stat"),
     "subprocess": "bind the program at the top with `program`, and run it with `& CAPTURE`",
+    "tarfile": PROGRAM.format("tar"),
     "tempfile": PROGRAM.format("mktemp"),
+    "threading": "a program does one thing at a time. To start several, run the program xargs",
     "time": "oauthkit.shell has now_ms. sleep is a program",
     "typer": ARGUMENTS,
     "typing": "annotations are str, int, bool, LocalPath, BaseCommand, Status, and tuples of them",
+    "urllib": PROGRAM.format("curl"),
+    "uuid": PROGRAM.format("uuidgen"),
     "yaml": PROGRAM.format("yq"),
+    "zipfile": PROGRAM.format("unzip"),
 }
 # Exceptions of plumbum.
 RAISED = ("CommandNotFound", "ProcessExecutionError", "ProcessLineTimedOut", "ProcessTimedOut")
@@ -372,6 +385,8 @@ def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
     if node.attr in KNOWN_METHODS:
         return Suggestion(f"{name} is not called", code("call it", f"{name}()"))
     help = ATTRIBUTES.get(name) or ATTRIBUTES.get(node.attr) or EXPRESSIONS_OTHERWISE
+    if node.attr.startswith("st_"):
+        help = PROGRAM.format("stat")
     if name == "local.cwd":
         help = replacements.of_getcwd(site, node) or help
     elif isinstance(node.value, ast.Name) and site.type_of(node.value) is Type.PATH:
@@ -537,6 +552,10 @@ def of_loop(node: ast.For, site: Site) -> str:
             return replacements.of_split_loop(site, node) or (SPLIT if is_plain else SEPARATOR)
         case ast.Call(func=ast.Attribute(attr="split")):
             return replacements.of_split_loop(site, node) or SPLIT
+        case ast.Call(func=ast.Attribute(attr="rglob" | "walk")):
+            return FIND
+        case ast.Call(args=[ast.Constant(value=str() as pattern)]) if "**" in pattern:
+            return FIND
         case (
             ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])
             | ast.BinOp(left=owner, op=ast.FloorDiv(), right=pattern)
@@ -656,6 +675,8 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
     whole = f"{module}.{name}" if name else module
     message = f"{whole} is outside the dialect"
     top = module.split(".", maxsplit=1)[0]
+    if whole.startswith("plumbum.cli"):
+        return Suggestion(message, ARGUMENTS)
     if top == "plumbum" and name in RAISED:
         return Suggestion(message, STATEMENTS[ast.Try])
     if name in home:

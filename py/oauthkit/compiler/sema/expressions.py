@@ -344,10 +344,17 @@ class Expressions:
                     code("redirect the command in parentheses", f"({shown} >> {target}) & FG"),
                 )  # fmt: skip
         if operator is None:
+            help = "the dialect has `+`, `-`, `*`, `//` and `%`"
+            match node:
+                case ast.BinOp(
+                    left=ast.Constant(value=int() as base),
+                    op=ast.Pow(),
+                    right=ast.Constant(value=int() as exponent),
+                ) if exponent < 64 and base**exponent <= LARGEST:
+                    help = code("write the number", str(base**exponent))
             return self.reject(
-                "D102", node, f"the operator {describe(node.op)} is outside the dialect",
-                "the dialect has `+`, `-`, `*`, `//` and `%`",
-            )  # fmt: skip
+                "D102", node, f"the operator {describe(node.op)} is outside the dialect", help
+            )
         suggestion = suggestions.of_literal(node, self.site())
         if suggestion is not None:
             return self.reject("D102", node, suggestion.message, suggestion.help)
