@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     }
     config.hook.pytest_deselected(items=[*dropped])
     items[:] = [item for item in items if item not in dropped]
-    # At the end of the others, the longest test would run for minutes on its own.
+    # If it started last, it would run alone for minutes.
     items.sort(key=lambda item: item.name != LONGEST)
 
 

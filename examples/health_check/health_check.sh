@@ -460,22 +460,22 @@ parse_int() {
 # terminal they could move the cursor or hide a line (ECMA-48).
 replace_controls() {
   local +x rest=${1//[[:cntrl:]]/"$2"} size
+  # UTF-8 (RFC 3629), loosely: a terminal replaces what it cannot decode.
+  local +x shown=$'[^\x80-\x9f\xc2-\xf4]|\xc2[\xa0-\xbf]|[\xc3-\xdf][\x80-\xbf]'
+  shown+=$'|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}'
   REPLY=
-  while [[ $rest == *[$'\x80'-$'\x9f']* && $rest =~ ^[^$'\x80'-$'\xff']* ]]; do
-    REPLY+=${BASH_REMATCH[0]}
-    rest=${rest:${#BASH_REMATCH[0]}}
-    case $rest in # UTF-8 (RFC 3629), loosely: a terminal replaces what it cannot decode
-      $'\xc2'[$'\x80'-$'\x9f']*) size=2 REPLY+=$2 ;;
-      [$'\x80'-$'\x9f']*) size=1 REPLY+=$2 ;;
-      [$'\xc2'-$'\xdf'][$'\x80'-$'\xbf']*) size=2 REPLY+=${rest:0:2} ;;
-      [$'\xe0'-$'\xef'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']*) size=3 REPLY+=${rest:0:3} ;;
-      [$'\xf0'-$'\xf4'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']*)
-        size=4 REPLY+=${rest:0:4}
-        ;;
-      *) size=1 REPLY+=${rest:0:1} ;;
-    esac
-    rest=${rest:size}
-  done
+  if [[ $rest == *[$'\x80'-$'\x9f']* ]]; then
+    while [[ -n $rest && $rest =~ ^($shown)* ]]; do
+      REPLY+=${BASH_REMATCH[0]}
+      rest=${rest:${#BASH_REMATCH[0]}}
+      case $rest in
+        $'\xc2'[$'\x80'-$'\x9f']*) size=2 REPLY+=$2 ;;
+        [$'\x80'-$'\x9f']*) size=1 REPLY+=$2 ;;
+        *) size=1 REPLY+=${rest:0:1} ;; # a part of a character
+      esac
+      rest=${rest:size}
+    done
+  fi
   REPLY+=$rest
 }
 

@@ -157,11 +157,11 @@ def test_a_bearer_file_that_is_out_of_date(
     )
 
 
-def test_two_tokens_in_dotenv_are_named(well: HostProject) -> None:
+def test_two_tokens_in_dotenv_are_reported(well: HostProject) -> None:
     with well.dotenv.open("a", encoding="utf-8") as file:
         file.write(f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n")
     assert examined(well)[1:] == (
-        {".env": "it has more than one token"},
+        {".env": "it sets CLAUDE_CODE_OAUTH_TOKEN more than once"},
         {".env": command("refresh", well.project)},
     )
 

@@ -395,11 +395,17 @@ def test_chains_of_two_projects_with_one_unit_name_continue(
         config = tmp_path / f"config {number}"
         settings = {"CLAUDE_CONFIG_DIR": str(config)}
         project = Project(manager, tmp_path / f"p{number}", form, config=config, settings=settings)
-        project.login(life_s=-60)
-        start(project)
         projects.append(project)
+    # The first one's timer has the name while the second one starts.
+    projects[0].login(life_s=8 * 3600)
+    projects[1].login(life_s=-60)
     for project in projects:
-        await_runs(project, 6)
+        start(project)
+    assert projects[1].log_lines("does not belong to this project"), projects[1].report()
+    projects[0].login(life_s=-60)
+    start(projects[0])
+    for project in projects:
+        await_runs(project, 7)
         assert len([run for run in project.runs() if run.service]) >= 5, project.report()
         used = {name for name in project.names for run in project.runs() if name == run.unit}
         assert len(used) > 1, project.report()

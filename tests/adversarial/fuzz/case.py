@@ -35,8 +35,8 @@ class Act:
 
     With `model`, the stand-in behaves like its program. `credentials` is the new content of the
     credentials file, or None. A `signal` other than 0 ends it. With `kills`, the form is killed
-    while it waits for the stand-in. With `hangs`, the stand-in runs until the form or, after 20 s,
-    the runner ends it.
+    while it waits for the stand-in. With `hangs`, the stand-in runs until the form ends it. After
+    20 s, the runner does.
     """
 
     program: str

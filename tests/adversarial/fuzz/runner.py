@@ -178,7 +178,7 @@ class Runner:
         server = self._server.stdout
         assert server is not None
         while True:
-            ready, _, _ = select.select([server.fileno(), service.request], [], [], HANG_S)
+            ready, _, _ = select.select([server.fileno(), service.request], [], [], HANG_S / 4)
             service.end_hanging()
             if service.request in ready:
                 service.serve()
@@ -222,7 +222,7 @@ class Service:
         for fifo in (control / REQUEST, self._reply):
             os.mkfifo(fifo)
         self.request = os.open(control / REQUEST, os.O_RDWR | os.O_NONBLOCK)
-        self._hanging: dict[int, float] = {}  # when to end a process, in seconds
+        self._hanging: dict[int, float] = {}  # when to end the process of a pidfd, in seconds
         self.form = 0  # its process id
         self.calls: list[Call] = []
         self.problems: list[str] = []
@@ -231,6 +231,8 @@ class Service:
     def close(self) -> None:
         """Stop accepting requests."""
         os.close(self.request)
+        for process in self._hanging:
+            os.close(process)
 
     def serve(self) -> None:
         """Answer all waiting stand-ins."""
@@ -245,17 +247,18 @@ class Service:
                     self._send(pid, text)
                 else:
                     self._new_reply()
-                    self._hanging[pid] = time.monotonic() + HANG_S
+                    self._hanging[os.pidfd_open(pid)] = time.monotonic() + HANG_S
             except (ProcessLookupError, FileNotFoundError, answers.StuckError) as error:
                 self.problems.append(f"a stand-in did not wait for its answer: {error}")
 
     def end_hanging(self) -> None:
         """End the stand-ins that have run for HANG_S."""
-        for pid, end_s in list(self._hanging.items()):
+        for process, end_s in list(self._hanging.items()):
             if time.monotonic() >= end_s:
-                del self._hanging[pid]
+                del self._hanging[process]
                 with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
+                    signal.pidfd_send_signal(process, signal.SIGTERM)
+                os.close(process)
 
     def _answer(self, call: Call) -> bytes:
         """Return the answer. It is empty if the stand-in hangs."""

@@ -262,8 +262,8 @@ def _prepare(request: dict[str, Any]) -> None:
 def _mount(files: list[bytes]) -> None:
     """Make files mount points for this process and its children, unless that is not permitted."""
     libc = ctypes.CDLL(None)
-    if libc.unshare(CLONE_NEWNS) == 0:
-        libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+    # Without the second call, the mounts would also appear outside.
+    if libc.unshare(CLONE_NEWNS) == libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) == 0:
         for file in files:
             libc.mount(file, file, None, MS_BIND, None)
 

@@ -13,7 +13,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.host.host_project import REQUEST, TOKEN
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """An inbox, and its complaints in order."""
+    """An inbox, its complaints in order, and its clock, which is stopped."""
 
     def __init__(self, path: Path) -> None:
         self.complaints: list[str] = []
+        self.now_s = 0.0
         self.directory = IpcDirectory(path)
-        self.inbox = Inbox([self.directory], self.complaints.append)
+        self.inbox = Inbox([self.directory], self.complaints.append, lambda: self.now_s)
 
     def count(self) -> int:
         """Scan once. Return the number of requests."""
@@ -439,7 +440,42 @@ def test_file_is_read_once(tasks: Path, watched: Watched, monkeypatch: pytest.Mo
     for file in tasks.iterdir():
         file.unlink()
     watched.count()
-    assert watched.inbox._known == {}  # removed files are forgotten
+    (group,) = watched.inbox._groups.values()
+    assert group.known == {}  # removed files are forgotten
+
+
+def test_group_with_slow_calls_is_scanned_less_often(
+    watched: Watched, tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container can slow down each call in its directory: fcntl(2), F_NOTIFY."""
+    slow = tasks.parents[1] / "slow/tasks"
+    slow.mkdir(parents=True)
+    for number in range(10):
+        add(slow, f"{number}.json")
+    real = Inbox._read
+    reads: list[str] = []
+
+    def read(inbox: Inbox, path: Path, *more: Any) -> None:
+        if path.parent == slow:
+            watched.now_s += 0.3
+            reads.append(path.name)
+        real(inbox, path, *more)
+
+    monkeypatch.setattr(Inbox, "_read", read)
+    assert watched.count() == 1  # over LONGEST_SCAN_S
+    add(tasks)
+    watched.now_s += 0.1
+    assert (watched.count(), len(reads)) == (2, 1)
+    watched.now_s = 0.3 * (1 + ipc.IDLE_SHARE) * 2
+    assert (watched.count(), len(reads)) == (3, 2)
+    watched.now_s = 1e6
+    # Served files of a slow group are not forgotten, and are removed at its next scan.
+    watched.inbox.mark_served(watched.inbox.scan())
+    assert {path.name for path in slow.iterdir()} >= {*reads}
+    watched.now_s += 1e6
+    served = {*reads}
+    watched.inbox.scan()
+    assert {path.name for path in slow.iterdir()}.isdisjoint(served)
 
 
 # --- The directory itself ---

@@ -28,7 +28,7 @@ from oauthkit.cli import main
 from oauthkit.host.commands import ipc, watch
 watch.PAUSE_S = 0.0
 watch.SCAN_INTERVAL_S = 0.0
-watch.IDLE_SHARE = 0
+ipc.IDLE_SHARE = 0
 ipc.SETTLE_S = 0.0
 watch.child.refresh = lambda paths, *mode: time.sleep(0.001) or 0
 main()

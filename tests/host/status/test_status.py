@@ -66,12 +66,17 @@ def test_log_that_no_run_can_write(live: HostProject) -> None:
     assert live.status()["warnings"] == [f"{problem} {command('doctor', live.project)}"]
 
 
-def test_log_in_a_closed_directory_can_be_written(live: HostProject) -> None:
+def test_writable_log_in_a_read_only_directory(live: HostProject) -> None:
+    lock = live.log.with_name("oauth-refresh.lock")
+    lock.touch()
     live.log.parent.chmod(0o500)
     live.without_override()
     assert live.status()["warnings"] == []
-    live.log.chmod(0o400)
-    assert len(live.status()["warnings"]) == 1
+    for file in (live.log, lock):
+        mode = file.stat().st_mode
+        file.chmod(0o400)
+        assert len(live.status()["warnings"]) == 1
+        file.chmod(mode)
 
 
 def test_terminal_output(live: HostProject) -> None:
@@ -122,7 +127,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "another token": (another_token, REFRESH),
     "two tokens": (
         lambda p: p.dotenv.write_text(f"{LINE}\n{LINE}x\n"),
-        ".env has more than one token. Run: ",
+        ".env sets CLAUDE_CODE_OAUTH_TOKEN more than once. Run: ",
     ),
     "no .env": (lambda p: p.dotenv.unlink(), ".env not found: "),
     "CR": (lambda p: p.dotenv.write_bytes(f"{LINE}\r\n".encode()), REFRESH),

@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     state: dict[str, object] = {
         "_group": 0, "_lock": None, "_log": None, "_log_size": 0, "_secrets": [],
     }  # fmt: skip
-    for name, value in state.items():  # not what an earlier test has left
+    for name, value in state.items():  # an earlier test may have changed them
         monkeypatch.setattr(shell, name, value)
     time.tzset()
     umask = os.umask(0o022)

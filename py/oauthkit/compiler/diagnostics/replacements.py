@@ -81,18 +81,25 @@ def _of_int(site: Site, node: ast.Call) -> str:
             return checked(site, node, stripped, Type.INT, "convert it, and check the status")
         case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
             return code("it is an Int already", shown(site, number))
-        case ast.Call(args=[ast.BinOp(op=operator)], keywords=[]) if not isinstance(
-            operator, ast.Div
-        ):
-            return "arithmetic results in an Int. Remove the call"
+        case ast.Call(args=[ast.BinOp() as number], keywords=[]) if _is_int(site, number):
+            return "the result is already an Int. Remove the call"
     return ""
+
+
+def _is_int(site: Site, node: ast.expr) -> bool:
+    """Return whether an expression is an Int, even if a part of it must be assigned first."""
+    match node:
+        case ast.BinOp(left=left, op=operator, right=right):
+            is_known = isinstance(operator, (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod))
+            return is_known and _is_int(site, left) and _is_int(site, right)
+    return site.result_of(node) is Type.INT
 
 
 def to_number(site: Site, node: ast.expr) -> str:
     """Return the help for a text that is used as a number."""
     text = shown(site, node)
     if site.type_of(node) is Type.PATH:
-        return "there is no arithmetic with Paths. removeprefix removes a directory from a text"
+        return "a Path is not a number. To remove a leading directory, use removeprefix on its text"
     is_plain = isinstance(node, (ast.Name, ast.Call)) and site.result_of(node) is Type.STR
     if is_plain and not text.endswith(".strip()"):
         text += ".strip()"  # a command's output ends with a newline
@@ -103,7 +110,11 @@ def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
     """Return the help for a value of the type `found` where `wanted` is expected."""
     text = shown(site, node)
     if wanted is Type.PATH and isinstance(node, ast.Constant) and node.value == "":
-        return "there is no empty Path. Return a Status, too, as in `tuple[Status, LocalPath]`"
+        if not isinstance(site.statement, ast.Return):
+            return "there is no empty Path. absolute would make it the working directory"
+        if Type.STATUS in site.results:
+            return 'return any Path with a failing Status, as in `return 1, LocalPath("/")`'
+        return "there is no empty Path. Also return a Status, as in `tuple[Status, LocalPath]`"
     if wanted is Type.PATH and found is Type.STR:
         lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({text})"])
         return code("make a Path", lines, "make a Path with absolute")
@@ -793,14 +804,14 @@ def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
 
 
 def _are_files(site: Site, node: ast.expr) -> bool:
-    """Return whether a loop can iterate over `node` as `sorted(directory // "*.log")`."""
+    """Return whether `node` is `sorted(directory // "*.log")`, which a loop can iterate over."""
     match node:
         case ast.Call(
             func=ast.Name(id="sorted"),
-            args=[ast.BinOp(left=ast.Name() as owner, op=ast.FloorDiv(), right=ast.Constant())],
+            args=[ast.BinOp(left=ast.Name() as owner, op=ast.FloorDiv(), right=pattern)],
             keywords=[],
         ):
-            return site.type_of(owner) is Type.PATH
+            return of_glob(site, owner, pattern) != ""
     return False
 
 

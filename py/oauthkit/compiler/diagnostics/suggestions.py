@@ -22,9 +22,12 @@ class Suggestion(NamedTuple):
 # What to use instead of functions, by their whole name. Code that does the same is in
 # replacements.py. {0} is the first argument.
 LINES = (
-    'keep the items in a text, as in `names += f"{name}\\n"`, and iterate over `names.splitlines()`'
+    'store one item per line in a Str, as in `names += f"{name}\\n"`, and iterate over'
+    " `names.splitlines()`"
 )
-LISTS = f'list the values in the loop, as in `for name in ("a", "b"):`. If they change, {LINES}'
+LISTS = (
+    f'list the values in the loop, as in `for name in ("a", "b"):`. If they are not known, {LINES}'
+)
 STDIN = (
     "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"
     " without line ends"
@@ -47,8 +50,8 @@ CALLS = {
     "float": "use integers in a smaller unit, such as milliseconds",
     "len": "len takes one text, and counts its characters",
     "range": "count in a while loop",
-    "enumerate": "set a number to the start minus 1 before the loop, and begin the loop with"
-    " `number += 1`",
+    "enumerate": "before the loop, set a number to one less than the first one, and begin the loop"
+    " with `number += 1`",
     "min": "compare two numbers at a time with if",
     "max": "compare two numbers at a time with if",
     "abs": "compare with 0, and negate the number",
@@ -151,7 +154,7 @@ SEPARATOR = (
 JOIN = "an f-string joins texts. In a loop, add each part with `+=`"
 TRANSLATE = 'run the program tr, as in `(tr["A-Z", "a-z"] << text)()`'
 PAD = "pad with an f-string: {text:<10} and {number:>5} with blanks, {number:05d} with zeros"
-IN_DIRECTORY = "run each command with the program env and its option -C"
+IN_DIRECTORY = 'run each command with the program env, as in `env["-C", directory, "make"]()`'
 READLINES = (
     "read the whole text with `sys.stdin.read()` or read_file, and iterate over its"
     " `.splitlines()`, which are without line ends"
@@ -204,8 +207,8 @@ METHODS = {
     "move": PROGRAM.format("mv"),
     "rename": PROGRAM.format("mv"),
     "touch": PROGRAM.format("touch"),
-    "run": "run a command with `& TF`, `& RETCODE` or `& CAPTURE`. To get stderr, too, redirect it:"
-    " `(command >= ERROUT) & CAPTURE`",
+    "run": "run a command with `& TF`, `& RETCODE` or `& CAPTURE`. To capture stderr as well,"
+    " redirect it: `(command >= ERROUT) & CAPTURE`",
     "popen": "run_limited runs a command with a time limit",
     "run_fg": "run a command with `& FG`, on a line of its own",
     "up": "a Path has `.dirname`",
@@ -276,7 +279,7 @@ MODULES = {
     "subprocess": "bind the program at the top with `program`, and run it with `& CAPTURE`",
     "tarfile": PROGRAM.format("tar"),
     "tempfile": PROGRAM.format("mktemp"),
-    "threading": "a program does one thing at a time. To start several, run the program xargs",
+    "threading": "there are no threads. To run commands in parallel, run the program xargs with -P",
     "time": "oauthkit.shell has now_ms. sleep is a program",
     "typer": ARGUMENTS,
     "typing": "annotations are str, int, bool, LocalPath, BaseCommand, Status, and tuples of them",
@@ -328,7 +331,7 @@ EXPRESSIONS_OTHERWISE = (
     "use names, literals, f-strings, arithmetic, local.env.get or methods of the dialect"
 )
 NO_NONE = (
-    'use "" for a missing text. With another type, return a Status, too, as in `tuple[Status, int]`'
+    'use "" for a missing text. With another type, also return a Status, as in `tuple[Status, int]`'
 )
 LITERALS = {
     "NoneType": NO_NONE,
@@ -498,11 +501,12 @@ def of_top(node: ast.stmt) -> Suggestion:
             "TYPE_CHECKING is outside the dialect",
             "move the import out of the if, to the top level",
         )
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-        return Suggestion(
-            "two assignments on one line are not allowed at the top level",
-            "write each constant on a line of its own",
-        )
+    match node:
+        case ast.Assign(targets=[ast.Tuple()], value=ast.Tuple()):
+            return Suggestion(
+                "several assignments on one line are not allowed at the top level",
+                "write each constant on a line of its own",
+            )
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         return Suggestion(
             "a call is not allowed at the top level",
@@ -533,6 +537,8 @@ def of_environment(name: str, value: ast.expr | None) -> str:
 def of_loop(node: ast.For, site: Site) -> str:
     """Suggest how to loop over something that a for loop of the dialect cannot iterate over."""
     match node.iter:
+        case ast.Call(func=ast.Name(id="sorted"), args=[found]) | found if _are_below(found):
+            return FIND
         case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
             node.iter
         ):
@@ -552,10 +558,6 @@ def of_loop(node: ast.For, site: Site) -> str:
             return replacements.of_split_loop(site, node) or (SPLIT if is_plain else SEPARATOR)
         case ast.Call(func=ast.Attribute(attr="split")):
             return replacements.of_split_loop(site, node) or SPLIT
-        case ast.Call(func=ast.Attribute(attr="rglob" | "walk")):
-            return FIND
-        case ast.Call(args=[ast.Constant(value=str() as pattern)]) if "**" in pattern:
-            return FIND
         case (
             ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])
             | ast.BinOp(left=owner, op=ast.FloorDiv(), right=pattern)
@@ -594,6 +596,19 @@ def of_loop(node: ast.For, site: Site) -> str:
         'iterate over a tuple literal, `text.splitlines()`, `sorted(directory // "*.log")`, or in'
         " main over its arguments"
     )
+
+
+def _are_below(node: ast.expr) -> bool:
+    """Return whether an expression searches a directory and those below it."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="rglob" | "walk")):
+            return True
+        case (
+            ast.Call(func=ast.Attribute(attr="glob"), args=[ast.Constant(value=str() as pattern)])
+            | ast.BinOp(op=ast.FloorDiv(), right=ast.Constant(value=str() as pattern))
+        ):
+            return "**" in pattern
+    return False
 
 
 def _files(owner: ast.expr, pattern: ast.expr) -> str:

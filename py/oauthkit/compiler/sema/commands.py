@@ -153,9 +153,9 @@ class Commands:
                 f" `status, text = {self.bracketed(node)} & CAPTURE`"
             )
             match node.keywords[0]:
-                case ast.keyword(arg="stdin", value=value):
-                    text = self.symbols.shown(value)
-                    help = f"redirect it, as in `({self.bracketed(node)} << {text})()`"
+                case ast.keyword(arg="stdin"):
+                    command = self.bracketed(node)
+                    help = f"redirect it, as in `({command} << text)()` or `({command} < path)()`"
                 case ast.keyword(arg="timeout", value=ast.Constant(value=int() as limit_s)):
                     call = f"run_limited({limit_s}, 5, {self.bracketed(node)})"
                     help = "run_limited ends a command at a time limit. It returns the status and"

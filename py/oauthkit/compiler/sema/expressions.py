@@ -260,8 +260,10 @@ class Expressions:
             return self.reject("D102", node, f"{name} is not a value", "call it")
         self.scope.assume_bound(name)
         help = "assign it a value first"
-        if name.startswith("__"):
-            help = "the dialect has no names of Python's own. Write the value"
+        if name == "__file__":
+            help = "call script_path, which returns the path of the script"
+        elif name.startswith("__") and name.endswith("__"):
+            help = "Python's special names are outside the dialect. Write the value itself"
         return self.reject("D301", node, f"{name} is not set", help)
 
     def _join(self, node: ast.expr, parts: list[ast.expr]) -> Value:

@@ -240,10 +240,7 @@ class Statements:
                     )  # fmt: skip
                 return None if call is None else Bind(call, None, ())
             case ast.IfExp(test=test, body=body, orelse=other):
-                when, then, otherwise = map(self.symbols.shown, (test, body, other))
-                lines = [f"if {when}:", f"    {then}"]
-                if otherwise != "None":
-                    lines += ["else:", f"    {otherwise}"]
+                lines = _chosen(*map(self.symbols.shown, (test, body, other)))
                 self.reject(
                     "D102", value, "a conditional expression cannot be a statement",
                     code("write if and else", lines),
@@ -662,3 +659,11 @@ def _loop_help(node: ast.For) -> str:
 
 def _trimmed(comments: list[str]) -> list[str]:
     return comments[:-1] if comments and comments[-1] == "" else comments
+
+
+def _chosen(when: str, then: str, otherwise: str) -> list[str]:
+    """Return the lines of an if statement for `then if when else otherwise`."""
+    if then == "None":
+        return [f"if not ({when}):", f"    {otherwise}"]
+    lines = [f"if {when}:", f"    {then}"]
+    return lines if otherwise == "None" else [*lines, "else:", f"    {otherwise}"]

@@ -132,8 +132,8 @@ class Symbols:
             self.report(
                 "D402", node, f"{name} is a builtin of the runtime library", f"rename the {what}"
             )
-        elif name in self.constants:
-            help = "a constant does not change. Use another name"
+        elif name in self.constants and what != "function" and not isinstance(node, ast.arg):
+            help = "a constant cannot be reassigned. Use another name"
             self.report("D402", node, f"{name} is a constant", help)
         elif any(name in names for names in taken):
             self.report("D402", node, f"{name} is already defined", f"rename the {what}")

@@ -6,7 +6,8 @@ and runs under this user's uid. Therefore:
 - a file is checked and read through one descriptor;
 - nothing is created, renamed or linked. The only change is the removal of a served request,
   relative to its directory's descriptor;
-- the work of one scan is bounded for each group, so that one group cannot take up all of it.
+- the work of one scan is bounded for each group, and a group whose scans take long is scanned less
+  often, so that one group cannot delay the others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import re
 import stat
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -43,6 +45,11 @@ MAX_ENTRIES = 1000
 # A directory that once had very many files stays large, and each scan of it takes long.
 MAX_DIRECTORY_BYTES = 16 * 1024 * 1024
 MAX_READS = 64
+# A container can make each system call in its directory slow: it can register very often for
+# changes there (fcntl(2), F_NOTIFY). After this time, a scan reads and removes no more files.
+LONGEST_SCAN_S = 0.02
+# The scans of all groups together take at most 1 / (1 + IDLE_SHARE) of the time.
+IDLE_SHARE = 4
 # A file that changed this recently and is not valid JSON may be incomplete.
 SETTLE_S = 5.0
 
@@ -57,6 +64,14 @@ class Kind(Enum):
     REQUEST = "request"
     SERVED = "served"
     OTHER = "other"
+
+
+@dataclass
+class Group:
+    """A group's files of the last scan that need not be read again, and when to scan it again."""
+
+    known: dict[Identity, Kind] = field(default_factory=dict)
+    ready_s: float = 0.0
 
 
 class IpcDirectory:
@@ -102,34 +117,39 @@ class Inbox:
     """The requests in some `data/ipc` directories: DIR/GROUP/tasks/NAME.json."""
 
     def __init__(
-        self, directories: Sequence[IpcDirectory], complain: Callable[[str], None]
+        self,
+        directories: Sequence[IpcDirectory],
+        complain: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directories = directories
         self._complain = complain
-        # The files of the last scan that need not be read again.
-        self._known: dict[Identity, Kind] = {}
-        self._seen: dict[Identity, Kind] = {}
+        self._monotonic = monotonic
+        self._groups: dict[Path, Group] = {}
         self._fingerprints: dict[Identity, str] = {}
 
     def scan(self) -> list[Identity]:
         """Return the pending requests, and remove those that were served."""
-        self._seen = {}
+        groups: dict[Path, Group] = {}
         for directory in self._directories:
             with self._reporting(directory.path):
-                self._scan_groups(directory)
-        self._known = self._seen
-        self._fingerprints = {x: y for x, y in self._fingerprints.items() if x in self._known}
-        return [identity for identity, kind in self._known.items() if kind is Kind.REQUEST]
+                self._scan_groups(directory, groups)
+        self._groups = groups
+        known = {x: kind for group in groups.values() for x, kind in group.known.items()}
+        self._fingerprints = {x: y for x, y in self._fingerprints.items() if x in known}
+        return [identity for identity, kind in known.items() if kind is Kind.REQUEST]
 
     def rejected(self, requests: Sequence[Identity]) -> set[str]:
         """Return the fingerprints of the tokens that these requests name as rejected."""
         return {self._fingerprints[x] for x in requests if x in self._fingerprints}
 
     def mark_served(self, requests: Sequence[Identity]) -> None:
-        """Remember requests as served: the next scan removes those that have not changed."""
-        self._known |= dict.fromkeys(requests, Kind.SERVED)
+        """Remember requests as served: a later scan removes those that have not changed."""
+        for group in self._groups.values():
+            group.known |= dict.fromkeys(group.known.keys() & {*requests}, Kind.SERVED)
 
-    def _scan_groups(self, directory: IpcDirectory) -> None:
+    def _scan_groups(self, directory: IpcDirectory, groups: dict[Path, Group]) -> None:
+        """Scan the groups that are ready, and add all groups to `groups`."""
         descriptor = directory.descriptor()
         with os.scandir(descriptor) as entries:
             for entry in entries:
@@ -137,45 +157,57 @@ class Inbox:
                 if entry.is_symlink():
                     self._complain(f"{path} is a symbolic link and is ignored")
                 elif entry.is_dir(follow_symlinks=False):
+                    group = groups[path] = self._groups.get(path, Group())
+                    begin_s = self._monotonic()
+                    if begin_s < group.ready_s:
+                        continue
+                    known, group.known = group.known, {}
                     with (
                         self._reporting(path / "tasks"),
-                        _opened(entry.name, descriptor) as group,
-                        _opened("tasks", group) as tasks,
+                        _opened(entry.name, descriptor) as parent,
+                        _opened("tasks", parent) as tasks,
                     ):
-                        self._scan_tasks(path / "tasks", tasks)
+                        self._scan_tasks(path / "tasks", tasks, known, group.known)
+                    share_s = (1 + IDLE_SHARE) * (self._monotonic() - begin_s)
+                    group.ready_s = begin_s + share_s * max(1, len(self._groups))
 
-    def _scan_tasks(self, path: Path, tasks: int) -> None:
+    def _scan_tasks(
+        self, path: Path, tasks: int, known: dict[Identity, Kind], seen: dict[Identity, Kind]
+    ) -> None:
+        """Scan a group. `known` are the files of its last scan. Add those of this one to `seen`."""
         if os.fstat(tasks).st_size > MAX_DIRECTORY_BYTES:
             self._complain(f"{path} is too large and is ignored: remove it and create it again")
             return
         reads = 0
+        end_s = self._monotonic() + LONGEST_SCAN_S
         with os.scandir(tasks) as entries:
             for entry in islice(entries, MAX_ENTRIES):
                 if not entry.name.endswith(".json"):
                     continue
                 with self._reporting(path / entry.name):
                     status = os.stat(entry.name, dir_fd=tasks, follow_symlinks=False)
-                    kind = self._known.get(_identity(status))
+                    kind = known.get(_identity(status))
+                    has_time = self._monotonic() <= end_s
                     if kind is not None:
-                        self._seen[_identity(status)] = kind
-                        if kind is Kind.SERVED:
+                        seen[_identity(status)] = kind
+                        if kind is Kind.SERVED and has_time:
                             os.unlink(entry.name, dir_fd=tasks)
                     elif not stat.S_ISREG(status.st_mode):
-                        self._reject(path / entry.name, status, "is not a regular file")
-                    elif reads < MAX_READS:
+                        self._reject(path / entry.name, status, "is not a regular file", seen)
+                    elif reads < MAX_READS and has_time:
                         reads += 1
-                        self._read(path / entry.name, tasks)
+                        self._read(path / entry.name, tasks, seen)
 
-    def _read(self, path: Path, tasks: int) -> None:
-        """Read a file and remember its kind, unless it may be incomplete."""
+    def _read(self, path: Path, tasks: int, seen: dict[Identity, Kind]) -> None:
+        """Read a file and add its kind to `seen`, unless it may be incomplete."""
         descriptor = os.open(path.name, _FILE, dir_fd=tasks)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                self._reject(path, status, "is not a regular file")
+                self._reject(path, status, "is not a regular file", seen)
                 return
             if status.st_nlink > 1:  # Not != 1: NanoClaw may have removed it since it was opened.
-                self._reject(path, status, "is a hard link to another file")
+                self._reject(path, status, "is a hard link to another file", seen)
                 return
             content = os.read(descriptor, LARGEST_BYTES + 1)
         finally:
@@ -184,19 +216,23 @@ class Inbox:
             document = _request(content)
         except (ValueError, RecursionError):
             if abs(time.time() - status.st_ctime) >= SETTLE_S:
-                self._reject(path, status, "is not valid JSON")
+                self._reject(path, status, "is not valid JSON", seen)
             return
-        self._seen[_identity(status)] = Kind.OTHER if document is None else Kind.REQUEST
+        seen[_identity(status)] = Kind.OTHER if document is None else Kind.REQUEST
         if document is None or REJECTED not in document:
             return
         fingerprint = document[REJECTED]
         if isinstance(fingerprint, str) and _FINGERPRINT.fullmatch(fingerprint):
             self._fingerprints[_identity(status)] = fingerprint.lower()
         else:
-            self._reject(path, status, f"has a value of {REJECTED!r} that is not 16 hex digits")
+            self._reject(
+                path, status, f"has a value of {REJECTED!r} that is not 16 hex digits", seen
+            )
 
-    def _reject(self, path: Path, status: os.stat_result, why: str) -> None:
-        self._seen[_identity(status)] = Kind.OTHER
+    def _reject(
+        self, path: Path, status: os.stat_result, why: str, seen: dict[Identity, Kind]
+    ) -> None:
+        seen[_identity(status)] = Kind.OTHER
         self._complain(f"{path} {why} and is ignored")
 
     @contextmanager

@@ -1,7 +1,7 @@
 """Refresh when a container asks for it through NanoClaw's IPC directory.
 
 A container can ask as often as it likes, and can fill its directory with anything. So refreshes
-and complaints are limited over time, and a scan takes at most a fifth of one CPU.
+and complaints are limited over time, and scans take at most a fifth of one CPU.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 # NanoClaw's host process scans once a second and removes every task, including unknown types. Scan
 # more often, to see most of the requests before they are removed.
 SCAN_INTERVAL_S = 0.1
-IDLE_SHARE = 4
 # Between the end of a refresh and the next one that a request causes.
 PAUSE_S = 60.0
 PAUSE_AFTER_FAILURE_S = 300.0
@@ -97,7 +96,7 @@ class Watcher:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._complaints = Complaints(say, monotonic)
-        self._inbox = Inbox(directories, self._complaints.add)
+        self._inbox = Inbox(directories, self._complaints.add, monotonic)
         self._refresh = refresh
         self._say = say
         self._fingerprint = fingerprint
@@ -175,9 +174,8 @@ def watch(paths: ProjectPaths, given: Sequence[str]) -> int:
     notify("READY=1")
     say(f"watching {', '.join(str(directory.path) for directory in directories)}")
     while not signals:
-        begin_s = time.process_time()  # without the time of a refresh, which is another process
         watcher.scan()
-        time.sleep(max(SCAN_INTERVAL_S, IDLE_SHARE * (time.process_time() - begin_s)))
+        time.sleep(SCAN_INTERVAL_S)
     notify("STOPPING=1")
     return 0
 

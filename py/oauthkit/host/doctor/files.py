@@ -114,8 +114,9 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
             text = f"it has a token that is not the {source} token. A refresh would replace it"
             yield Finding(".env", text, is_note=True)
         else:
-            has_several = len(found.tokens) > 1
-            text = "has more than one token" if has_several else f"does not have the {source} token"
+            text = f"does not have the {source} token"
+            if len(found.tokens) > 1:
+                text = f"sets {VARIABLE} more than once"
             yield Finding(".env", f"it {text}{link}", fix, needs_refresh=not fix)
     elif expires_at_s is None:
         yield Finding(".env", "its token's expiry is unknown", fix, needs_refresh=not fix)

@@ -206,11 +206,12 @@ def _changed_s(path: Path) -> float:
 
 
 def log_problem(paths: ProjectPaths) -> str:
-    """Return why the log cannot be read or created, and the fix. Return "" if nothing is wrong."""
+    """Return why the log cannot be read or written, and the fix. Return "" if nothing is wrong."""
     found = read(paths.log, 0)
     if found.fix:
         return f"{found.problem}: {found.fix}"
-    if os.access(paths.log, os.W_OK):
+    lock = paths.log.parent / "oauth-refresh.lock"
+    if os.access(paths.log, os.W_OK) and os.access(lock, os.W_OK):
         return ""
     directory = paths.log.parent
     while not os.path.lexists(directory):

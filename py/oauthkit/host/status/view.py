@@ -143,8 +143,9 @@ def _dotenv(status: Status) -> Line:
         return [("has a token that was put there by hand. Its expiry is unknown", "yellow")]
     if status.login.problem:
         return [("has a token, but it is unknown whether it is live", "yellow")]
-    tokens = "another token" if len(status.dotenv.tokens) == 1 else "more than one token"
-    return [(f"has {tokens}", "red")]
+    if len(status.dotenv.tokens) > 1:
+        return [("sets CLAUDE_CODE_OAUTH_TOKEN more than once", "red")]
+    return [("has another token", "red")]
 
 
 def _bearer(status: Status) -> Line:
