@@ -84,7 +84,7 @@ is_unit_name() {
 # Replace each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
 # terminal they could move the cursor or hide a line (ECMA-48).
 replace_controls() {
-  local +x rest=${1//[[:cntrl:]]/"$2"} size
+  local +x rest=${1//[[:cntrl:]]/"$2"} found
   # UTF-8 (RFC 3629), loosely: a terminal replaces what it cannot decode.
   local +x shown=$'[^\x80-\x9f\xc2-\xf4]|\xc2[\xa0-\xbf]|[\xc3-\xdf][\x80-\xbf]'
   shown+=$'|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}'
@@ -94,11 +94,17 @@ replace_controls() {
       REPLY+=${BASH_REMATCH[0]}
       rest=${rest:${#BASH_REMATCH[0]}}
       case $rest in
-        $'\xc2'[$'\x80'-$'\x9f']*) size=2 REPLY+=$2 ;;
-        [$'\x80'-$'\x9f']*) size=1 REPLY+=$2 ;;
-        *) size=1 REPLY+=${rest:0:1} ;; # a part of a character
+        $'\xc2'[$'\x80'-$'\x9f']*) REPLY+=$2 rest=${rest:2} ;;
+        [$'\x80'-$'\x9f']*)
+          found=${rest%%[!$'\x80'-$'\x9f']*}
+          REPLY+=${found//?/"$2"}
+          rest=${rest:${#found}}
+          ;;
+        *) # parts of characters
+          REPLY+=${rest:0:1}
+          rest=${rest:1}
+          ;;
       esac
-      rest=${rest:size}
     done
   fi
   REPLY+=$rest

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """An inbox, its complaints in order, and its clock, which is stopped."""
+    """An inbox, its complaints in order, and its clocks, which are stopped."""
 
     def __init__(self, path: Path) -> None:
         self.complaints: list[str] = []
         self.now_s = 0.0
         self.directory = IpcDirectory(path)
-        self.inbox = Inbox([self.directory], self.complaints.append, lambda: self.now_s)
+        clocks = [lambda: self.now_s] * 2
+        self.inbox = Inbox([self.directory], self.complaints.append, *clocks)
 
     def count(self) -> int:
         """Scan once. Return the number of requests."""
@@ -462,20 +463,53 @@ def test_group_with_slow_calls_is_scanned_less_often(
         real(inbox, path, *more)
 
     monkeypatch.setattr(Inbox, "_read", read)
-    assert watched.count() == 1  # over LONGEST_SCAN_S
+    assert watched.count() == 1  # then LONGEST_SCAN_S is over
     add(tasks)
-    watched.now_s += 0.1
-    assert (watched.count(), len(reads)) == (2, 1)
-    watched.now_s = 0.3 * (1 + ipc.IDLE_SHARE) * 2
-    assert (watched.count(), len(reads)) == (3, 2)
-    watched.now_s = 1e6
-    # Served files of a slow group are not forgotten, and are removed at its next scan.
-    watched.inbox.mark_served(watched.inbox.scan())
-    assert {path.name for path in slow.iterdir()} >= {*reads}
-    watched.now_s += 1e6
+    pause_s = 0.3 * ipc.IDLE_SHARE * 2  # there are two groups
+    for now_s, requests, read_files in (
+        (0.4, 2, 1),
+        (0.2 + pause_s, 2, 1),
+        (0.4 + pause_s, 3, 2),
+    ):
+        watched.now_s = now_s
+        assert (watched.count(), len(reads)) == (requests, read_files)
+    # Its served files are not forgotten while it waits, nor if a scan does not reach them.
     served = {*reads}
-    watched.inbox.scan()
+    watched.inbox.mark_served(watched.inbox.scan())
+    watched.now_s += 0.1
+    assert watched.count() == 0
+    assert len([*slow.iterdir()]) == 10
+    for _ in range(10):
+        watched.now_s += ipc.LONGEST_PAUSE_S + 1
+        watched.count()
+    assert watched.count() == 8
     assert {path.name for path in slow.iterdir()}.isdisjoint(served)
+
+
+def test_scan_with_slow_calls_is_cut(
+    watched: Watched, tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+    calls: list[object] = []
+
+    def slow_stat(path: Any, **more: Any) -> os.stat_result:
+        if "dir_fd" in more:
+            watched.now_s += 0.08
+            calls.append(path)
+        return real(path, **more)
+
+    for number in range(10):
+        add(tasks, f"{number}.json")
+    monkeypatch.setattr(os, "stat", slow_stat)
+    watched.count()
+    assert len(calls) == 2
+    # Many files that a scan has not reached do not add up.
+    (group,) = watched.inbox._groups.values()
+    others = {(0, number, 0): ipc.Kind.OTHER for number in range(3 * MAX_ENTRIES)}
+    group.known |= others
+    watched.now_s += ipc.LONGEST_PAUSE_S
+    watched.count()
+    assert MAX_ENTRIES <= len(group.known) <= MAX_ENTRIES + 2
 
 
 # --- The directory itself ---

@@ -6,8 +6,8 @@ and runs under this user's uid. Therefore:
 - a file is checked and read through one descriptor;
 - nothing is created, renamed or linked. The only change is the removal of a served request,
   relative to its directory's descriptor;
-- the work of one scan is bounded for each group, and a group whose scans take long is scanned less
-  often, so that one group cannot delay the others.
+- the work and the time of one scan are bounded for each group, and a group whose scans use much CPU
+  time is scanned less often, so that one group cannot delay the others.
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ MAX_ENTRIES = 1000
 MAX_DIRECTORY_BYTES = 16 * 1024 * 1024
 MAX_READS = 64
 # A container can make each system call in its directory slow: it can register very often for
-# changes there (fcntl(2), F_NOTIFY). After this time, a scan reads and removes no more files.
-LONGEST_SCAN_S = 0.02
-# The scans of all groups together take at most 1 / (1 + IDLE_SHARE) of the time.
+# changes there (fcntl(2), F_NOTIFY). A scan of a group ends after this time.
+LONGEST_SCAN_S = 0.1
+# Scans take at most 1 / (1 + IDLE_SHARE) of one CPU: each group has to wait after its scan.
 IDLE_SHARE = 4
+LONGEST_PAUSE_S = 60.0
 # A file that changed this recently and is not valid JSON may be incomplete.
 SETTLE_S = 5.0
 
@@ -68,10 +69,11 @@ class Kind(Enum):
 
 @dataclass
 class Group:
-    """A group's files of the last scan that need not be read again, and when to scan it again."""
+    """What a group's scans have found and used."""
 
-    known: dict[Identity, Kind] = field(default_factory=dict)
-    ready_s: float = 0.0
+    known: dict[Identity, Kind] = field(default_factory=dict)  # files that need not be read again
+    used_s: float = 0.0  # CPU time of this scan
+    ready_s: float = 0.0  # when to scan it again
 
 
 class IpcDirectory:
@@ -121,10 +123,12 @@ class Inbox:
         directories: Sequence[IpcDirectory],
         complain: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        process_time: Callable[[], float] = time.process_time,
     ) -> None:
         self._directories = directories
         self._complain = complain
         self._monotonic = monotonic
+        self._process_time = process_time
         self._groups: dict[Path, Group] = {}
         self._fingerprints: dict[Identity, str] = {}
 
@@ -134,6 +138,11 @@ class Inbox:
         for directory in self._directories:
             with self._reporting(directory.path):
                 self._scan_groups(directory, groups)
+        for group in groups.values():
+            if group.used_s > 0:
+                pause_s = min(IDLE_SHARE * group.used_s * len(groups), LONGEST_PAUSE_S)
+                group.ready_s = self._monotonic() + pause_s
+                group.used_s = 0.0
         self._groups = groups
         known = {x: kind for group in groups.values() for x, kind in group.known.items()}
         self._fingerprints = {x: y for x, y in self._fingerprints.items() if x in known}
@@ -145,8 +154,9 @@ class Inbox:
 
     def mark_served(self, requests: Sequence[Identity]) -> None:
         """Remember requests as served: a later scan removes those that have not changed."""
+        served = {*requests}
         for group in self._groups.values():
-            group.known |= dict.fromkeys(group.known.keys() & {*requests}, Kind.SERVED)
+            group.known |= dict.fromkeys(group.known.keys() & served, Kind.SERVED)
 
     def _scan_groups(self, directory: IpcDirectory, groups: dict[Path, Group]) -> None:
         """Scan the groups that are ready, and add all groups to `groups`."""
@@ -158,9 +168,9 @@ class Inbox:
                     self._complain(f"{path} is a symbolic link and is ignored")
                 elif entry.is_dir(follow_symlinks=False):
                     group = groups[path] = self._groups.get(path, Group())
-                    begin_s = self._monotonic()
-                    if begin_s < group.ready_s:
+                    if self._monotonic() < group.ready_s:
                         continue
+                    begin_s = self._process_time()
                     known, group.known = group.known, {}
                     with (
                         self._reporting(path / "tasks"),
@@ -168,8 +178,7 @@ class Inbox:
                         _opened("tasks", parent) as tasks,
                     ):
                         self._scan_tasks(path / "tasks", tasks, known, group.known)
-                    share_s = (1 + IDLE_SHARE) * (self._monotonic() - begin_s)
-                    group.ready_s = begin_s + share_s * max(1, len(self._groups))
+                    group.used_s = self._process_time() - begin_s
 
     def _scan_tasks(
         self, path: Path, tasks: int, known: dict[Identity, Kind], seen: dict[Identity, Kind]
@@ -182,19 +191,23 @@ class Inbox:
         end_s = self._monotonic() + LONGEST_SCAN_S
         with os.scandir(tasks) as entries:
             for entry in islice(entries, MAX_ENTRIES):
+                if self._monotonic() > end_s:
+                    # The other files are not forgotten: a request must not be served twice.
+                    rest = islice(known.items(), MAX_ENTRIES)
+                    seen.update((x, kind) for x, kind in rest if x not in seen)
+                    break
                 if not entry.name.endswith(".json"):
                     continue
                 with self._reporting(path / entry.name):
                     status = os.stat(entry.name, dir_fd=tasks, follow_symlinks=False)
                     kind = known.get(_identity(status))
-                    has_time = self._monotonic() <= end_s
                     if kind is not None:
                         seen[_identity(status)] = kind
-                        if kind is Kind.SERVED and has_time:
+                        if kind is Kind.SERVED:
                             os.unlink(entry.name, dir_fd=tasks)
                     elif not stat.S_ISREG(status.st_mode):
                         self._reject(path / entry.name, status, "is not a regular file", seen)
-                    elif reads < MAX_READS and has_time:
+                    elif reads < MAX_READS:
                         reads += 1
                         self._read(path / entry.name, tasks, seen)
 

@@ -94,9 +94,10 @@ class Watcher:
         fingerprint: Callable[[], str] = str,
         pause_s: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
+        process_time: Callable[[], float] = time.process_time,
     ) -> None:
         self._complaints = Complaints(say, monotonic)
-        self._inbox = Inbox(directories, self._complaints.add, monotonic)
+        self._inbox = Inbox(directories, self._complaints.add, monotonic, process_time)
         self._refresh = refresh
         self._say = say
         self._fingerprint = fingerprint
