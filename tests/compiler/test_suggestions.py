@@ -334,6 +334,7 @@ PROGRAMS = [
     ("D303", "R = 1 == 2\n", "print(f'{R}')", "1 == 2", "assign it in a function, as in `r = 1 == 2`"),
     ("D102", "FILES = ('a', 'b')\n", "for name in FILES:\n        print(name)", "('a', 'b')", "list the values in the loop"),
     ("D101", "OK, BAD = 0, 1\n", "print(f'{BAD}')", "OK, BAD = 0, 1", "write each constant on a line of its own"),
+    ("D104", "KEEP = int(os.environ.get('KEEP', '3'))\n", "print('x')", "int", "or call parse_int in a function"),
     ("D402", "LIMIT = 5\n", "LIMIT = 6", "LIMIT", "a constant cannot be reassigned"),
     ("D303", "def f() -> LocalPath:\n    return ''\n", "p = f()\n    print(p)", "''", "Also return a Status"),
     ("D303", "def f() -> tuple[Status, LocalPath]:\n    return 1, ''\n", "_, p = f()\n    print(p)", "''", "return 1, LocalPath(\"/\")"),

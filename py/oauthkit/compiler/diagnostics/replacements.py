@@ -67,6 +67,8 @@ def bound(site: Site, node: ast.expr, program: str) -> str:
 
 
 def _of_int(site: Site, node: ast.Call) -> str:
+    if site.statement is None:
+        return "write the number, or call parse_int in a function"
     match node:
         case ast.Call(args=[ast.Compare() as test], keywords=[]):
             choice = f"1 if {shown(site, test)} else 0"
