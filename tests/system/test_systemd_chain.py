@@ -396,7 +396,7 @@ def test_chains_of_two_projects_with_one_unit_name_continue(
         settings = {"CLAUDE_CONFIG_DIR": str(config)}
         project = Project(manager, tmp_path / f"p{number}", form, config=config, settings=settings)
         projects.append(project)
-    # The first one's timer has the name while the second one starts.
+    # While the second project starts, the first one's timer uses the name.
     projects[0].login(life_s=8 * 3600)
     projects[1].login(life_s=-60)
     for project in projects:

@@ -80,6 +80,11 @@ class ProjectPaths:
         return Path(f"{self.log}.1")
 
     @property
+    def lock(self) -> Path:
+        """Return the file that the project's runs lock. It exists from the first run on."""
+        return self.log.parent / "oauth-refresh.lock"
+
+    @property
     def failing(self) -> Path:
         """Return the file that exists from the first failed run to the next successful one."""
         return self.log.parent / "oauth-refresh.failing"

@@ -263,7 +263,8 @@ def _mount(files: list[bytes]) -> None:
     """Make files mount points for this process and its children, unless that is not permitted."""
     libc = ctypes.CDLL(None)
     # Without the second call, the mounts would also appear outside.
-    if libc.unshare(CLONE_NEWNS) == libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) == 0:
+    private = MS_REC | MS_PRIVATE
+    if libc.unshare(CLONE_NEWNS) == 0 and libc.mount(None, b"/", None, private, None) == 0:
         for file in files:
             libc.mount(file, file, None, MS_BIND, None)
 

@@ -36,6 +36,7 @@ UNIT = "nanoclaw-oauth-refresh-next"
 # The product gives claude 55 s, 5 s of grace and a second attempt. A longer run counts as hung.
 RUN_LIMIT_S = 150
 # The pattern of all tokens in these tests. None may be printed, logged or passed to a program.
+PF_EXITING = 0x4  # include/linux/sched.h: set before the kernel closes the files of the process
 SECRET = re.compile(r"sk-ant-\w+-made-up")
 
 # Records how it was called: the number of arguments, its name and each argument, terminated by NUL.
@@ -82,7 +83,7 @@ class Run:
     took_s: float
     log: list[str]  # the new lines, without their times
     calls: list[list[str]]  # the calls to stand-ins and claude, name first
-    left_behind: list[int]  # processes that outlived it; they have been killed
+    left_behind: list[str]  # processes that outlived it: PID and name; they have been killed
 
     @property
     def story(self) -> str:
@@ -244,7 +245,7 @@ class Project:
 
     def _start(
         self, command: list[str], environment: Mapping[str, str]
-    ) -> tuple[int, str, list[int]]:
+    ) -> tuple[int, str, list[str]]:
         """Return the exit status, the output, and the session's remaining processes (killed)."""
         process = subprocess.Popen(
             command,
@@ -258,7 +259,8 @@ class Project:
         )
         try:
             output, _ = process.communicate(timeout=RUN_LIMIT_S)
-            left_behind = _session_members(process.pid)
+            members = _session_members(process.pid)
+            left_behind = [f"{member} {name}" for member, name in members.items()]
         finally:
             # timeout(1) has its own process group, but stays in the session.
             for member in _session_members(process.pid):
@@ -285,13 +287,17 @@ class Project:
         return noted_calls(self._calls)
 
 
-def _session_members(session: int) -> list[int]:
-    """Return the processes of a session that are still running. Ignore zombies (proc(5), stat)."""
-    members = []
+def _session_members(session: int) -> dict[int, str]:
+    """Return the names of a session's processes by PID, without those that have begun to exit.
+
+    Such a process need not be a zombie yet, although the kernel has closed its files (proc(5)).
+    """
+    members = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             # The second field is the name in parentheses. It may contain any character.
-            state, _, _, member_of = stat.read_text().rpartition(")")[2].split()[:4]
-            if int(member_of) == session and state not in {"Z", "X"}:
-                members.append(int(stat.parent.name))
+            head, _, rest = stat.read_text().rpartition(")")
+            _, _, _, member_of, _, _, flags = rest.split()[:7]
+            if int(member_of) == session and not int(flags) & PF_EXITING:
+                members[int(stat.parent.name)] = head.partition("(")[2]
     return members

@@ -114,9 +114,7 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
             text = f"it has a token that is not the {source} token. A refresh would replace it"
             yield Finding(".env", text, is_note=True)
         else:
-            text = f"does not have the {source} token"
-            if len(found.tokens) > 1:
-                text = f"sets {VARIABLE} more than once"
+            text = found.repetition or f"does not have the {source} token"
             yield Finding(".env", f"it {text}{link}", fix, needs_refresh=not fix)
     elif expires_at_s is None:
         yield Finding(".env", "its token's expiry is unknown", fix, needs_refresh=not fix)

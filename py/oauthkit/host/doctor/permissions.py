@@ -59,12 +59,12 @@ def writers(paths: ProjectPaths) -> Iterator[Finding]:
     files = {
         ".env": paths.dotenv,
         "log": paths.log,
-        "lock": paths.log.parent / "oauth-refresh.lock",
+        "lock": paths.lock,
         "login": paths.credentials,
     }
     for name, path in (*trusted, *files.items()):
         found += _on_way(name, path, paths)
-    found += _lock(files["lock"])
+    found += _lock(paths.lock)
     by_text: dict[str, Finding] = {}
     for finding in found:  # one directory may have several roles
         by_text.setdefault(finding.text, finding)

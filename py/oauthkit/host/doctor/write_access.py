@@ -34,7 +34,7 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
     directory = paths.log.parent
     files = {
         "log": (paths.log, os.R_OK | os.W_OK),
-        "lock": (directory / "oauth-refresh.lock", os.W_OK),
+        "lock": (paths.lock, os.W_OK),
     }
     found = [*_directory("logs", directory, paths)]
     for name, (file, wanted) in files.items():

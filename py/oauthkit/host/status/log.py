@@ -190,7 +190,7 @@ def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Seque
     deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
     changed_s = paths.dotenv.stat().st_mtime
     if not deliveries:
-        has_run = is_file(paths.log.parent / "oauth-refresh.lock")
+        has_run = is_file(paths.lock)
         is_newer = changed_s >= _changed_s(paths.credentials)
         return not is_file(paths.failing) and (is_newer or not has_run)
     # The log's times have a resolution of one second.
@@ -210,8 +210,7 @@ def log_problem(paths: ProjectPaths) -> str:
     found = read(paths.log, 0)
     if found.fix:
         return f"{found.problem}: {found.fix}"
-    lock = paths.log.parent / "oauth-refresh.lock"
-    if os.access(paths.log, os.W_OK) and os.access(lock, os.W_OK):
+    if os.access(paths.log, os.W_OK) and os.access(paths.lock, os.W_OK):
         return ""
     directory = paths.log.parent
     while not os.path.lexists(directory):

@@ -85,6 +85,11 @@ class Dotenv:
         """Return the first 16 hex digits of the first token's SHA-256, or "" without a token."""
         return hashlib.sha256(self.tokens[0]).hexdigest()[:16] if self.tokens else ""
 
+    @property
+    def repetition(self) -> str:
+        """Say that .env has more than one token. Return "" if it has not."""
+        return f"sets {VARIABLE} more than once" if len(self.tokens) > 1 else ""
+
     def carries(self, token: str) -> bool:
         """Return whether `token` is the only token in .env."""
         return self.tokens == (token.encode(),)

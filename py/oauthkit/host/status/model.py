@@ -132,7 +132,7 @@ class Status:
         # would fail again.
         is_explained = self.failing_since_s is not None and self.failure is not None
         if self.is_follower and (self.login.problem or not self.is_delivered):
-            problem = self.login.problem or f".env sets {VARIABLE} more than once"
+            problem = self.login.problem or f".env {self.dotenv.repetition}"
             found += [] if is_explained else [f"{problem}. {self._see_doctor}"]
         elif self.login.problem:
             found.append(f"{self.login.problem}: {self.login.fix or log_in(self.paths)}")
@@ -141,9 +141,7 @@ class Status:
         elif self.is_manual_token:
             found += self._manual_token()
         elif not self.is_delivered and not is_explained:
-            text = "does not have the credentials' token"
-            if len(self.dotenv.tokens) > 1:
-                text = f"sets {VARIABLE} more than once"
+            text = self.dotenv.repetition or "does not have the credentials' token"
             found.append(f".env {text}. Run: {refresh_command(self.paths)}")
         found += self._bearer_problems(is_explained=is_explained)
         found += self.paths.settings_problems

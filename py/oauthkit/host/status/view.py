@@ -143,8 +143,8 @@ def _dotenv(status: Status) -> Line:
         return [("has a token that was put there by hand. Its expiry is unknown", "yellow")]
     if status.login.problem:
         return [("has a token, but it is unknown whether it is live", "yellow")]
-    if len(status.dotenv.tokens) > 1:
-        return [("sets CLAUDE_CODE_OAUTH_TOKEN more than once", "red")]
+    if status.dotenv.repetition:
+        return [(status.dotenv.repetition, "red")]
     return [("has another token", "red")]
 
 
