@@ -57,7 +57,8 @@ class Case:
 
     In `env`, None unsets a variable. `units` are names of units with their states: pending, running
     or failed. `descriptors` are inherited open ones. `closed` are the standard streams that are not
-    open.
+    open. `other_run` is empty, or what another project's run does to the credentials: it holds the
+    login's lock until the form waits for it.
     """
 
     now_s: int = DEFAULT_NOW_S
@@ -70,6 +71,7 @@ class Case:
     items: tuple[Item, ...] = ()
     credentials: str = CREDENTIALS
     acts: tuple[Act, ...] = ()
+    other_run: tuple[Act, ...] = ()
     units: tuple[tuple[str, str], ...] = ()
     descriptors: tuple[int, ...] = ()
     closed: tuple[int, ...] = ()
@@ -83,7 +85,7 @@ class Case:
     def from_json(cls, text: str) -> Case:
         """Parse a case from JSON. Raise TypeError or ValueError if it is invalid."""
         data = {key: _frozen(value) for key, value in json.loads(text).items()}
-        for name, kind in (("items", Item), ("acts", Act)):
+        for name, kind in (("items", Item), ("acts", Act), ("other_run", Act)):
             data[name] = tuple(kind(**dict(item)) for item in data.get(name, ()))
         return cls(**data)
 

@@ -61,6 +61,8 @@ def kind_of(outcome: Outcome) -> str:
         return f"failed: {found[0] if found else 'in another way'}"
     text = "\n".join(log)
     how = "renewed" if "refreshed token successfully" in text else "fresh"
+    if "was renewed by another run" in text:
+        how = "renewed by another run"
     if "The API refuses the token" in text:
         how = f"refused, {how}"
     if "Updated .env" in text:

@@ -41,6 +41,9 @@ BASH, PYTHON = FORMS
 WARM = Path(__file__).with_name("warm.py")
 LIMIT_S = 90.0
 HANG_S = 20.0  # a form ends claude 5 s after it has renewed the token
+# How long another run holds the login's lock after the form has opened the directory to lock it.
+# The Python form tries to take the lock every 0.05 s.
+HOLD_S = 0.1
 REAL = {name: Path(found) for name in (*TOOLS, "jq") if (found := shutil.which(name))}
 # Relative directories that contain no programs. The forms look up programs with / as their working
 # directory.
@@ -158,13 +161,15 @@ class Runner:
             "mounts": sandbox.mounts,
         }
         service = Service(sandbox)
+        other_run = OtherRun(sandbox)
         try:
             self._send(request)
             service.form = self._receive()
-            self._serve_until_exit(service)
+            self._serve_until_exit(service, other_run)
             status, problems = self._receive()
         finally:
             service.close()
+            other_run.close()
         stdout, stderr = ((world.control / name).read_bytes() for name in ("stdout", "stderr"))
         outcome = observe(form, world, Finished(status, stdout, stderr, problems), before, ())
         outcome.calls = service.calls
@@ -174,12 +179,14 @@ class Runner:
         world.root.rename(self._kept(name))
         return outcome
 
-    def _serve_until_exit(self, service: Service) -> None:
+    def _serve_until_exit(self, service: Service, other_run: OtherRun) -> None:
         server = self._server.stdout
         assert server is not None
         while True:
-            ready, _, _ = select.select([server.fileno(), service.request], [], [], HANG_S / 4)
+            pause_s = HOLD_S / 20 if other_run.holds_lock else HANG_S / 4
+            ready, _, _ = select.select([server.fileno(), service.request], [], [], pause_s)
             service.end_hanging()
+            other_run.end_if_awaited(service.form)
             if service.request in ready:
                 service.serve()
             elif ready:
@@ -310,6 +317,56 @@ class Service:
         fcntl.fcntl(descriptor, fcntl.F_SETFL, 0)
         with os.fdopen(descriptor, "wb", buffering=0) as pipe, suppress(BrokenPipeError):
             pipe.write(text)
+
+
+class OtherRun:
+    """Another project's run: holds the login's lock until the form waits for it, if planned."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._directory = -1
+        self._end_s = float("inf")
+        if sandbox.case.other_run:
+            # Some worlds have no such directory, and a form cannot lock it there.
+            with suppress(OSError):
+                self._directory = os.open(
+                    sandbox.path(sandbox.case.credentials).parent, os.O_RDONLY | os.O_DIRECTORY
+                )
+                fcntl.flock(self._directory, fcntl.LOCK_EX)
+
+    @property
+    def holds_lock(self) -> bool:
+        """Return whether it has not ended yet."""
+        return self._directory >= 0
+
+    def end_if_awaited(self, form: int) -> None:
+        """Change the credentials and release the lock HOLD_S after the form opened the directory.
+
+        A form that does not wait reads the credentials before they change.
+        """
+        if not self.holds_lock:
+            return
+        now_s = time.monotonic()
+        if self._end_s == float("inf") and self._is_open(form):
+            self._end_s = now_s + HOLD_S
+        if now_s >= self._end_s:
+            self._sandbox.change_credentials(*self._sandbox.case.other_run)
+            self.close()
+
+    def close(self) -> None:
+        """Release the lock."""
+        if self.holds_lock:
+            os.close(self._directory)
+            self._directory = -1
+
+    def _is_open(self, form: int) -> bool:
+        status = os.fstat(self._directory)
+        with suppress(OSError):  # a form that has exited
+            for descriptor in Path(f"/proc/{form}/fd").iterdir():
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(descriptor.stat(), status):
+                        return True
+        return False
 
 
 class Sandbox:

@@ -210,6 +210,8 @@ def _case(draw: DrawFn) -> Case:
         base = _tools(draw, base)
     if chance(draw, 20):
         base = _hooks(draw, base)
+    if _uses_locks(base) and chance(draw, 8):
+        base = _other_run(draw, base)
     return _without_early_sigint(base)
 
 
@@ -368,6 +370,19 @@ def _other_session(draw: DrawFn, case: Case) -> tuple[Case, list[Act]]:
         how = credentials.fresh if chance(draw, 70) else credentials.document
         acts.append(Act("sleep", credentials=how(draw, case.now_s)))
     return case, acts
+
+
+def _uses_locks(case: Case) -> bool:
+    """Return whether the forms find flock(1). Without it, they do not wait for locks."""
+    is_replaced = f"{BIN}/flock" in {item.place for item in case.items}
+    return not is_replaced and "PATH" not in dict(case.env)
+
+
+def _other_run(draw: DrawFn, case: Case) -> Case:
+    """Draw what another project's run does while the form waits for the login's lock."""
+    how = credentials.fresh if chance(draw, 70) else credentials.document
+    content = how(draw, case.now_s) if chance(draw, 80) else None
+    return replace(case, other_run=(Act("", credentials=content, removes=chance(draw, 6)),))
 
 
 def _claude_act(draw: DrawFn, case: Case) -> Act:

@@ -253,13 +253,27 @@ def test_claude_hangs(
     assert expected in log
 
 
+@pytest.mark.parametrize(
+    ("renewed", "expected"),
+    [(GOOD.content, "renewed by another run, delivered"), (None, "failed: claude renewed nothing")],
+)
+def test_another_run_holds_the_lock_of_the_login(
+    runner: Runner, renewed: bytes | None, expected: str
+) -> None:
+    case = Case(items=(DUE, CLAUDE), other_run=(Act("", credentials=renewed),))
+    assert runner.difference(case) == ""
+    assert kind_of(runner.run_python(case)) == expected
+    assert kind_of(runner.run_bash(case)) == expected
+
+
 # --- Cases ---
 
 
 def test_case_survives_a_json_round_trip() -> None:
     case = Case(
         project="\udcff\n", env=(("A", None), ("B", "\udc80")), items=(GOOD, DUE), closed=(1,),
-        acts=(Act("claude", credentials=b"\0\xff"), Act("jq")), units=(("x", "failed"),),
+        acts=(Act("claude", credentials=b"\0\xff"), Act("jq")), other_run=(Act(""),),
+        units=(("x", "failed"),),
     )  # fmt: skip
     assert Case.from_json(case.to_json()) == case
 
