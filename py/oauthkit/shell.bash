@@ -180,6 +180,13 @@ read_file() {
   REPLY=$content
 }
 
+# Set REPLY to the next line of stdin, without its line feed and NUL bytes. Status 1 at the end of
+# the input.
+read_line() {
+  REPLY= # read does not set it after an error
+  { IFS= read -r REPLY; } 2>/dev/null || [[ -n $REPLY ]]
+}
+
 # Write $2 to the file $1, in place.
 write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null

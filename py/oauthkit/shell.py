@@ -541,6 +541,26 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+def read_line() -> tuple[Status, str]:
+    """Return status 0 and the next line of stdin, without its line feed and NUL bytes.
+
+    Status 1 at the end of the input. A command that runs afterwards gets the rest of the input.
+    """
+    if sys.stdin is None:
+        return 1, ""
+    _flush()  # the question must be visible
+    line = b""
+    try:
+        while not line.endswith(b"\n"):
+            byte = os.read(0, 1)
+            if byte == b"":
+                break
+            line += byte.replace(b"\0", b"")
+    except OSError:
+        pass  # stdin cannot be read, and counts as empty
+    return int(line == b""), _decode(line.removesuffix(b"\n"))
+
+
 def write_file(path: str, text: str) -> Status:
     """Write `text` to the file `path`, in place. Return status 0, or 1 if that fails."""
     _flush()  # the file may be /dev/stdout

@@ -47,7 +47,7 @@ MISTAKES = [
     (ACCEPTED, "", "", "for line in sys.stdin.read().splitlines():\n    print(line)", "", ""),
     (SAME, "D104", "", "os.chdir('/no/such')\nprint('changed')", "", ""),
     (NAMED, "D101", "", "for name in sorted(os.listdir('/')):\n    print(name)", "sorted", "files"),
-    (NAMED, "D104", "", "name = input()\nprint(name)", "input", "sys.stdin.read()"),
+    (NAMED, "D104", "", "name = input()\nprint(name)", "input", "read_line"),
     (NAMED, "D101", "", "for line in sys.stdin:\n    print(line)", "sys.stdin", "splitlines()"),
     (NAMED, "D101", "", "try:\n    _ = cat['f'] & RETCODE\nexcept OSError:\n    print('failed')", "try", "status"),
     (NAMED, "D101", "", "with open('f') as file:\n    print(file.read())", "with", "read_file"),

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 IMPORTS = ("CAPTURE", "FG", "RETCODE", "TF", "Status", "absolute", "change_directory",
          "complain", "create_file", "find_program", "is_b64token", "mask_secrets", "open_log",
-         "parse_int", "program", "read_file", "replace_controls", "run_limited",
-         "same_file", "timestamp", "write_file")  # fmt: skip
+         "parse_int", "program", "read_file", "read_line", "replace_controls",
+         "run_limited", "same_file", "timestamp", "write_file")  # fmt: skip
 # Some are names of programs that a script could run.
 FUNCTIONS = ("f", "readlink", "ls", "date")
 CONSTANTS = ("X", "LIMIT", "EOF", "NAME_1", "IN")

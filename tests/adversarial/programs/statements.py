@@ -354,6 +354,7 @@ class Statements(Commands):
             lambda: (self.run("CAPTURE"), (STATUS, TEXT)),
             lambda: (self.run("RETCODE"), (STATUS,)),
             lambda: (f"write_file({self.safe_name()}, {self.text()})", (STATUS,)),
+            lambda: ("read_line()", (STATUS, TEXT)),
         ]
         return self.dice.pick(ways)()
 
@@ -419,6 +420,7 @@ class Statements(Commands):
             (f"is_b64token({self.text(1)})", (TRUTH,)),
             (f"open_log({self.safe_name()})", (STATUS,)),
             ("sys.stdin.read()", (TEXT,)),
+            ("read_line()", (STATUS, TEXT)),
             (f"len({self.text()})", (Slot(Kind.INT, 0, 2**40),)),
             (f"len({self.text(1)})", (Slot(Kind.INT, 0, 2**40),)),
             (f"change_directory({self._place()})", (STATUS,)),

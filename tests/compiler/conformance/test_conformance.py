@@ -180,6 +180,71 @@ def test_standard_input_is_read_alike(name: str, tmp_path: Path) -> None:
             assert (python.stdout, python.stderr[:15]) == (b"", b"standard input ")
 
 
+LINE_READER = """status, line = read_line()
+while status == 0:
+    print(f"<{line}>")
+    if line == "rest":
+        text = sys.stdin.read()
+        print(f"rest <{text}>")
+    status, line = read_line()
+print(f"{status} <{line}>")"""
+# An input, and the result.
+LINES = {
+    "empty": (b"", b"1 <>\n"),
+    "line ends": (b"a\r\n\nb\n", b"<a\r>\n<>\n<b>\n1 <>\n"),
+    "no final line feed": (b" a \\\n\tb", b"< a \\>\n<\tb>\n1 <>\n"),
+    "NUL bytes": (b"\0a\0b\0\n\0\n\0", b"<ab>\n<>\n1 <>\n"),
+    "not UTF-8": (b"\xff\xc3\n\x80", b"<\xff\xc3>\n<\x80>\n1 <>\n"),
+    "the rest": (b"a\nrest\nb\nc", b"<a>\n<rest>\nrest <b\nc>\n1 <>\n"),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines_of_standard_input_are_read_alike(name: str, tmp_path: Path) -> None:
+    stdin, expected = LINES[name]
+    python, found = run_all(tmp_path, program(LINE_READER), (), BASHES.values(), {}, stdin)
+    assert found == [python] * len(found)
+    assert (python.status, python.stdout, python.stderr) == (0, expected, b"")
+
+
+@pytest.mark.parametrize("stdin", ["closed", "write-only"])
+def test_standard_input_without_lines(stdin: str, tmp_path: Path) -> None:
+    text = program(LINE_READER)
+    (tmp_path / "program.py").write_text(text)
+    (tmp_path / "program.sh").write_text(compile_text(text, "program.py", library()))
+    script = 'exec "$@" <&-' if stdin == "closed" else 'exec "$@" 0>file'
+    starts = [[sys.executable, "program.py"], *([bash, "program.sh"] for bash in BASHES.values())]
+    for argv in starts:
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *argv], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"1 <>\n", b""), argv
+
+
+def test_question_is_shown_before_the_answer_is_read(tmp_path: Path) -> None:
+    text = program("""print("name? ", end="")
+_, name = read_line()
+print(f"hello {name}")
+cat & FG""")
+    (tmp_path / "program.py").write_text(text)
+    (tmp_path / "program.sh").write_text(compile_text(text, "program.py", library()))
+    starts = [[sys.executable, "program.py"], *([bash, "program.sh"] for bash in BASHES.values())]
+    for argv in starts:
+        with subprocess.Popen(
+            argv, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            shown = b""
+            while shown != b"name? ":
+                byte = process.stdout.read(1)
+                assert byte, f"{argv}: {shown!r}"
+                shown += byte
+            process.stdin.write(b"x\nfor cat\n")
+            process.stdin.close()
+            assert process.stdout.read() == b"hello x\nfor cat\n", argv
+
+
 def test_closed_standard_input_is_empty(tmp_path: Path) -> None:
     text = program(READER)
     (tmp_path / "program.py").write_text(text)

@@ -18,8 +18,8 @@ PACKAGE = Path(oauthkit.__file__).parent
 IMPORTS = (
     "CAPTURE, FG, RETCODE, TF, Status, absolute, change_directory, create_file, find_program, "
     "get_env, is_b64token, log, mask_secrets, now_ms, own_temporary, parse_int, program, "
-    "read_file, run_limited, same_file, script_path, set_env, take_lock, timestamp, user_id, "
-    "write_file"
+    "read_file, read_line, run_limited, same_file, script_path, set_env, take_lock, timestamp, "
+    "user_id, write_file"
 )
 STDIN = b"first line\nsecond line\n"
 HEAD = f'''"""A program."""

@@ -43,6 +43,7 @@ GENERATED = frozenset(
 )
 # Functions of the runtime library for constructs of the dialect.
 READ_STDIN = "read_stdin"
+READ_LINE = "read_line"  # a builtin
 COUNT_CHARACTERS = "count_characters"
 SPLIT_LINES = "split_lines"
 SORTED_GLOB = "sorted_glob"

@@ -11,6 +11,7 @@ from oauthkit.compiler.bash.names import (
     COMMAND_FAILED,
     FOREGROUND,
     PIPELINE_STATUS,
+    READ_LINE,
     READ_STDIN,
     SORTED_GLOB,
     SPLIT_LINES,
@@ -95,7 +96,7 @@ def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Scr
     used = {name for item in builtins for name in item.state}
     state = tuple(name for name in library.state if name in used)
     closed = tuple(bash.Redirection(f"{number}>&-") for number in sorted(descriptors))
-    reads_stdin = READ_STDIN in program.builtins
+    reads_stdin = any(item.signature.name in {READ_STDIN, READ_LINE} for item in builtins)
     lowering = _Lowering([*ir.runs(program.functions)], closed, state, reads_stdin=reads_stdin)
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.has_partition else [])]
