@@ -221,6 +221,7 @@ def test_standard_input_without_lines(stdin: str, tmp_path: Path) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, b"1 <>\n", b""), argv
 
 
+@pytest.mark.timeout(60)
 def test_question_is_shown_before_the_answer_is_read(tmp_path: Path) -> None:
     text = program("""print("name? ", end="")
 _, name = read_line()
@@ -229,10 +230,13 @@ cat & FG""")
     (tmp_path / "program.py").write_text(text)
     (tmp_path / "program.sh").write_text(compile_text(text, "program.py", library()))
     starts = [[sys.executable, "program.py"], *([bash, "program.sh"] for bash in BASHES.values())]
+    # PYTHONUNBUFFERED would show the question in any case.
+    variables = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
     for argv in starts:
         with subprocess.Popen(
-            argv, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        ) as process:
+            argv, cwd=tmp_path, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            bufsize=0,
+        ) as process:  # fmt: skip
             assert process.stdin is not None
             assert process.stdout is not None
             shown = b""
