@@ -445,8 +445,9 @@ def test_file_is_read_once(tasks: Path, watched: Watched, monkeypatch: pytest.Mo
     assert group.known == {}  # removed files are forgotten
 
 
+@pytest.mark.parametrize("call_s", [0.3, 40.0])
 def test_group_with_slow_calls_is_scanned_less_often(
-    watched: Watched, tasks: Path, monkeypatch: pytest.MonkeyPatch
+    watched: Watched, tasks: Path, monkeypatch: pytest.MonkeyPatch, call_s: float
 ) -> None:
     """A container can slow down each call in its directory: fcntl(2), F_NOTIFY."""
     slow = tasks.parents[1] / "slow/tasks"
@@ -458,20 +459,20 @@ def test_group_with_slow_calls_is_scanned_less_often(
 
     def read(inbox: Inbox, path: Path, *more: Any) -> None:
         if path.parent == slow:
-            watched.now_s += 0.3
+            watched.now_s += call_s
             reads.append(path.name)
         real(inbox, path, *more)
 
     monkeypatch.setattr(Inbox, "_read", read)
     assert watched.count() == 1  # then LONGEST_SCAN_S is over
     add(tasks)
-    pause_s = 0.3 * ipc.IDLE_SHARE * 2  # there are two groups
-    for now_s, requests, read_files in (
-        (0.4, 2, 1),
-        (0.2 + pause_s, 2, 1),
-        (0.4 + pause_s, 3, 2),
+    pause_s = call_s * ipc.IDLE_SHARE * 2  # there are two groups
+    for after_s, requests, read_files in (
+        (0.1, 2, 1),
+        (pause_s - 0.1, 2, 1),
+        (pause_s + 0.1, 3, 2),
     ):
-        watched.now_s = now_s
+        watched.now_s = call_s + after_s
         assert (watched.count(), len(reads)) == (requests, read_files)
     # Its served files are not forgotten while it waits, nor if a scan does not reach them.
     served = {*reads}

@@ -50,7 +50,7 @@ MAX_READS = 64
 LONGEST_SCAN_S = 0.1
 # Scans take at most 1 / (1 + IDLE_SHARE) of one CPU: each group has to wait after its scan.
 IDLE_SHARE = 4
-LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 3600.0
 # A file that changed this recently and is not valid JSON may be incomplete.
 SETTLE_S = 5.0
 
