@@ -92,6 +92,16 @@ def test_project_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> N
         assert done.stderr == f"oauthkit {command}: {said}\n"
 
 
+def test_project_that_cannot_be_searched(closed: HostProject) -> None:
+    closed.project.chmod(0)
+    try:
+        done = closed.run("doctor")
+    finally:
+        closed.project.chmod(0o700)
+    assert f"fix: chmod u+rwx {quoted(closed.project)}\n" in done.stdout
+    assert "has no .env" not in done.stdout
+
+
 def test_metrics_with_a_name_that_is_too_long(live: HostProject, tmp_path: Path) -> None:
     done = live.run("status", "--prometheus", str(tmp_path / LONG))
     assert (done.returncode, done.stdout) == (1, "")

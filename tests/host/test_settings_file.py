@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import LocalPath, local
-from tests.support.host.host_project import UNIT, HostProject, command, quoted
+from tests.support.host.host_project import UNIT, HostProject, quoted
 
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.settings_file import selected, with_settings
@@ -206,18 +206,16 @@ def test_option_that_the_environment_would_override(ready: HostProject) -> None:
     assert ready.run("install", "--unit", "mine", OAUTHKIT_UNIT="mine").returncode == 0
 
 
-def test_another_name_needs_the_old_units_removed(ready: HostProject) -> None:
+def test_install_removes_the_units_of_the_old_name(ready: HostProject) -> None:
     assert ready.run("install").returncode == 0
+    directory = ready.home / ".config/systemd/user"
+    assert (directory / f"{UNIT}-heal.timer").exists()
     done = ready.run("install", "--unit", "mine")
-    assert (done.returncode, done.stdout) == (1, "")
-    old = ready.home / f".config/systemd/user/{UNIT}-heal.timer"
-    assert done.stderr == (
-        f"oauthkit install: {old} is installed for this project. Remove the units of that name"
-        f" first: {command('uninstall', ready.project)}\n"
-    )
-    assert not (ready.project / CONF).exists()
-    assert ready.run("uninstall").returncode == 0
-    assert ready.run("install", "--unit", "mine").returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in (f"{UNIT}-heal.service", f"{UNIT}-heal.timer"):
+        assert f"removed {directory / name}\n" in done.stdout
+    found = {file.name for file in directory.iterdir() if file.is_file()}
+    assert found == {"mine-heal.service", "mine-heal.timer"}
 
 
 def test_invalid_name_in_the_file_is_replaced(ready: HostProject) -> None:

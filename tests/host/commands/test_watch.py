@@ -139,7 +139,8 @@ def test_what_the_skill_writes_is_a_request(
 
 
 @pytest.mark.parametrize(
-    "value", ["", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeg", "0123456789abcde\n",
+    "value", ["", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeg", "0123456789ABCDEG",
+              "0123456789abcde\n",
               "\u0660" * 16, None, 0, 123456789012345, ["0123456789abcdef"], {}, True],
 )  # fmt: skip
 def test_fingerprint_that_is_not_one(tasks: Path, watched: Watched, value: object) -> None:
@@ -149,6 +150,15 @@ def test_fingerprint_that_is_not_one(tasks: Path, watched: Watched, value: objec
     why = "has a value of 'rejected' that is not 16 hex digits and is ignored"
     assert watched.complaints == [f"{file} {why}"]
     assert file.exists()
+
+
+def test_fingerprint_is_forgotten_with_its_request(tasks: Path, watched: Watched) -> None:
+    file = add(tasks, content='{"type":"refresh_oauth","rejected":"0123456789ABCDEF"}')
+    requests = watched.inbox.scan()
+    assert watched.inbox.rejected(requests) == {"0123456789abcdef"}
+    file.unlink()
+    watched.count()
+    assert watched.inbox.rejected(requests) == set()
 
 
 def test_fingerprint_of_another_task_is_not_looked_at(tasks: Path, watched: Watched) -> None:
@@ -209,6 +219,24 @@ def test_files_of_other_kinds_are_reported_and_left(tasks: Path, watched: Watche
     assert sorted(tasks.iterdir()) == before
 
 
+def test_file_that_changes_its_kind_before_the_open(
+    tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = add(tasks)
+    real = os.open
+
+    def late_open(path: Any, *flags: Any, **more: Any) -> int:
+        if path == file.name and file.is_file():
+            file.unlink()
+            os.mkfifo(file)
+        return real(path, *flags, **more)
+
+    monkeypatch.setattr(os, "open", late_open)
+    assert watched.count() == 0
+    assert watched.complaints == [f"{file} is not a regular file and is ignored"]
+    assert file.is_fifo()
+
+
 @pytest.mark.usefixtures("little_memory", "settled")
 def test_sparse_file_of_a_terabyte_is_read_up_to_the_limit(tasks: Path, watched: Watched) -> None:
     os.truncate(add(tasks), 1 << 40)
@@ -232,18 +260,23 @@ def test_file_with_a_lease_does_not_block_the_watch(tasks: Path, watched: Watche
     assert list(tasks.iterdir()) == []
 
 
-@pytest.mark.parametrize("level", ["tasks", "group"])
+@pytest.mark.parametrize(
+    ("level", "complaint"),
+    [
+        ("tasks", "is ignored: it is a symbolic link or not a directory"),
+        ("group", "is a symbolic link and is ignored"),
+    ],
+)
 def test_directory_that_is_a_link_is_not_followed(
-    tasks: Path, watched: Watched, level: str
+    tasks: Path, watched: Watched, level: str, complaint: str
 ) -> None:
     add(tasks)
     victim = tasks if level == "tasks" else tasks.parent
     victim.rename(tasks.parents[2] / "away")
     victim.symlink_to(tasks.parents[2] / "away")
     watched.serve()
-    assert len(watched.complaints) == 2  # the same complaint twice: Complaints shows it once
-    assert str(victim) in watched.complaints[0]
-    assert "symbolic link" in watched.complaints[0]
+    # Two scans complain. Complaints shows it once.
+    assert watched.complaints == [f"{victim} {complaint}"] * 2
     assert [*(tasks.parents[2] / "away").rglob("request.json")] != []
 
 
@@ -541,6 +574,16 @@ def test_replaced_directory_is_opened_and_locked(tasks: Path, watched: Watched) 
     IpcDirectory(directory.with_name("old")).close()  # its lock is released
     with pytest.raises(HostError):
         IpcDirectory(directory)
+
+
+def test_link_to_the_directory_in_its_place_is_reported(tasks: Path, watched: Watched) -> None:
+    directory = tasks.parents[1]
+    add(tasks)
+    directory.rename(directory.with_name("old"))
+    directory.symlink_to("old")
+    assert watched.count() == 0
+    (complaint,) = watched.complaints
+    assert complaint.endswith("is ignored: it is a symbolic link or not a directory")
 
 
 def test_file_system_without_locks(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from oauthkit.host.commands.watch import (
     MAX_REMEMBERED,
     PAUSE_AFTER_FAILURE_S,
     PAUSE_S,
+    REJECTED_PAUSE_S,
     Complaints,
     Watcher,
     remaining_pause_s,
@@ -117,8 +118,9 @@ def test_rejected_token(
     flooded.watcher.scan()
     assert (flooded.modes, flooded.said) == ([mode], [f"refreshed for 2 requests{why}"])
     assert list(flooded.tasks.iterdir()) == []
+    # The report does not count for later requests.
     flooded.ask()
-    flooded.now_s += PAUSE_S
+    flooded.now_s += REJECTED_PAUSE_S
     flooded.watcher.scan()
     assert flooded.modes == [mode, ()]
 

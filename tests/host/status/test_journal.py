@@ -16,6 +16,7 @@ from oauthkit.host.status.log import (
     NOT_SCHEDULED,
     RENEWED,
     TOO_OFTEN,
+    TOO_SOON,
     Entry,
     Failure,
     fix_of,
@@ -191,8 +192,9 @@ def test_unresolved_failure() -> None:
     assert unresolved_failure(entries(delivery, held)) is None
 
 
-def test_earlier_failure_explains_that_claude_has_failed_too_often() -> None:
-    too_often = f"{TOO_OFTEN} 3 times. Next try: 2026-01-02T03:09:05+00:00"
+@pytest.mark.parametrize("limit", [f"{TOO_OFTEN} 3 times", f"{TOO_SOON} in the last 5 min"])
+def test_earlier_failure_explains_that_claude_was_started_too_often(limit: str) -> None:
+    too_often = f"{limit}. Next try: 2026-01-02T03:09:05+00:00"
     assert last_failure(entries("ERROR: a", f"ERROR: {too_often}")) == Failure(0, "a")
     assert last_failure(entries(f"ERROR: {too_often}")) == Failure(0, too_often)
     delivery = "/p/.env already has this token (expires_at=1)"

@@ -20,7 +20,7 @@ case $3 in
   show)
     case $4 in
       {active}) echo ActiveState=activating ;;
-      *-watch.service) echo ActiveState={watching} ;;
+      *-watch.service) printf 'ActiveState=%s\nSubState=%s\n' {watching} ;;
       *-follow.service) printf 'ActiveState=%s\nSubState=%s\n' {following} ;;
       *) echo ActiveState=inactive ;;
     esac
@@ -49,7 +49,7 @@ def manager(
     heal: str = "",
     watch: str = NOT_FOUND,
     enabled: str = "enabled",
-    watching: str = "active",
+    watching: str = "active running",
     follow: str = NOT_FOUND,
     following: str = "active running",
     timers: dict[str, float] | None = None,

@@ -11,8 +11,7 @@ from oauthkit.host import settings_file
 from oauthkit.host.adopt import changes
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, command_on, own_unit, quote
-from oauthkit.host.doctor import files, write_access
-from oauthkit.host.doctor.programs import output_of
+from oauthkit.host.doctor import files, programs, write_access
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import read, write_file
 from oauthkit.host.project import find_paths
@@ -85,6 +84,7 @@ def install(
         write_unit(directory / name, text, say)
     timer = f"{paths.unit}-heal.timer"
     systemctl("daemon-reload")
+    _remove_earlier(paths, say)
     systemctl("enable", "--now", "--quiet", timer)
     say(f"enabled {timer}: it starts a run when the user manager starts, and every hour")
     status = 0
@@ -99,9 +99,29 @@ def install(
         systemctl("enable", "--quiet", service)
         systemctl("restart", service)  # with the new settings
         say(f"enabled {service}: it refreshes when a container asks for it")
+    _note_claude(paths, say)
     # At the end, because this may fail: enabling it can need another user's permission.
     check_linger(is_wanted=linger, say=say)
     return status
+
+
+def _note_claude(paths: ProjectPaths, say: Say) -> None:
+    """Say if no run will find claude, because the units have this PATH."""
+    claude = programs.claude(paths)
+    if not claude.is_ok:
+        say(
+            f"note: claude is {claude.text}, so no run can renew the token. Install it, and run"
+            f" {command('install', paths)} again"
+        )
+
+
+def _remove_earlier(paths: ProjectPaths, say: Say) -> None:
+    """Remove the units with an earlier name, and stop the chain's timers of that name."""
+    files = units.with_earlier_names(paths)
+    _remove(files, say)
+    if files:
+        names = [unit for unit in units_of(paths.project) if not unit.endswith(_INSTALLED)]
+        _stop([f"{name}.timer" for name in names if name not in paths.units])
 
 
 def _start(service: str) -> None:
@@ -118,14 +138,6 @@ def change_settings(paths: ProjectPaths, settings: Mapping[str, str], say: Say) 
     """
     _require_bearer(paths, settings)
     settings_file.require_no_override(settings)
-    for old in (f"{paths.heal}.timer", f"{paths.follow}.service"):
-        if settings.get("OAUTHKIT_UNIT", paths.unit) != paths.unit and units.is_installed(
-            paths, old
-        ):
-            raise HostError(
-                f"{units.directory() / old} is installed for this project. Remove the units of that"
-                f" name first: {command('uninstall', paths)}"
-            )
     settings_file.write(paths, settings, say)
     if "OAUTHKIT_BEARER" in settings and os.path.lexists(paths.project / ".git"):
         for change in changes.gitignore(paths.project, []):
@@ -149,11 +161,12 @@ def _require_bearer(paths: ProjectPaths, settings: Mapping[str, str]) -> None:
 
 def _require_no_follower(paths: ProjectPaths) -> None:
     """Raise HostError if the project follows a store: two units would write its .env."""
-    if units.is_installed(paths, f"{paths.follow}.service"):
-        raise HostError(
-            f"{paths.follow}.service follows a store for this project. To refresh it with a login"
-            f" instead, remove that unit first: {command('uninstall', paths)}"
-        )
+    for file in units.written_for(paths.project):
+        if file.name.endswith("-follow.service"):
+            raise HostError(
+                f"{file.name} follows a store for this project. To refresh it with a login instead,"
+                f" remove that unit first: {command('uninstall', paths)}"
+            )
 
 
 def copy_scripts(paths: ProjectPaths, say: Say) -> None:
@@ -327,10 +340,10 @@ def check_linger(*, is_wanted: bool, say: Say) -> None:
     """
     user = str(os.getuid())
     loginctl = ("loginctl", "--no-ask-password")
-    if output_of(*loginctl, "show-user", user, "--property=Linger", "--value") == "yes":
+    if programs.output_of(*loginctl, "show-user", user, "--property=Linger", "--value") == "yes":
         return
     if is_wanted:
-        if output_of(*loginctl, "enable-linger", user) is None:
+        if programs.output_of(*loginctl, "enable-linger", user) is None:
             raise HostError(f"{LINGER} failed. Try: {as_root(f'{LINGER} {user}')}")
         say("enabled lingering: the units start at boot, and continue after the last logout")
         return

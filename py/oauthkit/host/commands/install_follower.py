@@ -57,6 +57,11 @@ def install_follower(
     start = f"OAUTHKIT_STORE={quote(store)} {command('follow', paths)}"
     require_manager(f"Start this with the host's own supervisor instead: {start}")
     _require_no_refresh(paths)
+    for earlier in units.with_earlier_names(named):
+        raise HostError(
+            f"{earlier} is installed for this project. Remove the units of that name first:"
+            f" {command('uninstall', paths)}"
+        )
     name = f"{named.follow}.service"
     require_own_unit(units.directory() / name, named, "--follow")
     has_script = any((paths.project / script).is_file() for script in (SCRIPT, FOLLOW_SCRIPT))
@@ -90,8 +95,9 @@ def _require_no_refresh(paths: ProjectPaths) -> None:
     if cron.path_of_refresh(paths) is not None:
         raise HostError("a crontab line refreshes this project. Remove it first: crontab -e")
     next_run = find_schedule(paths).next
-    heal = f"{paths.heal}.timer"
-    unit = next_run.unit if next_run else heal if units.is_installed(paths, heal) else ""
+    installed = [file.name for file in units.written_for(paths.project)]
+    heal = next((name for name in installed if name.endswith("-heal.timer")), "")
+    unit = next_run.unit if next_run else heal
     if unit:
         raise HostError(
             f"{unit} refreshes this project, and a follower would write the same .env. Remove it"

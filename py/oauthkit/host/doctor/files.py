@@ -42,7 +42,7 @@ from oauthkit.host.status.login import (
     read_dotenv,
     read_login,
 )
-from oauthkit.host.status.model import LOGIN_WARNING_S
+from oauthkit.host.status.model import BEARER_START, LOGIN_WARNING_S
 from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.host.status.view import span
 from oauthkit.program.hooks import HOOKS
@@ -56,8 +56,6 @@ if TYPE_CHECKING:
 
 # Each makes claude ignore CLAUDE_CODE_OAUTH_TOKEN in a container.
 SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
-# A refresh recognizes a bearer file by this start.
-BEARER_START = b'{"claudeAiOauth":{"accessToken":'
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
 EVENTS = ("renewed", "failed", "recovered", "login-ending")
@@ -68,6 +66,9 @@ def project(paths: ProjectPaths) -> Finding:
     directory = str(paths.project)
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
+    inside = inspect_path(paths.project / "scripts")
+    if inside.problem:
+        return Finding("project", inside.problem, inside.fix)
     text = f"{directory} has no .env, scripts/oauth, package.json or .git"
     fix = (
         f"pass the project with --project. If this is the project, run {command('refresh', paths)}"
@@ -214,11 +215,10 @@ def _leads_nowhere(path: Path) -> bool:
 
 def runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
-    entries, login = read_journal(paths), delivered_login(paths)
+    entries = read_journal(paths)
     failure = last_failure(entries)
     # A run that cannot take the lock does not create the mark.
-    is_delivered = bool(login.token) and read_dotenv(paths.dotenv).carries(login.token)
-    is_over = is_delivered or has_manual_token(paths) or unresolved_failure(entries) is None
+    is_over = has_manual_token(paths) or unresolved_failure(entries) is None
     if is_over and not is_file(paths.failing):
         yield Finding("runs", "the last run did not fail")
         return

@@ -45,21 +45,20 @@ def systemd(paths: ProjectPaths) -> Iterator[Finding]:
     yield _linger()
     if is_follower(paths):
         yield from store.follower(paths)
-        return
+    else:
+        yield from _next_run(paths)
+    if earlier := [file.name for file in units.with_earlier_names(paths)]:
+        text = f"some have an earlier name of the timer: {', '.join(earlier)}"
+        yield Finding("units", text, timers.install(paths))
+
+
+def _next_run(paths: ProjectPaths) -> Iterator[Finding]:
+    """Check the timer or the crontab line that starts the next run."""
     found = [*timers.check(paths)]
     if not any(finding.name in {"timer", "whose timer"} for finding in found):
-        yield from [*_by_cron(paths)] or [_no_timer(paths)]
+        no_timer = _not_due(paths, "timer", "no run is scheduled", timers.install(paths))
+        yield from [*_by_cron(paths)] or [no_timer]
     yield from found
-
-
-def _no_timer(paths: ProjectPaths) -> Finding:
-    """Return the finding that no run is scheduled. Find units with an earlier OAUTHKIT_UNIT."""
-    text, fix = "no run is scheduled", timers.install(paths)
-    names = [file.name for file in units.written_for(paths.project)]
-    if earlier := [name for name in names if name.rpartition("-")[0] != paths.unit]:
-        text += f" as {paths.unit}. Units with an earlier name are installed: {', '.join(earlier)}"
-        fix = f"{command('uninstall', paths)} && {fix}"
-    return _not_due(paths, "timer", text, fix)
 
 
 def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:

@@ -153,7 +153,7 @@ def _installed(
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)
-    elif watch.is_loaded and watch.is_of(paths) and not watch.is_active:
+    elif watch.is_of(paths) and (watch.is_restarting or not watch.is_active):
         yield Finding("units", f"{watch.unit} is not running", fix)
     elif heal.is_of(paths):
         watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(paths) else ""

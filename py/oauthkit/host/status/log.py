@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.display import command, quote
 from oauthkit.host.path_info import is_file, read
+from oauthkit.host.status.login import read_login
 from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets
 
 if TYPE_CHECKING:
@@ -38,10 +39,16 @@ OUTPUT_LINES = 3
 _ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
 CLAUDE_FAILED = ("claude CLI refresh failed", "the API refuses the token, and claude did not")
 TOO_OFTEN = "claude has failed to renew the token"
+TOO_SOON = "the API refuses the token. claude was started"
 HELD = "another refresh has held"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
 RENEW = "claude -p ok"
+# About the credentials file, which a person may have replaced since.
+_DAMAGED = re.compile(
+    r"is not valid JSON|more than one JSON document|has a character that no access token has"
+    r"|\.credentials\.json is not (?:a file|readable)"
+)
 # The first match in the error applies. tests/host/status/test_journal.py checks that each ERROR has
 # a fix.
 _FIXES = (
@@ -85,7 +92,7 @@ _FIXES = (
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", f"check the network and the proxy. {RENEW} has to renew the token"),
-    (r"the API refuses the token\. claude was started", "wait 5 min, then try again"),
+    (re.escape(TOO_SOON), "wait 5 min, then run oauthkit refresh --rejected"),
     (r"the API refuses the token", LOG_IN),
     (TOO_OFTEN, "fix the earlier failure, then wait for the next try"),
     (r"claude could not save the login",
@@ -108,11 +115,11 @@ _FIXES = (
     (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
     (r"readlink could not follow",
      "install coreutils, or fix the PATH of the program that starts runs"),
-    (r"NUL byte", "remove the NUL byte from .env, which must be a text file"),
-    (r"would be larger than 256 KiB", "check what .env and the credentials contain"),
-    (r"larger than 256 KiB", "check what .env contains, and make it smaller"),
+    (r"NUL byte", "remove the NUL byte from that file, which must be a text file"),
+    (r"would be larger than 256 KiB", "check what that file and the credentials contain"),
+    (r"larger than 256 KiB", "check what that file contains, and make it smaller"),
     (r"is a mount point", "mount the directory of .env instead of the file"),
-    (r"cannot be read and is not changed", "make .env a file that this user can read"),
+    (r"cannot be read and is not changed", "make it a file that this user can read"),
     (r"cannot be written", "check for a full disk or a directory that this user cannot write to"),
 )  # fmt: skip
 
@@ -207,19 +214,22 @@ def _changed_s(path: Path) -> float:
 
 def log_problem(paths: ProjectPaths) -> str:
     """Return why the log cannot be read or written, and the fix. Return "" if nothing is wrong."""
+    doctor = f"To see the fix, run: {command('doctor', paths)}"
     found = read(paths.log, 0)
     if found.fix:
         return f"{found.problem}: {found.fix}"
-    if os.access(paths.log, os.W_OK) and os.access(paths.lock, os.W_OK):
+    files = [file for file in (paths.log, paths.lock) if os.path.lexists(file)]
+    for file in files:
+        if not os.access(file, os.W_OK):
+            return f"no run can write {file}. {doctor}"
+    if len(files) == 2:
         return ""
     directory = paths.log.parent
     while not os.path.lexists(directory):
         directory = directory.parent
     if directory.is_dir() and os.access(directory, os.W_OK | os.X_OK):
         return ""
-    return (
-        f"no run can write its log in {directory}. To see the fix, run: {command('doctor', paths)}"
-    )
+    return f"no run can write its log in {directory}. {doctor}"
 
 
 def last(entries: Sequence[Entry], text: str) -> Entry | None:
@@ -242,6 +252,8 @@ def _in_directory(paths: ProjectPaths, fix: str) -> str:
 
 def fix_of(failure: Failure, paths: ProjectPaths) -> str:
     """Return what to do about a failure, or "" if unknown, or if a person has logged in since."""
+    if _DAMAGED.search(failure.text) and not read_login(paths.credentials).problem:
+        return ""
     if failure.fix != LOG_IN:
         return _in_directory(paths, failure.fix) if RENEW in failure.fix else failure.fix
     # A failed run may change the credentials, too.
@@ -266,7 +278,7 @@ def failed_hooks(entries: Sequence[Entry]) -> dict[str, Failure]:
 def last_failure(entries: Sequence[Entry]) -> Failure | None:
     """Return the last ERROR that explains why .env has no live token, or None if there is none.
 
-    An ERROR that only says that claude has failed too often is skipped if another one explains it:
+    An ERROR that only says that claude was started too often is skipped if another one explains it:
     one that no delivery has followed.
     """
     output: list[str] = []
@@ -277,7 +289,7 @@ def last_failure(entries: Sequence[Entry]) -> Failure | None:
         text = mask_secrets(entry.text)
         if text.startswith(OUTPUT):
             output.append(text)
-        elif is_explained and text.startswith(ERROR + TOO_OFTEN):
+        elif is_explained and text.startswith((ERROR + TOO_OFTEN, ERROR + TOO_SOON)):
             continue
         elif text.startswith(ERROR) and not text.endswith(NOT_SCHEDULED):
             # claude is run more than once, and repeats itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 LOGIN_WARNING_S = 3 * 24 * 3600
+# A refresh recognizes a bearer file by this start.
+BEARER_START = b'{"claudeAiOauth":{"accessToken":'
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ class Status:
             found += [] if is_explained else [f"{problem}. {self._see_doctor}"]
         elif self.login.problem:
             found.append(f"{self.login.problem}: {self.login.fix or log_in(self.paths)}")
+        elif self.dotenv.problem and self._lacks_directory(self.paths.dotenv):
+            found.append(f"the directory of .env does not exist. {self._see_doctor}")
         elif self.dotenv.problem and (self.dotenv.fix or not is_explained):
             found.append(f"{self.dotenv.problem}: {self.dotenv.fix or refresh_command(self.paths)}")
         elif self.is_manual_token:
@@ -143,6 +148,8 @@ class Status:
         elif not self.is_delivered and not is_explained:
             text = self.dotenv.repetition or "does not have the credentials' token"
             found.append(f".env {text}. Run: {refresh_command(self.paths)}")
+        elif not is_explained and not self.schedule.is_running:
+            found += self._expiry_problems()
         found += self._bearer_problems(is_explained=is_explained)
         found += self.paths.settings_problems
         if self.dotenv.other_spellings:
@@ -158,6 +165,19 @@ class Status:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
             found.append(f"the login {ended}. Run: {log_in(self.paths)}")
         return found
+
+    def _expiry_problems(self) -> list[str]:
+        """Return that the token in .env has expired, or will before the next run."""
+        expires_at_s = self.login.expires_at_s
+        if expires_at_s is None:
+            text = "the token's expiry is unknown"
+        elif expires_at_s <= self.now_s:
+            text = "the token has expired"
+        elif self.next_run_s is not None and self.next_run_s > expires_at_s:
+            text = "the next run is after the token's expiry"
+        else:
+            return []
+        return [f"{text}. Run: {refresh_command(self.paths)}"]
 
     def _schedule_problems(self) -> list[str]:
         """Return why no run will renew the token, as a list of at most one problem."""
@@ -199,7 +219,7 @@ class Status:
         if not self.bearer.fix and is_explained:
             return []
         text = self.bearer.problem or "its token or expiry differs from the credentials'"
-        if self.paths.bearer and inspect_path(self.paths.bearer.parent).is_nothing:
+        if self.paths.bearer and self._lacks_directory(self.paths.bearer):
             return [f"the directory of {self.paths.bearer} does not exist. {self._see_doctor}"]
         fix = self.bearer.fix or refresh_command(self.paths)
         return [f"bearer file {self.paths.bearer}: {text}: {fix}"]
@@ -211,6 +231,11 @@ class Status:
         if project is not None and inspect_path(Path(project)).is_nothing:
             return f"which does not exist. Run: {command_on('uninstall', project)}"
         return f"and no run of this project is scheduled. Run: {refresh_command(self.paths)}"
+
+    @staticmethod
+    def _lacks_directory(file: Path) -> bool:
+        """Return whether a file, or the file that a link leads to, has no directory."""
+        return inspect_path(Path(os.path.realpath(file)).parent).is_nothing
 
     @property
     def _see_doctor(self) -> str:
@@ -249,7 +274,7 @@ def collect(paths: ProjectPaths) -> Status:
     token_differs = not login.token or not dotenv.carries(login.token)
     is_manual = token_differs and is_manual_token(paths, dotenv.tokens, entries)
     # A run that cannot take the lock does not create the mark.
-    if failing_since_s is None and token_differs and not is_manual:
+    if failing_since_s is None and not is_manual:
         failure = unresolved_failure(entries)
         failing_since_s = failure.at_s if failure else None
     is_scheduled = schedule.next is not None or schedule.is_running
@@ -280,6 +305,9 @@ def _read_bearer(bearer: Path, credentials: Path) -> Login:
     fix = "set OAUTHKIT_BEARER to another path"
     if same_file(str(bearer), str(credentials)):
         return Login("it is Claude Code's credentials file", fix=fix)
-    if b'"refreshToken"' in read(bearer).data:
+    content = read(bearer).data
+    if b'"refreshToken"' in content:
         return Login("it has a refresh token, so it is a login", fix=fix)
+    if content and not content.startswith(BEARER_START):
+        return Login("it is not a bearer file", fix=fix)
     return read_login(bearer)

@@ -60,7 +60,7 @@ def report_all() -> int:
         raise HostError("no unit of this user refreshes a project: see oauthkit install --help")
     is_live = True
     for project in found:
-        if not os.path.isdir(project):  # noqa: PTH112 - raises nothing
+        if inspect_path(Path(project)).is_nothing:
             removal = command_on("uninstall", project)
             OUT.line(f"FAIL  {project}: it does not exist. If it was removed, run: {removal}")
             is_live = False

@@ -81,6 +81,13 @@ def written_for(project: Path) -> list[Path]:
     return [file for file, name in owners.items() if name is not None and is_same(name, project)]
 
 
+def with_earlier_names(paths: ProjectPaths) -> list[Path]:
+    """Return the files that install has written for the project with an earlier OAUTHKIT_UNIT."""
+    return [
+        file for file in written_for(paths.project) if file.name.rpartition("-")[0] != paths.unit
+    ]
+
+
 def is_installed(paths: ProjectPaths, name: str) -> bool:
     """Return whether install has written this unit file for the project."""
     text = read(directory() / name).data.decode("utf-8", "surrogateescape")
