@@ -340,6 +340,7 @@ class Install(ProjectCommand, SettingsOptions):
             if self.cron:
                 if channel:
                     notify.require_own(paths)
+                install.require_no_earlier_units(paths, settings)
                 if settings:
                     paths = install.change_settings(paths, settings, lambda _: None)
                 if channel:

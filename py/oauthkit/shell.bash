@@ -183,7 +183,8 @@ read_file() {
 # Set REPLY to the next line of stdin, without its line feed and NUL bytes. Status 1 at the end of
 # the input.
 read_line() {
-  REPLY= # read does not set it after an error
+  local +x TMOUT=0 # the caller's limits the time of read
+  REPLY=           # read does not set it after an error
   { IFS= read -r REPLY; } 2>/dev/null || [[ -n $REPLY ]]
 }
 
@@ -698,6 +699,7 @@ own_command() {
 
 # Set REPLY to the rest of standard input. End the run with status 1 if it has a NUL byte.
 read_stdin() {
+  local +x TMOUT=0 # the caller's limits the time of read
   REPLY=
   # read succeeds only at its delimiter, NUL here.
   if { IFS= read -r -d '' REPLY; } 2>/dev/null; then

@@ -546,9 +546,9 @@ def read_line() -> tuple[Status, str]:
 
     Status 1 at the end of the input. A command that runs afterwards gets the rest of the input.
     """
-    if sys.stdin is None:
+    if isinstance(sys.stdin, io.StringIO):  # it was closed: 0 may be another file's descriptor
         return 1, ""
-    _flush()  # the question must be visible
+    _flush()  # a prompt must be visible
     line = b""
     try:
         while not line.endswith(b"\n"):
@@ -557,7 +557,7 @@ def read_line() -> tuple[Status, str]:
                 break
             line += byte.replace(b"\0", b"")
     except OSError:
-        pass  # stdin cannot be read, and counts as empty
+        line = b""  # an unreadable stdin counts as empty
     return int(line == b""), _decode(line.removesuffix(b"\n"))
 
 

@@ -128,7 +128,7 @@ CASES = [
     ("D101", "for line in sys.stdin:\n    print(line)", "sys.stdin", "read the whole input with `sys.stdin.read()`, and iterate", "text = sys.stdin.read()\nfor line in text.splitlines():\n    print(line)"),
     ("D104", "x = sys.stdin.readlines()", "sys.stdin.readlines", "read the whole text with `sys.stdin.read()` or read_file", "text = sys.stdin.read()\nfor line in text.splitlines():\n    print(line)"),
     ("D101", "for x in sys.stdin.readlines():\n    print(x)", "sys.stdin.readlines()", "read the whole input with `sys.stdin.read()`, and iterate", "text = sys.stdin.read()\nfor line in text.splitlines():\n    print(line)"),
-    ("D104", "x = input()", "input", "read_line returns a Status, which is 1 at the end of the input, and the line", "_, x = read_line()"),
+    ("D104", "x = input()", "input", "read_line returns a Status and the line. The Status is 1 at the end of the input", "_, x = read_line()"),
     ("D105", "t = sys.stdin.read(5)", "sys.stdin.read(5)", "remove them. It reads the whole input", "t = sys.stdin.read()"),
     ("D201", "sys.stdin.read()", "sys.stdin.read()", "_ = sys.stdin.read()", "_ = sys.stdin.read()"),
     ("D104", "x = 'a'\ny = x.splitlines()", "x.splitlines", "iterate over the lines, as in `for line in text.splitlines():`", "x = 'a'\nfor line in x.splitlines():\n    print(line)"),

@@ -206,16 +206,21 @@ def test_option_that_the_environment_would_override(ready: HostProject) -> None:
     assert ready.run("install", "--unit", "mine", OAUTHKIT_UNIT="mine").returncode == 0
 
 
-def test_install_removes_the_units_of_the_old_name(ready: HostProject) -> None:
-    assert ready.run("install").returncode == 0
+def test_install_removes_units_with_an_earlier_name(ready: HostProject) -> None:
+    (ready.project / "data/ipc").mkdir(parents=True)
+    assert ready.run("install", "--watch").returncode == 0
     directory = ready.home / ".config/systemd/user"
-    assert (directory / f"{UNIT}-heal.timer").exists()
+    names = ("heal.service", "heal.timer", "watch.service")
+    assert {file.name for file in directory.iterdir()} == {f"{UNIT}-{name}" for name in names}
+    done = ready.run("install", "--cron", "--unit", "mine")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert " is installed for this project, with an earlier unit name. " in done.stderr
     done = ready.run("install", "--unit", "mine")
     assert (done.returncode, done.stderr) == (0, "")
-    for name in (f"{UNIT}-heal.service", f"{UNIT}-heal.timer"):
-        assert f"removed {directory / name}\n" in done.stdout
-    found = {file.name for file in directory.iterdir() if file.is_file()}
-    assert found == {"mine-heal.service", "mine-heal.timer"}
+    for name in names:
+        assert f"removed {directory / f'{UNIT}-{name}'}\n" in done.stdout
+    # The watcher is kept, with the new name.
+    assert {file.name for file in directory.iterdir()} == {f"mine-{name}" for name in names}
 
 
 def test_invalid_name_in_the_file_is_replaced(ready: HostProject) -> None:

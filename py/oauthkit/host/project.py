@@ -81,7 +81,7 @@ class ProjectPaths:
 
     @property
     def lock(self) -> Path:
-        """Return the file that the project's runs lock. It exists from the first run on."""
+        """Return the lock file of the project's runs. The first run creates it."""
         return self.log.parent / "oauth-refresh.lock"
 
     @property

@@ -57,8 +57,8 @@ class Case:
 
     In `env`, None unsets a variable. `units` are names of units with their states: pending, running
     or failed. `descriptors` are inherited open ones. `closed` are the standard streams that are not
-    open. `other_run` is empty, or what another project's run does to the credentials: it holds the
-    login's lock until the form waits for it.
+    open. `other_run` is what another project's run does to the credentials, if there is such a run.
+    That run holds the login's lock until the form waits for it.
     """
 
     now_s: int = DEFAULT_NOW_S

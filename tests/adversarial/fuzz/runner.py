@@ -320,14 +320,17 @@ class Service:
 
 
 class OtherRun:
-    """Another project's run: holds the login's lock until the form waits for it, if planned."""
+    """Another project's run, if the case has one.
+
+    It holds the login's lock until the form waits for it.
+    """
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._directory = -1
         self._end_s = float("inf")
         if sandbox.case.other_run:
-            # Some worlds have no such directory, and a form cannot lock it there.
+            # In some worlds the directory does not exist. Then the form does not lock it either.
             with suppress(OSError):
                 self._directory = os.open(
                     sandbox.path(sandbox.case.credentials).parent, os.O_RDONLY | os.O_DIRECTORY
@@ -336,7 +339,7 @@ class OtherRun:
 
     @property
     def holds_lock(self) -> bool:
-        """Return whether it has not ended yet."""
+        """Return whether the run still holds the lock."""
         return self._directory >= 0
 
     def end_if_awaited(self, form: int) -> None:
@@ -347,7 +350,7 @@ class OtherRun:
         if not self.holds_lock:
             return
         now_s = time.monotonic()
-        if self._end_s == float("inf") and self._is_open(form):
+        if self._end_s == float("inf") and self._has_opened_directory(form):
             self._end_s = now_s + HOLD_S
         if now_s >= self._end_s:
             self._sandbox.change_credentials(*self._sandbox.case.other_run)
@@ -359,7 +362,7 @@ class OtherRun:
             os.close(self._directory)
             self._directory = -1
 
-    def _is_open(self, form: int) -> bool:
+    def _has_opened_directory(self, form: int) -> bool:
         status = os.fstat(self._directory)
         with suppress(OSError):  # a form that has exited
             for descriptor in Path(f"/proc/{form}/fd").iterdir():

@@ -40,11 +40,11 @@ import oauthkit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SEED = 20260102  # must draw the same cases each time
+SEED = 20260102  # what it draws also depends on the modules that hypothesis finds constants in
 CHUNKS = 2
 WORLDS = 250  # per chunk
 WARM_WORLDS = 40
-MOST_WORLDS = 400  # a mutant must be found within this number
+MOST_WORLDS = 2000  # a mutant must be found within this number; on average, 100 are enough
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
 PACKAGE = Path(oauthkit.__file__).parent
 
@@ -257,7 +257,7 @@ def test_claude_hangs(
     ("renewed", "expected"),
     [(GOOD.content, "renewed by another run, delivered"), (None, "failed: claude renewed nothing")],
 )
-def test_another_run_holds_the_lock_of_the_login(
+def test_another_run_holds_the_logins_lock(
     runner: Runner, renewed: bytes | None, expected: str
 ) -> None:
     case = Case(items=(DUE, CLAUDE), other_run=(Act("", credentials=renewed),))

@@ -21,7 +21,9 @@ from tests.adversarial.mutants import bash_mutators, python_mutators
 from tests.adversarial.mutants.mutant import REPOSITORY, Mutant
 from tests.adversarial.mutants.suite import Killers, Stage, stages
 
-FILES = (*python_mutators.PROGRAM, python_mutators.LIBRARY, bash_mutators.LIBRARY)
+FILES = (
+    *python_mutators.PROGRAM, python_mutators.LIBRARY, bash_mutators.LIBRARY, *python_mutators.HOST,
+)  # fmt: skip
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", ".*_cache", ".hypothesis")
 # Makes `$1` the only writable directory.
 READ_ONLY_ROOT = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'

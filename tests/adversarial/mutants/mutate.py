@@ -1,4 +1,4 @@
-"""Change the program and its runtime library, one change at a time. A test has to fail."""
+"""Change one thing in the program, its runtime library or watch. A test has to fail."""
 
 from __future__ import annotations
 

@@ -35,11 +35,15 @@ PROGRAM = tuple(
     )
 )
 LIBRARY = "py/oauthkit/shell.py"
+# oauthkit watch.
+HOST = tuple(f"py/oauthkit/host/commands/{name}.py" for name in ("ipc", "watch"))
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
     ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
 }  # fmt: skip
 SIMPLE = (ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Raise, ast.Delete, ast.Break)
+# Functions whose arguments can be swapped without effect.
+SYMMETRIC = {"max", "min", "same_file", "samestat"}
 # Read by the compiler, or about memory, so a run shows no difference.
 NO_BEHAVIOUR = {"DESCRIPTORS", "STATE", "__slots__", "__all__"}
 # Short texts without two letters in a row in which a mistake is likely.
@@ -116,6 +120,9 @@ class Finder:
 
     def _call(self, node: ast.Call) -> Iterator[Edit]:
         """Swap neighbouring arguments."""
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        if name in SYMMETRIC:
+            return
         for left, right in pairwise(node.args):
             (a, b), (c, d) = self.span(left), self.span(right)
             swapped = self._text[c:d] + self._text[b:c] + self._text[a:b]
@@ -181,7 +188,9 @@ def _literal(literal: str) -> tuple[str, str, str]:
 
 
 def _is_silent(node: ast.AST) -> bool:
-    """Return whether no run can show a change: docstrings, imports, declarations."""
+    """Return whether a change has no effect: docstrings, imports, declarations, TYPE_CHECKING."""
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     if isinstance(node, ast.Assign):

@@ -18,6 +18,10 @@ KILLERS = Path(__file__).with_name("killers.json")
 MOST_KILLERS = 3
 BUILTINS = "tests/runtime_library/test_both.py"
 WHOLE_RUN = "tests/refresh/test_unit.py"
+# Those of python_mutators.HOST.
+HOST_TESTS = (
+    "watch", "watch_rejected", "watch_limits", "watch_process", "watch_every_call", "watch_race",
+)  # fmt: skip
 # The subjects of tests/refresh that concern a function.
 SUBJECTS = (
     ("read_credentials|live_token|parse_int|is_b64token|access_token|expires_at", "credentials"),
@@ -49,6 +53,8 @@ SUBJECTS = (
 
 def stages(mutant: Mutant) -> list[Stage]:
     """Return the runs that judge a mutant. The first one that fails kills it."""
+    if mutant.file in python_mutators.HOST:
+        return [[f"tests/host/commands/test_{name}.py"] for name in HOST_TESTS]
     subjects = _subjects(mutant.function)
     scripts = _files(subjects, "*.bats")
     parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]

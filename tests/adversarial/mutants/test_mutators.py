@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.adversarial.mutants import bash_mutators, equivalent, python_mutators
 from tests.adversarial.mutants.judge import FILES, Verdict, all_mutants, totals
-from tests.adversarial.mutants.mutant import changed_number, mutants, read_source
+from tests.adversarial.mutants.mutant import REPOSITORY, changed_number, mutants, read_source
 from tests.adversarial.mutants.mutate import candidates, sample
 from tests.adversarial.mutants.suite import stages
 
@@ -160,6 +160,13 @@ def test_totals() -> None:
         "6 mutants: 3 killed (1 of them by a time limit), 1 rejected by the compiler, 1 listed as"
         " equivalent, 1 survived; 2.0 s per mutant"
     )
+
+
+def test_test_files_exist_for_each_mutated_file(made: list[Mutant]) -> None:
+    for mutant in {mutant.file: mutant for mutant in made}.values():
+        files = {word for stage in stages(mutant) for word in stage if word.startswith("tests/")}
+        assert files, mutant.file
+        assert [file for file in files if not (REPOSITORY / file).is_file()] == [], mutant.file
 
 
 def test_nightly_workflow_mutates_each_file() -> None:

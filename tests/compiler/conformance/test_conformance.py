@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,7 +189,7 @@ while status == 0:
         print(f"rest <{text}>")
     status, line = read_line()
 print(f"{status} <{line}>")"""
-# An input, and the result.
+# Each input, and the expected stdout.
 LINES = {
     "empty": (b"", b"1 <>\n"),
     "line ends": (b"a\r\n\nb\n", b"<a\r>\n<>\n<b>\n1 <>\n"),
@@ -208,7 +209,7 @@ def test_lines_of_standard_input_are_read_alike(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("stdin", ["closed", "write-only"])
-def test_standard_input_without_lines(stdin: str, tmp_path: Path) -> None:
+def test_read_line_of_an_unreadable_stdin(stdin: str, tmp_path: Path) -> None:
     text = program(LINE_READER)
     (tmp_path / "program.py").write_text(text)
     (tmp_path / "program.sh").write_text(compile_text(text, "program.py", library()))
@@ -222,7 +223,7 @@ def test_standard_input_without_lines(stdin: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_question_is_shown_before_the_answer_is_read(tmp_path: Path) -> None:
+def test_prompt_is_shown_before_the_answer_is_read(tmp_path: Path) -> None:
     text = program("""print("name? ", end="")
 _, name = read_line()
 print(f"hello {name}")
@@ -230,7 +231,7 @@ cat & FG""")
     (tmp_path / "program.py").write_text(text)
     (tmp_path / "program.sh").write_text(compile_text(text, "program.py", library()))
     starts = [[sys.executable, "program.py"], *([bash, "program.sh"] for bash in BASHES.values())]
-    # PYTHONUNBUFFERED would show the question in any case.
+    # With PYTHONUNBUFFERED, the prompt would be visible even without a flush.
     variables = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
     for argv in starts:
         with subprocess.Popen(
@@ -247,6 +248,19 @@ cat & FG""")
             process.stdin.write(b"x\nfor cat\n")
             process.stdin.close()
             assert process.stdout.read() == b"hello x\nfor cat\n", argv
+
+
+def test_standard_input_is_read_whatever_tmout_is(tmp_path: Path) -> None:
+    compiled = compile_text(program(READER), "program.py", library())
+    (tmp_path / "program.sh").write_text(compiled)
+    for bash in BASHES.values():
+        with subprocess.Popen(
+            [bash, "program.sh"], cwd=tmp_path, env={**os.environ, "TMOUT": "1"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            time.sleep(1.5)
+            shown, _ = process.communicate(b"late\n")
+        assert shown.startswith(b"<late\n>\n"), bash
 
 
 def test_closed_standard_input_is_empty(tmp_path: Path) -> None:

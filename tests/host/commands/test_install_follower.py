@@ -203,9 +203,7 @@ def test_unit_name_cannot_change_under_the_unit(bare: HostProject) -> None:
     write_unit(bare, FOLLOW)
     done = bare.run("install", "--follow", "--store", url(bare), "--unit", "other")
     assert done.returncode == 1
-    assert (
-        f"{unit(bare)} is installed for this project. Remove the units of that name" in done.stderr
-    )
+    assert f"{unit(bare)} is installed for this project, with an earlier unit name" in done.stderr
 
 
 def test_refresh_is_not_installed_beside_a_follower(bare: HostProject) -> None:

@@ -50,7 +50,7 @@ def test_command_runs_without_a_live_token_after_a_warning(host: HostProject) ->
     host.login(token="")
     done = run(host, "echo done")
     assert (done.returncode, done.stdout) == (0, b"done\n")
-    assert b"oauthkit run: the refresh failed, running the command all the same" in done.stderr
+    assert b"oauthkit run: the refresh failed. Running the command anyway. " in done.stderr
     assert b"sk-ant" not in done.stderr
 
 

@@ -219,19 +219,19 @@ def test_files_of_other_kinds_are_reported_and_left(tasks: Path, watched: Watche
     assert sorted(tasks.iterdir()) == before
 
 
-def test_file_that_changes_its_kind_before_the_open(
+def test_file_replaced_with_a_fifo_before_the_open(
     tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = add(tasks)
     real = os.open
 
-    def late_open(path: Any, *flags: Any, **more: Any) -> int:
+    def replace_and_open(path: Any, *flags: Any, **more: Any) -> int:
         if path == file.name and file.is_file():
             file.unlink()
             os.mkfifo(file)
         return real(path, *flags, **more)
 
-    monkeypatch.setattr(os, "open", late_open)
+    monkeypatch.setattr(os, "open", replace_and_open)
     assert watched.count() == 0
     assert watched.complaints == [f"{file} is not a regular file and is ignored"]
     assert file.is_fifo()
@@ -275,7 +275,7 @@ def test_directory_that_is_a_link_is_not_followed(
     victim.rename(tasks.parents[2] / "away")
     victim.symlink_to(tasks.parents[2] / "away")
     watched.serve()
-    # Two scans complain. Complaints shows it once.
+    # Two scans report the same problem. Complaints shows it once.
     assert watched.complaints == [f"{victim} {complaint}"] * 2
     assert [*(tasks.parents[2] / "away").rglob("request.json")] != []
 
@@ -576,7 +576,7 @@ def test_replaced_directory_is_opened_and_locked(tasks: Path, watched: Watched) 
         IpcDirectory(directory)
 
 
-def test_link_to_the_directory_in_its_place_is_reported(tasks: Path, watched: Watched) -> None:
+def test_directory_replaced_with_a_link_to_it_is_reported(tasks: Path, watched: Watched) -> None:
     directory = tasks.parents[1]
     add(tasks)
     directory.rename(directory.with_name("old"))

@@ -118,7 +118,7 @@ def test_rejected_token(
     flooded.watcher.scan()
     assert (flooded.modes, flooded.said) == ([mode], [f"refreshed for 2 requests{why}"])
     assert list(flooded.tasks.iterdir()) == []
-    # The report does not count for later requests.
+    # A reported rejection does not apply to later requests.
     flooded.ask()
     flooded.now_s += REJECTED_PAUSE_S
     flooded.watcher.scan()

@@ -203,7 +203,7 @@ def write_unit(well: HostProject, name: str) -> None:
 def test_units_with_an_earlier_name(well: HostProject) -> None:
     write_unit(well, "earlier-heal.timer")
     _, failed, fixes = examined(well)
-    assert failed == {"units": "some have an earlier name of the timer: earlier-heal.timer"}
+    assert failed == {"units": "some are installed with an earlier unit name: earlier-heal.timer"}
     assert fixes["units"] == command("install", well.project)
 
 

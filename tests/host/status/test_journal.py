@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.refresh.world import REPOSITORY, Parity
 
+from oauthkit.host.display import command
 from oauthkit.host.project import ProjectPaths
 from oauthkit.host.status.log import (
     LOG_IN,
@@ -149,6 +150,12 @@ def test_fix_of_a_failed_cli_names_the_directory_of_the_login(tmp_path: Path) ->
     assert fix_of(failure, paths) == fix
     default = replace(paths, credentials=tmp_path / ".claude/.credentials.json")
     assert fix_of(failure, default) == failure.fix
+
+
+def test_fix_of_a_start_that_was_too_soon_names_the_project(tmp_path: Path) -> None:
+    paths = paths_in(tmp_path)
+    fix = f"wait 5 min, then run {command('refresh', paths, '--rejected')}"
+    assert fix_of(Failure(0, f"{TOO_SOON} in the last 5 min"), paths) == fix
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from tests.support.host.store_host import (
 )
 from tests.support.system.age_keys import encrypt, make_identity, require_age
 
+from oauthkit.host.systemd.units import _MARK
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -395,6 +397,15 @@ def test_fixes_of_a_follower(follower: HostProject) -> None:
     other = shown(f"bash {follower.project}2/scripts/oauth/follow.sh", follower.bin)
     following(follower, follow=other)
     assert examined(follower)[2]["follower"] == f"{install} --unit oauth-refresh-project"
+
+
+def test_follower_with_an_earlier_name(follower: HostProject) -> None:
+    earlier = follower.home / ".config/systemd/user/earlier-follow.service"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text(f"{_MARK}{str(follower.project)!r}\n[Unit]\n", "utf-8")
+    uninstall = command("uninstall", follower.project)
+    install = command("install", follower.project, "--follow")
+    assert examined(follower)[2] == {"units": f"{uninstall} && {install}"}
 
 
 def test_crontab_line_is_enough_for_a_follower(follower: HostProject) -> None:

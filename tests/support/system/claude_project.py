@@ -35,8 +35,8 @@ OTHER_CLI = "OAUTHKIT_TEST_CLAUDE"
 UNIT = "nanoclaw-oauth-refresh-next"
 # The product gives claude 55 s, 5 s of grace and a second attempt. A longer run counts as hung.
 RUN_LIMIT_S = 150
-# The pattern of all tokens in these tests. None may be printed, logged or passed to a program.
 PF_EXITING = 0x4  # include/linux/sched.h: set before the kernel closes the files of the process
+# The pattern of all tokens in these tests. None may be printed, logged or passed to a program.
 SECRET = re.compile(r"sk-ant-\w+-made-up")
 
 # Records how it was called: the number of arguments, its name and each argument, terminated by NUL.
@@ -83,7 +83,7 @@ class Run:
     took_s: float
     log: list[str]  # the new lines, without their times
     calls: list[list[str]]  # the calls to stand-ins and claude, name first
-    left_behind: list[str]  # processes that outlived it: PID and name; they have been killed
+    left_behind: list[str]  # PID and name of each process that outlived it. They have been killed
 
     @property
     def story(self) -> str:
@@ -290,7 +290,8 @@ class Project:
 def _session_members(session: int) -> dict[int, str]:
     """Return the names of a session's processes by PID, without those that have begun to exit.
 
-    Such a process need not be a zombie yet, although the kernel has closed its files (proc(5)).
+    The kernel closes a process's files before it becomes a zombie, so the output can end while the
+    process is still exiting (proc(5)).
     """
     members = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -43,7 +43,6 @@ GENERATED = frozenset(
 )
 # Functions of the runtime library for constructs of the dialect.
 READ_STDIN = "read_stdin"
-READ_LINE = "read_line"  # a builtin
 COUNT_CHARACTERS = "count_characters"
 SPLIT_LINES = "split_lines"
 SORTED_GLOB = "sorted_glob"
@@ -52,3 +51,5 @@ STRIP_TEXT = "strip_text"
 DIVIDE = "divide"
 PAD_NUMBER = "pad_number"
 PAD_TEXT = "pad_text"
+# A builtin. A program that calls it keeps its stdin.
+READ_LINE = "read_line"

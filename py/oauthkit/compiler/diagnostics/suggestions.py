@@ -82,8 +82,8 @@ CALLS = {
     "os.getenv": "local.env.get takes a literal name and a default",
     "os.putenv": "set it with `local.env[…]`",
     "open": "read_file returns a Status and the text, and write_file returns a Status",
-    "input": "read_line returns a Status, which is 1 at the end of the input, and the line. Print"
-    ' the question first, with `end=""`',
+    "input": "read_line returns a Status and the line. The Status is 1 at the end of the input."
+    ' Print the prompt first, with `end=""`',
     "LocalPath": "absolute makes a Path of one text",
     "Path": "absolute makes a Path of one text",
     "local.path": "absolute makes a Path of one text",

@@ -57,16 +57,15 @@ def install(
         *(["--notify", channel.where] if channel else []),
     ]
     require_manager(f"For a crontab line, run {command('install', paths, '--cron', *options)}")
-    ipc = paths.project / "data/ipc"
-    if watch and not ipc.is_dir():
-        raise HostError(f"{ipc} is not a directory: --watch needs a checkout of NanoClaw")
-    if watch and ipc.is_symlink():  # the watcher would not start
-        raise HostError(f"{ipc} is a symbolic link: --watch needs the directory itself there")
+    if watch:
+        _require_ipc(paths)
     directory = units.directory()
     unit = (settings or {}).get("OAUTHKIT_UNIT", paths.unit)
     named = replace(paths, unit=unit)
     started = units.command_of(named, form)
     _require_no_follower(named)
+    earlier = units.with_earlier_names(named)
+    watch = watch or any(file.name.endswith("-watch.service") for file in earlier)
     names = [*units.texts(named, started), *(units.watch_text(named, started) if watch else [])]
     for name in names:
         require_own_unit(directory / name, named)
@@ -84,8 +83,9 @@ def install(
         write_unit(directory / name, text, say)
     timer = f"{paths.unit}-heal.timer"
     systemctl("daemon-reload")
-    _remove_earlier(paths, say)
     systemctl("enable", "--now", "--quiet", timer)
+    _remove(earlier, say)
+    _stop_earlier_timers(paths, earlier)
     say(f"enabled {timer}: it starts a run when the user manager starts, and every hour")
     status = 0
     try:
@@ -94,19 +94,30 @@ def install(
     except ManagerError:
         say(f"the first run failed: {command('status', paths)} shows the reason")
         status = 1
+    # The first run has waited for one with the earlier name, which may have started a timer.
+    _stop_earlier_timers(paths, earlier)
     if watch:
         service = f"{paths.unit}-watch.service"
         systemctl("enable", "--quiet", service)
         systemctl("restart", service)  # with the new settings
         say(f"enabled {service}: it refreshes when a container asks for it")
-    _note_claude(paths, say)
+    _note_missing_claude(paths, say)
     # At the end, because this may fail: enabling it can need another user's permission.
     check_linger(is_wanted=linger, say=say)
     return status
 
 
-def _note_claude(paths: ProjectPaths, say: Say) -> None:
-    """Say if no run will find claude, because the units have this PATH."""
+def _require_ipc(paths: ProjectPaths) -> None:
+    """Raise HostError if there is no directory that oauthkit watch could watch."""
+    ipc = paths.project / "data/ipc"
+    if not ipc.is_dir():
+        raise HostError(f"{ipc} is not a directory: --watch needs a checkout of NanoClaw")
+    if ipc.is_symlink():  # the watcher would not start
+        raise HostError(f"{ipc} is a symbolic link: --watch needs the directory itself there")
+
+
+def _note_missing_claude(paths: ProjectPaths, say: Say) -> None:
+    """Print a note if claude is not found. The units have this PATH, so no run would find it."""
     claude = programs.claude(paths)
     if not claude.is_ok:
         say(
@@ -115,13 +126,12 @@ def _note_claude(paths: ProjectPaths, say: Say) -> None:
         )
 
 
-def _remove_earlier(paths: ProjectPaths, say: Say) -> None:
-    """Remove the units with an earlier name, and stop the chain's timers of that name."""
-    files = units.with_earlier_names(paths)
-    _remove(files, say)
-    if files:
-        names = [unit for unit in units_of(paths.project) if not unit.endswith(_INSTALLED)]
-        _stop([f"{name}.timer" for name in names if name not in paths.units])
+def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path]) -> None:
+    """Stop the chain's timers with an earlier name, if there were such unit files."""
+    if not earlier:
+        return
+    names = [unit for unit in units_of(paths.project) if not unit.endswith(_INSTALLED)]
+    _stop([f"{name}.timer" for name in names if name not in paths.units])
 
 
 def _start(service: str) -> None:
@@ -129,6 +139,16 @@ def _start(service: str) -> None:
     if show(service.removesuffix(".service")).is_restarting:  # start would wait for the restart
         systemctl("stop", service)
     systemctl("start", service, limit_s=START_LIMIT_S)
+
+
+def require_no_earlier_units(paths: ProjectPaths, settings: Mapping[str, str]) -> None:
+    """Raise HostError if the project has units with another name than after these settings."""
+    named = replace(paths, unit=settings.get("OAUTHKIT_UNIT", paths.unit))
+    for file in units.with_earlier_names(named):
+        raise HostError(
+            f"{file} is installed for this project, with an earlier unit name. Remove its units"
+            f" first: {command('uninstall', paths)}"
+        )
 
 
 def change_settings(paths: ProjectPaths, settings: Mapping[str, str], say: Say) -> ProjectPaths:

@@ -12,6 +12,7 @@ from oauthkit.host.commands.install import (
     check_linger,
     copy_scripts,
     require_manager,
+    require_no_earlier_units,
     require_own_unit,
     write_unit,
 )
@@ -57,11 +58,7 @@ def install_follower(
     start = f"OAUTHKIT_STORE={quote(store)} {command('follow', paths)}"
     require_manager(f"Start this with the host's own supervisor instead: {start}")
     _require_no_refresh(paths)
-    for earlier in units.with_earlier_names(named):
-        raise HostError(
-            f"{earlier} is installed for this project. Remove the units of that name first:"
-            f" {command('uninstall', paths)}"
-        )
+    require_no_earlier_units(paths, settings)
     name = f"{named.follow}.service"
     require_own_unit(units.directory() / name, named, "--follow")
     has_script = any((paths.project / script).is_file() for script in (SCRIPT, FOLLOW_SCRIPT))

@@ -61,7 +61,7 @@ def run(paths: ProjectPaths, command: Sequence[str]) -> int:
     with _Signals() as signals:
         if _refresh(paths, signals, "--ensure") != 0 and not signals.last():
             hint = f"{command_line('status', paths)} shows the reason"
-            _say(f"the refresh failed, running the command all the same: {hint}")
+            _say(f"the refresh failed. Running the command anyway. {hint}")
         if signals.last():
             return 128 + signals.last()
         token = _token(paths)

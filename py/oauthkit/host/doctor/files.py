@@ -32,6 +32,7 @@ from oauthkit.host.status.log import (
     is_manual_token,
     last_failure,
     log_in,
+    log_problem,
     read_journal,
     unresolved_failure,
 )
@@ -42,7 +43,7 @@ from oauthkit.host.status.login import (
     read_dotenv,
     read_login,
 )
-from oauthkit.host.status.model import BEARER_START, LOGIN_WARNING_S
+from oauthkit.host.status.model import BEARER_PREFIX, LOGIN_WARNING_S
 from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.host.status.view import span
 from oauthkit.program.hooks import HOOKS
@@ -66,9 +67,10 @@ def project(paths: ProjectPaths) -> Finding:
     directory = str(paths.project)
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
-    inside = inspect_path(paths.project / "scripts")
-    if inside.problem:
-        return Finding("project", inside.problem, inside.fix)
+    # is_project is also false if the directory cannot be searched.
+    scripts = inspect_path(paths.project / "scripts")
+    if scripts.problem:
+        return Finding("project", scripts.problem, scripts.fix)
     text = f"{directory} has no .env, scripts/oauth, package.json or .git"
     fix = (
         f"pass the project with --project. If this is the project, run {command('refresh', paths)}"
@@ -115,7 +117,7 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
             text = f"it has a token that is not the {source} token. A refresh would replace it"
             yield Finding(".env", text, is_note=True)
         else:
-            text = found.repetition or f"does not have the {source} token"
+            text = found.repetition_problem or f"does not have the {source} token"
             yield Finding(".env", f"it {text}{link}", fix, needs_refresh=not fix)
     elif expires_at_s is None:
         yield Finding(".env", "its token's expiry is unknown", fix, needs_refresh=not fix)
@@ -167,7 +169,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     content, login, found = read(file), delivered_login(paths), read_login(file)
     expires_at_s = found.expires_at_s
     is_login = b'"refreshToken"' in content.data
-    if is_login or (content.data and not content.data.startswith(BEARER_START)):
+    if is_login or (content.data and not content.data.startswith(BEARER_PREFIX)):
         text = "has a refresh token, so it is a login" if is_login else "is not a bearer file"
         yield Finding(name, f"{file} {text}. A refresh does not touch it", move)
     elif found.problem:
@@ -215,10 +217,15 @@ def _leads_nowhere(path: Path) -> bool:
 
 def runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
-    entries = read_journal(paths)
+    entries, login = read_journal(paths), delivered_login(paths)
     failure = last_failure(entries)
     # A run that cannot take the lock does not create the mark.
-    is_over = has_manual_token(paths) or unresolved_failure(entries) is None
+    is_delivered = bool(login.token) and read_dotenv(paths.dotenv).carries(login.token)
+    is_over = (
+        (is_delivered and not log_problem(paths))
+        or has_manual_token(paths)
+        or unresolved_failure(entries) is None
+    )
     if is_over and not is_file(paths.failing):
         yield Finding("runs", "the last run did not fail")
         return

@@ -14,6 +14,7 @@ from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.status.store import is_follower, was_read
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
+from oauthkit.host.systemd.services import show
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -47,9 +48,20 @@ def systemd(paths: ProjectPaths) -> Iterator[Finding]:
         yield from store.follower(paths)
     else:
         yield from _next_run(paths)
-    if earlier := [file.name for file in units.with_earlier_names(paths)]:
-        text = f"some have an earlier name of the timer: {', '.join(earlier)}"
-        yield Finding("units", text, timers.install(paths))
+    yield from _earlier_units(paths)
+
+
+def _earlier_units(paths: ProjectPaths) -> Iterator[Finding]:
+    """Check that install has written no units with an earlier name."""
+    earlier = units.with_earlier_names(paths)
+    if not earlier:
+        return
+    names = ", ".join(file.name for file in earlier)
+    heals = [file.stem for file in earlier if file.stem.endswith("-heal")]
+    fix = timers.install(paths, show(heals[0]) if heals else None)
+    if is_follower(paths):
+        fix = f"{command('uninstall', paths)} && {command('install', paths, '--follow')}"
+    yield Finding("units", f"some are installed with an earlier unit name: {names}", fix)
 
 
 def _next_run(paths: ProjectPaths) -> Iterator[Finding]:

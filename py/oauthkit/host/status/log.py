@@ -43,9 +43,10 @@ TOO_SOON = "the API refuses the token. claude was started"
 HELD = "another refresh has held"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
+RETRY_REJECTED = "wait 5 min, then run oauthkit refresh --rejected"
 RENEW = "claude -p ok"
-# About the credentials file, which a person may have replaced since.
-_DAMAGED = re.compile(
+# Errors about the credentials file. A person may have repaired it since.
+_BAD_CREDENTIALS = re.compile(
     r"is not valid JSON|more than one JSON document|has a character that no access token has"
     r"|\.credentials\.json is not (?:a file|readable)"
 )
@@ -92,7 +93,7 @@ _FIXES = (
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", f"check the network and the proxy. {RENEW} has to renew the token"),
-    (re.escape(TOO_SOON), "wait 5 min, then run oauthkit refresh --rejected"),
+    (re.escape(TOO_SOON), RETRY_REJECTED),
     (r"the API refuses the token", LOG_IN),
     (TOO_OFTEN, "fix the earlier failure, then wait for the next try"),
     (r"claude could not save the login",
@@ -119,7 +120,7 @@ _FIXES = (
     (r"would be larger than 256 KiB", "check what that file and the credentials contain"),
     (r"larger than 256 KiB", "check what that file contains, and make it smaller"),
     (r"is a mount point", "mount the directory of .env instead of the file"),
-    (r"cannot be read and is not changed", "make it a file that this user can read"),
+    (r"cannot be read and is not changed", "allow this user to read it: chmod u+r, or chown"),
     (r"cannot be written", "check for a full disk or a directory that this user cannot write to"),
 )  # fmt: skip
 
@@ -214,14 +215,14 @@ def _changed_s(path: Path) -> float:
 
 def log_problem(paths: ProjectPaths) -> str:
     """Return why the log cannot be read or written, and the fix. Return "" if nothing is wrong."""
-    doctor = f"To see the fix, run: {command('doctor', paths)}"
+    see_doctor = f"To see the fix, run: {command('doctor', paths)}"
     found = read(paths.log, 0)
     if found.fix:
         return f"{found.problem}: {found.fix}"
-    files = [file for file in (paths.log, paths.lock) if os.path.lexists(file)]
+    files = [file for file in (paths.log, paths.lock) if is_file(file)]
     for file in files:
         if not os.access(file, os.W_OK):
-            return f"no run can write {file}. {doctor}"
+            return f"no run can write {file}. {see_doctor}"
     if len(files) == 2:
         return ""
     directory = paths.log.parent
@@ -229,7 +230,7 @@ def log_problem(paths: ProjectPaths) -> str:
         directory = directory.parent
     if directory.is_dir() and os.access(directory, os.W_OK | os.X_OK):
         return ""
-    return f"no run can write its log in {directory}. {doctor}"
+    return f"no run can write its log in {directory}. {see_doctor}"
 
 
 def last(entries: Sequence[Entry], text: str) -> Entry | None:
@@ -251,9 +252,16 @@ def _in_directory(paths: ProjectPaths, fix: str) -> str:
 
 
 def fix_of(failure: Failure, paths: ProjectPaths) -> str:
-    """Return what to do about a failure, or "" if unknown, or if a person has logged in since."""
-    if _DAMAGED.search(failure.text) and not read_login(paths.credentials).problem:
+    """Return what to do about a failure.
+
+    Return "" if that is unknown, or if the login has been repaired or renewed since.
+    """
+    if _BAD_CREDENTIALS.search(failure.text) and not read_login(paths.credentials).problem:
         return ""
+    if failure.fix == RETRY_REJECTED:
+        return failure.fix.replace(
+            "oauthkit refresh --rejected", command("refresh", paths, "--rejected")
+        )
     if failure.fix != LOG_IN:
         return _in_directory(paths, failure.fix) if RENEW in failure.fix else failure.fix
     # A failed run may change the credentials, too.
@@ -278,8 +286,8 @@ def failed_hooks(entries: Sequence[Entry]) -> dict[str, Failure]:
 def last_failure(entries: Sequence[Entry]) -> Failure | None:
     """Return the last ERROR that explains why .env has no live token, or None if there is none.
 
-    An ERROR that only says that claude was started too often is skipped if another one explains it:
-    one that no delivery has followed.
+    Skip an ERROR that only reports that claude was started too often, if an earlier ERROR since the
+    last delivery explains it.
     """
     output: list[str] = []
     failure = None

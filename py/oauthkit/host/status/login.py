@@ -86,8 +86,8 @@ class Dotenv:
         return hashlib.sha256(self.tokens[0]).hexdigest()[:16] if self.tokens else ""
 
     @property
-    def repetition(self) -> str:
-        """Say that .env has more than one token. Return "" if it has not."""
+    def repetition_problem(self) -> str:
+        """Return the problem that .env sets the token more than once, or ""."""
         return f"sets {VARIABLE} more than once" if len(self.tokens) > 1 else ""
 
     def carries(self, token: str) -> bool:

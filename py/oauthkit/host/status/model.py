@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 LOGIN_WARNING_S = 3 * 24 * 3600
-# A refresh recognizes a bearer file by this start.
-BEARER_START = b'{"claudeAiOauth":{"accessToken":'
+# A refresh recognizes a bearer file by this prefix.
+BEARER_PREFIX = b'{"claudeAiOauth":{"accessToken":'
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ class Status:
         # would fail again.
         is_explained = self.failing_since_s is not None and self.failure is not None
         if self.is_follower and (self.login.problem or not self.is_delivered):
-            problem = self.login.problem or f".env {self.dotenv.repetition}"
+            text = self.dotenv.repetition_problem or "does not have the store's token"
+            problem = self.login.problem or f".env {text}"
             found += [] if is_explained else [f"{problem}. {self._see_doctor}"]
         elif self.login.problem:
             found.append(f"{self.login.problem}: {self.login.fix or log_in(self.paths)}")
@@ -146,7 +147,7 @@ class Status:
         elif self.is_manual_token:
             found += self._manual_token()
         elif not self.is_delivered and not is_explained:
-            text = self.dotenv.repetition or "does not have the credentials' token"
+            text = self.dotenv.repetition_problem or "does not have the credentials' token"
             found.append(f".env {text}. Run: {refresh_command(self.paths)}")
         elif not is_explained and not self.schedule.is_running:
             found += self._expiry_problems()
@@ -167,14 +168,14 @@ class Status:
         return found
 
     def _expiry_problems(self) -> list[str]:
-        """Return that the token in .env has expired, or will before the next run."""
+        """Return why .env has no live token until the next run, in a list of at most one."""
         expires_at_s = self.login.expires_at_s
         if expires_at_s is None:
             text = "the token's expiry is unknown"
         elif expires_at_s <= self.now_s:
             text = "the token has expired"
         elif self.next_run_s is not None and self.next_run_s > expires_at_s:
-            text = "the next run is after the token's expiry"
+            text = "the token expires before the next run"
         else:
             return []
         return [f"{text}. Run: {refresh_command(self.paths)}"]
@@ -234,7 +235,7 @@ class Status:
 
     @staticmethod
     def _lacks_directory(file: Path) -> bool:
-        """Return whether a file, or the file that a link leads to, has no directory."""
+        """Return whether a file's directory does not exist. Follow links."""
         return inspect_path(Path(os.path.realpath(file)).parent).is_nothing
 
     @property
@@ -273,8 +274,10 @@ def collect(paths: ProjectPaths) -> Status:
     dotenv = read_dotenv(paths.dotenv)
     token_differs = not login.token or not dotenv.carries(login.token)
     is_manual = token_differs and is_manual_token(paths, dotenv.tokens, entries)
-    # A run that cannot take the lock does not create the mark.
-    if failing_since_s is None and not is_manual:
+    # A run that cannot take the lock does not create the mark. While .env has the token, an ERROR
+    # only counts if no run can succeed: a run with --ensure would not log that it succeeded.
+    problem_of_log = log_problem(paths)
+    if failing_since_s is None and not is_manual and (token_differs or problem_of_log):
         failure = unresolved_failure(entries)
         failing_since_s = failure.at_s if failure else None
     is_scheduled = schedule.next is not None or schedule.is_running
@@ -290,7 +293,7 @@ def collect(paths: ProjectPaths) -> Status:
         failure=last_failure(entries),
         failing_since_s=failing_since_s,
         coverage=measure(entries, now_s),
-        log_problem=log_problem(paths),
+        log_problem=problem_of_log,
         is_manual_token=is_manual,
         bearer=None if paths.bearer is None else _read_bearer(paths.bearer, paths.credentials),
         store=store,
@@ -308,6 +311,6 @@ def _read_bearer(bearer: Path, credentials: Path) -> Login:
     content = read(bearer).data
     if b'"refreshToken"' in content:
         return Login("it has a refresh token, so it is a login", fix=fix)
-    if content and not content.startswith(BEARER_START):
+    if content and not content.startswith(BEARER_PREFIX):
         return Login("it is not a bearer file", fix=fix)
     return read_login(bearer)

@@ -143,8 +143,8 @@ def _dotenv(status: Status) -> Line:
         return [("has a token that was put there by hand. Its expiry is unknown", "yellow")]
     if status.login.problem:
         return [("has a token, but it is unknown whether it is live", "yellow")]
-    if status.dotenv.repetition:
-        return [(status.dotenv.repetition, "red")]
+    if status.dotenv.repetition_problem:
+        return [(status.dotenv.repetition_problem, "red")]
     return [("has another token", "red")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from oauthkit.host.systemd import owner
@@ -146,9 +146,9 @@ def find_schedule(paths: ProjectPaths) -> Schedule:
     heals = [x for x in own if x.unit == f"{paths.heal}.timer" and x.next_s is not None]
     timers = tuple(timer for timer in own if timer.unit != f"{paths.heal}.timer")
     found = Schedule(timers, heals[0] if heals else None, foreign_service)
-    if found.next is not None or foreign_service is not None:
+    if foreign_service is not None or any(timer.next_s is not None for timer in timers):
         return found
-    return Schedule(timers, is_running=is_running((*paths.units, paths.heal)))
+    return replace(found, is_running=is_running((*paths.units, paths.heal)))
 
 
 def _foreign_service(timer: Timer, paths: ProjectPaths) -> Service | None:

@@ -82,7 +82,7 @@ def written_for(project: Path) -> list[Path]:
 
 
 def with_earlier_names(paths: ProjectPaths) -> list[Path]:
-    """Return the files that install has written for the project with an earlier OAUTHKIT_UNIT."""
+    """Return the project's unit files that install wrote under an earlier OAUTHKIT_UNIT."""
     return [
         file for file in written_for(paths.project) if file.name.rpartition("-")[0] != paths.unit
     ]
