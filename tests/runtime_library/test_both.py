@@ -89,6 +89,7 @@ READERS = [
         (b"\0a\0\n\0\n\0", b"0|a|0||1||"),
         (b"\xff\n\xc3\xbc\x80", b"0|\xff|0|\xc3\xbc\x80|1||"),
     ],
+    ids=["empty", "line ends", "no final line feed", "NUL", "not UTF-8"],
 )
 def test_read_line(argv: list[str], stdin: bytes, expected: bytes) -> None:
     done = subprocess.run(argv, input=stdin, capture_output=True, check=True)
@@ -100,6 +101,15 @@ def test_read_line_of_a_closed_stdin(argv: list[str]) -> None:
     closed = ["sh", "-c", 'exec "$@" <&-', "sh", *argv]
     done = subprocess.run(closed, capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"1\0\0", b"")
+
+
+def test_read_line_of_a_closed_stdin_reads_no_other_file() -> None:
+    code = "import os; from oauthkit import shell; print(os.open('/proc/self/stat', 0))"
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-c"]
+    done = subprocess.run(
+        [*closed, f"{code}; print(shell.read_line())"], capture_output=True, check=True
+    )
+    assert done.stdout == b"0\n(1, '')\n"
 
 
 @pytest.mark.parametrize("argv", READERS, ids=["python", "bash"])
