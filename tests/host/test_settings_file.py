@@ -206,6 +206,31 @@ def test_option_that_the_environment_would_override(ready: HostProject) -> None:
     assert ready.run("install", "--unit", "mine", OAUTHKIT_UNIT="mine").returncode == 0
 
 
+@pytest.mark.parametrize("suffix", [".timer", ".service"])
+def test_name_with_a_suffix_is_the_name_without_it(ready: HostProject, suffix: str) -> None:
+    directory = ready.home / ".config/systemd/user"
+    for _ in range(2):
+        assert ready.run("install", "--unit", f"mine{suffix}").returncode == 0
+        names = {file.name for file in directory.iterdir()}
+        assert names == {"mine-heal.service", "mine-heal.timer"}
+    assert (ready.project / CONF).read_text("utf-8").endswith("OAUTHKIT_UNIT=mine\n")
+    (directory / "mine-heal.service").write_text("[Unit]\n", "utf-8")
+    done = ready.run("install", "--unit", f"mine{suffix}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "was not written by oauthkit install" in done.stderr
+
+
+def test_copies_of_units_are_kept(ready: HostProject) -> None:
+    assert ready.run("install").returncode == 0
+    directory = ready.home / ".config/systemd/user"
+    copies = [directory / "notes.txt", directory / "mine.service"]
+    for copy in copies:
+        copy.write_bytes((directory / f"{UNIT}-heal.service").read_bytes())
+    assert ready.run("install", "--unit", "other").returncode == 0
+    assert ready.run("uninstall").returncode == 0
+    assert sorted(directory.iterdir()) == sorted(copies)
+
+
 def test_install_removes_units_with_an_earlier_name(ready: HostProject) -> None:
     (ready.project / "data/ipc").mkdir(parents=True)
     assert ready.run("install", "--watch").returncode == 0

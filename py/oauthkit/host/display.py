@@ -50,7 +50,7 @@ def command_on(name: str, project: str, *more: str) -> str:
 
 def own_unit(paths: ProjectPaths, *options: str) -> str:
     """Return the command that installs a project's units under a name of their own."""
-    name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", paths.project.name)[:60]
+    name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_]+", "-", paths.project.name)[:60]
     if name == paths.unit:
         name += "-2"
     unset = "unset OAUTHKIT_UNIT && " if os.environ.get("OAUTHKIT_UNIT") else ""

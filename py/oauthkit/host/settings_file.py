@@ -10,6 +10,7 @@ from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import FILE, inspect_path, read, write_file
 from oauthkit.host.status.store import url_error
 from oauthkit.host.systemd.client import name_problem
+from oauthkit.program.schedule import unit_name
 from oauthkit.program.settings import LINE_LIMIT
 from oauthkit.shell import FILE_LIMIT_BYTES
 
@@ -41,6 +42,8 @@ def selected(
         raise UsageError(f"--store: {problem}")
     if unit is not None and (problem := name_problem(unit)):
         raise UsageError(f"--unit: {problem}")
+    if unit is not None:  # the units' files have the name without .timer or .service
+        settings["OAUTHKIT_UNIT"] = unit_name(unit)
     if is_light:
         settings["OAUTHKIT_LIGHT"] = "1"
     return settings

@@ -47,6 +47,14 @@ def ready(live: HostProject) -> HostProject:
     return live
 
 
+def test_huge_hook_is_not_read_whole(ready: HostProject) -> None:
+    assert ready.run("install", "--notify", "page").returncode == 0
+    for event in ("failed", "recovered"):
+        os.truncate(hooks(ready) / event, 1 << 40)
+    assert ready.run("doctor").stderr == ""
+    assert ready.run("install", "--notify", "page").stderr == ""
+
+
 def hooks(project: HostProject) -> Path:
     return project.project / "scripts/oauth/hooks"
 

@@ -317,6 +317,13 @@ def test_next_run_after_the_expiry(live: HostProject) -> None:
     assert live.status()["warnings"] == []
 
 
+def test_renewal_in_the_second_of_the_expiry(live: HostProject) -> None:
+    live.login(HOUR_S)
+    live.lines((HOUR_S, "Claude CLI refreshed token successfully"))
+    done = live.run("status")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_lock_that_cannot_be_written(live: HostProject) -> None:
     lock = live.log.with_name("oauth-refresh.lock")
     lock.touch()

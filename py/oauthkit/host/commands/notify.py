@@ -15,7 +15,7 @@ from plumbum import LocalPath, local
 
 from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.path_info import write_file
+from oauthkit.host.path_info import read, write_file
 from oauthkit.program.credentials import read_credentials
 from oauthkit.program.hooks import HOOK_LIMIT_S, HOOKS
 from oauthkit.program.process import GRACE_S
@@ -179,11 +179,7 @@ def write(paths: ProjectPaths, channel: Channel, say: Say) -> None:
     text = channel.hook().encode()
     for event in EVENTS:
         hook = paths.project / HOOKS / event
-        if (
-            _is_own(hook)
-            and hook.read_bytes() == text
-            and stat.S_IMODE(hook.stat().st_mode) == 0o755
-        ):
+        if _is_own(hook) and read(hook).data == text and stat.S_IMODE(hook.stat().st_mode) == 0o755:
             say(f"{hook} is up to date")
             continue
         write_file(hook, text, 0o755)
@@ -207,7 +203,7 @@ def missing_programs(paths: ProjectPaths) -> dict[str, str]:
     for event in EVENTS:
         hook = paths.project / HOOKS / event
         if _is_own(hook):
-            comment = hook.read_text("utf-8", "surrogateescape").partition(ABOUT)[2]
+            comment = read(hook).data.decode("utf-8", "surrogateescape").partition(ABOUT)[2]
             with suppress(UsageError):  # the comment was edited
                 names.add(parse(comment.partition("\n")[0]).program)
     return {f"{x} {NOT_FOUND}": _installation(x) for x in sorted(names) if _is_missing(x)}

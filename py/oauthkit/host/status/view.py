@@ -118,7 +118,7 @@ def _token(status: Status, columns: int) -> Line:
         return [("the credentials have no expiry", "yellow")]
     life_s = USUAL_LIFE_S
     if status.last_renewal_s is not None and status.last_renewal_s < status.login.expires_at_s:
-        life_s = int(status.login.expires_at_s - status.last_renewal_s)
+        life_s = max(1, int(status.login.expires_at_s - status.last_renewal_s))
     colour = "red" if status.left_s <= 0 else "green" if status.left_s > HOUR_S / 2 else "yellow"
     if status.left_s <= 0:
         text = f"expired {span(-status.left_s)} ago"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # In each service, Python does not import from a directory that others can write, a core dump cannot
 # contain a token, and children get the default action for SIGPIPE.
 _SERVICE = ("WorkingDirectory=/", "LimitCORE=0", "IgnoreSIGPIPE=no")
+# How the names of the files end that install writes.
+_SUFFIXES = ("-heal.service", "-heal.timer", "-watch.service", "-follow.service")
 _MARK = "# Written by oauthkit install, removed by oauthkit uninstall. Project: "
 
 
@@ -76,7 +78,8 @@ def directory() -> Path:
 
 def written_for(project: Path) -> list[Path]:
     """Return the files in that directory that install has written for a project."""
-    files = sorted(file for file in directory().glob("*") if file.is_file())
+    found = (file for suffix in _SUFFIXES for file in directory().glob(f"*{suffix}"))
+    files = sorted(file for file in found if file.is_file())
     owners = {file: owner(read(file).data.decode("utf-8", "surrogateescape")) for file in files}
     return [file for file, name in owners.items() if name is not None and is_same(name, project)]
 
