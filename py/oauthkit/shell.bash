@@ -235,30 +235,29 @@ create_file() {
       status=$?
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
-    # One call compares the name with the open file: the name may lead elsewhere at any moment.
+    # The first call compares the name with the open file: a name may lead elsewhere at any moment.
     if ! IFS= read -r -d '' -n 262145 -u "$model" content && [[ $content == "$4" ]] &&
-      found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - "$1" \
-        <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-); then
+      found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - \
+        <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-) &&
+      created=$(exec stat -c '%u %g %a' - \
+        <&"$new" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-); then
       name=${found%%$'\n'*}
-      found=${found#*$'\n'}
       wanted=${name#* } # owner, group, mode
       owner=${wanted%% *}
       group=${wanted#* }
       group=${group% *}
       mode=${wanted##* }
-      created=${found##*$'\n'} # device:inode, owner, group
-      created=${created% *}
-      if [[ $name != "${found%%$'\n'*}" ]]; then
+      if [[ $name != "${found##*$'\n'}" ]]; then
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
       # cp(1) would give the permissions of this group to another one.
-      elif [[ $user != 0 && "$groups${created##* } " != *" $group "* ]] &&
+      elif [[ $user != 0 && "$groups ${created#* }" != *" $group "* ]] &&
         (((8#$mode >> 3 ^ 8#$mode) & 7)); then
         status=3
       # Another mode than 600 would be that of an access control list of the directory.
-      elif [[ $mode == 600 && ${found##*$'\n'} == *" ${wanted% *} "* ]] && {
-        [[ ${found##*$'\n'} == *" $wanted" ]] ||
+      elif [[ $mode == 600 && $created == "${wanted% *} "* ]] && {
+        [[ $created == "$wanted" ]] ||
           { chmod 600 /dev/stdout >&"$new" {new}>&- {model}<&- 6<&- 8>&- 9>&-; } 2>/dev/null
       } ||
         { cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \

@@ -597,7 +597,7 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
                 with open(model, "rb", opener=_open_final) as old:
                     if old.read(len(content) + FILE_LIMIT_BYTES) != _encode(content):
                         return 1, ""
-                    status, mode = _copy_attributes(model, old.fileno(), path, new.fileno())
+                    status, mode = _copy_attributes(model, old.fileno(), new.fileno())
             if status != 0:
                 return (status if status in (2, 3) else 1), ""
             new.write(_encode(text))
@@ -616,27 +616,32 @@ def _open_final(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
-def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status, str]:
+def _copy_attributes(model: str, old: int, new: int) -> tuple[Status, str]:
     """Give the new file the owner, group and mode of the old one; see create_file.
 
-    One call of stat(1) compares the name `model` with the open file: it may lead elsewhere at any
-    moment.
+    The first call of stat(1) compares the name `model` with the open file: it may lead elsewhere at
+    any moment.
     """
-    stat = program("stat")["-c", "%d:%i %u %g %a", "--", model, "-", path]
-    status, output = _run(stat, subprocess.PIPE, stdin=old)
+    stat_old = program("stat")["-c", "%d:%i %u %g %a", "--", model, "-"]
+    status, output = _run(stat_old, subprocess.PIPE, stdin=old)
     if status != 0:
         return 1, ""
-    name, wanted, found = output.decode("ascii").splitlines()
+    stat_new = program("stat")["-c", "%u %g %a", "-"]
+    status, created = _run(stat_new, subprocess.PIPE, stdin=new)
+    if status != 0:
+        return 1, ""
+    found = created.decode("ascii").rstrip()
+    name, wanted = output.decode("ascii").splitlines()
     if name != wanted:
         return 1, ""
     _, owner, group, mode = wanted.split(" ")
     if os.getuid() != 0 and int(owner) not in (0, os.getuid()):
         return 2, ""
-    own_groups = {os.getgid(), os.getegid(), *os.getgroups(), int(found.split(" ")[2])}
+    own_groups = {os.getgid(), os.getegid(), *os.getgroups(), int(found.split(" ")[1])}
     bits = int(mode, 8)
     if os.getuid() != 0 and bits >> 3 & 7 != bits & 7 and int(group) not in own_groups:
         return 3, ""
-    if mode != "600" or not found.endswith(f" {owner} {group} {mode}"):
+    if mode != "600" or found != f"{owner} {group} {mode}":
         preserve = ["--attributes-only", "--preserve=mode,ownership"]
         cp = program("cp")[[*preserve, "/dev/stdin", "/dev/stdout"]]
         copied = _run(cp, new, stdin=old)[0] == 0

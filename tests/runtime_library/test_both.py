@@ -778,6 +778,32 @@ def test_create_file_with_a_model_of_another_group(
         assert found == ((0, f"{mode:o}") if status == 0 else (status, ""))
 
 
+# Before each stat(1), gives the new file's name to another file, which has the model's group.
+EXCHANGE = """#!/bin/sh
+PATH=/usr/bin:/bin
+[ -e "$PLACE/moved" ] || mv "$PLACE/new" "$PLACE/moved"
+touch "$PLACE/new"
+chmod 600 "$PLACE/new"
+chgrp 4321 "$PLACE/new"
+exec stat "$@"
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to any group")
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_create_file_does_not_trust_the_name_of_the_new_file(place: Path, form: str) -> None:
+    program = place / "bin/stat"
+    program.parent.mkdir()
+    program.write_text(EXCHANGE.replace("$PLACE", str(place)), encoding="utf-8")
+    program.chmod(0o755)
+    local.env["PATH"] = f"{program.parent}:/usr/bin:/bin"
+    (place / "model").touch(0o600)
+    os.chown(place / "model", 0, 4321)
+    assert create_file(form, f"{place}/new", "x", f"{place}/model", "") == (0, "600")
+    assert (place / "moved").read_text("utf-8") == "x"
+    assert (place / "moved").stat().st_gid == 4321
+
+
 @pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize(("model", "mode"), [("", 0o600), ("model", 0o600), ("model", 0o660)])
 def test_create_file_in_a_directory_with_a_default_acl(
