@@ -406,12 +406,15 @@ class Doctor(ProjectCommand):
 
     def main(self) -> int:
         """Print the result of each check as soon as it is known."""
+        import shutil  # noqa: PLC0415
+
         from oauthkit.host.doctor import doctor  # noqa: PLC0415
 
         def work(paths: ProjectPaths) -> int:
             is_healthy = True
+            columns = shutil.get_terminal_size().columns
             for finding in doctor.examine(paths):
-                for line in finding.lines():
+                for line in finding.lines(columns):
                     OUT.line(line)
                 is_healthy = is_healthy and finding.is_ok
             return 0 if is_healthy else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tests.support.host.doctor_host import examined
 from tests.support.host.host_project import SUDO, quoted
 
 from oauthkit.host.path_info import access_fix
+from oauthkit.host.project import CONF_FILE
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
@@ -142,6 +144,29 @@ def test_entry_that_is_not_a_file_is_named_and_removed(
     assert (failed[check], fixes[check]) == (said, fix)
     subprocess.run(["/bin/sh", "-c", fix], check=True)
     assert examined(well)[1][check] == f"{path} not found"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("OAUTHKIT_DOTENV", "/dev/null"),
+        ("OAUTHKIT_DOTENV", "/etc"),
+        ("OAUTHKIT_LOG", "/etc/passwd/x"),
+        ("OAUTHKIT_BEARER", "/etc/passwd/x"),
+        ("CLAUDE_CONFIG_DIR", "/etc/passwd"),
+        ("OAUTHKIT_STORE", "dir:/etc/passwd"),
+    ],
+)
+def test_cures_do_not_change_what_the_settings_file_of_a_project_leads_to(
+    well: HostProject, name: str, path: str
+) -> None:
+    conf = well.project / CONF_FILE
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text(f"{name}={path}\n", "utf-8")
+    fixes = examined(well)[2]
+    assert any(path.removeprefix("dir:").removesuffix("/x") in fix for fix in fixes.values())
+    cures = [*fixes.values(), *well.status()["warnings"]]
+    assert not [x for x in cures if re.search(r"\b(rm|mv|chmod|chown|mkdir) [^|;]*/(dev|etc)\b", x)]
 
 
 @pytest.mark.parametrize("is_link", [False, True])
@@ -288,5 +313,5 @@ def test_read_only_file_system_is_remounted(
 def test_link_to_itself(live: HostProject) -> None:
     live.dotenv.unlink()
     live.dotenv.symlink_to(live.dotenv.name)
-    said = f"{live.dotenv} is a link that leads to itself: rm {quoted(live.dotenv)}"
+    said = f"{live.dotenv} is a link that leads to itself: rm -d {quoted(live.dotenv)}"
     assert live.status()["warnings"] == [said]

@@ -17,6 +17,8 @@ from tests.support.system.systemd_manager import (
 )
 from tests.support.system.systemd_project import HOP_DEADLINE_S, LONG_LIFE_S, UNIT, Project
 
+from oauthkit.host.project import CONF_FILE
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
@@ -335,6 +337,43 @@ def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
     assert [name for name in manager.timers() if name.startswith(UNIT)] == [f"{UNIT}.timer"]
     assert oauthkit(first, "uninstall").returncode == 0
     assert chain(manager) == []
+
+
+def test_uninstall_stops_a_timer_with_an_earlier_name_that_ends_like_a_unit_file(
+    manager: UserManager, tmp_path: Path
+) -> None:
+    project = Project(manager, tmp_path / "project", "bash", unit="night-watch")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install", "--unit", "night-watch").returncode == 0
+    assert "night-watch.timer" in manager.timers()
+    (project.root / CONF_FILE).write_text("OAUTHKIT_UNIT=later\n", "utf-8")
+    done = oauthkit(project, "uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [name for name in manager.timers() if name.startswith(("night", "later"))]
+
+
+def test_timer_of_the_user_that_has_the_name_and_starts_another_service(
+    manager: UserManager, home: Path, tmp_path: Path
+) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    units = home / ".config/systemd/user"
+    units.mkdir(parents=True, exist_ok=True)
+    (units / "backup.service").write_text("[Service]\nExecStart=/bin/true\n", "utf-8")
+    file = units / f"{UNIT}.timer"
+    file.write_text("[Timer]\nOnActiveSec=1h\nUnit=backup.service\n", "utf-8")
+    manager.systemctl("daemon-reload")
+    manager.systemctl("start", file.name)
+    status = json.loads(oauthkit(project, "status", "--json").stdout)
+    assert status["next_run"]["foreign_timer"] == f"{UNIT}.timer runs something else"
+    done = oauthkit(project, "uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    kept = f"{UNIT}.timer is kept: {UNIT}.service does not exist"
+    assert done.stdout.splitlines()[0] == kept
+    assert chain(manager) == [file.name]
+    file.unlink()
+    manager.systemctl("stop", file.name)
+    manager.systemctl("daemon-reload")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -7,9 +7,11 @@ import re
 import shlex
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.console import printable
 from oauthkit.host.child import python_command
 
 if TYPE_CHECKING:
@@ -30,6 +32,16 @@ def _escaped(character: str) -> str:
     if character in _ESCAPES or character.isprintable():
         return _ESCAPES.get(character, character)
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """Return another program's text as printable lines that fit into `columns`.
+
+    Each character outside ASCII counts as two columns, because some fill two.
+    """
+    wide = re.sub(r"[^\x00-\x7f]", "\\g<0>\0", printable(text))
+    lines = textwrap.wrap(wide, columns, break_on_hyphens=False)
+    return [line.replace("\0", "") for line in lines]
 
 
 def as_root(command: str) -> str:

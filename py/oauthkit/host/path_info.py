@@ -31,6 +31,8 @@ _KINDS = {
     stat.S_IFBLK: "device",
 }
 _NOTHING = {errno.ENOENT, errno.ENOTDIR}
+# The directories of the system in / (hier(7)).
+_SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr", "var"}
 _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
 
@@ -143,6 +145,21 @@ def read(path: Path, most_bytes: int | None = None) -> Content:
         return Content(b"", *_explained(path, error, os.R_OK), FILE)
 
 
+def require_no_links(base: Path, file: Path) -> None:
+    """Raise HostError if a file, or a directory on the way to it from `base`, is a symbolic link.
+
+    In a checkout that is not trusted, a link could lead to any of the user's files.
+    """
+    path = base
+    for part in file.parts:
+        path /= part
+        if path.is_symlink():
+            raise HostError(
+                f"{path} is a symbolic link to {path.readlink()}, and nothing in a project is"
+                " written through links. Remove the link"
+            )
+
+
 def write_file(path: Path, content: bytes, mode: int) -> None:
     """Write a file atomically, and create its directory. Raise HostError if that fails."""
     try:
@@ -163,11 +180,18 @@ def _no_file(path: Path, kind: str) -> Content:
 
 
 def clearing(path: Path) -> str:
-    """Return the command that clears the way for a file. It keeps a directory that has entries."""
+    """Return the command that clears the way for a file. It keeps files, and
+    directories that have entries.
+
+    For an entry that is not the user's own, and for a device, only advise to inspect it: the path
+    can come from a project's refresh.conf.
+    """
+    if not may_remove(path):
+        return inspection_hint(path)
     try:
         is_empty = os.path.islink(path) or not os.listdir(path)  # noqa: PTH114, PTH208 - one try
     except NotADirectoryError:
-        is_empty = True
+        is_empty = not path.is_file()
     except OSError:
         is_empty = False
     return f"rm -d {quoted(path)}" if is_empty else f"mv {quoted(path)} {quoted(path)}.old"
@@ -182,7 +206,7 @@ def _explained(path: Path, error: OSError, wanted: int) -> tuple[str, str]:
     if error.errno == errno.ENAMETOOLONG:
         return f"{path}: {error.strerror}", "use a shorter name"
     if error.errno == errno.ELOOP:
-        return f"{path} is a link that leads to itself", f"rm {quoted(path)}"
+        return f"{path} is a link that leads to itself", clearing(path)
     return f"{path} is not readable: {error.strerror}", f"check the file system of {quoted(path)}"
 
 
@@ -247,6 +271,17 @@ def may_change(path: Path, base: Path | None = None) -> bool:
     uid = os.getuid()
     is_at_home = home in real.parents and home.stat().st_uid == uid
     return is_at_home or uid in {real.stat().st_uid, real.parent.stat().st_uid}
+
+
+def may_remove(path: Path) -> bool:
+    """Return whether to suggest a command that removes or renames an entry. A link is the entry."""
+    entry = Path(os.path.realpath(path.parent)) / path.name
+    with suppress(OSError):
+        is_device = stat.S_IFMT(entry.lstat().st_mode) in {stat.S_IFCHR, stat.S_IFBLK}
+        # All of the system is root's own.
+        is_of_system = os.getuid() == 0 and not _SYSTEM.isdisjoint(entry.parts[1:2])
+        return not is_device and not is_of_system and may_change(entry.parent)
+    return False
 
 
 def inspection_hint(path: Path) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.path_info import FILE, inspect_path, read, write_file
+from oauthkit.host.path_info import FILE, inspect_path, read, require_no_links, write_file
+from oauthkit.host.project import CONF_FILE
 from oauthkit.host.status.store import url_error
 from oauthkit.host.systemd.client import name_problem
 from oauthkit.program.schedule import unit_name
@@ -120,8 +122,7 @@ def require_no_override(settings: Mapping[str, str]) -> None:
 def write(paths: ProjectPaths, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Write settings to the project's refresh.conf atomically. Raise HostError if that fails."""
     file = paths.conf
-    if file.is_symlink():
-        raise HostError(f"{file} is a symbolic link. Replace it with a regular file")
+    require_no_links(paths.project, Path(CONF_FILE))
     info = inspect_path(file)
     found = read(file) if info.kind else None
     if problem := info.problem or (found.problem if found else ""):

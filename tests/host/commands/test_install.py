@@ -173,7 +173,15 @@ def test_uninstall_keeps_timers_of_another_project(
     mine = [*([] if whose else [name]), *own]
     timers, services = [f"{unit}.timer" for unit in mine], [f"{unit}.service" for unit in mine]
     # One unit per call: systemd 262 stops none of several if one is not loaded.
-    assert stops == [*timers, *services, f"{name}-heal.service", *timers]
+    heal = f"{name}-heal"
+    assert stops == [
+        *timers,
+        f"{heal}.timer",
+        *services,
+        f"{heal}.service",
+        *timers,
+        f"{heal}.timer",
+    ]
     assert (f"{name}.timer is kept: {name}.service {whose}\n" in done.stdout) == bool(whose)
 
 
@@ -198,12 +206,13 @@ def test_units_of_another_project_are_left_alone(
     first = ready.project
     assert ready.run("install").returncode == 0
     before = {file: file.read_bytes() for file in unit_directory(ready).iterdir()}
-    ready.project = tmp_path / "another"
+    ready.project = tmp_path / "an.other"
     ready.project.mkdir()
     done = ready.run(command)
     if command == "install":
         assert (done.returncode, done.stdout) == (1, "")
         assert f" belongs to the project '{first}'. Use another name for this one: " in done.stderr
+        assert done.stderr.endswith(" --unit oauth-refresh-an-other\n")
     else:  # it still stops this project's timers
         assert (done.returncode, done.stderr) == (0, "")
         assert f"stop {ready.own_unit()}.timer" in "".join(asked(ready))

@@ -47,6 +47,14 @@ def ready(live: HostProject) -> HostProject:
     return live
 
 
+def hooks(project: HostProject) -> Path:
+    return project.project / "scripts/oauth/hooks"
+
+
+def written(project: HostProject) -> dict[str, str]:
+    return {file.name: file.read_text("utf-8") for file in hooks(project).iterdir()}
+
+
 def test_huge_hook_is_not_read_whole(ready: HostProject) -> None:
     assert ready.run("install", "--notify", "page").returncode == 0
     for event in ("failed", "recovered"):
@@ -55,12 +63,24 @@ def test_huge_hook_is_not_read_whole(ready: HostProject) -> None:
     assert ready.run("install", "--notify", "page").stderr == ""
 
 
-def hooks(project: HostProject) -> Path:
-    return project.project / "scripts/oauth/hooks"
-
-
-def written(project: HostProject) -> dict[str, str]:
-    return {file.name: file.read_text("utf-8") for file in hooks(project).iterdir()}
+@pytest.mark.parametrize("link", ["scripts", "scripts/oauth", "scripts/oauth/hooks"])
+@pytest.mark.parametrize("options", [("--notify", "page"), ("--light",), ("--store", "dir:/s")])
+def test_install_does_not_write_through_a_link_in_the_project(
+    ready: HostProject, link: str, options: tuple[str, ...]
+) -> None:
+    if options[0] != "--notify" and link.endswith("hooks"):
+        return
+    place, target = ready.project / link, ready.home / "other"
+    target.mkdir()
+    if place.exists():
+        shutil.rmtree(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(target)
+    done = ready.run("install", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    said = f"oauthkit install: {place} is a symbolic link to {target}, and nothing in a project is"
+    assert done.stderr == f"{said} written through links. Remove the link\n"
+    assert [*target.rglob("*")] == []
 
 
 def sent(project: HostProject, name: str = "stdin") -> str:

@@ -446,7 +446,7 @@ def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
     well.dotenv.symlink_to("/no/such/file")
     assert examined(well)[1:] == (
         {".env": f"{well.dotenv} is a link that leads nowhere"},
-        {".env": f"rm {quoted(well.dotenv)}"},
+        {".env": f"rm -d {quoted(well.dotenv)}"},
     )
 
 
@@ -481,6 +481,29 @@ FAIL  .env: it does not have the credentials' token
       fix: after the fixes above: {refresh}
 """
     assert said in well.run("doctor").stdout
+
+
+BLANK = "\N{BRAILLE PATTERN BLANK}"  # no space, so lines are not wrapped at it
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{FULLWIDTH LATIN SMALL LETTER X}"], ids=["x", "wide"])
+def test_wrapped_output_does_not_look_like_a_line_of_doctor_or_status(
+    well: HostProject, letter: str
+) -> None:
+    well.failing.touch()
+    text = f"claude: {letter * 100}FAIL{BLANK}login:{BLANK}run{BLANK}mine"
+    well.lines((-60, text), (-60, "ERROR: claude CLI failed"))
+    for name in ("doctor", "status"):
+        shown = well.run(name, COLUMNS="60").stdout.splitlines()
+        parts = [line for line in shown if letter * 5 in line or BLANK in line]
+        assert (
+            "".join("".join(parts).split())
+            .replace(BLANK, "")
+            .endswith(f"{letter}FAILlogin:runmine")
+        )
+        for line in parts:
+            assert line.startswith("      ")
+            assert len(line) + sum(x > "~" for x in line) <= 60, line
 
 
 def test_refresh_is_the_fix_only_if_it_can_succeed(well: HostProject) -> None:

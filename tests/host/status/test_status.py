@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import forked
 from tests.support.host.host_project import (
     DAY_S,
     HOUR_S,
@@ -607,6 +608,17 @@ def test_run_in_progress_schedules_the_next_run(live: HostProject) -> None:
     assert "a run is in progress" in live.run("status").stdout
 
 
+def test_run_in_progress_while_only_the_hourly_timer_is_due(live: HostProject) -> None:
+    rows = f'[{{"unit":"{UNIT}-heal.timer","next":{live.ms(HOUR_S)}000}}]'
+    argv = f"/bin/bash {live.project}/scripts/oauth/refresh.sh"
+    shown = f"LoadState=loaded\\nExecStart={{ path=/bin/bash ; argv[]={argv} ; }}\\n"
+    answer = (
+        f"is-active) echo activating ;; list-timers) echo '{rows}' ;; show) printf '{shown}' ;;"
+    )
+    live.program("systemctl", f"#!/bin/sh\ncase $3 in {answer} esac\n")
+    assert live.status()["next_run"]["is_running"] is True
+
+
 def test_list_of_timers_may_be_null(live: HostProject) -> None:
     live.program("systemctl", "#!/bin/sh\necho null\n")
     assert live.status()["next_run"]["timers"] == 0
@@ -684,7 +696,7 @@ esac
 def run_all(host: HostProject) -> tuple[int, list[str]]:
     argv = [sys.executable, "-m", "oauthkit", "status", "--all"]
     env = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE}
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, cwd="/")
+    done = forked.run_text(argv, Path("/"), env, has_overrides=host.has_overrides)
     return done.returncode, [*done.stdout.splitlines(), *done.stderr.splitlines()]
 
 
@@ -709,6 +721,17 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     first, second = run_all(live)[1]
     assert first == f"FAIL  {live.project}: no live token; {error}"
     assert second.startswith(f"{gone}no live token; ")
+
+
+def test_project_in_a_closed_directory(live: HostProject) -> None:
+    live.without_override()
+    closed = live.home / "closed"
+    closed.mkdir(mode=0)
+    answers = ALL.replace("PROJECT-gone", f"{closed}/project").replace("PROJECT", str(live.project))
+    live.program("systemctl", answers)
+    line = run_all(live)[1][0]
+    problem = f"{closed}/project is not readable: chmod u+rwx {closed}"
+    assert line == f"FAIL  {closed}/project: {problem}: pass --project DIR"
 
 
 def test_no_project_of_this_user(live: HostProject) -> None:

@@ -123,6 +123,14 @@ def test_bearer_file_of_a_follower(follower: HostProject) -> None:
     assert examined(follower)[1] == {"bearer file": "it does not have the store's token"}
 
 
+def test_follower_with_a_repeated_token(follower: HostProject) -> None:
+    line = follower.dotenv.read_text("utf-8")
+    follower.dotenv.write_text(line * 2, "utf-8")
+    doctor = command("doctor", follower.project)
+    text = ".env sets CLAUDE_CODE_OAUTH_TOKEN more than once"
+    assert follower.status()["warnings"] == [f"{text}. To see the fix, run: {doctor}"]
+
+
 def without_store(host: HostProject) -> None:
     store_of(host).rename(store_of(host).with_name("other"))
 

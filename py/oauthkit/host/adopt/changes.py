@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
@@ -15,6 +15,7 @@ from oauthkit.host.adopt.files import read_bytes, stored_content
 from oauthkit.host.adopt.nanoclaw import OLD
 from oauthkit.host.doctor.files import EVENTS
 from oauthkit.host.errors import HostError
+from oauthkit.host.path_info import require_no_links
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.settings_file import with_settings
 from oauthkit.host.shipped_files import CHECKOUT_FILES, shipped_path
@@ -152,27 +153,15 @@ def own_files(checkout: Path, tracked: Iterable[str]) -> Iterator[str]:
 
 def require_writable(checkout: Path, change: Change) -> None:
     """Raise HostError if a change would be written through a link, or cannot be written."""
-    directory, target = checkout, checkout / change.file
-    for part in PurePosixPath(change.file).parts[:-1]:
-        path = directory / part
-        _require_no_link(path)
-        if not os.path.lexists(path):
-            break
-        if not path.is_dir():
-            raise HostError(f"{target} cannot be changed: {path} is not a directory")
-        directory = path
-    if change.after is not None:
-        _require_no_link(target)
+    file, target = Path(change.file), checkout / change.file
+    require_no_links(checkout, file.parent if change.after is None else file)
+    directory = target.parent
+    while not os.path.lexists(directory):
+        directory = directory.parent
+    if not directory.is_dir():
+        raise HostError(f"{target} cannot be changed: {directory} is not a directory")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise HostError(f"{target} cannot be changed: {directory} cannot be written")
-
-
-def _require_no_link(path: Path) -> None:
-    if path.is_symlink():
-        raise HostError(
-            f"{path} is a symbolic link to {path.readlink()}, and adopt does not write through"
-            " links. Remove the link"
-        )
 
 
 def apply(checkout: Path, change: Change) -> list[str]:

@@ -13,11 +13,11 @@ from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, command_on, own_unit, quote
 from oauthkit.host.doctor import files, programs, write_access
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.path_info import read, write_file
+from oauthkit.host.path_info import read, require_no_links, write_file
 from oauthkit.host.project import find_paths
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.systemd import cron, units
-from oauthkit.host.systemd.client import ManagerError, systemctl
+from oauthkit.host.systemd.client import ManagerError, pending_timers, systemctl
 from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.services import show, units_of
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 LINGER = "loginctl enable-linger"
-# How the names of these units end.
-_INSTALLED = ("-heal", "-watch", "-follow")
 START_LIMIT_S = 15 * 60
 
 
@@ -81,11 +79,12 @@ def install(
         notify.write(paths, channel, say)
     for name, text in texts.items():
         write_unit(directory / name, text, say)
-    timer = f"{paths.unit}-heal.timer"
+    timer = f"{paths.heal}.timer"
     systemctl("daemon-reload")
     systemctl("enable", "--now", "--quiet", timer)
+    kept = {*paths.units, *(Path(name).stem for name in texts)}
     _remove(earlier, say)
-    _stop_earlier_timers(paths, earlier)
+    _stop_earlier_timers(paths, earlier, kept)
     say(f"enabled {timer}: it starts a run when the user manager starts, and every hour")
     status = 0
     try:
@@ -95,7 +94,7 @@ def install(
         say(f"the first run failed: {command('status', paths)} shows the reason")
         status = 1
     # The first run has waited for one with the earlier name, which may have started a timer.
-    _stop_earlier_timers(paths, earlier)
+    _stop_earlier_timers(paths, earlier, kept)
     if watch:
         service = f"{paths.unit}-watch.service"
         systemctl("enable", "--quiet", service)
@@ -126,12 +125,10 @@ def _note_missing_claude(paths: ProjectPaths, say: Say) -> None:
         )
 
 
-def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path]) -> None:
-    """Stop the chain's timers with an earlier name, if there were such unit files."""
-    if not earlier:
-        return
-    names = [unit for unit in units_of(paths.project) if not unit.endswith(_INSTALLED)]
-    _stop([f"{name}.timer" for name in names if name not in paths.units])
+def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path], kept: set[str]) -> None:
+    """Stop the project's timers except those `kept`, if there were unit files with another name."""
+    if earlier:
+        _stop([f"{name}.timer" for name in units_of(paths.project) if name not in kept])
 
 
 def _start(service: str) -> None:
@@ -195,6 +192,7 @@ def copy_scripts(paths: ProjectPaths, say: Say) -> None:
         script = paths.project / name
         if os.path.lexists(script):
             continue
+        require_no_links(paths.project, Path(name))
         write_file(script, shipped_path(name).read_bytes(), 0o755)
         say(f"wrote {script}")
 
@@ -206,8 +204,7 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     """
     units.require_name(paths)
     directory = units.directory()
-    ours = ("heal.timer", "watch.service", "heal.service", "follow.service")
-    written = [directory / f"{paths.unit}-{name}" for name in ours]
+    written = [directory / f"{paths.unit}{suffix}" for suffix in units.SUFFIXES]
     there = [file for file in written if file.exists() and not _is_foreign(file, paths)]
     for file in there:
         require_own_unit(file, paths)
@@ -225,13 +222,10 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     others: dict[str, str] = {}
     for kind in ("timer", "service", "timer"):
-        found = units_of(paths.project)
-        earlier = [unit for unit in found if not unit.endswith(_INSTALLED)]
-        names = list(dict.fromkeys([*paths.units, *earlier]))
-        if kind == "service":  # a run that is in progress
-            heals = [file.stem for file in there if file.name.endswith("-heal.service")]
-            names = list(dict.fromkeys([*names, f"{paths.unit}-heal", *heals]))
-        others = {name: problem for name in names if (problem := _foreign(name, paths))}
+        heals = [file.stem for file in there if file.name.endswith("-heal.service")]
+        names = list(dict.fromkeys([*paths.units, paths.heal, *heals, *units_of(paths.project)]))
+        timers = [timer.unit for timer in pending_timers(names)]
+        others = {name: problem for name in names if (problem := _foreign(name, paths, timers))}
         _stop([f"{name}.{kind}" for name in names if name not in others])
     for name, problem in others.items():
         say(f"{name}.timer is kept: {name}.service {problem}")
@@ -299,11 +293,16 @@ def _is_foreign(file: Path, paths: ProjectPaths) -> bool:
     return os.path.isdir(project)  # noqa: PTH112 - Path.is_dir raises without access
 
 
-def _foreign(unit: str, paths: ProjectPaths) -> str:
-    """Return what a service does if it does not belong to this project, else ""."""
+def _foreign(unit: str, paths: ProjectPaths, timers: list[str]) -> str:
+    """Return what a service does if it, or its timer, does not belong to this project, else "".
+
+    `timers` are the loaded timers.
+    """
     service = show(unit)
-    if not service.is_loaded or service.is_of(paths):
+    if service.is_of(paths):
         return ""
+    if not service.is_loaded:  # a timer of the chain has its service
+        return "does not exist" if f"{unit}.timer" in timers else ""
     project = service.project
     return "runs something else" if project is None else f"belongs to another project: {project}"
 

@@ -9,13 +9,14 @@ import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbum import LocalPath, local
 
 from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.path_info import read, write_file
+from oauthkit.host.path_info import read, require_no_links, write_file
 from oauthkit.program.credentials import read_credentials
 from oauthkit.program.hooks import HOOK_LIMIT_S, HOOKS
 from oauthkit.program.process import GRACE_S
@@ -24,7 +25,6 @@ from oauthkit.shell import find_program, mask_secrets, program, replace_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from oauthkit.host.project import ProjectPaths
 
@@ -160,7 +160,8 @@ def _parse_command(where: str) -> Channel:
 
 
 def require_own(paths: ProjectPaths) -> None:
-    """Raise HostError for an existing hook that install did not write."""
+    """Raise HostError for an existing hook that install did not write, and for links to hooks."""
+    require_no_links(paths.project, Path(HOOKS))
     for event in EVENTS:
         hook = paths.project / HOOKS / event
         if os.path.lexists(hook) and not _is_own(hook):

@@ -17,6 +17,7 @@ from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import (
     DIRECTORY,
+    clearing,
     inspect_path,
     inspection_hint,
     is_file,
@@ -99,7 +100,7 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that .env has a live token."""
     dotenv, login = paths.dotenv, delivered_login(paths)
     if _leads_nowhere(dotenv):
-        yield Finding(".env", f"{dotenv} is a link that leads nowhere", f"rm {quoted(dotenv)}")
+        yield Finding(".env", f"{dotenv} is a link that leads nowhere", clearing(dotenv))
         return
     found, source = read_dotenv(dotenv), _source(paths)
     expires_at_s = login.expires_at_s
@@ -160,7 +161,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
             yield Finding(name, f"{file} is {what}", move)
             return
     if _leads_nowhere(file):
-        yield Finding(name, f"{file} is a link that leads nowhere", f"rm {quoted(file)}")
+        yield Finding(name, f"{file} is a link that leads nowhere", clearing(file))
         return
     if os.path.islink(file):  # noqa: PTH114 - raises nothing
         text = f"{file} is a symbolic link. The bearer file must not be one"
@@ -234,14 +235,13 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         yield Finding("runs", text, needs_refresh=True)
         return
     # The cause may be fixed already. If it is not, the same refresh would fail again.
-    details = (*failure.output, f"log: {paths.log}")
     text, fix = f"they fail: {failure.text}", fix_of(failure, paths)
     name = failure.text.partition(" ")[0]
     if failure.text.startswith("claude binary not found"):
         fix = "" if programs.claude(paths).is_ok else fix  # it is there now
     elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
         fix = "" if find_program(name) else fix
-    yield Finding("runs", text, fix, details=details, needs_refresh=True)
+    yield Finding("runs", text, fix, output=failure.output, log=str(paths.log), needs_refresh=True)
 
 
 def modes(paths: ProjectPaths) -> Iterator[Finding]:
@@ -308,7 +308,7 @@ def lock_of_claude(paths: ProjectPaths) -> Iterator[Finding]:
             continue
         if age_s > OLD_LOCK_S:
             text = f"{lock} is {age_s / 60:.0f} min old"
-            yield Finding("claude's lock", text, f"rm -r {quoted(lock)}")
+            yield Finding("claude's lock", text, _changing(paths, lock, "rm -r"))
             return
     yield Finding("claude's lock", "no stale lock")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oauthkit.host.display import wrap
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -16,7 +18,8 @@ class Finding:
     text: str
     fix: str = ""
     is_note: bool = False  # does not need to be fixed
-    details: tuple[str, ...] = ()  # more lines
+    output: tuple[str, ...] = ()  # of the program that failed
+    log: str = ""  # where all of it is
     needs_refresh: bool = False
 
     @property
@@ -24,9 +27,14 @@ class Finding:
         """Whether nothing needs to be fixed."""
         return self.is_note or not (self.fix or self.needs_refresh)
 
-    def lines(self) -> list[str]:
-        """Return the finding as a line, then its details and the fix, each on a line of its own."""
+    def lines(self, columns: int) -> list[str]:
+        """Return the finding, the failed program's output, the log and the fix as lines.
+
+        The output is wrapped to `columns`: wrapped by the terminal, it could look like a finding.
+        """
         sign = "note" if self.is_note else " ok " if self.is_ok else "FAIL"
         fix = [f"      fix: {self.fix}"] if self.fix else []
-        details = [f"      {line}" for line in self.details]
-        return [f"{sign}  {self.name}: {self.text}", *details, *fix]
+        parts = [part for line in self.output for part in wrap(line, max(30, columns - 6))]
+        output = [f"      {part}" for part in parts]
+        log = [f"      log: {self.log}"] if self.log else []
+        return [f"{sign}  {self.name}: {self.text}", *output, *log, *fix]

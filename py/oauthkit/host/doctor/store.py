@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 from oauthkit.host.display import as_root, command, own_unit
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import DIRECTORY, access_fix, inspect_path, is_file, quoted, read
+from oauthkit.host.path_info import (
+    DIRECTORY,
+    access_fix,
+    clearing,
+    inspect_path,
+    is_file,
+    may_remove,
+    quoted,
+    read,
+)
 from oauthkit.host.project import CONF
 from oauthkit.host.shipped_files import FOLLOW_SCRIPT
 from oauthkit.host.status.log import Failure
@@ -80,7 +89,10 @@ def _directory(paths: ProjectPaths, directory: Path) -> Iterator[Finding]:
         yield Finding("store", info.problem, info.fix)
     elif info.kind != DIRECTORY:
         text = f"{directory} is not a directory but a {info.kind}"
-        yield Finding("store", text, f"mv {shown} {shown}.old && mkdir -m 700 {shown}")
+        fix = clearing(directory)
+        if may_remove(directory):
+            fix += f" && mkdir -m 700 {shown}"
+        yield Finding("store", text, fix)
     elif fix := access_fix(directory, os.R_OK | os.X_OK, paths.project):
         yield Finding("store", f"{directory} cannot be read", fix)
     elif is_follower(paths):
@@ -182,7 +194,7 @@ def follower(paths: ProjectPaths) -> Iterator[Finding]:
         yield Finding("follower", f"{service.unit} {what}", own_unit(paths, "--follow"))
     elif service.is_restarting or not service.is_active:
         log = f"journalctl --user -u {service.unit}"
-        yield Finding("follower", f"{service.unit} is not running", install, details=(log,))
+        yield Finding("follower", f"{service.unit} is not running", install, log=log)
     elif not is_enabled(service.unit):
         text = f"{service.unit} is not enabled, so it does not start after a reboot"
         yield Finding("follower", text, install)

@@ -89,7 +89,7 @@ def _directory(name: str, directory: Path, paths: ProjectPaths) -> Iterator[Find
         )
     elif info.kind != DIRECTORY:
         text = f"{there} is not a directory but a {info.kind}: no run can write there"
-        yield Finding(name, text, f"mv {quoted(there)} {quoted(there)}.old")
+        yield Finding(name, text, clearing(there))
     elif fix := access_fix(there, _IN_DIRECTORY, paths.project):
         yield Finding(name, f"{there} cannot be written, so runs that write there fail", fix)
     elif _free_bytes(there) < FREE_BYTES:

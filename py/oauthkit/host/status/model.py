@@ -135,8 +135,7 @@ class Status:
         # would fail again.
         is_explained = self.failing_since_s is not None and self.failure is not None
         if self.is_follower and (self.login.problem or not self.is_delivered):
-            text = self.dotenv.repetition_problem or "does not have the store's token"
-            problem = self.login.problem or f".env {text}"
+            problem = self.login.problem or f".env {self.dotenv.repetition_problem}"
             found += [] if is_explained else [f"{problem}. {self._see_doctor}"]
         elif self.login.problem:
             found.append(f"{self.login.problem}: {self.login.fix or log_in(self.paths)}")

@@ -140,10 +140,10 @@ def is_follower(paths: ProjectPaths) -> bool:
     """
     if not paths.store:
         return False
-    if units.is_installed(paths, f"{paths.follow}.service"):
+    names = {file.name for file in units.written_for(paths.project)}
+    if f"{paths.follow}.service" in names:
         return True
-    has_refresh = units.is_installed(paths, f"{paths.heal}.timer")
-    return not has_refresh and inspect_path(paths.credentials).is_nothing
+    return f"{paths.heal}.timer" not in names and inspect_path(paths.credentials).is_nothing
 
 
 def refresh_command(paths: ProjectPaths) -> str:

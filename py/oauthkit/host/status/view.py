@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from plumbum import colors
 
 from oauthkit.console import printable
-from oauthkit.host.display import command
+from oauthkit.host.display import command, wrap
 from oauthkit.host.status.log import fix_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def show(status: Status, width: int, *, is_colour: bool) -> str:
         ]),
         ("Login", [] if status.login.problem or status.is_follower else [_login(status)]),
         ("Coverage", _coverage(status, columns)),
-        ("Failing", _failing(status)),
+        ("Failing", _failing(status, columns)),
         ("Settings", [
             [(f"{x.name}={x.value} ({x.origin})", "")] for x in status.paths.changed_settings
         ]),
@@ -259,7 +259,7 @@ def _days(now_s: float, columns: int) -> str:
     return "".join(line).rstrip()
 
 
-def _failing(status: Status) -> list[Line]:
+def _failing(status: Status, columns: int) -> list[Line]:
     """Return when runs began to fail, the error, the failed program's output, and the fix."""
     if status.failing_since_s is None:
         return []
@@ -272,7 +272,7 @@ def _failing(status: Status) -> list[Line]:
     failure = status.failure
     if failure is not None:
         lines.append([(failure.text, "red")])
-        lines += [[(text, GREY)] for text in failure.output]
+        lines += [[(part, GREY)] for text in failure.output for part in wrap(text, columns)]
         # If the credentials cannot be read, a warning has the fix.
         fix = fix_of(failure, status.paths) or command("refresh", status.paths)
         if not status.login.fix:

@@ -82,7 +82,7 @@ def pending_timers(units: Sequence[str]) -> list[Timer]:
     """
     names = {f"{unit}.timer" for unit in units}
     try:
-        rows = json.loads(systemctl("list-timers", "--all", "--output=json")) or []
+        rows = json.loads(systemctl("list-timers", "--all", "--output=json") or "[]") or []
     except ValueError:
         raise ManagerError(
             "systemctl list-timers cannot print JSON. Use systemd 246 or newer"

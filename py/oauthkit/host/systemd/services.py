@@ -157,6 +157,7 @@ def _foreign_service(timer: Timer, paths: ProjectPaths) -> Service | None:
         return None
     with suppress(ManagerError):
         service = show(timer.unit.removesuffix(".timer"))
-        if service.argv is not None and not service.is_of(paths):
+        # The timer's service may have another name.
+        if not service.is_loaded or (service.argv is not None and not service.is_of(paths)):
             return service
     return None

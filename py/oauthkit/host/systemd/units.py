@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # contain a token, and children get the default action for SIGPIPE.
 _SERVICE = ("WorkingDirectory=/", "LimitCORE=0", "IgnoreSIGPIPE=no")
 # How the names of the files end that install writes.
-_SUFFIXES = ("-heal.service", "-heal.timer", "-watch.service", "-follow.service")
+SUFFIXES = ("-heal.timer", "-watch.service", "-heal.service", "-follow.service")
 _MARK = "# Written by oauthkit install, removed by oauthkit uninstall. Project: "
 
 
@@ -78,7 +78,7 @@ def directory() -> Path:
 
 def written_for(project: Path) -> list[Path]:
     """Return the files in that directory that install has written for a project."""
-    found = (file for suffix in _SUFFIXES for file in directory().glob(f"*{suffix}"))
+    found = (file for suffix in SUFFIXES for file in directory().glob(f"*{suffix}"))
     files = sorted(file for file in found if file.is_file())
     owners = {file: owner(read(file).data.decode("utf-8", "surrogateescape")) for file in files}
     return [file for file, name in owners.items() if name is not None and is_same(name, project)]
@@ -89,13 +89,6 @@ def with_earlier_names(paths: ProjectPaths) -> list[Path]:
     return [
         file for file in written_for(paths.project) if file.name.rpartition("-")[0] != paths.unit
     ]
-
-
-def is_installed(paths: ProjectPaths, name: str) -> bool:
-    """Return whether install has written this unit file for the project."""
-    text = read(directory() / name).data.decode("utf-8", "surrogateescape")
-    project = owner(text)
-    return project is not None and is_same(project, paths.project)
 
 
 def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
