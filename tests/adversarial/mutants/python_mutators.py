@@ -35,8 +35,12 @@ PROGRAM = tuple(
     )
 )
 LIBRARY = "py/oauthkit/shell.py"
-# oauthkit watch.
-HOST = tuple(f"py/oauthkit/host/commands/{name}.py" for name in ("ipc", "watch"))
+FLEET = tuple(
+    f"py/oauthkit/program/{name}.py"
+    for name in ("publish", "follow", "store", "directory", "etcd", "encryption")
+)
+# The host commands that serve containers and running agents, with their modules.
+HOST = tuple(f"py/oauthkit/host/commands/{name}.py" for name in ("ipc", "watch", "run"))
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
     ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",

@@ -18,9 +18,24 @@ KILLERS = Path(__file__).with_name("killers.json")
 MOST_KILLERS = 3
 BUILTINS = "tests/runtime_library/test_both.py"
 WHOLE_RUN = "tests/refresh/test_unit.py"
-# Those of python_mutators.HOST.
-HOST_TESTS = (
-    "watch", "watch_rejected", "watch_limits", "watch_process", "watch_every_call", "watch_race",
+WATCH_TESTS = (
+    "watch",
+    "watch_rejected",
+    "watch_limits",
+    "watch_process",
+    "watch_every_call",
+    "watch_race",
+)
+# For each file, its tests in tests/host/commands.
+HOST_TESTS = {
+    "ipc": WATCH_TESTS,
+    "watch": WATCH_TESTS,
+    "run": ("run", "run_rejection", "run_output"),
+}
+# The tests in tests/fleet, except those with the real Claude Code.
+FLEET_TESTS = (
+    "unit", "publish", "follow", "encryption", "etcd", "ensure", "wait_for_etcd", "many_hosts",
+    "follow_process",
 )  # fmt: skip
 # The subjects of tests/refresh that concern a function.
 SUBJECTS = (
@@ -54,7 +69,11 @@ SUBJECTS = (
 def stages(mutant: Mutant) -> list[Stage]:
     """Return the runs that judge a mutant. The first one that fails kills it."""
     if mutant.file in python_mutators.HOST:
-        return [[f"tests/host/commands/test_{name}.py"] for name in HOST_TESTS]
+        return [
+            [f"tests/host/commands/test_{name}.py"] for name in HOST_TESTS[Path(mutant.file).stem]
+        ]
+    if mutant.file in python_mutators.FLEET:
+        return [[f"tests/fleet/test_{name}.py"] for name in FLEET_TESTS]
     subjects = _subjects(mutant.function)
     scripts = _files(subjects, "*.bats")
     parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]

@@ -382,11 +382,18 @@ def test_without_cron_it_is_installed_first(well: HostProject) -> None:
     assert fix.endswith(command("install", well.project, "--cron") + ") | crontab -")
 
 
+@pytest.mark.parametrize("lingers", [False, True])
 @pytest.mark.parametrize("runtime", ["", f"/run/user/{os.getuid()}", "/run/user/another"])
 def test_user_without_a_manager_on_a_host_with_systemd(
-    well: HostProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runtime: str
+    well: HostProject,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    runtime: str,
+    *,
+    lingers: bool,
 ) -> None:
     (well.bin / "systemctl").unlink()
+    well.program("loginctl", f"#!/bin/sh\necho {'yes' if lingers else 'no'}\n")
     monkeypatch.setattr(scheduling, "BOOTED", tmp_path)
     monkeypatch.setenv("PATH", str(well.bin))
     monkeypatch.setenv("HOME", str(well.home))
@@ -395,8 +402,9 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     found = {finding.name: finding for finding in doctor.examine(find_paths(str(well.project)))}
     more = f" && export XDG_RUNTIME_DIR=/run/user/{os.getuid()}"
-    fix = f"{SUDO}loginctl enable-linger 'x y'" + (more if "another" in runtime else "")
-    assert found["user manager"].fix == fix
+    start = f"systemctl start user@{os.getuid()}.service"
+    fix = SUDO + (start if lingers else "loginctl enable-linger 'x y'")
+    assert found["user manager"].fix == fix + (more if "another" in runtime else "")
     assert "next run" not in found
 
 

@@ -86,6 +86,8 @@ def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:
         return
     if BOOTED.is_dir():  # but not for this user, for example after su or sudo
         fix = as_root(f"loginctl enable-linger {quote(getpass.getuser())}")
+        if _lingers() == "yes":  # then enabling it again starts nothing
+            fix = as_root(f"systemctl start user@{os.getuid()}.service")
         runtime = f"/run/user/{os.getuid()}"
         if os.environ.get("XDG_RUNTIME_DIR", "") not in {"", runtime}:  # su keeps that of its user
             fix += f" && export XDG_RUNTIME_DIR={runtime}"
@@ -116,10 +118,14 @@ def _by_cron(paths: ProjectPaths) -> Iterator[Finding]:
         yield Finding("claude by cron", f"not in the crontab line's PATH: {path}", fix)
 
 
+def _lingers() -> str | None:
+    """Return "yes" or "no", or None if loginctl fails."""
+    shown = ("show-user", str(os.getuid()), "--property=Linger", "--value")
+    return programs.output_of("loginctl", *shown)
+
+
 def _linger() -> Finding:
-    shown = programs.output_of(
-        "loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"
-    )
+    shown = _lingers()
     if shown is None:
         return Finding("linger", "unknown: loginctl failed", is_note=True)
     if shown == "yes":

@@ -11,6 +11,7 @@ from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import inspect_path, is_file
 from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, show
 
@@ -40,11 +41,22 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
             yield from _alone(paths, timers, service)
         else:
             yield _whose(service, "timer", "No run of this project is scheduled")
+    broken = [*_broken(paths, heal, watch)]
+    yield from broken
     if heal.is_loaded:
         yield from _installed(paths, timers, heal, watch)
-    elif is_own:
+    elif is_own and not broken:
         text = "none are installed: after the user manager stops, nothing restarts the chain"
         yield Finding("units", text, install(paths), is_note=True)
+
+
+def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Finding]:
+    """Find units that install has written, but that systemd cannot load."""
+    written = {file.name for file in units.written_for(paths.project)}
+    for service in (heal, watch):
+        if service.unit in written and service.load_state not in {"", "loaded"}:
+            text = f"systemd cannot load {service.unit} ({service.load_state})"
+            yield Finding("units", text, install(paths, heal, watch))
 
 
 def _written(unit: str) -> Service:
@@ -52,14 +64,14 @@ def _written(unit: str) -> Service:
     try:
         return show(unit)
     except ManagerError:
-        return Service(f"{unit}.service", is_loaded=False, is_active=False, argv=None, path=None)
+        return Service(f"{unit}.service", load_state="", is_active=False, argv=None, path=None)
 
 
 def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | None = None) -> str:
     """Return the command that installs a project's units again, with the options they have now."""
     is_python = heal is not None and heal.is_python and is_file(paths.project / SCRIPT)
     more = ["--form", "python"] if is_python else []
-    if watch is not None and watch.is_loaded:
+    if watch is not None and watch.load_state not in {"", "not-found"}:
         more.append("--watch")
     return command("install", paths, *more)
 

@@ -32,12 +32,17 @@ class Service:
     """A service as systemctl shows it. `argv` is None if there is none, or it was not parsed."""
 
     unit: str
-    is_loaded: bool
+    load_state: str  # "loaded", or for example "not-found" or "bad-setting"
     is_active: bool
     argv: str | None
     path: str | None  # the PATH that it sets
     is_restarting: bool = False  # it has failed, and systemd waits before the next start
     program: str = ""  # the path of bash or Python
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is such a unit, and systemd has loaded it."""
+        return self.load_state == "loaded"
 
     @property
     def project(self) -> str | None:
@@ -94,7 +99,7 @@ def _parse(service: str, shown: str) -> Service:
     lines = shown.split("\n")
     return Service(
         service,
-        "LoadState=loaded" in lines,
+        next((x.removeprefix("LoadState=") for x in lines if x.startswith("LoadState=")), ""),
         not {"ActiveState=active", "ActiveState=activating"}.isdisjoint(lines),
         owner.argv_of(shown),
         _path_of(lines),
@@ -157,7 +162,6 @@ def _foreign_service(timer: Timer, paths: ProjectPaths) -> Service | None:
         return None
     with suppress(ManagerError):
         service = show(timer.unit.removesuffix(".timer"))
-        # The timer's service may have another name.
-        if not service.is_loaded or (service.argv is not None and not service.is_of(paths)):
+        if service.argv is not None and not service.is_of(paths):
             return service
     return None
