@@ -1752,20 +1752,26 @@ deliver_token() {
 # Follow symbolic links, but not those of other users.
 
 # Return whether `path` is a link of another user, or leads to one. Also True if unknown.
-#
-# Links among the parent directories of the path are not detected. doctor checks those.
 is_foreign() {
+  local +x path=$1
+  resolve "$path"
+  [[ ${REPLIES[0]} != own ]]
+}
+
+# Return "own" if all links are the user's or root's, else "foreign"; and where they lead.
+#
+# Links among the parent directories of the path are not checked. doctor checks those.
+resolve() {
   local +x path=$1 link links text parent before name directory
   link=$path
   links=0
   while [[ -L $link ]] && ((links < MOST_LINKS)); do
-    if is_foreign_link "$link"; then
-      return 0
-    fi
     links=$((links + 1))
     { text=$(readlink "$link"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
-    if [[ -z $text ]]; then
-      return 0
+    # After the reading: another user can exchange a link, but not for one of this user.
+    if [[ -z $text ]] || ! is_own_link "$link"; then
+      REPLIES=(foreign "$link")
+      return
     fi
     if [[ $text != /* ]]; then
       parent=${link%/*}
@@ -1785,12 +1791,20 @@ is_foreign() {
     absolute "$directory/$name"
     link=$REPLY
   done
-  return 1
+  REPLIES=(own "$link")
+}
+
+# Return whether `path` is a symbolic link of this user or root. False if unknown.
+is_own_link() {
+  local +x path=$1 found
+  { found=$(stat -c '%f %u' -- "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&- # one call: it may change at any moment
+  user_id
+  [[ $found == 'a1ff 0' || $found == "a1ff $REPLY" ]]
 }
 
 # Return an error ("" if there is none), and the file that a symbolic link leads to.
 follow() {
-  local +x path=$1 status answer target
+  local +x path=$1 status answer whose end target
   if [[ ! -L $path ]]; then
     REPLIES=('' "$path")
     return
@@ -1805,12 +1819,16 @@ follow() {
     REPLIES=("readlink could not follow $path (exit $status)" "$path")
     return
   fi
-  if is_foreign "$path"; then
+  resolve "$path"
+  whose=${REPLIES[0]}
+  end=${REPLIES[1]}
+  absolute "$answer"
+  target=$REPLY
+  # They differ if another user's link was there for just a moment.
+  if [[ $whose != own || $end != "$target" ]]; then
     REPLIES=("$path is, or leads to, another user's symbolic link and is not followed" "$path")
     return
   fi
-  absolute "$answer"
-  target=$REPLY
   if [[ -e $path ]] && ! same_file "$path" "$target"; then
     # The target's name ends in a newline, which CAPTURE has removed.
     REPLIES=("$path is a symbolic link that leads nowhere" "$path")

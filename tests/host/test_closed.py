@@ -155,6 +155,11 @@ def test_entry_that_is_not_a_file_is_named_and_removed(
         ("OAUTHKIT_BEARER", "/etc/passwd/x"),
         ("CLAUDE_CONFIG_DIR", "/etc/passwd"),
         ("OAUTHKIT_STORE", "dir:/etc/passwd"),
+        ("OAUTHKIT_DOTENV", "/etc/environment"),
+        ("OAUTHKIT_BEARER", "/dev/null"),
+        ("OAUTHKIT_BEARER", "/home"),
+        ("OAUTHKIT_BEARER", "/opt"),
+        ("CLAUDE_CONFIG_DIR", "/etc/.pwd"),
     ],
 )
 def test_cures_do_not_change_what_the_settings_file_of_a_project_leads_to(
@@ -164,9 +169,10 @@ def test_cures_do_not_change_what_the_settings_file_of_a_project_leads_to(
     conf.parent.mkdir(parents=True, exist_ok=True)
     conf.write_text(f"{name}={path}\n", "utf-8")
     fixes = examined(well)[2]
-    assert any(path.removeprefix("dir:").removesuffix("/x") in fix for fix in fixes.values())
+    assert fixes
     cures = [*fixes.values(), *well.status()["warnings"]]
-    assert not [x for x in cures if re.search(r"\b(rm|mv|chmod|chown|mkdir) [^|;]*/(dev|etc)\b", x)]
+    changes = re.compile(r"\b(rm|mv|rmdir|chmod|chown|mkdir) [^|;]*(?<![^ ])/(dev|etc|home|opt)\b")
+    assert not [x for x in cures if changes.search(x)]
 
 
 @pytest.mark.parametrize("is_link", [False, True])
@@ -181,9 +187,10 @@ def test_directory_with_files_in_place_of_a_file_keeps_them(
     (directory / "data").touch()
     if is_link:
         path.symlink_to(directory)
+    path.with_name(f"{path.name}.old").mkdir()
     check = {"dotenv": ".env", "credentials": "login", "log": "log"}[name]
     fix = examined(well)[2][check]
-    moved = f"mv {quoted(path)} {quoted(path)}.old"
+    moved = f"mv {quoted(path)} {quoted(path)}.old1"
     assert fix == (f"rm -d {quoted(path)}" if is_link else moved)
     if name != "log":
         said = f"{path} is not a file but a directory"

@@ -180,8 +180,7 @@ def _no_file(path: Path, kind: str) -> Content:
 
 
 def clearing(path: Path) -> str:
-    """Return the command that clears the way for a file. It keeps files, and
-    directories that have entries.
+    """Return the command that clears the way for a file: it renames files and full directories.
 
     For an entry that is not the user's own, and for a device, only advise to inspect it: the path
     can come from a project's refresh.conf.
@@ -194,7 +193,13 @@ def clearing(path: Path) -> str:
         is_empty = not path.is_file()
     except OSError:
         is_empty = False
-    return f"rm -d {quoted(path)}" if is_empty else f"mv {quoted(path)} {quoted(path)}.old"
+    return f"rm -d {quoted(path)}" if is_empty else f"mv {quoted(path)} {quoted(_free_name(path))}"
+
+
+def _free_name(path: Path) -> Path:
+    """Return a name beside a path that nothing has: mv(1) would replace a file, or move into it."""
+    names = (Path(f"{path}.old{number or ''}") for number in range(1000))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _explained(path: Path, error: OSError, wanted: int) -> tuple[str, str]:
@@ -261,26 +266,29 @@ def leads_away(path: Path, base: Path | None = None) -> bool:
 def may_change(path: Path, base: Path | None = None) -> bool:
     """Return whether to suggest a command that changes a path.
 
-    False if a link leads out of `base` (see leads_away). The file must belong to the user, or be in
-    the user's home or in a directory that belongs to the user.
+    False if a link leads out of `base` (see leads_away), and for a device. The file must belong to
+    the user, or be in the user's home or in a directory that belongs to the user. All of the system
+    belongs to root, so for root it must not be there.
     """
-    if leads_away(path, base):
-        return False
     real = Path(os.path.realpath(path))
     home = Path(os.path.realpath(os.environ.get("HOME") or "/"))
     uid = os.getuid()
-    is_at_home = home in real.parents and home.stat().st_uid == uid
-    return is_at_home or uid in {real.stat().st_uid, real.parent.stat().st_uid}
+    with suppress(OSError):  # another process may remove it at any moment
+        if leads_away(path, base) or _kind(real.stat()) == "device":
+            return False
+        if uid == 0 and (len(real.parts) <= 2 or real.parts[1] in _SYSTEM):
+            return False
+        is_at_home = home in real.parents and home.stat().st_uid == uid
+        return is_at_home or uid in {real.stat().st_uid, real.parent.stat().st_uid}
+    return False
 
 
 def may_remove(path: Path) -> bool:
     """Return whether to suggest a command that removes or renames an entry. A link is the entry."""
-    entry = Path(os.path.realpath(path.parent)) / path.name
+    directory = Path(os.path.realpath(path.parent))
     with suppress(OSError):
-        is_device = stat.S_IFMT(entry.lstat().st_mode) in {stat.S_IFCHR, stat.S_IFBLK}
-        # All of the system is root's own.
-        is_of_system = os.getuid() == 0 and not _SYSTEM.isdisjoint(entry.parts[1:2])
-        return not is_device and not is_of_system and may_change(entry.parent)
+        is_device = _kind((directory / path.name).lstat()) == "device"
+        return not is_device and may_change(directory)
     return False
 
 

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from plumbum import LocalPath
 
-from oauthkit.shell import CAPTURE, absolute, is_foreign_link, program, same_file
+from oauthkit.shell import CAPTURE, absolute, program, same_file, user_id
 
 MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
 
 readlink = program("readlink")
+stat = program("stat")
 
 
-def is_foreign(path: LocalPath) -> bool:
-    """Return whether `path` is a link of another user, or leads to one. Also True if unknown.
+def is_own_link(path: LocalPath) -> bool:
+    """Return whether `path` is a symbolic link of this user or root. False if unknown."""
+    _, found = stat["-c", "%f %u", "--", path] & CAPTURE  # one call: it may change at any moment
+    uid = user_id()
+    return found == "a1ff 0" or found == f"a1ff {uid}"
 
-    Links among the parent directories of the path are not detected. doctor checks those.
+
+def resolve(path: LocalPath) -> tuple[str, LocalPath]:
+    """Return "own" if all links are the user's or root's, else "foreign"; and where they lead.
+
+    Links among the parent directories of the path are not checked. doctor checks those.
     """
     link = path
     links = 0
     while link.is_symlink() and links < MOST_LINKS:
-        if is_foreign_link(link):
-            return True
         links += 1
         _, text = readlink[link] & CAPTURE
-        if text == "":
-            return True
+        # After the reading: another user can exchange a link, but not for one of this user.
+        if text == "" or not is_own_link(link):
+            return "foreign", link
         if not text.startswith("/"):
             parent = link.dirname
             text = f"{parent}/{text}"
@@ -34,7 +41,13 @@ def is_foreign(path: LocalPath) -> bool:
         # absolute would remove a .. without following the link before it.
         _, directory = readlink["-f", f"{before}/"] & CAPTURE
         link = absolute(f"{directory}/{name}")
-    return False
+    return "own", link
+
+
+def is_foreign(path: LocalPath) -> bool:
+    """Return whether `path` is a link of another user, or leads to one. Also True if unknown."""
+    whose, _ = resolve(path)
+    return whose != "own"
 
 
 def follow(path: LocalPath) -> tuple[str, LocalPath]:
@@ -46,9 +59,11 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
         return f"{path} is a symbolic link that leads nowhere", path
     if status != 0:
         return f"readlink could not follow {path} (exit {status})", path
-    if is_foreign(path):
-        return f"{path} is, or leads to, another user's symbolic link and is not followed", path
+    whose, end = resolve(path)
     target = absolute(answer)
+    # They differ if another user's link was there for just a moment.
+    if whose != "own" or end != target:
+        return f"{path} is, or leads to, another user's symbolic link and is not followed", path
     if path.exists() and not same_file(path, target):
         # The target's name ends in a newline, which CAPTURE has removed.
         return f"{path} is a symbolic link that leads nowhere", path

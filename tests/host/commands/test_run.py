@@ -7,6 +7,8 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -15,7 +17,6 @@ from tests.support.host.run_host import NEW, argv, env, run
 
 from oauthkit.host import child
 from oauthkit.host.commands import run as running
-from oauthkit.host.commands.run import KEPT_BYTES
 from oauthkit.host.project import find_paths
 
 
@@ -152,12 +153,13 @@ def test_output_about_an_error_is_not_a_rejection(host: HostProject, said: str) 
     assert (done.returncode, runs(host), renewals(host)) == (5, 1, 0)
 
 
-def test_old_output_is_not_the_reason(host: HostProject) -> None:
-    more = f"head -c {KEPT_BYTES} /dev/zero >&2"
-    done = run(
-        host, f'echo run >>"$HOME/runs"; claude; echo authentication_error >&2; {more}; exit 4'
-    )
-    assert (done.returncode, runs(host)) == (4, 1)
+@pytest.mark.parametrize("is_old", [False, True])
+def test_only_the_last_256_kib_are_the_reason(host: HostProject, *, is_old: bool) -> None:
+    error = "authentication_error"
+    count = 256 * 1024 - len(error) + is_old
+    more = f"head -c {count} /dev/zero >&2"
+    done = run(host, f'echo run >>"$HOME/runs"; claude; printf {error} >&2; {more}; exit 4')
+    assert (done.returncode, runs(host)) == (4, 1 if is_old else 2)
 
 
 def test_successful_command_is_not_repeated(host: HostProject) -> None:
@@ -290,6 +292,27 @@ def test_signal_at_the_second_start_of_the_command_is_forwarded(
     paths = find_paths(str(host.project))
     assert running.run(paths, ["/bin/sh", "-c", script]) == 128 + signal.SIGUSR1
     assert len(starts) == 2
+
+
+def test_signal_that_does_not_interrupt_the_wait_is_forwarded(
+    host: HostProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that arrives just before waitpid(2). Here, the kernel gives it to another thread."""
+    ready = host.home / "ready"
+
+    def send() -> None:
+        while not ready.exists():
+            time.sleep(0.02)
+        time.sleep(0.5)  # the main thread waits for the command
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    monkeypatch.setattr(child, "refresh", lambda *_: 0)
+    monkeypatch.setenv("HOME", str(host.home))
+    sender = threading.Thread(target=send)
+    sender.start()
+    command = ["/bin/sh", "-c", f"touch '{ready}'; exec sleep 30"]
+    assert running.run(find_paths(str(host.project)), command) == 128 + signal.SIGUSR1
+    sender.join()
 
 
 def test_ignored_signal_stays_ignored(host: HostProject) -> None:

@@ -27,7 +27,7 @@ DOCUMENTS: dict[bytes, bool] = {
 }
 
 
-@pytest.mark.parametrize(("stdout", "is_rejected"), DOCUMENTS.items())
+@pytest.mark.parametrize(("stdout", "is_rejected"), DOCUMENTS.items(), ids=range(len(DOCUMENTS)))
 def test_rejections_on_stdout(stdout: bytes, is_rejected: bool) -> None:
     assert is_rejection(stdout, b"") is is_rejected
 
@@ -36,9 +36,19 @@ def test_rejections_on_stdout(stdout: bytes, is_rejected: bool) -> None:
     "said",
     [
         '{"type":"error","error":{"type":"authentication_failed"}}',
+        '{"type":"error","error":{"type":"authentication_error"}}',
         "OAuth token has been revoked. Please obtain a new token.",
-        "API Error: 401 Invalid authentication credentials",
+        "OAuth token has expired",
+        "OAuth token expired",
+        "Invalid bearer token",
+        "invalid bearer token",
+        "Invalid authentication credentials",
+        "API Error: 401",
+        "Failed to authenticate",
+        "failed to authenticate",
+        "Please run /login",
     ],
 )
 def test_rejections_on_stderr(said: str) -> None:
     assert is_rejection(b"", said.encode())
+    assert is_rejection(b"", b"\xff " + said.encode())

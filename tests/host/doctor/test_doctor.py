@@ -514,6 +514,34 @@ def test_wrapped_output_does_not_look_like_a_line_of_doctor_or_status(
             assert len(line) + sum(x > "~" for x in line) <= 60, line
 
 
+def test_wrapped_text_does_not_look_like_another_finding(well: HostProject) -> None:
+    hook = well.project / "scripts/oauth/hooks/failed"
+    hook.parent.mkdir(parents=True)
+    hook.write_text(f"#!/no/{'x' * 100}FAIL{BLANK}login:{BLANK}run{BLANK}mine\n", "utf-8")
+    hook.chmod(0o755)
+    lines = well.run("doctor", COLUMNS="60").stdout.splitlines()
+    assert any(f"FAIL{BLANK}login" in line for line in lines)
+    assert [x for x in lines if len(x) > 60 and not x.startswith("      fix: ")] == []
+
+
+@pytest.mark.parametrize("name", ["../code/notes", "../code/deps"])
+def test_lock_that_is_not_of_claude_is_kept(well: HostProject, name: str) -> None:
+    """A hostile refresh.conf can lead beside any file that ends in .lock."""
+    code = well.home / "code"
+    (code / "notes.lock").mkdir(parents=True)
+    (code / "notes.lock/mine").touch()
+    (code / "deps.lock").touch()
+    for file in (code / "notes.lock", code / "deps.lock"):
+        os.utime(file, (1, 1))
+    conf = well.project / CONF_FILE
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text(f"CLAUDE_CONFIG_DIR={code / Path(name).name}\n", "utf-8")
+    fix = examined(well)[2].get("claude's lock", ":")
+    subprocess.run(["/bin/sh", "-c", fix], check=False)
+    assert (code / "notes.lock/mine").exists()
+    assert (code / "deps.lock").exists()
+
+
 def test_refresh_is_the_fix_only_if_it_can_succeed(well: HostProject) -> None:
     well.deliver(OTHER)
     os.utime(well.dotenv, (well.now_s - 4 * HOUR_S,) * 2)
@@ -538,7 +566,7 @@ def test_directory_that_is_not_a_project(well: HostProject, tmp_path: Path) -> N
     directory = tmp_path / "elsewhere"
     directory.mkdir()
     argv = [sys.executable, "-m", "oauthkit", "doctor", "--project", str(directory)]
-    env = {"HOME": str(well.home), "PATH": str(well.bin), **SAME_CODE}
+    env = {"HOME": str(well.home), "PATH": str(well.bin), "COLUMNS": "1000", **SAME_CODE}
     done = forked.run_text(argv, Path("/"), env)
     assert done.returncode == 1
     text = f"{directory} has no .env, scripts/oauth, package.json or .git"

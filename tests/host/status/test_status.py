@@ -285,6 +285,17 @@ def test_failing_runs(live: HostProject) -> None:
     ]  # fmt: skip
 
 
+def test_failure_that_is_not_in_the_log(live: HostProject) -> None:
+    """On a full disk, the mark can be created, but no line of the log can be written."""
+    live.dotenv.unlink()
+    live.log.write_bytes(b"")
+    live.failing.touch()
+    first = live.status()["warnings"][0]
+    doctor = command("doctor", live.project)
+    assert first == f"runs fail, but the log does not say why. To see the fix, run: {doctor}"
+    assert command("refresh", live.project) not in "".join(live.status()["warnings"][:-1])
+
+
 def test_login_since_the_failure_leaves_the_refresh(live: HostProject) -> None:
     live.lines((-HOUR_S, "ERROR: no accessToken in credentials"))
     live.failing.touch()

@@ -249,6 +249,25 @@ def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: 
     )
 
 
+@pytest.mark.parametrize("name", ["mine", "new"])
+def test_link_that_exists_while_readlink_follows_it_is_not_followed(
+    parity: Parity, name: str
+) -> None:
+    """For that moment, another user's link has led to a file of this user."""
+    parity.file("mine", "A=1\n")
+    parity.directory("shared")
+    parity.symlink(".env", "shared/env")
+    path = parity.world.project / ".env"
+    readlink = parity.stand_in("readlink")
+    readlink.when("-f", str(path)).prints(f"{parity.world.project}/{name}\n")
+    readlink.always.forwards()
+    run = refused(
+        parity, f"{path} is, or leads to, another user's symbolic link and is not followed"
+    )
+    assert run.files["mine"].content == b"A=1\n"
+    assert "new" not in run.files
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
 def test_link_to_a_link_of_another_user_is_not_followed(parity: Parity) -> None:
     make_links(parity, {".env": "shared/env", "shared/env": "../mine"})

@@ -345,7 +345,7 @@ def test_mount_point_is_named(host: Host, name: str, escaped: str) -> None:
 def test_link_of_another_user_is_not_followed(host: Host) -> None:
     host.real("readlink")
     host.dotenv.symlink_to(host.root / "settings")
-    host.monkeypatch.setattr(links, "is_foreign_link", lambda _path: True)
+    host.monkeypatch.setattr(links, "is_own_link", lambda _path: False)
     problem, _ = links.follow(host.path(host.dotenv))
     assert (
         problem
@@ -355,7 +355,7 @@ def test_link_of_another_user_is_not_followed(host: Host) -> None:
 
 def test_link_that_cannot_be_read_is_foreign(host: Host) -> None:
     host.dotenv.symlink_to(host.root / "settings")
-    host.monkeypatch.setattr(links, "is_foreign_link", lambda _path: False)
+    host.monkeypatch.setattr(links, "is_own_link", lambda _path: True)
     host.fake("readlink", status=1)
     assert links.is_foreign(host.path(host.dotenv))
 
@@ -370,7 +370,7 @@ def test_link_to_a_link_of_another_user_is_not_followed(host: Host) -> None:
     (real / ".env").symlink_to("../../shared/env")
     (shared / "env").symlink_to(host.credentials)
     host.monkeypatch.setattr(
-        links, "is_foreign_link", lambda link: str(link).endswith("shared/env")
+        links, "is_own_link", lambda link: not str(link).endswith("shared/env")
     )
     path = host.path(host.root / "way" / ".env")
     problem, followed = links.follow(path)

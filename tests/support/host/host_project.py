@@ -122,7 +122,8 @@ class HostProject:
         """Run `oauthkit ARGUMENTS --project …`. Its output must not contain a token."""
         argv = [sys.executable, "-m", "oauthkit", *arguments]
         argv += ["--project", str(self.project)]
-        settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": "90"}
+        columns = "1000" if "doctor" in arguments else "90"
+        settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": columns}
         settings |= SAME_CODE
         done = forked.run_text(
             argv, Path("/"), {**settings, **env}, has_overrides=self.has_overrides

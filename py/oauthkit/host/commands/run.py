@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import re
@@ -115,16 +116,22 @@ class _Signals:
         self._pending: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._before: dict[int, Any] = {}
+        self._wakeups, self._writer = _pipe()  # see wait
 
     def __enter__(self) -> _Signals:
+        self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._handle)
+        self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._writer)
+        os.close(self._wakeups)
 
     def last(self) -> int:
         """Return the last signal, or 0 if there was none."""
@@ -135,6 +142,17 @@ class _Signals:
         self._process = process
         while self._pending:
             process.send_signal(self._pending.pop(0))
+
+    def wait(self, process: subprocess.Popen[bytes]) -> int:
+        """Return the exit status of a process, after its end.
+
+        In waitpid(2), a signal that has arrived just before would be handled only at its return.
+        Here, each signal, also that of the end, writes to a pipe.
+        """
+        while process.poll() is None:
+            select.select([self._wakeups], [], [])
+            os.read(self._wakeups, 4096)
+        return process.returncode
 
     def detach(self) -> None:
         """Keep signals for the next process from now on."""
@@ -150,6 +168,16 @@ class _Signals:
             self.is_over = True
         elif not (number in _KEYS and _is_in_foreground()):
             self._process.send_signal(number)
+
+
+def _pipe() -> list[int]:
+    """Return the ends of a pipe, not as 0, 1 or 2, which the caller may have closed."""
+    ends = os.pipe()
+    pipe = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends]
+    for end in ends:
+        os.close(end)
+    os.set_blocking(pipe[1], False)  # for set_wakeup_fd
+    return pipe
 
 
 def _is_in_foreground() -> bool:
@@ -182,7 +210,7 @@ def _run_once(command: Sequence[str], token: str, signals: _Signals) -> tuple[in
         return (127 if is_missing else 126), False
     signals.attach(process)
     copies = [_Copy(process.stdout, 1), _Copy(process.stderr, 2)]
-    status = process.wait()
+    status = signals.wait(process)
     stdout, stderr = [copy.end(lambda: signals.is_over) for copy in copies]
     if status == 0 and any(copy.has_lost for copy in copies):
         status = 1

@@ -303,12 +303,13 @@ def lock_of_claude(paths: ProjectPaths) -> Iterator[Finding]:
     config = paths.credentials.parent
     for lock in (Path(f"{paths.credentials}.lock"), Path(f"{config}.lock")):
         try:
-            age_s = time.time() - lock.stat().st_mtime
+            found = lock.lstat()
         except OSError:
             continue
-        if age_s > OLD_LOCK_S:
+        age_s = time.time() - found.st_mtime
+        if stat.S_ISDIR(found.st_mode) and age_s > OLD_LOCK_S:
             text = f"{lock} is {age_s / 60:.0f} min old"
-            yield Finding("claude's lock", text, _changing(paths, lock, "rm -r"))
+            yield Finding("claude's lock", text, _changing(paths, lock, "rmdir"))
             return
     yield Finding("claude's lock", "no stale lock")
 

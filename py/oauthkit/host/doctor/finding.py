@@ -30,11 +30,13 @@ class Finding:
     def lines(self, columns: int) -> list[str]:
         """Return the finding, the failed program's output, the log and the fix as lines.
 
-        The output is wrapped to `columns`: wrapped by the terminal, it could look like a finding.
+        Text and output are wrapped to `columns`: wrapped by the terminal, they could look like
+        another finding. The fix is not, so that it can be copied.
         """
         sign = "note" if self.is_note else " ok " if self.is_ok else "FAIL"
         fix = [f"      fix: {self.fix}"] if self.fix else []
-        parts = [part for line in self.output for part in wrap(line, max(30, columns - 6))]
-        output = [f"      {part}" for part in parts]
+        width = max(30, columns - 6)
+        first, *rest = wrap(f"{self.name}: {self.text}", width)
+        output = [part for line in self.output for part in wrap(line, width)]
         log = [f"      log: {self.log}"] if self.log else []
-        return [f"{sign}  {self.name}: {self.text}", *output, *log, *fix]
+        return [f"{sign}  {first}", *(f"      {part}" for part in (*rest, *output)), *log, *fix]

@@ -151,7 +151,7 @@ def _removal(paths: ProjectPaths, error: str) -> str:
     if host and not _ABOUT_KEYS.search(error) and paths.store.startswith("dir:"):
         file = Path(paths.store.removeprefix("dir:")) / f"{host[1]}.json"
         if is_file(file) and os.access(file.parent, os.W_OK):
-            return f"mv {quoted(file)} {quoted(file)}.old"
+            return clearing(file)
     return Failure(0, f"{error} and is ignored").fix
 
 

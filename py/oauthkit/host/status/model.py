@@ -130,26 +130,13 @@ class Status:
     @property
     def warnings(self) -> list[str]:
         """Return the problems to fix before they cause an outage, each with its fix."""
-        found = []
         # While runs fail, their error is shown with its own fix. Do not suggest a refresh, which
         # would fail again.
-        is_explained = self.failing_since_s is not None and self.failure is not None
-        if self.is_follower and (self.login.problem or not self.is_delivered):
-            problem = self.login.problem or f".env {self.dotenv.repetition_problem}"
-            found += [] if is_explained else [f"{problem}. {self._see_doctor}"]
-        elif self.login.problem:
-            found.append(f"{self.login.problem}: {self.login.fix or log_in(self.paths)}")
-        elif self.dotenv.problem and self._lacks_directory(self.paths.dotenv):
-            found.append(f"the directory of .env does not exist. {self._see_doctor}")
-        elif self.dotenv.problem and (self.dotenv.fix or not is_explained):
-            found.append(f"{self.dotenv.problem}: {self.dotenv.fix or refresh_command(self.paths)}")
-        elif self.is_manual_token:
-            found += self._manual_token()
-        elif not self.is_delivered and not is_explained:
-            text = self.dotenv.repetition_problem or "does not have the credentials' token"
-            found.append(f".env {text}. Run: {refresh_command(self.paths)}")
-        elif not is_explained and not self.schedule.is_running:
-            found += self._expiry_problems()
+        is_explained = self.failing_since_s is not None
+        found = []
+        if is_explained and self.failure is None:  # for example, because the disk is full
+            found.append(f"runs fail, but the log does not say why. {self._see_doctor}")
+        found += self._delivery_problems(is_explained=is_explained)
         found += self._bearer_problems(is_explained=is_explained)
         found += self.paths.settings_problems
         if self.dotenv.other_spellings:
@@ -165,6 +152,26 @@ class Status:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
             found.append(f"the login {ended}. Run: {log_in(self.paths)}")
         return found
+
+    def _delivery_problems(self, *, is_explained: bool) -> list[str]:
+        """Return why .env has no live token, or will not keep it, as a list of at most one."""
+        if self.is_follower and (self.login.problem or not self.is_delivered):
+            problem = self.login.problem or f".env {self.dotenv.repetition_problem}"
+            return [] if is_explained else [f"{problem}. {self._see_doctor}"]
+        if self.login.problem:
+            return [f"{self.login.problem}: {self.login.fix or log_in(self.paths)}"]
+        if self.dotenv.problem and self._lacks_directory(self.paths.dotenv):
+            return [f"the directory of .env does not exist. {self._see_doctor}"]
+        if self.dotenv.problem and (self.dotenv.fix or not is_explained):
+            return [f"{self.dotenv.problem}: {self.dotenv.fix or refresh_command(self.paths)}"]
+        if self.is_manual_token:
+            return self._manual_token()
+        if is_explained:
+            return []
+        if not self.is_delivered:
+            text = self.dotenv.repetition_problem or "does not have the credentials' token"
+            return [f".env {text}. Run: {refresh_command(self.paths)}"]
+        return [] if self.schedule.is_running else self._expiry_problems()
 
     def _expiry_problems(self) -> list[str]:
         """Return why .env has no live token until the next run, in a list of at most one."""

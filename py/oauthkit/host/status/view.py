@@ -50,7 +50,7 @@ def show(status: Status, width: int, *, is_colour: bool) -> str:
         ("Bearer", [_bearer(status)] if status.paths.bearer is not None else []),
         ("Next run", [] if status.is_follower else [_next_run(status)]),
         ("Follows", [_follows(status)] if status.is_follower else []),
-        ("Store", _store(status)),
+        ("Store", _store(status, columns)),
         ("Renewed", [] if status.is_follower else [
             _moment(status.last_renewal_s, status.now_s, "not in the log")
         ]),
@@ -191,13 +191,13 @@ def _follows(status: Status) -> Line:
     ]
 
 
-def _store(status: Status) -> list[Line]:
+def _store(status: Status, columns: int) -> list[Line]:
     """Return the store, when this host has published there, and a line for each record."""
     store = status.store
     if store is None:
         return []
     if store.problem:
-        return [[(store.problem, "red")]]
+        return [[(part, "red")] for part in wrap(store.problem, columns)]
     lines: list[Line] = [[(store.url, "")]]
     if not status.is_follower:
         at_s = store.own.issued_at_s if store.own else None
@@ -211,7 +211,7 @@ def _store(status: Status) -> list[Line]:
         colour = "" if record.is_usable(status.now_s) else "yellow"
         text += ", encrypted" * record.is_encrypted + ", in .env" * record.is_in(status.dotenv)
         lines.append([(f"{record.host}: {text}", colour)])
-    lines += [[(error, "yellow")] for error in store.errors]
+    lines += [[(part, "yellow")] for error in store.errors for part in wrap(error, columns)]
     return lines if store.records else [*lines, [("no records", "yellow")]]
 
 
@@ -271,7 +271,7 @@ def _failing(status: Status, columns: int) -> list[Line]:
     lines: list[Line] = [[(f"since {since}{how_long}", "red")]]
     failure = status.failure
     if failure is not None:
-        lines.append([(failure.text, "red")])
+        lines += [[(part, "red")] for part in wrap(failure.text, columns)]
         lines += [[(part, GREY)] for text in failure.output for part in wrap(text, columns)]
         # If the credentials cannot be read, a warning has the fix.
         fix = fix_of(failure, status.paths) or command("refresh", status.paths)
