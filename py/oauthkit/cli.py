@@ -412,7 +412,8 @@ class Doctor(ProjectCommand):
 
         def work(paths: ProjectPaths) -> int:
             is_healthy = True
-            columns = shutil.get_terminal_size().columns
+            # In a pipe, lines are not wrapped.
+            columns = shutil.get_terminal_size((1_000_000, 1)).columns
             for finding in doctor.examine(paths):
                 for line in finding.lines(columns):
                     OUT.line(line)

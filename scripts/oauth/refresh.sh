@@ -1768,7 +1768,7 @@ resolve() {
   while [[ -L $link ]] && ((links < MOST_LINKS)); do
     links=$((links + 1))
     { text=$(readlink "$link"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
-    # After the reading: another user can exchange a link, but not for one of this user.
+    # After the reading: another user can exchange a link, but cannot create one of this user.
     if [[ -z $text ]] || ! is_own_link "$link"; then
       REPLIES=(foreign "$link")
       return
@@ -1824,9 +1824,12 @@ follow() {
   end=${REPLIES[1]}
   absolute "$answer"
   target=$REPLY
-  # They differ if another user's link was there for just a moment.
-  if [[ $whose != own || $end != "$target" ]]; then
+  if [[ $whose != own ]]; then
     REPLIES=("$path is, or leads to, another user's symbolic link and is not followed" "$path")
+    return
+  fi
+  if [[ $end != "$target" ]]; then # another user's link may have been there for just that moment
+    REPLIES=("$path is a symbolic link that has just changed and is not followed" "$path")
     return
   fi
   if [[ -e $path ]] && ! same_file "$path" "$target"; then

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ import pytest
 from tests.support.host.doctor_host import examined
 from tests.support.host.host_project import SUDO, quoted
 
-from oauthkit.host.path_info import access_fix
+from oauthkit.host.path_info import access_fix, may_change, may_remove
 from oauthkit.host.project import CONF_FILE
 
 if TYPE_CHECKING:
@@ -173,6 +174,17 @@ def test_cures_do_not_change_what_the_settings_file_of_a_project_leads_to(
     cures = [*fixes.values(), *well.status()["warnings"]]
     changes = re.compile(r"\b(rm|mv|rmdir|chmod|chown|mkdir) [^|;]*(?<![^ ])/(dev|etc|home|opt)\b")
     assert not [x for x in cures if changes.search(x)]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the rule is about root")
+def test_entry_of_root_in_a_directory_of_the_root_directory() -> None:
+    """As in /root, or in a project /app."""
+    with tempfile.NamedTemporaryFile(dir="/tmp") as file:
+        assert may_remove(Path(file.name))
+        assert may_change(Path(file.name))
+    assert not may_remove(Path("/etc/passwd"))
+    assert not may_remove(Path("/tmp"))
+    assert not may_change(Path("/tmp"))
 
 
 @pytest.mark.parametrize("is_link", [False, True])

@@ -218,17 +218,19 @@ def test_status_and_doctor_report_timers(manager: UserManager, tmp_path: Path) -
     assert fix in oauthkit(other, "doctor").stdout
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ["heal", "watch"])
 def test_unit_that_systemd_cannot_load(
-    manager: UserManager, home: Path, tmp_path: Path, name: str
+    manager: UserManager, home: Path, tmp_path: Path, name: str, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)
     (project.root / "data/ipc").mkdir(parents=True)
-    assert oauthkit(project, "install", "--watch").returncode == 0
+    assert oauthkit(project, "install", "--watch", "--form", form).returncode == 0
     file = home / f".config/systemd/user/{UNIT}-{name}.service"
     lines = file.read_text("utf-8").splitlines()
-    broken = ["ExecStart=" if line.startswith("ExecStart=") else line for line in lines]
+    # An empty assignment removes the commands before it (systemd.service(5)).
+    broken = [line + "\nExecStart=" * line.startswith("ExecStart=") for line in lines]
     manager.systemctl("stop", file.name)
     file.write_text("\n".join(broken), "utf-8")
     manager.systemctl("daemon-reload")
@@ -236,7 +238,8 @@ def test_unit_that_systemd_cannot_load(
     shown = oauthkit(project, "doctor").stdout
     assert shown.count("FAIL  units: ") == 1, shown
     fix = shown.partition(text)[2].partition("\n")[0]
-    assert fix.endswith(f"install --project {project.root} --watch"), shown
+    more = " --form python" * (form == "python")
+    assert fix.endswith(f"install --project {project.root}{more} --watch"), shown
     done = manager.run(["/bin/sh", "-c", fix], env=project.environment(shim=False))
     assert done.returncode == 0, done.stderr
     assert "FAIL  units" not in oauthkit(project, "doctor").stdout
@@ -390,7 +393,7 @@ def test_timer_of_the_user_that_has_the_name_and_starts_another_service(
     manager.systemctl("start", file.name)
     done = oauthkit(project, "uninstall")
     assert (done.returncode, done.stderr) == (0, "")
-    kept = f"{UNIT}.timer is kept: {UNIT}.service does not exist"
+    kept = f"{UNIT}.timer is kept: {UNIT}.service is not loaded (not-found)"
     assert done.stdout.splitlines()[0] == kept
     assert chain(manager) == [file.name]
     file.unlink()

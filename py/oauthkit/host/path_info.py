@@ -182,8 +182,8 @@ def _no_file(path: Path, kind: str) -> Content:
 def clearing(path: Path) -> str:
     """Return the command that clears the way for a file: it renames files and full directories.
 
-    For an entry that is not the user's own, and for a device, only advise to inspect it: the path
-    can come from a project's refresh.conf.
+    For a device, and an entry in a directory that is not the user's, only advise to inspect it: the
+    path can come from a project's refresh.conf.
     """
     if not may_remove(path):
         return inspection_hint(path)
@@ -197,7 +197,7 @@ def clearing(path: Path) -> str:
 
 
 def _free_name(path: Path) -> Path:
-    """Return a name beside a path that nothing has: mv(1) would replace a file, or move into it."""
+    """Return an unused name beside a path: mv(1) would replace a file, or move into a directory."""
     names = (Path(f"{path}.old{number or ''}") for number in range(1000))
     return next(name for name in names if not os.path.lexists(name))
 
@@ -268,28 +268,32 @@ def may_change(path: Path, base: Path | None = None) -> bool:
 
     False if a link leads out of `base` (see leads_away), and for a device. The file must belong to
     the user, or be in the user's home or in a directory that belongs to the user. All of the system
-    belongs to root, so for root it must not be there.
+    belongs to root, so root's file must be elsewhere.
     """
     real = Path(os.path.realpath(path))
-    home = Path(os.path.realpath(os.environ.get("HOME") or "/"))
-    uid = os.getuid()
     with suppress(OSError):  # another process may remove it at any moment
-        if leads_away(path, base) or _kind(real.stat()) == "device":
-            return False
-        if uid == 0 and (len(real.parts) <= 2 or real.parts[1] in _SYSTEM):
-            return False
-        is_at_home = home in real.parents and home.stat().st_uid == uid
-        return is_at_home or uid in {real.stat().st_uid, real.parent.stat().st_uid}
+        is_device = _kind(real.stat()) == "device"
+        return not is_device and not leads_away(path, base) and _is_own(real, real)
     return False
 
 
 def may_remove(path: Path) -> bool:
     """Return whether to suggest a command that removes or renames an entry. A link is the entry."""
     directory = Path(os.path.realpath(path.parent))
+    entry = directory / path.name
     with suppress(OSError):
-        is_device = _kind((directory / path.name).lstat()) == "device"
-        return not is_device and may_change(directory)
+        return _kind(entry.lstat()) != "device" and _is_own(directory, entry)
     return False
+
+
+def _is_own(real: Path, entry: Path) -> bool:
+    """Return whether a real path is the user's, and an entry not of the system (see may_change)."""
+    uid = os.getuid()
+    if uid == 0 and (len(entry.parts) <= 2 or entry.parts[1] in _SYSTEM):
+        return False
+    home = Path(os.path.realpath(os.environ.get("HOME") or "/"))
+    is_at_home = home in real.parents and home.stat().st_uid == uid
+    return is_at_home or uid in {real.stat().st_uid, real.parent.stat().st_uid}
 
 
 def inspection_hint(path: Path) -> str:

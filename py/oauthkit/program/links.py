@@ -29,7 +29,7 @@ def resolve(path: LocalPath) -> tuple[str, LocalPath]:
     while link.is_symlink() and links < MOST_LINKS:
         links += 1
         _, text = readlink[link] & CAPTURE
-        # After the reading: another user can exchange a link, but not for one of this user.
+        # After the reading: another user can exchange a link, but cannot create one of this user.
         if text == "" or not is_own_link(link):
             return "foreign", link
         if not text.startswith("/"):
@@ -61,9 +61,10 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
         return f"readlink could not follow {path} (exit {status})", path
     whose, end = resolve(path)
     target = absolute(answer)
-    # They differ if another user's link was there for just a moment.
-    if whose != "own" or end != target:
+    if whose != "own":
         return f"{path} is, or leads to, another user's symbolic link and is not followed", path
+    if end != target:  # another user's link may have been there for just that moment
+        return f"{path} is a symbolic link that has just changed and is not followed", path
     if path.exists() and not same_file(path, target):
         # The target's name ends in a newline, which CAPTURE has removed.
         return f"{path} is a symbolic link that leads nowhere", path

@@ -261,9 +261,7 @@ def test_link_that_exists_while_readlink_follows_it_is_not_followed(
     readlink = parity.stand_in("readlink")
     readlink.when("-f", str(path)).prints(f"{parity.world.project}/{name}\n")
     readlink.always.forwards()
-    run = refused(
-        parity, f"{path} is, or leads to, another user's symbolic link and is not followed"
-    )
+    run = refused(parity, f"{path} is a symbolic link that has just changed and is not followed")
     assert run.files["mine"].content == b"A=1\n"
     assert "new" not in run.files
 

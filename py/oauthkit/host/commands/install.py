@@ -302,7 +302,7 @@ def _foreign(unit: str, paths: ProjectPaths, timers: list[str]) -> str:
     if service.is_of(paths):
         return ""
     if not service.is_loaded:  # a timer of the chain has its service
-        return "does not exist" if f"{unit}.timer" in timers else ""
+        return f"is not loaded ({service.load_state})" if f"{unit}.timer" in timers else ""
     project = service.project
     return "runs something else" if project is None else f"belongs to another project: {project}"
 

@@ -160,7 +160,7 @@ def _parse_command(where: str) -> Channel:
 
 
 def require_own(paths: ProjectPaths) -> None:
-    """Raise HostError for an existing hook that install did not write, and for links to hooks."""
+    """Raise HostError for a hook that install did not write, or a link on the way to the hooks."""
     require_no_links(paths.project, Path(HOOKS))
     for event in EVENTS:
         hook = paths.project / HOOKS / event

@@ -12,6 +12,7 @@ import signal
 import stat
 import subprocess
 import threading
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from oauthkit.console import complain, write_all
@@ -123,7 +124,6 @@ class _Signals:
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._handle)
-        self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,13 +146,21 @@ class _Signals:
     def wait(self, process: subprocess.Popen[bytes]) -> int:
         """Return the exit status of a process, after its end.
 
-        In waitpid(2), a signal that has arrived just before would be handled only at its return.
-        Here, each signal, also that of the end, writes to a pipe.
+        In waitpid(2), a signal that has arrived just before would be handled only at its return. So
+        wait for a byte: each signal writes one (signal.set_wakeup_fd), and a thread at the end.
         """
+        waiter = threading.Thread(target=self._report_end, args=[process.pid])
+        waiter.start()
         while process.poll() is None:
-            select.select([self._wakeups], [], [])
             os.read(self._wakeups, 4096)
+        waiter.join()
         return process.returncode
+
+    def _report_end(self, pid: int) -> None:
+        with suppress(ChildProcessError):  # it has ended, and was reaped
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        with suppress(BlockingIOError):  # the pipe is full, so there is a byte to read
+            os.write(self._writer, b"\0")
 
     def detach(self) -> None:
         """Keep signals for the next process from now on."""

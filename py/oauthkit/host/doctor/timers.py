@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from oauthkit.host.display import command, command_on, own_unit
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import inspect_path, is_file
+from oauthkit.host.path_info import inspect_path, is_file, read
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
@@ -69,11 +69,17 @@ def _written(unit: str) -> Service:
 
 def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | None = None) -> str:
     """Return the command that installs a project's units again, with the options they have now."""
-    is_python = heal is not None and heal.is_python and is_file(paths.project / SCRIPT)
-    more = ["--form", "python"] if is_python else []
-    if watch is not None and watch.load_state not in {"", "not-found"}:
+    is_python = heal is not None and (heal.is_python or _is_python_file(heal))
+    more = ["--form", "python"] if is_python and is_file(paths.project / SCRIPT) else []
+    if watch is not None and watch.load_state in {"loaded", "bad-setting"}:
         more.append("--watch")
     return command("install", paths, *more)
+
+
+def _is_python_file(heal: Service) -> bool:
+    """Return whether the file of a unit that systemd cannot load runs the refresh in Python."""
+    text = read(units.directory() / heal.unit).data
+    return heal.load_state == "bad-setting" and b'"-m" "oauthkit" "refresh"' in text
 
 
 def _next_run(paths: ProjectPaths) -> tuple[list[Timer], Service | None]:

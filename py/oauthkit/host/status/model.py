@@ -156,7 +156,8 @@ class Status:
     def _delivery_problems(self, *, is_explained: bool) -> list[str]:
         """Return why .env has no live token, or will not keep it, as a list of at most one."""
         if self.is_follower and (self.login.problem or not self.is_delivered):
-            problem = self.login.problem or f".env {self.dotenv.repetition_problem}"
+            text = self.dotenv.repetition_problem or "does not have the store's token"
+            problem = self.login.problem or f".env {text}"
             return [] if is_explained else [f"{problem}. {self._see_doctor}"]
         if self.login.problem:
             return [f"{self.login.problem}: {self.login.fix or log_in(self.paths)}"]
