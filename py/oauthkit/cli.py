@@ -412,7 +412,7 @@ class Doctor(ProjectCommand):
 
         def work(paths: ProjectPaths) -> int:
             is_healthy = True
-            # In a pipe, lines are not wrapped.
+            # Without a terminal or COLUMNS, do not wrap lines.
             columns = shutil.get_terminal_size((1_000_000, 1)).columns
             for finding in doctor.examine(paths):
                 for line in finding.lines(columns):

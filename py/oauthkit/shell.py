@@ -619,29 +619,29 @@ def _open_final(path: str, flags: int) -> int:
 def _copy_attributes(model: str, old: int, new: int) -> tuple[Status, str]:
     """Give the new file the owner, group and mode of the old one; see create_file.
 
-    The first call of stat(1) compares the name `model` with the open file: it may lead elsewhere at
-    any moment.
+    The first stat(1) call checks the name `model` and the open file together, because the name may
+    lead elsewhere at any moment.
     """
     stat_old = program("stat")["-c", "%d:%i %u %g %a", "--", model, "-"]
     status, output = _run(stat_old, subprocess.PIPE, stdin=old)
     if status != 0:
         return 1, ""
     stat_new = program("stat")["-c", "%u %g %a", "-"]
-    status, created = _run(stat_new, subprocess.PIPE, stdin=new)
+    status, shown = _run(stat_new, subprocess.PIPE, stdin=new)
     if status != 0:
         return 1, ""
-    found = created.decode("ascii").rstrip()
+    created = shown.decode("ascii").rstrip()
     name, wanted = output.decode("ascii").splitlines()
     if name != wanted:
         return 1, ""
     _, owner, group, mode = wanted.split(" ")
     if os.getuid() != 0 and int(owner) not in (0, os.getuid()):
         return 2, ""
-    own_groups = {os.getgid(), os.getegid(), *os.getgroups(), int(found.split(" ")[1])}
+    own_groups = {os.getgid(), os.getegid(), *os.getgroups(), int(created.split(" ")[1])}
     bits = int(mode, 8)
     if os.getuid() != 0 and bits >> 3 & 7 != bits & 7 and int(group) not in own_groups:
         return 3, ""
-    if mode != "600" or found != f"{owner} {group} {mode}":
+    if mode != "600" or created != f"{owner} {group} {mode}":
         preserve = ["--attributes-only", "--preserve=mode,ownership"]
         cp = program("cp")[[*preserve, "/dev/stdin", "/dev/stdout"]]
         copied = _run(cp, new, stdin=old)[0] == 0

@@ -1105,7 +1105,8 @@ create_file() {
       status=$?
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
-    # The first call compares the name with the open file: a name may lead elsewhere at any moment.
+    # The first stat(1) call checks the name and the open file together, because the name may lead
+    # elsewhere at any moment.
     if ! IFS= read -r -d '' -n 262145 -u "$model" content && [[ $content == "$4" ]] &&
       found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - \
         <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-) &&

@@ -1758,8 +1758,9 @@ is_foreign() {
   [[ ${REPLIES[0]} != own ]]
 }
 
-# Return "own" if all links are the user's or root's, else "foreign"; and where they lead.
+# Follow a chain of links. Return "own" and its end if the user or root owns each link.
 #
+# Otherwise return "foreign", and the first link that is foreign or cannot be read.
 # Links among the parent directories of the path are not checked. doctor checks those.
 resolve() {
   local +x path=$1 link links text parent before name directory
@@ -1768,7 +1769,8 @@ resolve() {
   while [[ -L $link ]] && ((links < MOST_LINKS)); do
     links=$((links + 1))
     { text=$(readlink "$link"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
-    # After the reading: another user can exchange a link, but cannot create one of this user.
+    # Check the owner after reading the link: another user can replace a link, but cannot create
+    # one that this user owns.
     if [[ -z $text ]] || ! is_own_link "$link"; then
       REPLIES=(foreign "$link")
       return
@@ -1797,7 +1799,8 @@ resolve() {
 # Return whether `path` is a symbolic link of this user or root. False if unknown.
 is_own_link() {
   local +x path=$1 found
-  { found=$(stat -c '%f %u' -- "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&- # one call: it may change at any moment
+  # One call, because the link may change between two.
+  { found=$(stat -c '%f %u' -- "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
   user_id
   [[ $found == 'a1ff 0' || $found == "a1ff $REPLY" ]]
 }
@@ -1828,8 +1831,8 @@ follow() {
     REPLIES=("$path is, or leads to, another user's symbolic link and is not followed" "$path")
     return
   fi
-  if [[ $end != "$target" ]]; then # another user's link may have been there for just that moment
-    REPLIES=("$path is a symbolic link that has just changed and is not followed" "$path")
+  if [[ $end != "$target" ]]; then # another user's link may have been there only while `readlink -f` ran
+    REPLIES=("$path is a symbolic link that changed while it was followed. It is not used" "$path")
     return
   fi
   if [[ -e $path ]] && ! same_file "$path" "$target"; then
@@ -2167,7 +2170,8 @@ create_file() {
       status=$?
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
-    # The first call compares the name with the open file: a name may lead elsewhere at any moment.
+    # The first stat(1) call checks the name and the open file together, because the name may lead
+    # elsewhere at any moment.
     if ! IFS= read -r -d '' -n 262145 -u "$model" content && [[ $content == "$4" ]] &&
       found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - \
         <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-) &&

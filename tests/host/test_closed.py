@@ -163,7 +163,7 @@ def test_entry_that_is_not_a_file_is_named_and_removed(
         ("CLAUDE_CONFIG_DIR", "/etc/.pwd"),
     ],
 )
-def test_cures_do_not_change_what_the_settings_file_of_a_project_leads_to(
+def test_fixes_do_not_change_system_paths_in_refresh_conf(
     well: HostProject, name: str, path: str
 ) -> None:
     conf = well.project / CONF_FILE
@@ -171,14 +171,14 @@ def test_cures_do_not_change_what_the_settings_file_of_a_project_leads_to(
     conf.write_text(f"{name}={path}\n", "utf-8")
     fixes = examined(well)[2]
     assert fixes
-    cures = [*fixes.values(), *well.status()["warnings"]]
+    suggestions = [*fixes.values(), *well.status()["warnings"]]
     changes = re.compile(r"\b(rm|mv|rmdir|chmod|chown|mkdir) [^|;]*(?<![^ ])/(dev|etc|home|opt)\b")
-    assert not [x for x in cures if changes.search(x)]
+    assert not [x for x in suggestions if changes.search(x)]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="the rule is about root")
-def test_entry_of_root_in_a_directory_of_the_root_directory() -> None:
-    """As in /root, or in a project /app."""
+@pytest.mark.skipif(os.getuid() != 0, reason="the rule applies only to root")
+def test_root_may_change_only_entries_outside_system_directories() -> None:
+    """For example in /root, or in a project at /app."""
     with tempfile.NamedTemporaryFile(dir="/tmp") as file:
         assert may_remove(Path(file.name))
         assert may_change(Path(file.name))

@@ -778,7 +778,7 @@ def test_create_file_with_a_model_of_another_group(
         assert found == ((0, f"{mode:o}") if status == 0 else (status, ""))
 
 
-# Before each stat(1), gives the new file's name to another file, which has the model's group.
+# Move the new file away and put a file with the model's group in its place, then run stat(1).
 EXCHANGE = """#!/bin/sh
 PATH=/usr/bin:/bin
 [ -e "$PLACE/moved" ] || mv "$PLACE/new" "$PLACE/moved"

@@ -366,7 +366,7 @@ def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
     assert chain(manager) == []
 
 
-def test_uninstall_stops_a_timer_with_an_earlier_name_that_ends_like_a_unit_file(
+def test_uninstall_stops_a_timer_whose_earlier_name_ends_in_watch(
     manager: UserManager, tmp_path: Path
 ) -> None:
     project = Project(manager, tmp_path / "project", "bash", unit="night-watch")
@@ -379,7 +379,7 @@ def test_uninstall_stops_a_timer_with_an_earlier_name_that_ends_like_a_unit_file
     assert not [name for name in manager.timers() if name.startswith(("night", "later"))]
 
 
-def test_timer_of_the_user_that_has_the_name_and_starts_another_service(
+def test_uninstall_keeps_a_timer_that_the_user_wrote_with_the_same_name(
     manager: UserManager, home: Path, tmp_path: Path
 ) -> None:
     project = Project(manager, tmp_path / "project", "bash")
@@ -393,8 +393,8 @@ def test_timer_of_the_user_that_has_the_name_and_starts_another_service(
     manager.systemctl("start", file.name)
     done = oauthkit(project, "uninstall")
     assert (done.returncode, done.stderr) == (0, "")
-    kept = f"{UNIT}.timer is kept: {UNIT}.service is not loaded (not-found)"
-    assert done.stdout.splitlines()[0] == kept
+    why = f"it may not be this project's: {UNIT}.service is not loaded (not-found)"
+    assert done.stdout.splitlines()[0] == f"{UNIT}.timer is kept: {why}"
     assert chain(manager) == [file.name]
     file.unlink()
     manager.systemctl("stop", file.name)

@@ -35,9 +35,9 @@ def _escaped(character: str) -> str:
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Return another program's text as printable lines that fit into `columns`.
+    """Wrap text into printable lines of at most `columns` columns.
 
-    Each character outside ASCII counts as two columns, because some fill two.
+    Count each non-ASCII character as two columns, because some are that wide.
     """
     wide = re.sub(r"[^\x00-\x7f]", "\\g<0>\0", printable(text))
     lines = textwrap.wrap(wide, columns, break_on_hyphens=False)

@@ -31,7 +31,7 @@ _KINDS = {
     stat.S_IFBLK: "device",
 }
 _NOTHING = {errno.ENOENT, errno.ENOTDIR}
-# The directories of the system in / (hier(7)).
+# System directories in / (hier(7)).
 _SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr", "var"}
 _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
@@ -155,8 +155,8 @@ def require_no_links(base: Path, file: Path) -> None:
         path /= part
         if path.is_symlink():
             raise HostError(
-                f"{path} is a symbolic link to {path.readlink()}, and nothing in a project is"
-                " written through links. Remove the link"
+                f"{path} is a symbolic link to {path.readlink()}. oauthkit does not write through"
+                " links in a project. Remove the link"
             )
 
 
@@ -180,10 +180,11 @@ def _no_file(path: Path, kind: str) -> Content:
 
 
 def clearing(path: Path) -> str:
-    """Return the command that clears the way for a file: it renames files and full directories.
+    """Return a command that makes room for a new entry at a path.
 
-    For a device, and an entry in a directory that is not the user's, only advise to inspect it: the
-    path can come from a project's refresh.conf.
+    It renames files and nonempty directories, and removes anything else. For a device, or an entry
+    in a directory that the user does not own, only advise inspecting it, because the path can come
+    from a project's refresh.conf.
     """
     if not may_remove(path):
         return inspection_hint(path)
@@ -197,7 +198,10 @@ def clearing(path: Path) -> str:
 
 
 def _free_name(path: Path) -> Path:
-    """Return an unused name beside a path: mv(1) would replace a file, or move into a directory."""
+    """Return an unused name: PATH.old, PATH.old1, ….
+
+    If the name existed, mv(1) would replace the file, or move into the directory.
+    """
     names = (Path(f"{path}.old{number or ''}") for number in range(1000))
     return next(name for name in names if not os.path.lexists(name))
 
@@ -267,8 +271,8 @@ def may_change(path: Path, base: Path | None = None) -> bool:
     """Return whether to suggest a command that changes a path.
 
     False if a link leads out of `base` (see leads_away), and for a device. The file must belong to
-    the user, or be in the user's home or in a directory that belongs to the user. All of the system
-    belongs to root, so root's file must be elsewhere.
+    the user, or be in the user's home or in a directory that belongs to the user. Root owns
+    all system files. For root, the file must therefore be outside the system directories.
     """
     real = Path(os.path.realpath(path))
     with suppress(OSError):  # another process may remove it at any moment
@@ -278,7 +282,10 @@ def may_change(path: Path, base: Path | None = None) -> bool:
 
 
 def may_remove(path: Path) -> bool:
-    """Return whether to suggest a command that removes or renames an entry. A link is the entry."""
+    """Return whether to suggest a command that removes or renames an entry.
+
+    If the entry is a link, check the link, not its target.
+    """
     directory = Path(os.path.realpath(path.parent))
     entry = directory / path.name
     with suppress(OSError):
@@ -287,7 +294,10 @@ def may_remove(path: Path) -> bool:
 
 
 def _is_own(real: Path, entry: Path) -> bool:
-    """Return whether a real path is the user's, and an entry not of the system (see may_change)."""
+    """Return whether `real` is the user's.
+
+    For root, `entry` must also be outside the system directories (see may_change).
+    """
     uid = os.getuid()
     if uid == 0 and (len(entry.parts) <= 2 or entry.parts[1] in _SYSTEM):
         return False

@@ -14,14 +14,16 @@ stat = program("stat")
 
 def is_own_link(path: LocalPath) -> bool:
     """Return whether `path` is a symbolic link of this user or root. False if unknown."""
-    _, found = stat["-c", "%f %u", "--", path] & CAPTURE  # one call: it may change at any moment
+    # One call, because the link may change between two.
+    _, found = stat["-c", "%f %u", "--", path] & CAPTURE
     uid = user_id()
     return found == "a1ff 0" or found == f"a1ff {uid}"
 
 
 def resolve(path: LocalPath) -> tuple[str, LocalPath]:
-    """Return "own" if all links are the user's or root's, else "foreign"; and where they lead.
+    """Follow a chain of links. Return "own" and its end if the user or root owns each link.
 
+    Otherwise return "foreign", and the first link that is foreign or cannot be read.
     Links among the parent directories of the path are not checked. doctor checks those.
     """
     link = path
@@ -29,7 +31,8 @@ def resolve(path: LocalPath) -> tuple[str, LocalPath]:
     while link.is_symlink() and links < MOST_LINKS:
         links += 1
         _, text = readlink[link] & CAPTURE
-        # After the reading: another user can exchange a link, but cannot create one of this user.
+        # Check the owner after reading the link: another user can replace a link, but cannot create
+        # one that this user owns.
         if text == "" or not is_own_link(link):
             return "foreign", link
         if not text.startswith("/"):
@@ -63,8 +66,8 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
     target = absolute(answer)
     if whose != "own":
         return f"{path} is, or leads to, another user's symbolic link and is not followed", path
-    if end != target:  # another user's link may have been there for just that moment
-        return f"{path} is a symbolic link that has just changed and is not followed", path
+    if end != target:  # another user's link may have been there only while `readlink -f` ran
+        return f"{path} is a symbolic link that changed while it was followed. It is not used", path
     if path.exists() and not same_file(path, target):
         # The target's name ends in a newline, which CAPTURE has removed.
         return f"{path} is a symbolic link that leads nowhere", path

@@ -39,7 +39,7 @@ FLEET = tuple(
     f"py/oauthkit/program/{name}.py"
     for name in ("publish", "follow", "store", "directory", "etcd", "encryption")
 )
-# The host commands that serve containers and running agents, with their modules.
+# `oauthkit watch` with its module `ipc`, and `oauthkit run`.
 HOST = tuple(f"py/oauthkit/host/commands/{name}.py" for name in ("ipc", "watch", "run"))
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",

@@ -240,14 +240,14 @@ def _bats(project: Path, stage: Sequence[str]) -> str:
     return f"{file}::{found[1]}" if found else file
 
 
-_TIMES_S = itertools.count(1)
+_MTIMES_S = itertools.count(1)
 
 
 def _write(project: Path, texts: dict[str, bytes]) -> None:
-    """Write files, each with another time: with the same, Python would use its old bytecode."""
+    """Write files, each with a new modification time, so that Python does not use old bytecode."""
     for name, text in texts.items():
         (project / name).write_bytes(text)
-        time_s = next(_TIMES_S)
+        time_s = next(_MTIMES_S)
         os.utime(project / name, (time_s, time_s))
 
 

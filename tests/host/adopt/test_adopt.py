@@ -482,7 +482,7 @@ def test_settings_that_cannot_be_written(checkout: Path) -> None:
     commit(checkout)
     done = adopt(checkout, "--light")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "is written through links" in done.stderr
+    assert "does not write through links" in done.stderr
     assert target.read_text("utf-8") == "A=1\n"
     assert (checkout / OLD).exists()
 
@@ -537,7 +537,7 @@ def test_skill_that_is_a_link_is_not_written(managed: Path, tmp_path: Path) -> N
     skill.rename(tmp_path / "elsewhere")
     skill.symlink_to(tmp_path / "elsewhere")
     commit(managed)
-    refused(managed, "is written through links")
+    refused(managed, "does not write through links")
 
 
 def test_nanoclaw_2_is_rejected(checkout: Path) -> None:

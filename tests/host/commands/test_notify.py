@@ -83,8 +83,8 @@ def test_install_does_not_write_through_a_link_in_the_project(
     place.symlink_to(target)
     done = ready.run("install", *options)
     assert (done.returncode, done.stdout) == (1, "")
-    said = f"oauthkit install: {place} is a symbolic link to {target}, and nothing in a project is"
-    assert done.stderr == f"{said} written through links. Remove the link\n"
+    said = f"oauthkit install: {place} is a symbolic link to {target}. oauthkit does not write"
+    assert done.stderr == f"{said} through links in a project. Remove the link\n"
     assert [*target.rglob("*")] == []
 
 

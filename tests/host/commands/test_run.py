@@ -156,7 +156,7 @@ def test_output_about_an_error_is_not_a_rejection(host: HostProject, said: str) 
 
 
 @pytest.mark.parametrize("is_old", [False, True])
-def test_only_the_last_256_kib_are_the_reason(host: HostProject, *, is_old: bool) -> None:
+def test_rejection_is_found_only_in_the_last_256_kib(host: HostProject, *, is_old: bool) -> None:
     error = "authentication_error"
     count = 256 * 1024 - len(error) + is_old
     more = f"head -c {count} /dev/zero >&2"
@@ -245,7 +245,7 @@ def test_signal_during_the_first_refresh_is_delayed(
     claude = (host.bin / "claude").read_text("utf-8").replace("#!/bin/sh\n", f"#!/bin/sh\n{kill}\n")
     host.program("claude", claude)
     host.program("systemd-run", '#!/bin/sh\ntouch "$HOME/armed"\n')
-    # The signal would end a real command before it does anything.
+    # Use a missing program: the signal would end a real one before it showed that it was started.
     words = shlex.join([*argv(host, "")[:5], "no-such-program"])
     shell = ["/bin/sh", "-c", f'echo $$ >"$HOME/pid"; exec {words}']
     done = subprocess.run(shell, env=env(host), capture_output=True, check=False)
@@ -299,7 +299,7 @@ def test_signal_at_the_second_start_of_the_command_is_forwarded(
 def test_signal_that_does_not_interrupt_the_wait_is_forwarded(
     host: HostProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one that arrives just before waitpid(2). Here, the kernel gives it to another thread."""
+    """Simulate a signal just before waitpid(2): send it to another thread."""
     ready = host.home / "ready"
 
     def send() -> None:

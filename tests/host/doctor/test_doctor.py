@@ -525,8 +525,8 @@ def test_wrapped_text_does_not_look_like_another_finding(well: HostProject) -> N
 
 
 @pytest.mark.parametrize("name", ["../code/notes", "../code/deps"])
-def test_lock_that_is_not_of_claude_is_kept(well: HostProject, name: str) -> None:
-    """A hostile refresh.conf can lead beside any file that ends in .lock."""
+def test_lock_that_claude_did_not_create_is_kept(well: HostProject, name: str) -> None:
+    """CLAUDE_CONFIG_DIR in a hostile refresh.conf can make any NAME.lock look like claude's."""
     code = well.home / "code"
     (code / "notes.lock").mkdir(parents=True)
     (code / "notes.lock/mine").touch()

@@ -250,10 +250,8 @@ def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: 
 
 
 @pytest.mark.parametrize("name", ["mine", "new"])
-def test_link_that_exists_while_readlink_follows_it_is_not_followed(
-    parity: Parity, name: str
-) -> None:
-    """For that moment, another user's link has led to a file of this user."""
+def test_link_swapped_in_during_readlink_is_not_followed(parity: Parity, name: str) -> None:
+    """Simulate another user's link that leads to this user's file only while readlink(1) runs."""
     parity.file("mine", "A=1\n")
     parity.directory("shared")
     parity.symlink(".env", "shared/env")
@@ -261,7 +259,8 @@ def test_link_that_exists_while_readlink_follows_it_is_not_followed(
     readlink = parity.stand_in("readlink")
     readlink.when("-f", str(path)).prints(f"{parity.world.project}/{name}\n")
     readlink.always.forwards()
-    run = refused(parity, f"{path} is a symbolic link that has just changed and is not followed")
+    problem = f"{path} is a symbolic link that changed while it was followed. It is not used"
+    run = refused(parity, problem)
     assert run.files["mine"].content == b"A=1\n"
     assert "new" not in run.files
 

@@ -126,7 +126,7 @@ def _note_missing_claude(paths: ProjectPaths, say: Say) -> None:
 
 
 def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path], kept: set[str]) -> None:
-    """Stop the project's timers except those `kept`, if there were unit files with another name."""
+    """Stop the timers that are not in `kept`, if unit files with an earlier name were found."""
     if earlier:
         _stop([f"{name}.timer" for name in units_of(paths.project) if name not in kept])
 
@@ -225,10 +225,10 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
         heals = [file.stem for file in there if file.name.endswith("-heal.service")]
         names = list(dict.fromkeys([*paths.units, paths.heal, *heals, *units_of(paths.project)]))
         timers = [timer.unit for timer in pending_timers(names)]
-        others = {name: problem for name in names if (problem := _foreign(name, paths, timers))}
+        others = {name: why for name in names if (why := _foreign_reason(name, paths, timers))}
         _stop([f"{name}.{kind}" for name in names if name not in others])
-    for name, problem in others.items():
-        say(f"{name}.timer is kept: {name}.service {problem}")
+    for name, why in others.items():
+        say(f"{name}.timer is kept: {why}")
     say("no run of this project is scheduled. Its .env gets no new token until you start a refresh")
     return 0
 
@@ -293,18 +293,22 @@ def _is_foreign(file: Path, paths: ProjectPaths) -> bool:
     return os.path.isdir(project)  # noqa: PTH112 - Path.is_dir raises without access
 
 
-def _foreign(unit: str, paths: ProjectPaths, timers: list[str]) -> str:
-    """Return what a service does if it, or its timer, does not belong to this project, else "".
+def _foreign_reason(unit: str, paths: ProjectPaths, timers: list[str]) -> str:
+    """Return why a service or its timer is not this project's, or "" if both are.
 
     `timers` are the loaded timers.
     """
     service = show(unit)
     if service.is_of(paths):
         return ""
-    if not service.is_loaded:  # a timer of the chain has its service
-        return f"is not loaded ({service.load_state})" if f"{unit}.timer" in timers else ""
+    # While the chain's timer is loaded, its service is, too.
+    if not service.is_loaded:
+        text = f"it may not be this project's: {service.unit} is not loaded ({service.load_state})"
+        return text if f"{unit}.timer" in timers else ""
     project = service.project
-    return "runs something else" if project is None else f"belongs to another project: {project}"
+    if project is None:
+        return f"{service.unit} runs something else"
+    return f"{service.unit} belongs to another project: {project}"
 
 
 def require_manager(hint: str) -> None:

@@ -117,10 +117,10 @@ class _Signals:
         self._pending: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._before: dict[int, Any] = {}
-        self._wakeups, self._writer = _pipe()  # see wait
+        self._wakeup_reader, self._wakeup_writer = _pipe()  # see wait
 
     def __enter__(self) -> _Signals:
-        self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._wakeup_before = signal.set_wakeup_fd(self._wakeup_writer, warn_on_full_buffer=False)
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._handle)
@@ -130,8 +130,8 @@ class _Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
-        os.close(self._writer)
-        os.close(self._wakeups)
+        os.close(self._wakeup_writer)
+        os.close(self._wakeup_reader)
 
     def last(self) -> int:
         """Return the last signal, or 0 if there was none."""
@@ -144,23 +144,24 @@ class _Signals:
             process.send_signal(self._pending.pop(0))
 
     def wait(self, process: subprocess.Popen[bytes]) -> int:
-        """Return the exit status of a process, after its end.
+        """Wait for a process to end, and return its exit status.
 
-        In waitpid(2), a signal that has arrived just before would be handled only at its return. So
-        wait for a byte: each signal writes one (signal.set_wakeup_fd), and a thread at the end.
+        If a signal arrives just before waitpid(2), Python runs its handler only after waitpid
+        returns. Therefore, read from a pipe: each signal writes a byte to it
+        (signal.set_wakeup_fd), and so does a thread when the process ends.
         """
         waiter = threading.Thread(target=self._report_end, args=[process.pid])
         waiter.start()
         while process.poll() is None:
-            os.read(self._wakeups, 4096)
+            os.read(self._wakeup_reader, 4096)
         waiter.join()
         return process.returncode
 
     def _report_end(self, pid: int) -> None:
-        with suppress(ChildProcessError):  # it has ended, and was reaped
+        with suppress(ChildProcessError):  # poll() has already reaped it
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         with suppress(BlockingIOError):  # the pipe is full, so there is a byte to read
-            os.write(self._writer, b"\0")
+            os.write(self._wakeup_writer, b"\0")
 
     def detach(self) -> None:
         """Keep signals for the next process from now on."""
@@ -179,12 +180,15 @@ class _Signals:
 
 
 def _pipe() -> list[int]:
-    """Return the ends of a pipe, not as 0, 1 or 2, which the caller may have closed."""
+    """Create a pipe. Return its read end and its write end.
+
+    Neither is 0, 1 or 2, because the caller may have closed those.
+    """
     ends = os.pipe()
     pipe = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends]
     for end in ends:
         os.close(end)
-    os.set_blocking(pipe[1], False)  # for set_wakeup_fd
+    os.set_blocking(pipe[1], False)  # set_wakeup_fd requires it
     return pipe
 
 

@@ -19,7 +19,7 @@ class Finding:
     fix: str = ""
     is_note: bool = False  # does not need to be fixed
     output: tuple[str, ...] = ()  # of the program that failed
-    log: str = ""  # where all of it is
+    log: str = ""  # the log's path, or the command that shows it
     needs_refresh: bool = False
 
     @property
@@ -30,8 +30,8 @@ class Finding:
     def lines(self, columns: int) -> list[str]:
         """Return the finding, the failed program's output, the log and the fix as lines.
 
-        Text and output are wrapped to `columns`: wrapped by the terminal, they could look like
-        another finding. The fix is not, so that it can be copied.
+        Wrap the text and the output to `columns`. If the terminal wrapped them, a part could look
+        like another finding. Do not wrap the log or the fix, so that they can be copied.
         """
         sign = "note" if self.is_note else " ok " if self.is_ok else "FAIL"
         fix = [f"      fix: {self.fix}"] if self.fix else []

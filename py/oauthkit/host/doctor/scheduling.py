@@ -86,7 +86,7 @@ def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:
         return
     if BOOTED.is_dir():  # but not for this user, for example after su or sudo
         fix = as_root(f"loginctl enable-linger {quote(getpass.getuser())}")
-        if _lingers() == "yes":  # then enabling it again starts nothing
+        if _lingers() == "yes":  # enabling it again would not start the manager
             fix = as_root(f"systemctl start user@{os.getuid()}.service")
         runtime = f"/run/user/{os.getuid()}"
         if os.environ.get("XDG_RUNTIME_DIR", "") not in {"", runtime}:  # su keeps that of its user

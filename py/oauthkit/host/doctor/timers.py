@@ -69,15 +69,15 @@ def _written(unit: str) -> Service:
 
 def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | None = None) -> str:
     """Return the command that installs a project's units again, with the options they have now."""
-    is_python = heal is not None and (heal.is_python or _is_python_file(heal))
+    is_python = heal is not None and (heal.is_python or _file_runs_python(heal))
     more = ["--form", "python"] if is_python and is_file(paths.project / SCRIPT) else []
     if watch is not None and watch.load_state in {"loaded", "bad-setting"}:
         more.append("--watch")
     return command("install", paths, *more)
 
 
-def _is_python_file(heal: Service) -> bool:
-    """Return whether the file of a unit that systemd cannot load runs the refresh in Python."""
+def _file_runs_python(heal: Service) -> bool:
+    """Return whether systemd rejects a unit's file, and the file runs the refresh in Python."""
     text = read(units.directory() / heal.unit).data
     return heal.load_state == "bad-setting" and b'"-m" "oauthkit" "refresh"' in text
 

@@ -132,12 +132,12 @@ class Status:
         """Return the problems to fix before they cause an outage, each with its fix."""
         # While runs fail, their error is shown with its own fix. Do not suggest a refresh, which
         # would fail again.
-        is_explained = self.failing_since_s is not None
+        is_failing = self.failing_since_s is not None
         found = []
-        if is_explained and self.failure is None:  # for example, because the disk is full
+        if is_failing and self.failure is None:  # for example, because the disk is full
             found.append(f"runs fail, but the log does not say why. {self._see_doctor}")
-        found += self._delivery_problems(is_explained=is_explained)
-        found += self._bearer_problems(is_explained=is_explained)
+        found += self._delivery_problems(is_failing=is_failing)
+        found += self._bearer_problems(is_failing=is_failing)
         found += self.paths.settings_problems
         if self.dotenv.other_spellings:
             text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores that line"
@@ -153,21 +153,24 @@ class Status:
             found.append(f"the login {ended}. Run: {log_in(self.paths)}")
         return found
 
-    def _delivery_problems(self, *, is_explained: bool) -> list[str]:
-        """Return why .env has no live token, or will not keep it, as a list of at most one."""
+    def _delivery_problems(self, *, is_failing: bool) -> list[str]:
+        """Return the problem that leaves .env without a live token now or before the next run.
+
+        The list has at most one problem.
+        """
         if self.is_follower and (self.login.problem or not self.is_delivered):
             text = self.dotenv.repetition_problem or "does not have the store's token"
             problem = self.login.problem or f".env {text}"
-            return [] if is_explained else [f"{problem}. {self._see_doctor}"]
+            return [] if is_failing else [f"{problem}. {self._see_doctor}"]
         if self.login.problem:
             return [f"{self.login.problem}: {self.login.fix or log_in(self.paths)}"]
         if self.dotenv.problem and self._lacks_directory(self.paths.dotenv):
             return [f"the directory of .env does not exist. {self._see_doctor}"]
-        if self.dotenv.problem and (self.dotenv.fix or not is_explained):
+        if self.dotenv.problem and (self.dotenv.fix or not is_failing):
             return [f"{self.dotenv.problem}: {self.dotenv.fix or refresh_command(self.paths)}"]
         if self.is_manual_token:
             return self._manual_token()
-        if is_explained:
+        if is_failing:
             return []
         if not self.is_delivered:
             text = self.dotenv.repetition_problem or "does not have the credentials' token"
@@ -220,11 +223,11 @@ class Status:
         text = problem or "the store does not have this host's token"
         return [f"{text}. {self._see_doctor}"]
 
-    def _bearer_problems(self, *, is_explained: bool) -> list[str]:
+    def _bearer_problems(self, *, is_failing: bool) -> list[str]:
         """Return why the bearer file does not have the token, as a list of at most one problem."""
         if self.bearer is None or not self.login.token or self.bearer_carries_token:
             return []
-        if not self.bearer.fix and is_explained:
+        if not self.bearer.fix and is_failing:
             return []
         text = self.bearer.problem or "its token or expiry differs from the credentials'"
         if self.paths.bearer and self._lacks_directory(self.paths.bearer):
