@@ -597,7 +597,7 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
                 with open(model, "rb", opener=_open_final) as old:
                     if old.read(len(content) + FILE_LIMIT_BYTES) != _encode(content):
                         return 1, ""
-                    status, mode = _copy_attributes(model, old.fileno(), new.fileno())
+                    status, mode = _copy_attributes(model, old.fileno(), path, new.fileno())
             if status != 0:
                 return (status if status in (2, 3) else 1), ""
             new.write(_encode(text))
@@ -616,32 +616,32 @@ def _open_final(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
-def _copy_attributes(model: str, old: int, new: int) -> tuple[Status, str]:
+def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status, str]:
     """Give the new file the owner, group and mode of the old one; see create_file.
 
     The first stat(1) call checks the name `model` and the open file together, because the name may
     lead elsewhere at any moment.
     """
-    stat_old = program("stat")["-c", "%d:%i %u %g %a", "--", model, "-"]
-    status, output = _run(stat_old, subprocess.PIPE, stdin=old)
+    compare = program("stat")["-c", "%d:%i %u %g %a", "--", model, "-", path]
+    status, output = _run(compare, subprocess.PIPE, stdin=old)
     if status != 0:
         return 1, ""
-    stat_new = program("stat")["-c", "%u %g %a", "-"]
-    status, shown = _run(stat_new, subprocess.PIPE, stdin=new)
-    if status != 0:
-        return 1, ""
-    created = shown.decode("ascii").rstrip()
-    name, wanted = output.decode("ascii").splitlines()
+    name, wanted, _ = output.decode("ascii").splitlines()
     if name != wanted:
         return 1, ""
     _, owner, group, mode = wanted.split(" ")
     if os.getuid() != 0 and int(owner) not in (0, os.getuid()):
         return 2, ""
-    own_groups = {os.getgid(), os.getegid(), *os.getgroups(), int(created.split(" ")[1])}
+    # The name `path` may lead elsewhere, too, so the group is not read by that name.
+    created = os.getegid()
+    if os.fstat(new).st_gid != created:  # the directory sets the group of its files
+        _, shown = _run(program("stat")["-c", "%g", "-"], subprocess.PIPE, stdin=new)
+        created = int(shown or -1)
+    own_groups = {os.getgid(), os.getegid(), *os.getgroups(), created}
     bits = int(mode, 8)
     if os.getuid() != 0 and bits >> 3 & 7 != bits & 7 and int(group) not in own_groups:
         return 3, ""
-    if mode != "600" or created != f"{owner} {group} {mode}":
+    if mode != "600" or (int(owner), int(group)) != (os.getuid(), created):
         preserve = ["--attributes-only", "--preserve=mode,ownership"]
         cp = program("cp")[[*preserve, "/dev/stdin", "/dev/stdout"]]
         copied = _run(cp, new, stdin=old)[0] == 0

@@ -2149,7 +2149,11 @@ create_file() {
   while IFS= read -r found; do
     case $found in
       Umask:*) mask=${found#*$'\t'} ;;
-      Gid:*) groups=${found#*:} ;;
+      Gid:*)
+        groups=${found#*:}
+        created=${groups#*$'\t'*$'\t'}
+        created=${created%%$'\t'*} # the effective group
+        ;;
       Groups:*)
         groups=" ${groups//$'\t'/ } ${found#*$'\t'} "
         break
@@ -2173,27 +2177,30 @@ create_file() {
     # The first stat(1) call checks the name and the open file together, because the name may lead
     # elsewhere at any moment.
     if ! IFS= read -r -d '' -n 262145 -u "$model" content && [[ $content == "$4" ]] &&
-      found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - \
-        <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-) &&
-      created=$(exec stat -c '%u %g %a' - \
-        <&"$new" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-); then
+      found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - "$1" \
+        <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-); then
       name=${found%%$'\n'*}
+      found=${found#*$'\n'}
       wanted=${name#* } # owner, group, mode
       owner=${wanted%% *}
       group=${wanted#* }
       group=${group% *}
       mode=${wanted##* }
-      if [[ $name != "${found##*$'\n'}" ]]; then
+      # The name $1 may lead elsewhere, too, so the group is not read by that name.
+      if [[ ! -G /dev/fd/$new ]]; then # the directory sets the group of its files
+        created=$(exec stat -c %g - <&"$new" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-)
+      fi
+      if [[ $name != "${found%%$'\n'*}" ]]; then
         status=1
       elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
       # cp(1) would give the permissions of this group to another one.
-      elif [[ $user != 0 && "$groups ${created#* }" != *" $group "* ]] &&
+      elif [[ $user != 0 && "$groups $created " != *" $group "* ]] &&
         (((8#$mode >> 3 ^ 8#$mode) & 7)); then
         status=3
       # Another mode than 600 would be that of an access control list of the directory.
-      elif [[ $mode == 600 && $created == "${wanted% *} "* ]] && {
-        [[ $created == "$wanted" ]] ||
+      elif [[ $mode == 600 && $owner == "$user" && $group == "$created" ]] && {
+        [[ $found == *' 600' ]] ||
           { chmod 600 /dev/stdout >&"$new" {new}>&- {model}<&- 6<&- 8>&- 9>&-; } 2>/dev/null
       } ||
         { cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
