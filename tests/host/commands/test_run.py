@@ -122,6 +122,11 @@ def test_token_that_has_been_replaced_meanwhile_is_not_renewed(host: HostProject
     replace = f"claude; cp $HOME/new.env '{host.dotenv}'; echo authentication_error >&2; exit 4"
     done = run(host, f"{SHOW}; [ -e $HOME/claude-calls ] || {{ {replace}; }}")
     assert (done.returncode, renewals(host), seen(host)) == (0, 1, NEW)
+    assert done.stderr.splitlines() == [
+        b"authentication_error",
+        b"oauthkit run: the token was rejected: refreshing",
+        b"oauthkit run: running the command once more, with the new token",
+    ]
 
 
 def test_command_is_not_repeated_with_the_rejected_token(host: HostProject) -> None:
@@ -233,6 +238,8 @@ def test_signal_between_the_two_runs_ends_it(host: HostProject) -> None:
     host.program("systemctl", f'#!/bin/sh\n[ ! -e "$HOME/pid" ] || {{ {kill}; }}\n')
     done = run(host, script)
     assert (done.returncode, runs(host)) == (128 + signal.SIGTERM, 1)
+    # The signal would end the command before it does anything.
+    assert b"running the command once more" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
