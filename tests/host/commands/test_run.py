@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +135,15 @@ def test_command_is_not_repeated_with_the_rejected_token(host: HostProject) -> N
     done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
     assert (done.returncode, runs(host)) == (4, 1)
     assert done.stderr.endswith(b"there is no other token: the command is not run again\n")
+
+
+def test_problem_of_dotenv_is_shown_with_its_fix(host: HostProject) -> None:
+    host.dotenv.unlink()
+    host.dotenv.mkdir()
+    done = run(host, "exit 6")
+    assert done.returncode == 6
+    said = f"oauthkit run: {host.dotenv} is not a file but a directory: rm -d {host.dotenv}\n"
+    assert done.stderr.decode().endswith(said)
 
 
 def test_token_with_a_nul_byte_counts_as_missing(host: HostProject) -> None:
@@ -263,7 +273,7 @@ def test_signal_during_the_first_refresh_is_delayed(
 
 
 def test_signal_at_the_start_of_the_command_is_forwarded(
-    host: HostProject, monkeypatch: pytest.MonkeyPatch
+    host: HostProject, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     start = subprocess.Popen
 
@@ -275,7 +285,11 @@ def test_signal_at_the_start_of_the_command_is_forwarded(
     monkeypatch.setattr("oauthkit.host.commands.run.subprocess.Popen", late)
     monkeypatch.setenv("HOME", str(host.home))
     paths = find_paths(str(host.project))
+    files = len([*Path("/proc/self/fd").iterdir()])
     assert running.run(paths, ["/bin/sleep", "30"]) == 128 + signal.SIGUSR1
+    assert capfd.readouterr().err == ""
+    assert len([*Path("/proc/self/fd").iterdir()]) == files
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_signal_at_the_second_start_of_the_command_is_forwarded(
