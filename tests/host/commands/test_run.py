@@ -338,6 +338,14 @@ def test_signal_that_does_not_interrupt_the_wait_is_forwarded(
     sender.join()
 
 
+def test_wait_uses_no_cpu_time(host: HostProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "refresh", lambda *_: 0)
+    monkeypatch.setenv("HOME", str(host.home))
+    before_s = time.process_time()
+    assert running.run(find_paths(str(host.project)), ["/bin/sleep", "2"]) == 0
+    assert time.process_time() - before_s < 1
+
+
 def test_ignored_signal_stays_ignored(host: HostProject) -> None:
     script = "trap '' HUP; " + " ".join(map(shlex.quote, argv(host, "kill -HUP $$; exit 3")))
     done = subprocess.run(["/bin/sh", "-c", script], env=env(host), check=False)
