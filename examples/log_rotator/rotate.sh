@@ -414,7 +414,7 @@ is_foreign_link() {
   [[ -L $1 ]] || return 1
   owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
   user_id
-  [[ $owner != 'a1ff 0' && $owner != "a1ff $REPLY" ]] # a1ff: it is still a link
+  [[ $owner != a???' 0' && $owner != a???" $REPLY" ]] # a is S_IFLNK (inode(7)): it is still a link
 }
 
 # Test whether the paths $1 and $2 lead to the same file.

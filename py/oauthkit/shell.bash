@@ -301,7 +301,7 @@ is_foreign_link() {
   [[ -L $1 ]] || return 1
   owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
   user_id
-  [[ $owner != 'a1ff 0' && $owner != "a1ff $REPLY" ]] # a1ff: it is still a link
+  [[ $owner != a???' 0' && $owner != a???" $REPLY" ]] # a is S_IFLNK (inode(7)): it is still a link
 }
 
 # Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
@@ -345,7 +345,7 @@ open_log() {
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is
-  # that file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the
+  # that file, or a link (mode a???) of this user or root. If stat(1) is missing or was killed, the
   # run must go on, because it schedules the next one.
   found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&"$new" 2>/dev/null {new}>&- 8>&- 9>&-)
   status=$?
@@ -354,7 +354,7 @@ open_log() {
   file=${found#*$'\n'}
   if [[ /dev/fd/$new -ef $1 && ! -p /dev/fd/$new ]] &&
     [[ -O /dev/fd/$new || ! -f /dev/fd/$new || $REPLY == 0 ]] &&
-    [[ $status -ge 126 || $name == *" a1ff $REPLY "* || $name == *' a1ff 0 '* ||
+    [[ $status -ge 126 || $name == *' a'???" $REPLY "* || $name == *' a'???' 0 '* ||
       ($status == 0 && ${name%% *} == "${file%% *}") ]]; then
     exec 8>&"$new" {new}>&-
     _log_size=${file##* }

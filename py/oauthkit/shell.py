@@ -674,7 +674,9 @@ def is_foreign_link(path: str) -> bool:
     if not os.path.islink(path):
         return False
     _, found = _run(program("stat")["-c", "%f %u", "--", path], subprocess.PIPE)
-    return found.strip() not in (b"a1ff 0", b"a1ff %d" % os.getuid())  # a1ff: it is still a link
+    kind, _, owner = found.strip().partition(b" ")
+    # a is S_IFLNK (inode(7)): it is still a link.
+    return not kind.startswith(b"a") or owner not in (b"0", b"%d" % os.getuid())
 
 
 def own_temporary(path: LocalPath) -> LocalPath:
@@ -752,7 +754,7 @@ def _size_of_trusted(path: str, descriptor: int) -> int | None:
     if status != 0:  # the name is gone
         return None
     name_id, name_mode, name_owner, _, file_id, _, _, size = output.decode("ascii").split()
-    is_trusted_link = name_mode == "a1ff" and int(name_owner) in (0, os.getuid())
+    is_trusted_link = name_mode.startswith("a") and int(name_owner) in (0, os.getuid())
     return int(size) if name_id == file_id or is_trusted_link else None
 
 

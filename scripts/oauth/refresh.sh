@@ -1177,7 +1177,7 @@ is_dotenv() {
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock locked
+  local +x log_file=$1 credentials=$2 logs lock whose end opened locked
   logs=${log_file%/*}
   logs=${logs:-/}
   lock="${logs%/}/oauth-refresh.lock"
@@ -1189,12 +1189,21 @@ lock_project() {
   if [[ ! -e $logs ]]; then
     quiet mkdir -p "$logs"
   fi
-  if is_foreign "$logs" || is_foreign "$log_file"; then
+  resolve "$log_file"
+  whose=${REPLIES[0]}
+  end=${REPLIES[1]}
+  if is_foreign "$logs" || [[ $whose != own ]]; then
     replace_controls "$log_file" '?'
     complain "oauthkit: the log path $REPLY contains another user's symbolic link"
     return 1
   fi
-  if ! open_log "$log_file"; then
+  # Another user may put a link at the end of one of this user's links. open_log checks it only
+  # if it gets that name. A name such as /dev/stdout leads to another file in each process.
+  opened=$log_file
+  if [[ $end != /proc/* ]]; then
+    opened=$end
+  fi
+  if ! open_log "$opened"; then
     replace_controls "$log_file" '?'
     complain "oauthkit: the log $REPLY cannot be written"
     return 1
@@ -1212,7 +1221,7 @@ lock_project() {
     return 1
   fi
   outlive_signals
-  open_log "$log_file" # the run that held the lock may have renamed it
+  open_log "$opened" # the run that held the lock may have renamed it
   log_size
   if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as one to /dev/stdout
     quiet mv -f -T "$log_file" "$log_file.1"
@@ -1622,34 +1631,20 @@ read_target() {
 #
 # Return an error, and the mode of the old file. `temporary` is renamed over `target`.
 write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode is_too_large size read is_same
-  local +x found directory
-  create_file "$temporary" "$text" "$target" "$old"
-  status=$?
-  mode=$REPLY
-  is_too_large=false
-  if ((status == 0)); then
-    read_file "$temporary"
-    size=$?
-    if ((size == 3)); then
-      is_too_large=true
-    else
-      is_too_large=false
-    fi
-  fi
-  if ((status == 0)) && [[ $is_too_large != true ]] && quiet sync "$temporary"; then
-    read_file "$target"
-    read=$?
-    if [[ $REPLY == "$old" ]] && ((read < 2)); then
-      is_same=true
-    else
-      is_same=false
-    fi
-    if [[ $is_same == true ]] && quiet mv -f -T "$temporary" "$target"; then
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode found directory
+  for _ in first second third; do
+    rename_over "$target" "$temporary" "$old" "$text"
+    status=$?
+    mode=$REPLY
+    if ((status == 0)); then
       REPLIES=('' "$mode")
       return
     fi
-  fi
+    # When it starts, another project's run that delivers to the same file removes `temporary`.
+    if ((status != 1 && status != 5)) || [[ -e $temporary ]]; then
+      break
+    fi
+  done
   quiet rm -f "$temporary"
   if ((status == 2)); then
     REPLIES=("$path is a file of another user and is not changed" '')
@@ -1659,7 +1654,7 @@ write_target() {
     REPLIES=("$path belongs to a group that this user is not in and is not changed" '')
     return
   fi
-  if [[ $is_too_large == true ]]; then # the next run could not read it
+  if ((status == 4)); then
     REPLIES=("$path would be larger than 256 KiB and is not changed" '')
     return
   fi
@@ -1684,6 +1679,42 @@ write_target() {
     return
   fi
   REPLIES=("$path cannot be written and is unchanged" '')
+}
+
+# Create `temporary` with `text`, and rename it over `target`, which has the content `old`.
+#
+# Return a status, and the mode of the old file. The status is that of create_file, 4 if the file
+# is too large for the next run, or 5 if it was not renamed.
+rename_over() {
+  local +x target=$1 temporary=$2 old=$3 text=$4 status mode size read is_same
+  create_file "$temporary" "$text" "$target" "$old"
+  status=$?
+  mode=$REPLY
+  if ((status != 0)); then
+    REPLY=$mode
+    return "$status"
+  fi
+  read_file "$temporary"
+  size=$?
+  if ((size == 3)); then
+    REPLY=$mode
+    return 4
+  fi
+  if quiet sync "$temporary"; then
+    read_file "$target"
+    read=$?
+    if [[ $REPLY == "$old" ]] && ((read < 2)); then
+      is_same=true
+    else
+      is_same=false
+    fi
+    if [[ $is_same == true ]] && quiet mv -f -T "$temporary" "$target"; then
+      REPLY=$mode
+      return 0
+    fi
+  fi
+  REPLY=$mode
+  return 5
 }
 
 # Return whether something is mounted at `path`.
@@ -1751,13 +1782,6 @@ deliver_token() {
 # --- links.py ---
 # Follow symbolic links, but not those of other users.
 
-# Return whether `path` is a link of another user, or leads to one. Also True if unknown.
-is_foreign() {
-  local +x path=$1
-  resolve "$path"
-  [[ ${REPLIES[0]} != own ]]
-}
-
 # Follow a chain of links. Return "own" and its end if the user or root owns each link.
 #
 # Otherwise return "foreign", and the first link that is foreign or cannot be read.
@@ -1798,11 +1822,21 @@ resolve() {
 
 # Return whether `path` is a symbolic link of this user or root. False if unknown.
 is_own_link() {
-  local +x path=$1 found
+  local +x path=$1 found kind owner
   # One call, because the link may change between two.
   { found=$(stat -c '%f %u' -- "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
+  [[ $found =~ ^[^' ']* ]]
+  kind=${BASH_REMATCH[0]}
+  owner=${found:${#kind}+1}
   user_id
-  [[ $found == 'a1ff 0' || $found == "a1ff $REPLY" ]]
+  [[ $kind == a* && ($owner == 0 || $owner == "$REPLY") ]] # inode(7): S_IFLNK
+}
+
+# Return whether `path` is a link of another user, or leads to one. Also True if unknown.
+is_foreign() {
+  local +x path=$1
+  resolve "$path"
+  [[ ${REPLIES[0]} != own ]]
 }
 
 # Return an error ("" if there is none), and the file that a symbolic link leads to.
@@ -2236,7 +2270,7 @@ is_foreign_link() {
   [[ -L $1 ]] || return 1
   owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
   user_id
-  [[ $owner != 'a1ff 0' && $owner != "a1ff $REPLY" ]] # a1ff: it is still a link
+  [[ $owner != a???' 0' && $owner != a???" $REPLY" ]] # a is S_IFLNK (inode(7)): it is still a link
 }
 
 # Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
@@ -2272,7 +2306,7 @@ open_log() {
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is
-  # that file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the
+  # that file, or a link (mode a???) of this user or root. If stat(1) is missing or was killed, the
   # run must go on, because it schedules the next one.
   found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&"$new" 2>/dev/null {new}>&- 8>&- 9>&-)
   status=$?
@@ -2281,7 +2315,7 @@ open_log() {
   file=${found#*$'\n'}
   if [[ /dev/fd/$new -ef $1 && ! -p /dev/fd/$new ]] &&
     [[ -O /dev/fd/$new || ! -f /dev/fd/$new || $REPLY == 0 ]] &&
-    [[ $status -ge 126 || $name == *" a1ff $REPLY "* || $name == *' a1ff 0 '* ||
+    [[ $status -ge 126 || $name == *' a'???" $REPLY "* || $name == *' a'???' 0 '* ||
       ($status == 0 && ${name%% *} == "${file%% *}") ]]; then
     exec 8>&"$new" {new}>&-
     _log_size=${file##* }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.runtime_library.bash_bodies import run_python
 
-from oauthkit.host.path_info import FILE, MAX_FILE_BYTES, Content, access_fix, read
+from oauthkit.host.path_info import FILE, MAX_FILE_BYTES, Content, access_fix, read, real_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,21 @@ def test_file_of_the_largest_size(tmp_path: Path) -> None:
         FILE,
     )
     assert read(file, 1000) == Content(data[-999:] + b"x", kind=FILE)
+
+
+def test_link_that_vanishes_while_it_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user removes it in os.path.realpath, between lstat(2) and readlink(2)."""
+    file = tmp_path / "closed"
+    file.symlink_to("closed")
+
+    def follow(*_: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os.path, "realpath", follow)
+    assert read(file).problem == f"{file} is a link that leads to itself"
+    assert real_path(file) == file
 
 
 def test_file_that_vanishes_while_it_is_inspected(

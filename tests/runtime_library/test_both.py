@@ -1031,6 +1031,22 @@ def test_link_of_another_user_is_never_opened(place: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
+def test_mode_of_a_link_does_not_matter(place: Path, form: str) -> None:
+    """Some file systems give links another mode than 0777, as proc(5) does."""
+    link = place / "link"
+    link.symlink_to("target")
+    stat_program = place / "bin/stat"
+    stat_program.parent.mkdir()
+    stat_program.write_text(f"#!/bin/sh\necho a1ed {os.getuid()}\n", encoding="utf-8")
+    stat_program.chmod(0o755)
+    local.env["PATH"] = path = str(stat_program.parent)
+    if form == "python":
+        assert not shell.is_foreign_link(str(link))
+    else:
+        assert call_in_bash("is_foreign_link", [str(link)], env={"PATH": path})[0].status == 1
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
 def test_link_that_has_become_a_file_of_this_user_is_foreign(place: Path, form: str) -> None:
     """Another user replaces both, so the file's owner does not match the link's."""
     link = place / "link"

@@ -7,6 +7,7 @@ long. These functions return the problem and its fix instead.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 from contextlib import suppress
@@ -58,6 +59,17 @@ class PathInfo:
     def is_nothing(self) -> bool:
         """Whether the path is known not to exist."""
         return not self.kind and not self.problem
+
+
+def real_path(path: Path | str) -> Path:
+    """Return a path without symbolic links.
+
+    If one is removed while it is read, return the path with its links.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - does not follow links
 
 
 def inspect_path(path: Path) -> PathInfo:
@@ -202,14 +214,15 @@ def _free_name(path: Path) -> Path:
 
     If the name existed, mv(1) would replace the file, or move into the directory.
     """
-    names = (Path(f"{path}.old{number or ''}") for number in range(1000))
+    numbers = itertools.chain([""], itertools.count(1))
+    names = (Path(f"{path}.old{number}") for number in numbers)
     return next(name for name in names if not os.path.lexists(name))
 
 
 def _explained(path: Path, error: OSError, wanted: int) -> tuple[str, str]:
     """Explain an error at a path. Return the problem and the fix."""
     if error.errno in {errno.EACCES, errno.EPERM}:
-        shown = f"{path} leads to {os.path.realpath(path)}, which" if leads_away(path) else path
+        shown = f"{path} leads to {real_path(path)}, which" if leads_away(path) else path
         fix = access_fix(path, wanted) or inspection_hint(path)
         return f"{shown} is not readable", fix
     if error.errno == errno.ENAMETOOLONG:
@@ -225,7 +238,7 @@ def access_fix(path: Path, wanted: int, base: Path | None = None) -> str:
     "" if the user has it, or nothing is there. If a link leads out of `base` (see leads_away), or
     the file is not the user's own, only advise to inspect it.
     """
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     missing = _missing(real, wanted)
     if missing is None:
         return ""
@@ -264,7 +277,7 @@ def leads_away(path: Path, base: Path | None = None) -> bool:
     """
     if base is None or not path.is_relative_to(base):
         base = path.parent
-    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(base))
+    return not real_path(path).is_relative_to(real_path(base))
 
 
 def may_change(path: Path, base: Path | None = None) -> bool:
@@ -274,7 +287,7 @@ def may_change(path: Path, base: Path | None = None) -> bool:
     the user, or be in the user's home or in a directory that belongs to the user. Root owns
     all system files. For root, the file must therefore be outside the system directories.
     """
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     with suppress(OSError):  # another process may remove it at any moment
         is_device = _kind(real.stat()) == "device"
         return not is_device and not leads_away(path, base) and _is_own(real, real)
@@ -286,7 +299,7 @@ def may_remove(path: Path) -> bool:
 
     If the entry is a link, check the link, not its target.
     """
-    directory = Path(os.path.realpath(path.parent))
+    directory = real_path(path.parent)
     entry = directory / path.name
     with suppress(OSError):
         return _kind(entry.lstat()) != "device" and _is_own(directory, entry)
@@ -301,14 +314,14 @@ def _is_own(real: Path, entry: Path) -> bool:
     uid = os.getuid()
     if uid == 0 and (len(entry.parts) <= 2 or entry.parts[1] in _SYSTEM):
         return False
-    home = Path(os.path.realpath(os.environ.get("HOME") or "/"))
+    home = real_path(os.environ.get("HOME") or "/")
     is_at_home = home in real.parents and home.stat().st_uid == uid
     return is_at_home or uid in {real.stat().st_uid, real.parent.stat().st_uid}
 
 
 def inspection_hint(path: Path) -> str:
     """Return the advice to inspect a path before changing it."""
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     both = [quoted(path)] if real == path else [quoted(path), quoted(real)]
     return f"check its owner before you change anything: ls -ld {' '.join(both)}"
 

@@ -16,6 +16,7 @@ from oauthkit.shell import (
     CAPTURE,
     RETCODE,
     TF,
+    Status,
     absolute,
     create_file,
     log,
@@ -121,6 +122,26 @@ def is_mount_point(path: LocalPath) -> bool:
     return status == 0 and f" {real} r" in mounts  # before the options, which start with rw or ro
 
 
+def rename_over(target: LocalPath, temporary: LocalPath, old: str, text: str) -> tuple[Status, str]:
+    """Create `temporary` with `text`, and rename it over `target`, which has the content `old`.
+
+    Return a status, and the mode of the old file. The status is that of create_file, 4 if the file
+    is too large for the next run, or 5 if it was not renamed.
+    """
+    status, mode = create_file(temporary, text, target, old)
+    if status != 0:
+        return status, mode
+    size, _ = read_file(temporary)
+    if size == 3:
+        return 4, mode
+    if sync[temporary] & TF:
+        read, now = read_file(target)
+        is_same = now == old and read < 2
+        if is_same and (mv["-f", "-T", temporary, target] & TF):
+            return 0, mode
+    return 5, mode
+
+
 def write_target(
     path: LocalPath, target: LocalPath, temporary: LocalPath, old: str, text: str
 ) -> tuple[str, str]:
@@ -128,22 +149,19 @@ def write_target(
 
     Return an error, and the mode of the old file. `temporary` is renamed over `target`.
     """
-    status, mode = create_file(temporary, text, target, old)
-    is_too_large = False
-    if status == 0:
-        size, _ = read_file(temporary)
-        is_too_large = size == 3
-    if status == 0 and not is_too_large and (sync[temporary] & TF):
-        read, now = read_file(target)
-        is_same = now == old and read < 2
-        if is_same and (mv["-f", "-T", temporary, target] & TF):
+    for _ in ("first", "second", "third"):
+        status, mode = rename_over(target, temporary, old, text)
+        if status == 0:
             return "", mode
+        # When it starts, another project's run that delivers to the same file removes `temporary`.
+        if (status != 1 and status != 5) or temporary.exists():
+            break
     _ = rm["-f", temporary] & RETCODE
     if status == 2:
         return f"{path} is a file of another user and is not changed", ""
     if status == 3:
         return f"{path} belongs to a group that this user is not in and is not changed", ""
-    if is_too_large:  # the next run could not read it
+    if status == 4:
         return f"{path} would be larger than 256 KiB and is not changed", ""
     _, found = read_file(target)
     if found == text:  # mv may have failed after the rename

@@ -16,8 +16,9 @@ def is_own_link(path: LocalPath) -> bool:
     """Return whether `path` is a symbolic link of this user or root. False if unknown."""
     # One call, because the link may change between two.
     _, found = stat["-c", "%f %u", "--", path] & CAPTURE
+    kind, _, owner = found.partition(" ")
     uid = user_id()
-    return found == "a1ff 0" or found == f"a1ff {uid}"
+    return kind.startswith("a") and (owner == "0" or owner == f"{uid}")  # inode(7): S_IFLNK
 
 
 def resolve(path: LocalPath) -> tuple[str, LocalPath]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbum import LocalPath
 
-from oauthkit.program.links import is_foreign
+from oauthkit.program.links import is_foreign, resolve
 from oauthkit.shell import (
     RETCODE,
     Status,
@@ -45,11 +45,17 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
         return 1
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
-    if is_foreign(logs) or is_foreign(log_file):
+    whose, end = resolve(log_file)
+    if is_foreign(logs) or whose != "own":
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: the log path {shown} contains another user's symbolic link")
         return 1
-    if open_log(log_file) != 0:
+    # Another user may put a link at the end of one of this user's links. open_log checks it only
+    # if it gets that name. A name such as /dev/stdout leads to another file in each process.
+    opened = log_file
+    if not end.startswith("/proc/"):
+        opened = end
+    if open_log(opened) != 0:
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: the log {shown} cannot be written")
         return 1
@@ -63,7 +69,7 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     if locked != 0:
         return 1
     outlive_signals()
-    _ = open_log(log_file)  # the run that held the lock may have renamed it
+    _ = open_log(opened)  # the run that held the lock may have renamed it
     size = log_size()
     if size > LOG_LIMIT_BYTES and not log_file.is_symlink():  # such as one to /dev/stdout
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE

@@ -10,7 +10,8 @@ from tests.support.host.host_project import OTHER, TOKEN
 from tests.support.host.run_host import NEW
 from tests.support.host.watch_host import running
 
-from oauthkit.host.status.login import read_dotenv
+from oauthkit.host.commands import watch
+from oauthkit.host.status.login import Dotenv, read_dotenv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,3 +54,24 @@ def test_fingerprint_of_dotenv(tmp_path: Path, text: str | None, expected: str) 
     if text is not None:
         file.write_text(text, encoding="utf-8")
     assert read_dotenv(file).fingerprint == expected
+
+
+def test_dotenv_is_read_again_only_after_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".env"
+    reads = []
+
+    def read(path: Path) -> Dotenv:
+        reads.append(path)
+        return read_dotenv(path)
+
+    monkeypatch.setattr(watch, "read_dotenv", read)
+    current = watch.Fingerprint(file)
+    assert current() == ""
+    for token in (TOKEN, OTHER):
+        file.write_text(f"CLAUDE_CODE_OAUTH_TOKEN={token}\n", encoding="utf-8")
+        assert [current(), current(), current()] == [fingerprint(token)] * 3
+        file.unlink()
+    assert current() == ""
+    assert len(reads) == 2

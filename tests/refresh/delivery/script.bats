@@ -293,6 +293,17 @@ not_delivered() {
   log_has "Updated .env with token (expires_at=$((NOW_MS + 2 * HOUR_MS)))"
 }
 
+@test "a temporary file that another project's run has removed is created again" {
+  fresh
+  raw_dotenv 'A=1\n'
+  make_stand_in sync
+  plan sync "[[ ! -e '$world/removed' ]] || exec $(type -P sync) \"\$@\"" \
+    ": >'$world/removed'" 'rm "$1"' 'exit 1'
+  refresh
+  ended 0
+  has_bytes "$dotenv" "A=1\n$LINE\n"
+}
+
 @test "programs that write .env get no descriptors, not even the lock's, and their output is discarded" {
   fresh
   local tool

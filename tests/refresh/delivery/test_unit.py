@@ -212,6 +212,39 @@ def test_mv_fails_after_the_rename(host: Host) -> None:
     assert host.lines() == [UPDATED]
 
 
+@pytest.mark.parametrize("step", ["stat", "sync", "mv"])
+def test_temporary_that_another_project_removes_is_created_again(host: Host, step: str) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(0o600)
+
+    def remove(_: object) -> None:
+        host.dotenv.with_name(".env.oauthkit.1").unlink()
+
+    for name in ("stat", "sync", "mv"):
+        if name == step:
+            host.fake(name, status=1, does=remove)
+        host.real(name)
+    host.real("stat", "sync")
+    assert deliver(host) == ""
+    assert host.dotenv.read_text(encoding="utf-8") == f"A=1\n{LINE}\n"
+    assert files(host.project) == [".env"]
+
+
+def test_temporary_that_is_always_removed_ends_the_attempts(host: Host) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(0o600)
+
+    def remove(_: object) -> None:
+        host.dotenv.with_name(".env.oauthkit.1").unlink()
+
+    for _ in range(3):
+        host.real("stat")
+        host.fake("sync", status=1, does=remove)
+    host.real("rm", "readlink")
+    assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
+    assert host.names() == ["stat", "sync"] * 3 + ["rm", "readlink"]
+
+
 def test_disk_is_full(host: Host) -> None:
     host.real("rm", "readlink")
     host.monkeypatch.setattr(delivery, "create_file", lambda *_: (1, ""))
@@ -351,6 +384,19 @@ def test_link_of_another_user_is_not_followed(host: Host) -> None:
         problem
         == f"{host.dotenv} is, or leads to, another user's symbolic link and is not followed"
     )
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_own"),
+    [
+        ("a1ff 0", True), ("a1ed 1000", True), ("a1ff 1001", False), ("81ff 1000", False),
+        ("a1ff 10000", False), ("", False),
+    ],
+)  # fmt: skip
+def test_own_link(host: Host, shown: str, is_own: bool) -> None:
+    host.monkeypatch.setattr("os.getuid", lambda: 1000)
+    host.fake("stat", prints=f"{shown}\n")
+    assert links.is_own_link(host.path(host.dotenv)) is is_own
 
 
 def test_link_that_cannot_be_read_is_foreign(host: Host) -> None:

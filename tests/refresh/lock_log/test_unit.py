@@ -6,12 +6,12 @@ import fcntl
 from typing import TYPE_CHECKING
 
 import pytest
-from plumbum import local
+from plumbum import LocalPath, local
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN, release
 from tests.support.refresh.whole_run import FRESH, SCHEDULED, UPDATED, run
 
 from oauthkit import shell
-from oauthkit.program import lock_log
+from oauthkit.program import links, lock_log
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -72,11 +72,33 @@ def test_log_behind_a_link_of_another_user(
     host: Host, foreign: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     place = str(getattr(host, foreign))
-    host.monkeypatch.setattr(lock_log, "is_foreign", lambda path: str(path) == place)
+
+    def resolve(path: LocalPath) -> tuple[str, LocalPath]:
+        return "foreign" if path == place else "own", path
+
+    host.monkeypatch.setattr(lock_log, "resolve", resolve)
+    host.monkeypatch.setattr(links, "resolve", resolve)
     assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     said = f"the log path {host.log_file} contains another user's symbolic link"
     assert capfd.readouterr().err == f"oauthkit: {said}\n"
     assert not host.lock.exists()
+
+
+@pytest.mark.parametrize(("target", "is_end"), [("other.log", True), ("/dev/stdout", False)])
+def test_log_is_opened_where_its_links_end(host: Host, target: str, *, is_end: bool) -> None:
+    """Another user could put a link there after the check."""
+    host.real("readlink", "stat")
+    host.log_file.unlink()
+    host.log_file.symlink_to(target)
+    opened: list[str] = []
+
+    def open_log(path: LocalPath) -> int:
+        opened.append(str(path))
+        return 1
+
+    host.monkeypatch.setattr(lock_log, "open_log", open_log)
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
+    assert opened == [str(host.log_file.with_name(target) if is_end else host.log_file)]
 
 
 @pytest.mark.parametrize("what", ["log", "lock"])

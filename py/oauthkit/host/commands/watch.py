@@ -168,7 +168,7 @@ def watch(paths: ProjectPaths, given: Sequence[str]) -> int:
         directories,
         lambda *mode: child.refresh(paths, *mode),
         say,
-        fingerprint=lambda: read_dotenv(paths.dotenv).fingerprint,
+        fingerprint=Fingerprint(paths.dotenv),
         pause_s=remaining_pause_s(paths),
     )
     # Before the first refresh, because it may take longer than systemd's start timeout.
@@ -179,6 +179,31 @@ def watch(paths: ProjectPaths, given: Sequence[str]) -> int:
         time.sleep(SCAN_INTERVAL_S)
     notify("STOPPING=1")
     return 0
+
+
+class Fingerprint:
+    """The fingerprint of the token in .env.
+
+    A request can make each scan ask for it, and .env can be large. So the file is read only if it
+    has changed.
+    """
+
+    def __init__(self, dotenv: Path) -> None:
+        self._dotenv = dotenv
+        self._file: tuple[int, ...] = ()
+        self._value = ""
+
+    def __call__(self) -> str:
+        """Return the fingerprint, or "" if .env has no token."""
+        try:
+            found = self._dotenv.stat()
+        except OSError:
+            return ""
+        file = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if file != self._file:
+            self._value = read_dotenv(self._dotenv).fingerprint
+            self._file = file
+        return self._value
 
 
 def open_directories(paths: ProjectPaths, given: Sequence[str]) -> list[IpcDirectory]:

@@ -24,6 +24,7 @@ from oauthkit.host.path_info import (
     may_change,
     quoted,
     read,
+    real_path,
 )
 from oauthkit.host.project import CONF
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
@@ -104,11 +105,9 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
         return
     found, source = read_dotenv(dotenv), _source(paths)
     expires_at_s = login.expires_at_s
-    real = os.path.realpath(dotenv)
+    real = real_path(dotenv)
     link = f", a link to {real}" if os.path.islink(dotenv) else ""  # noqa: PTH114 - raises nothing
-    is_near = any(
-        Path(real).is_relative_to(os.path.realpath(place)) for place in (paths.project, paths.home)
-    )
+    is_near = any(real.is_relative_to(real_path(place)) for place in (paths.project, paths.home))
     fix = "" if is_near or not link else inspection_hint(dotenv)
     if found.problem:
         fix = found.fix or fix
@@ -207,10 +206,7 @@ def _leads_nowhere(path: Path) -> bool:
     try:
         path.stat()
     except FileNotFoundError:
-        return (
-            path.is_symlink()
-            and inspect_path(Path(os.path.realpath(path)).parent).kind != DIRECTORY
-        )
+        return path.is_symlink() and inspect_path(real_path(path).parent).kind != DIRECTORY
     except OSError as error:
         return error.errno == errno.ELOOP
     return False
@@ -378,5 +374,5 @@ def _missing_interpreter(script: Path) -> str:
 def _changing(paths: ProjectPaths, path: Path, command: str) -> str:
     """Return a command with a file to change, or advice to inspect the file first."""
     if may_change(path, paths.project):
-        return f"{command} {quoted(Path(os.path.realpath(path)))}"
+        return f"{command} {quoted(real_path(path))}"
     return inspection_hint(path)

@@ -22,6 +22,7 @@ from oauthkit.host.path_info import (
     inspection_hint,
     may_change,
     quoted,
+    real_path,
 )
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS
@@ -53,7 +54,7 @@ def writers(paths: ProjectPaths) -> Iterator[Finding]:
     for name, path in trusted:
         found += _shared(name, path, paths)
     # .env is replaced in the directory that it leads to.
-    for directory in (paths.dotenv.parent, Path(os.path.realpath(paths.dotenv)).parent):
+    for directory in (paths.dotenv.parent, real_path(paths.dotenv).parent):
         found += _shared("the directory of .env", directory, paths)
     found += _shared_programs(paths)
     files = {
@@ -146,7 +147,7 @@ def _closing(path: Path, paths: ProjectPaths) -> str:
     # A new owner does not make another user's program trustworthy.
     if not may_change(path, paths.project) or (is_foreign and not path.is_dir()) or is_of_system:
         return inspection_hint(path)
-    real = quoted(Path(os.path.realpath(path)))
+    real = quoted(real_path(path))
     if is_foreign:
         return as_root(f"chown -h {uid} {real} && chmod go-w {real}")
     return f"chmod go-w {real}" if found.st_uid == uid else as_root(f"chmod go-w {real}")
@@ -154,8 +155,8 @@ def _closing(path: Path, paths: ProjectPaths) -> str:
 
 def _is_inside(path: Path, paths: ProjectPaths) -> bool:
     """Return whether a path leads to the project or the user's home, or inside one of them."""
-    real = Path(os.path.realpath(path))
-    return any(real.is_relative_to(os.path.realpath(x)) for x in (paths.project, paths.home))
+    real = real_path(path)
+    return any(real.is_relative_to(real_path(x)) for x in (paths.project, paths.home))
 
 
 def _on_way(name: str, path: Path, paths: ProjectPaths) -> Iterator[Finding]:
@@ -196,7 +197,7 @@ def _foreign_on_way(path: Path) -> Iterator[tuple[Path, os.stat_result, str]]:
             # The refresh itself checks only the last link.
             trusted = {0, os.getuid()} if entry == path else owners
             if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
-                target, creator = os.path.realpath(entry), _user(status.st_uid)
+                target, creator = real_path(entry), _user(status.st_uid)
                 yield entry, status, f"{entry} is a link to {target} that {creator} created"
                 return
 
@@ -279,13 +280,11 @@ def _in_entry(entry: Path) -> str:
 
 def _in_project(paths: ProjectPaths, entry: str) -> list[str]:
     """Return the programs that PATH finds in an entry, if they lie inside the project."""
-    project, home = (Path(os.path.realpath(path)) for path in (paths.project, paths.home))
+    project, home = (real_path(path) for path in (paths.project, paths.home))
     if home.is_relative_to(project):  # the user's own programs are inside the project, too
         return []
     found = [name for name in PROGRAMS if find_program(name) == f"{entry}/{name}"]
-    is_inside = Path(os.path.realpath(entry)).is_relative_to(project)
+    is_inside = real_path(entry).is_relative_to(project)
     return [
-        name
-        for name in found
-        if is_inside or Path(os.path.realpath(f"{entry}/{name}")).is_relative_to(project)
+        name for name in found if is_inside or real_path(f"{entry}/{name}").is_relative_to(project)
     ]

@@ -17,6 +17,7 @@ from oauthkit.host.path_info import (
     inspection_hint,
     leads_away,
     quoted,
+    real_path,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
 
 def delivery(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that a file can be created beside .env, and renamed to it."""
-    directory = Path(os.path.realpath(paths.dotenv)).parent
+    directory = real_path(paths.dotenv).parent
     if inspect_path(directory).is_nothing:  # runs do not create it
         if os.path.islink(paths.dotenv):  # noqa: PTH114 - raises nothing
             return  # files.dotenv reports it
@@ -65,7 +66,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the directory of the bearer file exists, and that a run can write there."""
     if paths.bearer is None:
         return
-    name, directory = "bearer file's directory", Path(os.path.realpath(paths.bearer)).parent
+    name, directory = "bearer file's directory", real_path(paths.bearer).parent
     if inspect_path(directory).is_nothing:
         yield Finding(name, f"{directory} not found", f"mkdir -p {quoted(directory)}")
         return

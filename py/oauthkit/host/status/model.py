@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import command, command_on
-from oauthkit.host.path_info import inspect_path, read
+from oauthkit.host.path_info import inspect_path, read, real_path
 from oauthkit.host.status.coverage import Coverage, measure
 from oauthkit.host.status.log import (
     RENEWED,
@@ -246,7 +245,7 @@ class Status:
     @staticmethod
     def _lacks_directory(file: Path) -> bool:
         """Return whether a file's directory does not exist. Follow links."""
-        return inspect_path(Path(os.path.realpath(file)).parent).is_nothing
+        return inspect_path(real_path(file).parent).is_nothing
 
     @property
     def _see_doctor(self) -> str:

@@ -13,7 +13,7 @@ from oauthkit.atomic import replace_file
 from oauthkit.console import OUT
 from oauthkit.host.display import command_on
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.path_info import FILE, inspect_path
+from oauthkit.host.path_info import FILE, inspect_path, real_path
 from oauthkit.host.project import find_paths
 from oauthkit.host.status.json_output import to_json
 from oauthkit.host.status.model import collect
@@ -78,7 +78,7 @@ def report_all() -> int:
 
 def _replace(file: Path, text: str) -> None:
     """Replace a file atomically with `text` and mode 644. A link is followed."""
-    file = Path(os.path.realpath(file))
+    file = real_path(file)
     info = inspect_path(file)
     if info.problem:
         raise HostError(f"{info.problem}: {info.fix}")
