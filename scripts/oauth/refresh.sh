@@ -1177,7 +1177,7 @@ is_dotenv() {
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock whose end opened locked
+  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere locked
   logs=${log_file%/*}
   logs=${logs:-/}
   lock="${logs%/}/oauth-refresh.lock"
@@ -1192,7 +1192,7 @@ lock_project() {
   resolve "$log_file"
   whose=${REPLIES[0]}
   end=${REPLIES[1]}
-  if is_foreign "$logs" || [[ $whose != own ]]; then
+  if is_foreign "$logs" || [[ $whose == foreign ]]; then
     replace_controls "$log_file" '?'
     complain "oauthkit: the log path $REPLY contains another user's symbolic link"
     return 1
@@ -1203,7 +1203,12 @@ lock_project() {
   if [[ $end != /proc/* ]]; then
     opened=$end
   fi
-  if ! open_log "$opened"; then
+  if [[ -e $log_file ]] && ! same_file "$log_file" "$opened"; then
+    is_elsewhere=true
+  else
+    is_elsewhere=false
+  fi
+  if [[ $whose == missing || $is_elsewhere == true ]] || ! open_log "$opened"; then
     replace_controls "$log_file" '?'
     complain "oauthkit: the log $REPLY cannot be written"
     return 1
@@ -1640,8 +1645,10 @@ write_target() {
       REPLIES=('' "$mode")
       return
     fi
-    # When it starts, another project's run that delivers to the same file removes `temporary`.
-    if ((status != 1 && status != 5)) || [[ -e $temporary ]]; then
+    read_file "$target"
+    found=$REPLY
+    # A run of another project that delivers to the same file may have removed `temporary`.
+    if ((status != 1 && status != 5)) || [[ -e $temporary || $found != "$old" ]]; then
       break
     fi
   done
@@ -1658,8 +1665,6 @@ write_target() {
     REPLIES=("$path would be larger than 256 KiB and is not changed" '')
     return
   fi
-  read_file "$target"
-  found=$REPLY
   if [[ $found == "$text" ]]; then # mv may have failed after the rename
     REPLIES=('' "$mode")
     return
@@ -1784,7 +1789,8 @@ deliver_token() {
 
 # Follow a chain of links. Return "own" and its end if the user or root owns each link.
 #
-# Otherwise return "foreign", and the first link that is foreign or cannot be read.
+# Return "foreign" and the first link that is foreign or cannot be read, or "missing" and the last
+# link if the system would not follow the chain to its end.
 # Links among the parent directories of the path are not checked. doctor checks those.
 resolve() {
   local +x path=$1 link links text parent before name directory
@@ -1814,9 +1820,17 @@ resolve() {
     done
     # absolute would remove a .. without following the link before it.
     { directory=$(readlink -f "$before/"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
+    if [[ -z $directory ]]; then
+      REPLIES=(missing "$link")
+      return
+    fi
     absolute "$directory/$name"
     link=$REPLY
   done
+  if [[ -L $link ]]; then
+    REPLIES=(missing "$link")
+    return
+  fi
   REPLIES=(own "$link")
 }
 
@@ -1836,7 +1850,7 @@ is_own_link() {
 is_foreign() {
   local +x path=$1
   resolve "$path"
-  [[ ${REPLIES[0]} != own ]]
+  [[ ${REPLIES[0]} == foreign ]]
 }
 
 # Return an error ("" if there is none), and the file that a symbolic link leads to.
@@ -1861,7 +1875,7 @@ follow() {
   end=${REPLIES[1]}
   absolute "$answer"
   target=$REPLY
-  if [[ $whose != own ]]; then
+  if [[ $whose == foreign ]]; then
     REPLIES=("$path is, or leads to, another user's symbolic link and is not followed" "$path")
     return
   fi

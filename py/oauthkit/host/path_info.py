@@ -195,8 +195,8 @@ def clearing(path: Path) -> str:
     """Return a command that makes room for a new entry at a path.
 
     It renames files and nonempty directories, and removes anything else. For a device, or an entry
-    in a directory that the user does not own, only advise inspecting it, because the path can come
-    from a project's refresh.conf.
+    outside the user's directories, only advise inspecting it, because the path can come from a
+    project's refresh.conf.
     """
     if not may_remove(path):
         return inspection_hint(path)
@@ -277,7 +277,10 @@ def leads_away(path: Path, base: Path | None = None) -> bool:
     """
     if base is None or not path.is_relative_to(base):
         base = path.parent
-    return not real_path(path).is_relative_to(real_path(base))
+    try:
+        return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(base))
+    except OSError:  # a link was removed while it was read
+        return True
 
 
 def may_change(path: Path, base: Path | None = None) -> bool:

@@ -153,8 +153,9 @@ def write_target(
         status, mode = rename_over(target, temporary, old, text)
         if status == 0:
             return "", mode
-        # When it starts, another project's run that delivers to the same file removes `temporary`.
-        if (status != 1 and status != 5) or temporary.exists():
+        _, found = read_file(target)
+        # A run of another project that delivers to the same file may have removed `temporary`.
+        if (status != 1 and status != 5) or temporary.exists() or found != old:
             break
     _ = rm["-f", temporary] & RETCODE
     if status == 2:
@@ -163,7 +164,6 @@ def write_target(
         return f"{path} belongs to a group that this user is not in and is not changed", ""
     if status == 4:
         return f"{path} would be larger than 256 KiB and is not changed", ""
-    _, found = read_file(target)
     if found == text:  # mv may have failed after the rename
         return "", mode
     if found != old:

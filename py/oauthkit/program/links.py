@@ -24,7 +24,8 @@ def is_own_link(path: LocalPath) -> bool:
 def resolve(path: LocalPath) -> tuple[str, LocalPath]:
     """Follow a chain of links. Return "own" and its end if the user or root owns each link.
 
-    Otherwise return "foreign", and the first link that is foreign or cannot be read.
+    Return "foreign" and the first link that is foreign or cannot be read, or "missing" and the last
+    link if the system would not follow the chain to its end.
     Links among the parent directories of the path are not checked. doctor checks those.
     """
     link = path
@@ -44,14 +45,18 @@ def resolve(path: LocalPath) -> tuple[str, LocalPath]:
             before, _, name = before.rpartition("/")
         # absolute would remove a .. without following the link before it.
         _, directory = readlink["-f", f"{before}/"] & CAPTURE
+        if directory == "":
+            return "missing", link
         link = absolute(f"{directory}/{name}")
+    if link.is_symlink():
+        return "missing", link
     return "own", link
 
 
 def is_foreign(path: LocalPath) -> bool:
     """Return whether `path` is a link of another user, or leads to one. Also True if unknown."""
     whose, _ = resolve(path)
-    return whose != "own"
+    return whose == "foreign"
 
 
 def follow(path: LocalPath) -> tuple[str, LocalPath]:
@@ -65,7 +70,7 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
         return f"readlink could not follow {path} (exit {status})", path
     whose, end = resolve(path)
     target = absolute(answer)
-    if whose != "own":
+    if whose == "foreign":
         return f"{path} is, or leads to, another user's symbolic link and is not followed", path
     if end != target:  # another user's link may have been there only while `readlink -f` ran
         return f"{path} is a symbolic link that changed while it was followed. It is not used", path

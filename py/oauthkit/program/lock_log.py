@@ -46,7 +46,7 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
     whose, end = resolve(log_file)
-    if is_foreign(logs) or whose != "own":
+    if is_foreign(logs) or whose == "foreign":
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: the log path {shown} contains another user's symbolic link")
         return 1
@@ -55,7 +55,8 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     opened = log_file
     if not end.startswith("/proc/"):
         opened = end
-    if open_log(opened) != 0:
+    is_elsewhere = log_file.exists() and not same_file(log_file, opened)
+    if whose == "missing" or is_elsewhere or open_log(opened) != 0:
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: the log {shown} cannot be written")
         return 1

@@ -230,6 +230,22 @@ def test_temporary_that_another_project_removes_is_created_again(host: Host, ste
     assert files(host.project) == [".env"]
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_other_project_has_delivered_the_same_token(host: Host, mode: int) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(mode)
+    host.real("stat", "cp", "rm")
+
+    def deliver_first(_: object) -> None:
+        host.dotenv.with_name(".env.oauthkit.1").unlink()
+        host.dotenv.write_text(f"A=1\n{LINE}\n", encoding="utf-8")
+
+    host.fake("sync", status=1, does=deliver_first)
+    assert deliver(host) == ""
+    warning = f"WARN: other users have access to the token. Set mode 600 for {host.dotenv}"
+    assert host.lines() == [UPDATED, *[warning] * (mode == 0o640)]
+
+
 def test_temporary_that_is_always_removed_ends_the_attempts(host: Host) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o600)

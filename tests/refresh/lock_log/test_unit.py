@@ -101,6 +101,22 @@ def test_log_is_opened_where_its_links_end(host: Host, target: str, *, is_end: b
     assert opened == [str(host.log_file.with_name(target) if is_end else host.log_file)]
 
 
+@pytest.mark.parametrize("target", ["no/such/directory/a.log", "loop", "with a newline\n"])
+def test_log_behind_links_that_lead_nowhere(
+    host: Host, target: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host.real("readlink", "stat")
+    for _ in range(45):
+        host.real("readlink", "readlink", "stat")
+    host.log_file.unlink()
+    host.log_file.symlink_to(target)
+    host.logs.joinpath("loop").symlink_to("loop")
+    host.logs.joinpath("with a newline\n").touch()
+    assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
+    assert capfd.readouterr().err == f"oauthkit: the log {host.log_file} cannot be written\n"
+    assert not (host.logs / "with a newline").exists()
+
+
 @pytest.mark.parametrize("what", ["log", "lock"])
 def test_lock_project_returns_1_if_the_run_cannot_start(host: Host, what: str) -> None:
     place = host.log_file if what == "log" else host.lock

@@ -201,8 +201,9 @@ class Fingerprint:
             return ""
         file = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         if file != self._file:
-            self._value = read_dotenv(self._dotenv).fingerprint
-            self._file = file
+            dotenv = read_dotenv(self._dotenv)
+            self._value = dotenv.fingerprint
+            self._file = () if dotenv.problem else file
         return self._value
 
 

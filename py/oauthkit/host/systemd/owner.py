@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
+from oauthkit.host.path_info import real_path
 from oauthkit.host.shipped_files import FOLLOW_SCRIPT, SCRIPT
 
 if TYPE_CHECKING:
@@ -44,4 +44,4 @@ def program_of(shown: str) -> str:
 
 def is_same(project: str, other: Path) -> bool:
     """Return whether two paths lead to the same project, after links are resolved."""
-    return os.path.realpath(project) == os.path.realpath(other)
+    return real_path(project) == real_path(other)
