@@ -1720,7 +1720,8 @@ follow() {
     REPLIES=("$path is, or leads to, another user's symbolic link and is not followed" "$path")
     return
   fi
-  if [[ $end != "$target" ]]; then # another user's link may have been there only while `readlink -f` ran
+  # Another user's link may have been there only while `readlink -f` ran.
+  if [[ $end != "$target" ]]; then
     REPLIES=("$path is a symbolic link that changed while it was followed. It is not used" "$path")
     return
   fi

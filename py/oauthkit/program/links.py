@@ -72,7 +72,8 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
     target = absolute(answer)
     if whose == "foreign":
         return f"{path} is, or leads to, another user's symbolic link and is not followed", path
-    if end != target:  # another user's link may have been there only while `readlink -f` ran
+    # Another user's link may have been there only while `readlink -f` ran.
+    if end != target:
         return f"{path} is a symbolic link that changed while it was followed. It is not used", path
     if path.exists() and not same_file(path, target):
         # The target's name ends in a newline, which CAPTURE has removed.
