@@ -22,8 +22,7 @@ from tests.adversarial.mutants.mutant import REPOSITORY, Mutant
 from tests.adversarial.mutants.suite import Killers, Stage, stages
 
 FILES = (
-    *python_mutators.PROGRAM, *python_mutators.FLEET, *python_mutators.HOST,
-    python_mutators.LIBRARY, bash_mutators.LIBRARY,
+    *python_mutators.PROGRAM, *python_mutators.HOST, python_mutators.LIBRARY, bash_mutators.LIBRARY,
 )  # fmt: skip
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", ".*_cache", ".hypothesis")
 # Makes `$1` the only writable directory.

@@ -1,4 +1,4 @@
-"""Change one thing in a program, the runtime library, watch or run. A test has to fail."""
+"""Change one thing in the refresh, its runtime library, watch or run. A test has to fail."""
 
 from __future__ import annotations
 

@@ -35,10 +35,6 @@ PROGRAM = tuple(
     )
 )
 LIBRARY = "py/oauthkit/shell.py"
-FLEET = tuple(
-    f"py/oauthkit/program/{name}.py"
-    for name in ("publish", "follow", "store", "directory", "etcd", "encryption")
-)
 # `oauthkit watch` with its module `ipc`, and `oauthkit run`.
 HOST = tuple(f"py/oauthkit/host/commands/{name}.py" for name in ("ipc", "watch", "run"))
 COMPARISONS: dict[type[ast.cmpop], str] = {

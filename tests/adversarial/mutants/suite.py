@@ -32,11 +32,6 @@ HOST_TESTS = {
     "watch": WATCH_TESTS,
     "run": ("run", "run_rejection", "run_output"),
 }
-# The tests in tests/fleet, except those with the real Claude Code.
-FLEET_TESTS = (
-    "unit", "publish", "follow", "encryption", "etcd", "ensure", "wait_for_etcd", "many_hosts",
-    "follow_process",
-)  # fmt: skip
 # The subjects of tests/refresh that concern a function.
 SUBJECTS = (
     ("read_credentials|live_token|parse_int|is_b64token|access_token|expires_at", "credentials"),
@@ -48,7 +43,7 @@ SUBJECTS = (
     ("run_within|(log|report)_output|(mask|add)_secrets?", "renewal hooks"),
     ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
      "|_(signal_group|spawn)", "signals renewal environment"),
-    ("with_token|follow|resolve|is_own_link|sweep|(read|write)_target|is_mount_point|deliver_token|own_temporary|is_foreign_link"
+    ("with_token|follow|resolve|is_own_link|rename_over|sweep|(read|write)_target|is_mount_point|deliver_token|own_temporary|is_foreign_link"
      "|same_file|(read|write|create)_file", "delivery"),
     ("is_foreign", "delivery lock_log"),
     ("is_delivered", "ensure delivery bearer"),
@@ -72,8 +67,6 @@ def stages(mutant: Mutant) -> list[Stage]:
         return [
             [f"tests/host/commands/test_{name}.py"] for name in HOST_TESTS[Path(mutant.file).stem]
         ]
-    if mutant.file in python_mutators.FLEET:
-        return [[f"tests/fleet/test_{name}.py"] for name in FLEET_TESTS]
     subjects = _subjects(mutant.function)
     scripts = _files(subjects, "*.bats")
     parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]

@@ -30,13 +30,10 @@ import xdist.plugin  # type: ignore[import-untyped]  # noqa: F401 - as above
 
 from oauthkit.compiler.driver import Compilation
 
-# For each module of py/oauthkit/program, the programs that contain it. The default is refresh.
-PROGRAMS = {
-    "publish": ("publish",), "follow": ("follow",),
-    **dict.fromkeys(("store", "directory", "etcd", "encryption"), ("publish", "follow")),
-}  # fmt: skip
-PROGRAM = "py/oauthkit/program/"
-BASH_LIBRARY = "py/oauthkit/shell.bash"
+SCRIPT = "scripts/oauth/refresh.sh"
+SOURCE = "py/oauthkit/program/refresh.py"
+# What is compiled into the script.
+COMPILED = ("py/oauthkit/program/", "py/oauthkit/shell.bash")
 BATS = ".tools/npm/node_modules/bats/bin/bats"
 # A CPU time limit stops a mutant that loops, however busy the machine is. A wall time limit stops
 # one that waits forever. Both count as killed, so a limit that is too short hides no other failure.
@@ -86,13 +83,11 @@ def main(project: Path) -> None:
 def judge(project: Path, file: str, source: str, stages: list[list[str]]) -> dict[str, object]:
     """Return a mutant's fate, and the test that killed it."""
     started_s = time.monotonic()
-    programs = programs_with(file)
-    scripts = [f"scripts/oauth/{name}.sh" for name in programs]
-    kept = {name: (project / name).read_bytes() for name in (file, *scripts)}
+    kept = {name: (project / name).read_bytes() for name in (file, SCRIPT)}
     fate, by = "survived", ""
     try:
         _write(project, {file: source.encode("latin-1")})
-        if not all(compile_script(project, name) for name in programs):
+        if file.startswith(COMPILED) and not is_valid(project):
             fate, stages = "rejected", []
         for stage in stages:
             fate, by = judge_stage(project, stage, kept)
@@ -124,23 +119,14 @@ def judge_stage(project: Path, stage: Sequence[str], original: dict[str, bytes])
         broken.append(by)
 
 
-def programs_with(file: str) -> tuple[str, ...]:
-    """Return the programs to compile again for a mutant of `file`."""
-    if file.startswith(PROGRAM) or file == BASH_LIBRARY:
-        return PROGRAMS.get(Path(file).stem, ("refresh",))
-    return ()
-
-
-def compile_script(project: Path, name: str) -> bool:
-    """Compile a program into its script. Return whether the compiler and bash accept it."""
-    source = f"{PROGRAM}{name}.py"
-    script = project / f"scripts/oauth/{name}.sh"
+def is_valid(project: Path) -> bool:
+    """Compile the mutant into the script; return whether the compiler, or bash, accepts it."""
     program = Compilation(
-        project / source, source, source, "python -m oauthkit generate", project / "py"
+        project / SOURCE, SOURCE, SOURCE, "python -m oauthkit generate", project / "py"
     )
     with Path(os.devnull).open("w") as null, contextlib.redirect_stderr(null):
         try:
-            status = program.run("mutant", script, check=False, lints=False)
+            status = program.run("mutant", project / SCRIPT, check=False, lints=False)
         except SyntaxError:
             return False
     return status == 0
