@@ -113,6 +113,7 @@ _FIXES = (
      "create your own .env: copy it, and rename the copy to .env with mode 600"),
     (r"belongs to a group that this user is not in",
      "change the group of the file with chgrp, or add this user to it and restart the host"),
+    (r"changed while it was followed", "find out which program or user keeps changing the link"),
     (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
     (r"readlink could not follow",
      "install coreutils, or fix the PATH of the program that starts runs"),
