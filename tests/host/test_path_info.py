@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.runtime_library.bash_bodies import run_python
 
-from oauthkit.host.path_info import FILE, MAX_FILE_BYTES, Content, access_fix, read, real_path
+from oauthkit.host.path_info import (
+    FILE,
+    MAX_FILE_BYTES,
+    Content,
+    access_fix,
+    leads_away,
+    read,
+    real_path,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +56,7 @@ def test_link_that_vanishes_while_it_is_followed(
     monkeypatch.setattr(os.path, "realpath", follow)
     assert read(file).problem == f"{file} is a link that leads to itself"
     assert real_path(file) == file
+    assert leads_away(file)
 
 
 def test_file_that_vanishes_while_it_is_inspected(

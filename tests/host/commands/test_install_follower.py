@@ -19,6 +19,9 @@ from tests.support.host.store_host import (
 )
 
 from oauthkit.host.child import python_command
+from oauthkit.host.commands import install
+from oauthkit.host.errors import HostError
+from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,6 +233,16 @@ def test_store_of_a_publisher(bare: HostProject) -> None:
         (scripts / name).unlink()
     assert bare.run("install", "--store", url(bare)).returncode == 0
     assert [file.name for file in scripts.iterdir()] == ["refresh.conf"]
+
+
+def test_scripts_are_not_written_through_a_link(bare: HostProject) -> None:
+    scripts, elsewhere = bare.project / "scripts", bare.home / "elsewhere"
+    scripts.rename(elsewhere)
+    scripts.symlink_to(elsewhere)
+    before = sorted(elsewhere.rglob("*"))
+    with pytest.raises(HostError, match="is a symbolic link to"):
+        install.copy_scripts(find_paths(str(bare.project)), print)
+    assert sorted(elsewhere.rglob("*")) == before
 
 
 def test_store_that_does_not_exist_is_no_obstacle(bare: HostProject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,3 +76,23 @@ def test_dotenv_is_read_again_only_after_a_change(
         file.unlink()
     assert current() == ""
     assert len(reads) == 2
+
+
+def test_dotenv_that_is_changed_in_place_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    current = watch.Fingerprint(file)
+    for number, token in enumerate((TOKEN, TOKEN[::-1])):
+        file.write_text(f"CLAUDE_CODE_OAUTH_TOKEN={token}\n", encoding="utf-8")
+        os.utime(file, (number, number))
+        assert current() == fingerprint(token)
+
+
+def test_dotenv_that_could_not_be_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n", encoding="utf-8")
+    results = [Dotenv("cannot be read"), read_dotenv(file)]
+    monkeypatch.setattr(watch, "read_dotenv", lambda _: results.pop(0))
+    current = watch.Fingerprint(file)
+    assert [current(), current()] == ["", fingerprint(TOKEN)]

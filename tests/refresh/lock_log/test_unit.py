@@ -101,7 +101,9 @@ def test_log_is_opened_where_its_links_end(host: Host, target: str, *, is_end: b
     assert opened == [str(host.log_file.with_name(target) if is_end else host.log_file)]
 
 
-@pytest.mark.parametrize("target", ["no/such/directory/a.log", "loop", "with a newline\n"])
+@pytest.mark.parametrize(
+    "target", ["no/such/directory/a.log", "loop", "with a newline\n", "link 1 of 45"]
+)
 def test_log_behind_links_that_lead_nowhere(
     host: Host, target: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,9 +114,13 @@ def test_log_behind_links_that_lead_nowhere(
     host.log_file.symlink_to(target)
     host.logs.joinpath("loop").symlink_to("loop")
     host.logs.joinpath("with a newline\n").touch()
+    for number in range(1, 45):
+        (host.logs / f"link {number} of 45").symlink_to(f"link {number + 1} of 45")
+    (host.logs / "link 45 of 45").touch()
     assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     assert capfd.readouterr().err == f"oauthkit: the log {host.log_file} cannot be written\n"
     assert not (host.logs / "with a newline").exists()
+    assert not host.lock.exists()
 
 
 @pytest.mark.parametrize("what", ["log", "lock"])
