@@ -147,8 +147,8 @@ class _Signals:
         """Wait for a process to end, and return its exit status.
 
         If a signal arrives just before waitpid(2), Python runs its handler only after waitpid
-        returns. Therefore, read from a pipe: each signal writes a byte to it
-        (signal.set_wakeup_fd), and so does a thread when the process ends.
+        returns. Therefore, read from a pipe. Each signal writes a byte to it
+        (signal.set_wakeup_fd). A thread writes one when the process ends.
         """
         waiter = threading.Thread(target=self._report_end, args=[process.pid])
         waiter.start()
