@@ -197,10 +197,10 @@ write_file() {
 # exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
 # a symbolic link, and must have the content $4: then content and mode are those of one file, and no
 # change to it is lost.
-# Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
-# (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
-# the owner). Status 3 if the permissions of the group of $3 differ from those of all users, and the
-# user is not in that group.
+# Status 1 if that fails. Status 2 if $3 belongs to another user, who could read the content (root
+# keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all users,
+# and the user is not in that group. Status 4 if anything has the name $1, a symbolic link included
+# (open(2), O_EXCL).
 # Another user who can write in the directory can exchange both files at any time, so each is opened
 # once, and the programs get it as a stream.
 create_file() {
@@ -209,7 +209,7 @@ create_file() {
   user_id
   user=$REPLY
   REPLY=
-  [[ ! -e $1 && ! -L $1 ]] || return 1 # the open of a FIFO would wait for a reader
+  [[ ! -e $1 && ! -L $1 ]] || return 4 # the open of a FIFO would wait for a reader
   # Read the umask and the groups without a process.
   while IFS= read -r found; do
     case $found in
@@ -230,13 +230,15 @@ create_file() {
   { exec {new}>"$1"; } 2>/dev/null
   set +C
   umask "${mask:-077}"
-  [[ -n $new ]] || return 1
+  if [[ -z $new ]]; then
+    [[ ! -e $1 && ! -L $1 ]] || return 4
+    return 1
+  fi
   if [[ ! -f /dev/fd/$new ]]; then # noclobber allows a device
-    :
+    status=4
   elif [[ ! -f $3 ]]; then
     if [[ -z $4 ]]; then # else it is gone
-      { chmod 600 /dev/stdout >&"$new" {new}>&- 6<&- 8>&- 9>&-; } 2>/dev/null
-      status=$?
+      { chmod 600 /dev/stdout >&"$new" {new}>&- 6<&- 8>&- 9>&-; } 2>/dev/null && status=0
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
     # The first stat(1) call checks the name and the open file together, because the name may lead
@@ -287,21 +289,21 @@ create_file() {
   fi
   if ((status == 0)) && { printf '%s' "$2" >&"$new"; } 2>/dev/null; then
     REPLY=$mode
-  elif ((status != 2 && status != 3)); then
+  elif ((status == 0)); then
     status=1
   fi
   exec {new}>&-
   return "$status"
 }
 
-# Test whether $1 is a symbolic link that neither this user nor root owns. Succeed if that cannot
-# be determined, for example without stat(1).
-is_foreign_link() {
-  local +x owner
-  [[ -L $1 ]] || return 1
-  owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
+# Test whether $1 is a symbolic link that this user or root owns. Fail if that cannot be determined,
+# for example without stat(1).
+is_own_link() {
+  local +x found
+  # One call, because the link may change between two.
+  found=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 6<&- 8>&- 9>&-)
   user_id
-  [[ $owner != a???' 0' && $owner != a???" $REPLY" ]] # a is S_IFLNK (inode(7)): it is still a link
+  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # inode(7): S_IFLNK
 }
 
 # Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
@@ -341,7 +343,8 @@ open_log() {
     return 0
   fi
   user_id
-  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec {new}>>"$1"; } 2>/dev/null; then
+  if [[ -p $1 ]] || { [[ -L $1 ]] && ! is_own_link "$1"; } ||
+    ! { exec {new}>>"$1"; } 2>/dev/null; then
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is
@@ -409,12 +412,12 @@ complain() {
 # holds the lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
   user_id
-  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+  if [[ -p $1 ]] || { [[ -L $1 ]] && ! is_own_link "$1"; } || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
   fi
   # The link may have been there for just that moment.
-  if [[ -p /dev/fd/9 || ($REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9) ]] || is_foreign_link "$1" ||
-    [[ ! /dev/fd/9 -ef $1 ]]; then
+  if [[ -p /dev/fd/9 || ($REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9) ]] ||
+    { [[ -L $1 ]] && ! is_own_link "$1"; } || [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2
   fi

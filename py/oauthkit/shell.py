@@ -579,13 +579,15 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
     mode is in octal digits, "" without `model`. The file `model` must not be a symbolic link, and
     must have the content `content`: then content and mode are those of one file, and no change to
     it is lost.
-    Status 1 if that fails, which it does if anything has the name `path`, a symbolic link included
-    (open(2), O_EXCL). Status 2 if `model` belongs to another user, who could read the content (root
-    keeps the owner). Status 3 if the permissions of the group of `model` differ from those of all
-    users, and the user is not in that group: cp(1) would give them to another group.
+    Status 1 if that fails. Status 2 if `model` belongs to another user, who could read the content
+    (root keeps the owner). Status 3 if the permissions of the group of `model` differ from those of
+    all users, and the user is not in that group: cp(1) would give them to another group. Status 4
+    if anything has the name `path`, a symbolic link included (open(2), O_EXCL).
     Another user who can write in the directory can exchange both files at any time, so each is
     opened once, and the programs get it as a stream.
     """
+    if os.path.lexists(path):
+        return 4, ""
     try:
         with open(path, "xb", opener=_open_privately) as new:
             if not os.path.isfile(model):
@@ -601,6 +603,8 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
             if status != 0:
                 return (status if status in (2, 3) else 1), ""
             new.write(_encode(text))
+    except FileExistsError:
+        return 4, ""
     except OSError:
         return 1, ""
     return 0, mode
@@ -666,17 +670,19 @@ def _set_attributes(old: int, new: int, owner: str, mode: str) -> bool:
     return _run(chown, new)[0] == 0 and _run(chmod, new)[0] == 0
 
 
-def is_foreign_link(path: str) -> bool:
-    """Return whether `path` is a symbolic link that neither this user nor root owns.
+def is_own_link(path: str) -> bool:
+    """Return whether `path` is a symbolic link that this user or root owns.
 
-    True if that cannot be determined, for example without stat(1).
+    False if that cannot be determined, for example without stat(1).
     """
-    if not os.path.islink(path):
-        return False
+    # One call, because the link may change between two.
     _, found = _run(program("stat")["-c", "%f %u", "--", path], subprocess.PIPE)
     kind, _, owner = found.strip().partition(b" ")
-    # a is S_IFLNK (inode(7)): it is still a link.
-    return not kind.startswith(b"a") or owner not in (b"0", b"%d" % os.getuid())
+    return kind.startswith(b"a") and owner in (b"0", b"%d" % os.getuid())  # inode(7): S_IFLNK
+
+
+def _is_foreign_link(path: str) -> bool:
+    return os.path.islink(path) and not is_own_link(path)
 
 
 def own_temporary(path: LocalPath) -> LocalPath:
@@ -765,7 +771,7 @@ def log_size() -> int:
 
 def _open_to_append(path: str) -> int | None:
     """Return a descriptor of the file `path`, or None if it cannot be opened or is not trusted."""
-    if is_foreign_link(path):
+    if _is_foreign_link(path):
         return None
     try:
         # The flags of >>, and O_NONBLOCK, which makes it fail for a FIFO without a reader.
@@ -834,7 +840,7 @@ def take_lock(path: str, wait_s: int) -> Status:
     lock = _open_to_append(path)
     if lock is None:
         return 2
-    if is_foreign_link(path) or not same_file(path, f"/proc/self/fd/{lock}"):
+    if _is_foreign_link(path) or not same_file(path, f"/proc/self/fd/{lock}"):
         os.close(lock)  # the link was there for just that moment
         return 2
     if _lock is not None:

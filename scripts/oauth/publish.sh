@@ -1067,10 +1067,10 @@ read_file() {
 # exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
 # a symbolic link, and must have the content $4: then content and mode are those of one file, and no
 # change to it is lost.
-# Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
-# (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
-# the owner). Status 3 if the permissions of the group of $3 differ from those of all users, and the
-# user is not in that group.
+# Status 1 if that fails. Status 2 if $3 belongs to another user, who could read the content (root
+# keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all users,
+# and the user is not in that group. Status 4 if anything has the name $1, a symbolic link included
+# (open(2), O_EXCL).
 # Another user who can write in the directory can exchange both files at any time, so each is opened
 # once, and the programs get it as a stream.
 create_file() {
@@ -1079,7 +1079,7 @@ create_file() {
   user_id
   user=$REPLY
   REPLY=
-  [[ ! -e $1 && ! -L $1 ]] || return 1 # the open of a FIFO would wait for a reader
+  [[ ! -e $1 && ! -L $1 ]] || return 4 # the open of a FIFO would wait for a reader
   # Read the umask and the groups without a process.
   while IFS= read -r found; do
     case $found in
@@ -1100,13 +1100,15 @@ create_file() {
   { exec {new}>"$1"; } 2>/dev/null
   set +C
   umask "${mask:-077}"
-  [[ -n $new ]] || return 1
+  if [[ -z $new ]]; then
+    [[ ! -e $1 && ! -L $1 ]] || return 4
+    return 1
+  fi
   if [[ ! -f /dev/fd/$new ]]; then # noclobber allows a device
-    :
+    status=4
   elif [[ ! -f $3 ]]; then
     if [[ -z $4 ]]; then # else it is gone
-      { chmod 600 /dev/stdout >&"$new" {new}>&- 6<&- 8>&- 9>&-; } 2>/dev/null
-      status=$?
+      { chmod 600 /dev/stdout >&"$new" {new}>&- 6<&- 8>&- 9>&-; } 2>/dev/null && status=0
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
     # The first stat(1) call checks the name and the open file together, because the name may lead
@@ -1157,7 +1159,7 @@ create_file() {
   fi
   if ((status == 0)) && { printf '%s' "$2" >&"$new"; } 2>/dev/null; then
     REPLY=$mode
-  elif ((status != 2 && status != 3)); then
+  elif ((status == 0)); then
     status=1
   fi
   exec {new}>&-

@@ -1636,7 +1636,7 @@ read_target() {
 #
 # Return an error, and the mode of the old file. `temporary` is renamed over `target`.
 write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode found directory
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode found
   for _ in first second third; do
     rename_over "$target" "$temporary" "$old" "$text"
     status=$?
@@ -1647,24 +1647,19 @@ write_target() {
     fi
     read_file "$target"
     found=$REPLY
-    # A run of another project that delivers to the same file may have removed `temporary`.
-    if ((status != 1 && status != 5)) || [[ -e $temporary || $found != "$old" ]]; then
+    # A run of another project that delivers to the same file may have chosen the same name at
+    # the same moment, or may have removed `temporary`.
+    if [[ $found != "$old" ]] || ((status == 2 || status == 3 || status == 5)); then
+      break
+    fi
+    if ((status == 4)); then
+      own_temporary "$target"
+      temporary=$REPLY
+    elif [[ -e $temporary ]]; then
       break
     fi
   done
   quiet rm -f "$temporary"
-  if ((status == 2)); then
-    REPLIES=("$path is a file of another user and is not changed" '')
-    return
-  fi
-  if ((status == 3)); then
-    REPLIES=("$path belongs to a group that this user is not in and is not changed" '')
-    return
-  fi
-  if ((status == 4)); then
-    REPLIES=("$path would be larger than 256 KiB and is not changed" '')
-    return
-  fi
   if [[ $found == "$text" ]]; then # mv may have failed after the rename
     REPLIES=('' "$mode")
     return
@@ -1673,23 +1668,14 @@ write_target() {
     REPLIES=("$path has been changed by another program in the meantime and is not replaced" '')
     return
   fi
-  if is_mount_point "$target"; then
-    REPLIES=("$path is a mount point and cannot be replaced. Mount its directory instead" '')
-    return
-  fi
-  directory=${target%/*}
-  directory=${directory:-/}
-  if [[ ! -d $directory ]]; then
-    REPLIES=("$path cannot be written: $directory is not a directory" '')
-    return
-  fi
-  REPLIES=("$path cannot be written and is unchanged" '')
+  write_problem "$path" "$target" "$status"
+  REPLIES=("$REPLY" '')
 }
 
 # Create `temporary` with `text`, and rename it over `target`, which has the content `old`.
 #
-# Return a status, and the mode of the old file. The status is that of create_file, 4 if the file
-# is too large for the next run, or 5 if it was not renamed.
+# Return a status, and the mode of the old file. The status is that of create_file, 5 if the file
+# is too large for the next run, or 6 if it was not renamed.
 rename_over() {
   local +x target=$1 temporary=$2 old=$3 text=$4 status mode size read is_same
   create_file "$temporary" "$text" "$target" "$old"
@@ -1703,7 +1689,7 @@ rename_over() {
   size=$?
   if ((size == 3)); then
     REPLY=$mode
-    return 4
+    return 5
   fi
   if quiet sync "$temporary"; then
     read_file "$target"
@@ -1719,7 +1705,35 @@ rename_over() {
     fi
   fi
   REPLY=$mode
-  return 5
+  return 6
+}
+
+# Return why `target`, to which `path` leads, is unchanged. `status` is rename_over's.
+write_problem() {
+  local +x path=$1 target=$2 status=$3 directory
+  if ((status == 2)); then
+    REPLY="$path is a file of another user and is not changed"
+    return
+  fi
+  if ((status == 3)); then
+    REPLY="$path belongs to a group that this user is not in and is not changed"
+    return
+  fi
+  if ((status == 5)); then
+    REPLY="$path would be larger than 256 KiB and is not changed"
+    return
+  fi
+  if is_mount_point "$target"; then
+    REPLY="$path is a mount point and cannot be replaced. Mount its directory instead"
+    return
+  fi
+  directory=${target%/*}
+  directory=${directory:-/}
+  if [[ ! -d $directory ]]; then
+    REPLY="$path cannot be written: $directory is not a directory"
+    return
+  fi
+  REPLY="$path cannot be written and is unchanged"
 }
 
 # Return whether something is mounted at `path`.
@@ -1832,18 +1846,6 @@ resolve() {
     return
   fi
   REPLIES=(own "$link")
-}
-
-# Return whether `path` is a symbolic link of this user or root. False if unknown.
-is_own_link() {
-  local +x path=$1 found kind owner
-  # One call, because the link may change between two.
-  { found=$(stat -c '%f %u' -- "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
-  [[ $found =~ ^[^' ']* ]]
-  kind=${BASH_REMATCH[0]}
-  owner=${found:${#kind}+1}
-  user_id
-  [[ $kind == a* && ($owner == 0 || $owner == "$REPLY") ]] # inode(7): S_IFLNK
 }
 
 # Return whether `path` is a link of another user, or leads to one. Also True if unknown.
@@ -2181,10 +2183,10 @@ read_file() {
 # exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
 # a symbolic link, and must have the content $4: then content and mode are those of one file, and no
 # change to it is lost.
-# Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
-# (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
-# the owner). Status 3 if the permissions of the group of $3 differ from those of all users, and the
-# user is not in that group.
+# Status 1 if that fails. Status 2 if $3 belongs to another user, who could read the content (root
+# keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all users,
+# and the user is not in that group. Status 4 if anything has the name $1, a symbolic link included
+# (open(2), O_EXCL).
 # Another user who can write in the directory can exchange both files at any time, so each is opened
 # once, and the programs get it as a stream.
 create_file() {
@@ -2193,7 +2195,7 @@ create_file() {
   user_id
   user=$REPLY
   REPLY=
-  [[ ! -e $1 && ! -L $1 ]] || return 1 # the open of a FIFO would wait for a reader
+  [[ ! -e $1 && ! -L $1 ]] || return 4 # the open of a FIFO would wait for a reader
   # Read the umask and the groups without a process.
   while IFS= read -r found; do
     case $found in
@@ -2214,13 +2216,15 @@ create_file() {
   { exec {new}>"$1"; } 2>/dev/null
   set +C
   umask "${mask:-077}"
-  [[ -n $new ]] || return 1
+  if [[ -z $new ]]; then
+    [[ ! -e $1 && ! -L $1 ]] || return 4
+    return 1
+  fi
   if [[ ! -f /dev/fd/$new ]]; then # noclobber allows a device
-    :
+    status=4
   elif [[ ! -f $3 ]]; then
     if [[ -z $4 ]]; then # else it is gone
-      { chmod 600 /dev/stdout >&"$new" {new}>&- 6<&- 8>&- 9>&-; } 2>/dev/null
-      status=$?
+      { chmod 600 /dev/stdout >&"$new" {new}>&- 6<&- 8>&- 9>&-; } 2>/dev/null && status=0
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
     # The first stat(1) call checks the name and the open file together, because the name may lead
@@ -2271,21 +2275,21 @@ create_file() {
   fi
   if ((status == 0)) && { printf '%s' "$2" >&"$new"; } 2>/dev/null; then
     REPLY=$mode
-  elif ((status != 2 && status != 3)); then
+  elif ((status == 0)); then
     status=1
   fi
   exec {new}>&-
   return "$status"
 }
 
-# Test whether $1 is a symbolic link that neither this user nor root owns. Succeed if that cannot
-# be determined, for example without stat(1).
-is_foreign_link() {
-  local +x owner
-  [[ -L $1 ]] || return 1
-  owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
+# Test whether $1 is a symbolic link that this user or root owns. Fail if that cannot be determined,
+# for example without stat(1).
+is_own_link() {
+  local +x found
+  # One call, because the link may change between two.
+  found=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 6<&- 8>&- 9>&-)
   user_id
-  [[ $owner != a???' 0' && $owner != a???" $REPLY" ]] # a is S_IFLNK (inode(7)): it is still a link
+  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # inode(7): S_IFLNK
 }
 
 # Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
@@ -2317,7 +2321,8 @@ open_log() {
     return 0
   fi
   user_id
-  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec {new}>>"$1"; } 2>/dev/null; then
+  if [[ -p $1 ]] || { [[ -L $1 ]] && ! is_own_link "$1"; } ||
+    ! { exec {new}>>"$1"; } 2>/dev/null; then
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is
@@ -2385,12 +2390,12 @@ complain() {
 # holds the lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
   user_id
-  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+  if [[ -p $1 ]] || { [[ -L $1 ]] && ! is_own_link "$1"; } || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
   fi
   # The link may have been there for just that moment.
-  if [[ -p /dev/fd/9 || ($REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9) ]] || is_foreign_link "$1" ||
-    [[ ! /dev/fd/9 -ef $1 ]]; then
+  if [[ -p /dev/fd/9 || ($REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9) ]] ||
+    { [[ -L $1 ]] && ! is_own_link "$1"; } || [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2
   fi

@@ -619,11 +619,12 @@ def test_create_file_at_an_existing_path(place: Path, form: str) -> None:
     reader = os.open(
         place / "pipe", os.O_RDONLY | os.O_NONBLOCK
     )  # otherwise, bash would wait for one
-    for name in ("file", "link", "dangling", "no/file", ".", "", "to-pipe", "pipe"):
-        assert create_file(form, f"{place}/{name}", "x", "", "") == (1, "")
+    for name in ("file", "link", "dangling", ".", "", "to-pipe", "pipe"):
+        assert create_file(form, f"{place}/{name}", "x", "", "") == (4, "")
+    assert create_file(form, f"{place}/no/file", "x", "", "") == (1, "")
     assert os.read(reader, 10) == b""
     os.close(reader)
-    assert create_file(form, f"{place}/pipe", "x", "", "") == (1, "")
+    assert create_file(form, f"{place}/pipe", "x", "", "") == (4, "")
     assert (place / "file").read_text(encoding="utf-8") == "kept"
     assert not (place / "none").exists()
 
@@ -687,7 +688,7 @@ def test_file_that_appears_after_the_check_is_kept(place: Path, make: str) -> No
     os.mkfifo(place / "pipe")
     reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     source = LIBRARY.read_text("utf-8") + LATE_FILE
-    assert call_in_bash("both", [(f"{place}/new", make)], source=source) == [Result(1, "")]
+    assert call_in_bash("both", [(f"{place}/new", make)], source=source) == [Result(4, "")]
     assert os.read(reader, 10) == b""
     os.close(reader)
     assert (place / "new").is_symlink() or (place / "new").read_text("utf-8") == "theirs"
@@ -1011,56 +1012,49 @@ def test_link_of_another_user_is_never_opened(place: Path) -> None:
     names = ["foreign", "foreign-dangling", "own", "own-dangling", "own-target", "none"]
     paths = [str(place / name) for name in names]
     for word, function in (
-        ("is_foreign_link", shell.is_foreign_link),
+        ("is_own_link", shell.is_own_link),
         ("open_log", shell.open_log),
         ("take_lock", lambda path: shell.take_lock(path, 0)),
     ):
         calls = paths if word != "take_lock" else [(path, "0") for path in paths]
         found = [result.status for result in call_in_bash(word, calls)]
         python = [int(function(path)) for path in paths]
-        wrong = {"is_foreign_link": 0, "open_log": 1, "take_lock": 2}[word]
-        right = 1 if word == "is_foreign_link" else 0
-        assert found == [wrong, wrong, right, right, right, right]
-        assert python == ([1, 1, 0, 0, 0, 0] if word == "is_foreign_link" else found)
+        wrong = 2 if word == "take_lock" else 1
+        no_link = 1 if word == "is_own_link" else 0
+        assert found == [wrong, wrong, 0, 0, no_link, no_link]
+        assert python == ([0, 0, 1, 1, 0, 0] if word == "is_own_link" else found)
     assert not (place / "foreign-new").exists()
     assert (place / "own-new").exists()
     without_stat = {"PATH": str(place)}
     local.env.update(without_stat)
-    assert shell.is_foreign_link(paths[2])
-    assert call_in_bash("is_foreign_link", paths[2:3], env=without_stat)[0].status == 0
+    assert not shell.is_own_link(paths[2])
+    assert call_in_bash("is_own_link", paths[2:3], env=without_stat)[0].status == 1
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
-def test_mode_of_a_link_does_not_matter(place: Path, form: str) -> None:
-    """Some file systems give links another mode than 0777, as proc(5) does."""
+@pytest.mark.parametrize(
+    ("stat_script", "is_own"),
+    [
+        # Some file systems give links another mode than 0777, as proc(5) does.
+        (f"echo a1ed {os.getuid()}", True),
+        # Another user replaces both, so the file's owner does not match the link's.
+        ('rm "$4"; : >"$4"; exec stat "$@"', False),
+    ],
+)
+def test_own_link(place: Path, form: str, stat_script: str, is_own: bool) -> None:
     link = place / "link"
     link.symlink_to("target")
     stat_program = place / "bin/stat"
     stat_program.parent.mkdir()
-    stat_program.write_text(f"#!/bin/sh\necho a1ed {os.getuid()}\n", encoding="utf-8")
+    script = f"#!/bin/sh\nPATH=/usr/bin:/bin\n{stat_script}\n"
+    stat_program.write_text(script, encoding="utf-8")
     stat_program.chmod(0o755)
     local.env["PATH"] = path = str(stat_program.parent)
     if form == "python":
-        assert not shell.is_foreign_link(str(link))
+        assert shell.is_own_link(str(link)) is is_own
     else:
-        assert call_in_bash("is_foreign_link", [str(link)], env={"PATH": path})[0].status == 1
-
-
-@pytest.mark.parametrize("form", ["bash", "python"])
-def test_link_that_has_become_a_file_of_this_user_is_foreign(place: Path, form: str) -> None:
-    """Another user replaces both, so the file's owner does not match the link's."""
-    link = place / "link"
-    link.symlink_to("target")
-    stat_program = place / "bin/stat"
-    stat_program.parent.mkdir()
-    exchange = f'/bin/rm "{link}"\n: >"{link}"\n'
-    stat_program.write_text(f'#!/bin/sh\n{exchange}exec /usr/bin/stat "$@"\n', encoding="utf-8")
-    stat_program.chmod(0o755)
-    local.env["PATH"] = path = str(stat_program.parent)
-    if form == "python":
-        assert shell.is_foreign_link(str(link))
-    else:
-        assert call_in_bash("is_foreign_link", [str(link)], env={"PATH": path})[0].status == 0
+        (found,) = call_in_bash("is_own_link", [str(link)], env={"PATH": path})
+        assert (found.status == 0) is is_own
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
@@ -1145,13 +1139,13 @@ def test_links_that_a_user_other_than_root_follows(
         link.symlink_to("target")
         os.chown(link, owner, owner, follow_symlinks=False)
         library.write_text(LIBRARY.read_text("utf-8"), "utf-8")
-        command = 'source "$1"; is_foreign_link "$2"; a=$?; open_log "$2"; echo $((!a)) $?'
+        command = 'source "$1"; is_own_link "$2"; echo $?; open_log "$2"; echo $?'
         shown = subprocess.run(
             ["/bin/bash", "-c", command, "bash", str(library), str(link)],
             env={"PATH": "/usr/bin:/bin"}, user=1234, capture_output=True, check=True,
         ).stdout  # fmt: skip
-        assert shown.decode() == f"{is_foreign:d} {is_foreign:d}\n"
-        assert shell.is_foreign_link(str(link)) is is_foreign
+        assert shown.decode() == f"{is_foreign:d}\n{is_foreign:d}\n"
+        assert shell.is_own_link(str(link)) is not is_foreign
         assert shell.open_log(str(link)) == is_foreign
 
 
@@ -1185,13 +1179,12 @@ def test_names_that_start_with_a_hyphen(place: Path, form: str) -> None:
     (place / "-link").symlink_to("target")
     (place / "-model").write_text("old", encoding="utf-8")
     (place / "-model").chmod(0o640)
-    calls = [("is_foreign_link", "-link"), ("open_log", "-log")]
+    calls = [("is_own_link", "-link"), ("open_log", "-log")]
     if form == "python":
-        found = [int(getattr(shell, builtin)(path)) for builtin, path in calls]
+        assert [getattr(shell, builtin)(path) for builtin, path in calls] == [True, 0]
     else:
         found = [call_in_bash(name, [path], cwd=place)[0].status for name, path in calls]
-        found[0] = 1 - found[0]
-    assert found == [0, 0]
+        assert found == [0, 0]
     assert create_file(form, "-new", "x", "-model", "old") == (0, "640")
 
 
@@ -1545,7 +1538,7 @@ CALLS = """\
 now_ms; timestamp 0; parse_int -1; is_b64token x; is_unit_name x
 replace_controls $'a\\xc3\\xbc\\x9f' x; add_secret 'a secret of 20 bytes'; mask_secrets sk-ant-x
 absolute x/../y; read_file library
-write_file new x; create_file other x new x; is_foreign_link link; own_temporary new
+write_file new x; create_file other x new x; is_own_link link; own_temporary new
 same_file new new; change_directory .; open_log log; log_size; log x; log_error x; complain x
 take_lock lock 0; lock_directory . 0; unlock_directory; run_limited 60 5 sh -c 'echo x'; end_command
 get_env HOME; user_id; escape_unit /a/ä; find_program sh; script_path; own_command x
@@ -1626,13 +1619,13 @@ def test_no_path_of_a_link_is_split(place: Path, builtin: str, status: int) -> N
     assert call_with_ifs(builtin, str(link), "0").status == 0
 
 
-# Take a lock whose name becomes a foreign link after the first check, if $2 is 1.
+# Take a lock whose name is a link, which becomes a foreign one after the first check if $2 is 1.
 LATE_LINK = """
 both() {
   local calls=""
-  is_foreign_link() {
+  is_own_link() {
     calls+=$#
-    [[ $calls == 11 && $foreign == 1 ]]
+    [[ $calls == 1 || $foreign == 0 ]]
   }
   foreign=$2
   take_lock "$1" 0
@@ -1648,6 +1641,7 @@ both() {
 def test_lock_that_becomes_a_foreign_link(
     place: Path, foreign: str, result: tuple[int, str]
 ) -> None:
+    (place / "a 1").symlink_to("target")
     found = call_with_ifs("both", f"{place}/a 1", foreign, functions=LATE_LINK)
     assert found == Result(*result)
 

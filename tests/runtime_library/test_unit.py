@@ -165,11 +165,24 @@ def test_lock_that_cannot_be_opened(place: Path) -> None:
     assert shell.take_lock(str(place / "no-directory" / "lock"), 1) == 2
 
 
+@pytest.mark.parametrize(
+    ("shown", "is_own"),
+    [
+        ("a1ff 0", True), ("a1ed 1000", True), ("a1ff 1001", False), ("81ff 1000", False),
+        ("a1ff 10000", False), ("", False),
+    ],
+)  # fmt: skip
+def test_own_link(host: Host, shown: str, is_own: bool) -> None:
+    host.monkeypatch.setattr("os.getuid", lambda: 1000)
+    host.fake("stat", prints=f"{shown}\n")
+    assert shell.is_own_link(str(host.dotenv)) is is_own
+
+
 def test_link_that_has_become_the_lock_is_rejected(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter([False, True])
-    monkeypatch.setattr(shell, "is_foreign_link", lambda _: next(answers))
+    monkeypatch.setattr(shell, "_is_foreign_link", lambda _: next(answers))
     assert shell.take_lock(str(host.lock), 0) == 2
     assert next(answers, None) is None
 

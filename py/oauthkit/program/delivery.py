@@ -125,21 +125,37 @@ def is_mount_point(path: LocalPath) -> bool:
 def rename_over(target: LocalPath, temporary: LocalPath, old: str, text: str) -> tuple[Status, str]:
     """Create `temporary` with `text`, and rename it over `target`, which has the content `old`.
 
-    Return a status, and the mode of the old file. The status is that of create_file, 4 if the file
-    is too large for the next run, or 5 if it was not renamed.
+    Return a status, and the mode of the old file. The status is that of create_file, 5 if the file
+    is too large for the next run, or 6 if it was not renamed.
     """
     status, mode = create_file(temporary, text, target, old)
     if status != 0:
         return status, mode
     size, _ = read_file(temporary)
     if size == 3:
-        return 4, mode
+        return 5, mode
     if sync[temporary] & TF:
         read, now = read_file(target)
         is_same = now == old and read < 2
         if is_same and (mv["-f", "-T", temporary, target] & TF):
             return 0, mode
-    return 5, mode
+    return 6, mode
+
+
+def write_problem(path: LocalPath, target: LocalPath, status: Status) -> str:
+    """Return why `target`, to which `path` leads, is unchanged. `status` is rename_over's."""
+    if status == 2:
+        return f"{path} is a file of another user and is not changed"
+    if status == 3:
+        return f"{path} belongs to a group that this user is not in and is not changed"
+    if status == 5:
+        return f"{path} would be larger than 256 KiB and is not changed"
+    if is_mount_point(target):
+        return f"{path} is a mount point and cannot be replaced. Mount its directory instead"
+    directory = target.dirname
+    if not directory.is_dir():
+        return f"{path} cannot be written: {directory} is not a directory"
+    return f"{path} cannot be written and is unchanged"
 
 
 def write_target(
@@ -154,26 +170,21 @@ def write_target(
         if status == 0:
             return "", mode
         _, found = read_file(target)
-        # A run of another project that delivers to the same file may have removed `temporary`.
-        if (status != 1 and status != 5) or temporary.exists() or found != old:
+        # A run of another project that delivers to the same file may have chosen the same name at
+        # the same moment, or may have removed `temporary`.
+        if found != old or status in (2, 3, 5):
+            break
+        if status == 4:
+            temporary = own_temporary(target)
+        elif temporary.exists():
             break
     _ = rm["-f", temporary] & RETCODE
-    if status == 2:
-        return f"{path} is a file of another user and is not changed", ""
-    if status == 3:
-        return f"{path} belongs to a group that this user is not in and is not changed", ""
-    if status == 4:
-        return f"{path} would be larger than 256 KiB and is not changed", ""
     if found == text:  # mv may have failed after the rename
         return "", mode
     if found != old:
         return f"{path} has been changed by another program in the meantime and is not replaced", ""
-    if is_mount_point(target):
-        return f"{path} is a mount point and cannot be replaced. Mount its directory instead", ""
-    directory = target.dirname
-    if not directory.is_dir():
-        return f"{path} cannot be written: {directory} is not a directory", ""
-    return f"{path} cannot be written and is unchanged", ""
+    problem = write_problem(path, target, status)
+    return problem, ""
 
 
 def deliver_token(path: LocalPath, credentials: LocalPath, login: str) -> tuple[str, str]:

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from plumbum import LocalPath
 
-from oauthkit.shell import CAPTURE, absolute, program, same_file, user_id
+from oauthkit.shell import CAPTURE, absolute, is_own_link, program, same_file
 
 MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
 
 readlink = program("readlink")
-stat = program("stat")
-
-
-def is_own_link(path: LocalPath) -> bool:
-    """Return whether `path` is a symbolic link of this user or root. False if unknown."""
-    # One call, because the link may change between two.
-    _, found = stat["-c", "%f %u", "--", path] & CAPTURE
-    kind, _, owner = found.partition(" ")
-    uid = user_id()
-    return kind.startswith("a") and (owner == "0" or owner == f"{uid}")  # inode(7): S_IFLNK
 
 
 def resolve(path: LocalPath) -> tuple[str, LocalPath]:

@@ -246,6 +246,24 @@ def test_other_project_has_delivered_the_same_token(host: Host, mode: int) -> No
     assert host.lines() == [UPDATED, *[warning] * (mode == 0o640)]
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_temporary_with_a_name_that_another_project_uses(host: Host, times: int) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(0o600)
+    host.real("stat", "sync", "mv", "rm", "readlink")
+    for number in range(times):
+        host.dotenv.with_name(f".env.oauthkit.{number}").write_text("other's", encoding="utf-8")
+    names = (host.path(host.dotenv.with_name(f".env.oauthkit.{n}")) for n in range(4))
+    host.monkeypatch.setattr(delivery, "own_temporary", lambda _: next(names))
+    paths = host.path(host.dotenv), host.path(host.credentials)
+    problem, _ = delivery.deliver_token(*paths, LOGIN)
+    is_failure = times == 3
+    assert problem == (f"{host.dotenv} cannot be written and is unchanged" if is_failure else "")
+    text = host.dotenv.read_text(encoding="utf-8")
+    assert text == ("A=1\n" if is_failure else f"A=1\n{LINE}\n")
+    assert files(host.project) == [".env", *(f".env.oauthkit.{n}" for n in range(times))]
+
+
 def test_temporary_that_is_always_removed_ends_the_attempts(host: Host) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o600)
@@ -400,19 +418,6 @@ def test_link_of_another_user_is_not_followed(host: Host) -> None:
         problem
         == f"{host.dotenv} is, or leads to, another user's symbolic link and is not followed"
     )
-
-
-@pytest.mark.parametrize(
-    ("shown", "is_own"),
-    [
-        ("a1ff 0", True), ("a1ed 1000", True), ("a1ff 1001", False), ("81ff 1000", False),
-        ("a1ff 10000", False), ("", False),
-    ],
-)  # fmt: skip
-def test_own_link(host: Host, shown: str, is_own: bool) -> None:
-    host.monkeypatch.setattr("os.getuid", lambda: 1000)
-    host.fake("stat", prints=f"{shown}\n")
-    assert links.is_own_link(host.path(host.dotenv)) is is_own
 
 
 def test_link_that_cannot_be_read_is_foreign(host: Host) -> None:
