@@ -425,14 +425,14 @@ absolute() {
   REPLY=${REPLY:-/}
 }
 
-# Test whether $1 is a symbolic link that neither this user nor root owns. Succeed if that cannot
-# be determined, for example without stat(1).
-is_foreign_link() {
-  local +x owner
-  [[ -L $1 ]] || return 1
-  owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
+# Test whether $1 is a symbolic link that this user or root owns. Fail if that cannot be determined,
+# for example without stat(1).
+is_own_link() {
+  local +x found
+  # One call, because the link may change between two.
+  found=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 6<&- 8>&- 9>&-)
   user_id
-  [[ $owner != a???' 0' && $owner != a???" $REPLY" ]] # a is S_IFLNK (inode(7)): it is still a link
+  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # inode(7): S_IFLNK
 }
 
 # Test whether the paths $1 and $2 lead to the same file.
@@ -451,12 +451,12 @@ complain() {
 # holds the lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
   user_id
-  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+  if [[ -p $1 ]] || { [[ -L $1 ]] && ! is_own_link "$1"; } || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
   fi
   # The link may have been there for just that moment.
-  if [[ -p /dev/fd/9 || ($REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9) ]] || is_foreign_link "$1" ||
-    [[ ! /dev/fd/9 -ef $1 ]]; then
+  if [[ -p /dev/fd/9 || ($REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9) ]] ||
+    { [[ -L $1 ]] && ! is_own_link "$1"; } || [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2
   fi
