@@ -429,6 +429,7 @@ class Run(ProjectCommand):
 
     USAGE = "    oauthkit run [--project DIR] COMMAND…\n"
     DESCRIPTION_MORE = (
+        "--project comes before COMMAND. Everything after COMMAND is passed to it.\n\n"
         "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,"
         " 128 + N if signal N ended it; 1 if it ended with 0 and its output was lost; 2 for wrong"
         " usage."
@@ -452,8 +453,9 @@ class Watch(ProjectCommand):
 
     USAGE = "    oauthkit watch [--project DIR] [DIRECTORY…]\n"
     DESCRIPTION_MORE = (
-        "A DIRECTORY is such a data/ipc (default: the project's). Tasks of other types are left"
-        " alone. After a refresh, requests wait for 1 min; after a failed one, for 5 min.\n\n"
+        "A DIRECTORY is such a data/ipc (default: the project's). A request in it refreshes the"
+        " project. Tasks of other types are left alone. After a refresh, requests wait for 1 min;"
+        " after a failed one, for 5 min.\n\n"
         "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, for example because"
         " another process watches the directory; 2 for a usage error."
     )
@@ -672,7 +674,8 @@ def main() -> None:
         status = 130
     text = printed.getvalue()
     if status == 2 and app is not None:
-        text = usage_message(text, str(app.PROGNAME))
+        has_project = isinstance(app, ProjectCommand)
+        text = usage_message(text, str(app.PROGNAME), has_project=has_project)
     if status == 2 and text:
         for line in text.removesuffix("\n").split("\n"):
             complain(line)

@@ -13,10 +13,16 @@ def separate_command(argv: list[str]) -> list[str]:
     return argv if argv[index : index + 1] == ["--"] else [*argv[:index], "--", *argv[index:]]
 
 
-def usage_message(text: str, command: str) -> str:
-    """Shorten plumbum's usage error to one line, without the help text below it."""
+def usage_message(text: str, command: str, *, has_project: bool) -> str:
+    """Shorten plumbum's usage error to one line, without the help text below it.
+
+    `has_project` says whether the command has the option --project.
+    """
     error, rule, _ = text.partition("\n------\n")
     if not rule:
         return text
     problem = " ".join(error.partition(": ")[2].split())
-    return f"{command}: {problem[:1].lower()}{problem[1:]}: see {command} --help\n"
+    fix = f"see {command} --help"
+    if has_project and problem.startswith("Expected at most 0 positional arguments"):
+        fix = "pass the project with --project DIR"
+    return f"{command}: {problem[:1].lower()}{problem[1:]}: {fix}\n"

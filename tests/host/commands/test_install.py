@@ -142,6 +142,31 @@ def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
     )
 
 
+def test_uninstall_with_a_line_in_the_crontab(ready: HostProject) -> None:
+    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "a line in the crontab still refreshes this project. To remove it, run: crontab -e\n"
+    )
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_errors_and_warnings_of_the_first_run_are_printed(ready: HostProject, status: int) -> None:
+    ready.log.parent.mkdir(exist_ok=True)
+    lines = ["ERROR: old", "Updated", "WARN: the token was not published (exit 1)", "ERROR: new"]
+    first, *more = (f"2026-01-02T03:04:05+00:00 {line}\n" for line in lines)
+    ready.log.write_text(first, "utf-8")
+    write = f"printf %s {shlex.quote(''.join(more))} >>{quoted(ready.log)}"
+    obeys = f"case $3 in start) {write}; exit {status} ;; esac\n"
+    ready.program("systemctl", f"{RECORD}{obeys}")
+    done = ready.run("install")
+    assert done.returncode == status
+    assert "ERROR: old" not in done.stdout
+    assert f"\nthe first run logged {lines[2]}\nthe first run logged {lines[3]}\n" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("argv", "whose"),
     [

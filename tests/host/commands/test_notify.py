@@ -297,6 +297,8 @@ def test_missing_sendmail_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         ("page 'a", "no closing quotation"),
         ("'' a", "'' is not a program"),
         ("-x", "'-x' is not a program"),
+        ("ntfy", "'ntfy' is not a program: give a command, mailto:ADDRESS, ntfy:TOPIC or"),
+        ("mailto", "'mailto' is not a program: give a command, mailto:ADDRESS, ntfy:TOPIC or"),
         ("me@example.org", "is not a program. For a mail, use mailto:me@example.org"),
         ("./page a", "hooks run in /, so use an absolute path for './page'"),
         ("'~/bin/page'", "hooks run in /, so use an absolute path for '~/bin/page'"),

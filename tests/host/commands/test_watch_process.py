@@ -284,6 +284,14 @@ def test_missing_directory(live: HostProject) -> None:
     )
 
 
+def test_checkout_in_place_of_its_ipc_directory(live: HostProject, tasks: Path) -> None:
+    assert tasks.is_relative_to(live.project / "data/ipc")
+    done = live.run("watch", str(live.project))
+    assert (done.returncode, done.stdout) == (2, "")
+    problem = "is a checkout of NanoClaw: pass its data/ipc"
+    assert done.stderr == f"oauthkit watch: '{live.project}' {problem}\n"
+
+
 @pytest.mark.parametrize("is_given", [False, True])
 def test_linked_directory_is_rejected_with_the_correct_command(
     live: HostProject, tasks: Path, is_given: bool

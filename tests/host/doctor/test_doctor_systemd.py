@@ -61,6 +61,14 @@ def test_chain_without_units_is_a_note(well: HostProject) -> None:
     assert f"note  units: {text}\n      fix: {fix}\n" in done.stdout
 
 
+def test_chain_whose_units_have_an_earlier_name(well: HostProject) -> None:
+    manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
+    write_unit(well, "earlier-heal.timer")
+    shown = well.run("doctor").stdout
+    assert "FAIL  units: some are installed with an earlier unit name" in shown
+    assert "none are installed" not in shown
+
+
 def test_units_of_install_restart_the_chain(well: HostProject) -> None:
     manager(well, timers={f"{UNIT}-heal.timer": 1800})
     done = well.run("doctor")

@@ -517,9 +517,9 @@ def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--json", "--prometheus", "-"), "the following are invalid"),
-        (("more",), "expected at most 0 positional argument"),
-        (("--no-such-switch",), "unknown switch --no-such-switch"),
+        (("--json", "--prometheus", "-"), "invalid ['--json']: see oauthkit status --help"),
+        (("more",), ", got ['more']: pass the project with --project DIR"),
+        (("--no-such-switch",), "unknown switch --no-such-switch: see oauthkit status --help"),
     ],
 )
 def test_usage_error(live: HostProject, arguments: tuple[str, ...], said: str) -> None:
@@ -528,8 +528,7 @@ def test_usage_error(live: HostProject, arguments: tuple[str, ...], said: str) -
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("oauthkit status: ")
-    assert said in line
-    assert line.endswith(": see oauthkit status --help")
+    assert line.endswith(said)
 
 
 def test_home_is_not_set(live: HostProject) -> None:

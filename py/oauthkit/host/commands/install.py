@@ -16,6 +16,7 @@ from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import read, require_no_links, write_file
 from oauthkit.host.project import find_paths
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
+from oauthkit.host.status.log import read_journal
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, pending_timers, systemctl
 from oauthkit.host.systemd.owner import is_same
@@ -86,13 +87,7 @@ def install(
     _remove(earlier, say)
     _stop_earlier_timers(paths, earlier, kept)
     say(f"enabled {timer}: it starts a run when the user manager starts, and every hour")
-    status = 0
-    try:
-        _start(f"{paths.heal}.service")
-        say(f"started the chain: {command('status', paths)} shows when the next run is due")
-    except ManagerError:
-        say(f"the first run failed: {command('status', paths)} shows the reason")
-        status = 1
+    status = _run_first(paths, say)
     # The first run has waited for one with the earlier name, which may have started a timer.
     _stop_earlier_timers(paths, earlier, kept)
     if watch:
@@ -129,6 +124,22 @@ def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path], kept: set[str
     """Stop the timers that are not in `kept`, if unit files with an earlier name were found."""
     if earlier:
         _stop([f"{name}.timer" for name in units_of(paths.project) if name not in kept])
+
+
+def _run_first(paths: ProjectPaths, say: Say) -> int:
+    """Start a run, wait for it, and print its errors and warnings. Return 0, or 1 if it failed."""
+    status = 0
+    before = len(read_journal(paths))
+    try:
+        _start(f"{paths.heal}.service")
+        say(f"started the chain: {command('status', paths)} shows when the next run is due")
+    except ManagerError:
+        say(f"the first run failed: {command('status', paths)} shows how to fix it")
+        status = 1
+    for entry in read_journal(paths)[before:]:
+        if entry.text.startswith(("ERROR: ", "WARN: ")):
+            say(f"the first run logged {entry.text}")
+    return status
 
 
 def _start(service: str) -> None:
@@ -211,7 +222,8 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     # Units installed under an earlier OAUTHKIT_UNIT would restart the chain.
     there = list(dict.fromkeys([*there, *units.written_for(paths.project)]))
     hint = "Without it there are no timers to stop"
-    if cron.path_of_refresh(paths) is not None:
+    has_crontab_line = cron.path_of_refresh(paths) is not None
+    if has_crontab_line:
         hint = "Remove the project's line from the crontab by hand: crontab -e"
     elif there:
         kept = ", ".join(map(str, there))
@@ -229,6 +241,9 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
         _stop([f"{name}.{kind}" for name in names if name not in others])
     for name, why in others.items():
         say(f"{name}.timer is kept: {why}")
+    if has_crontab_line:
+        say("a line in the crontab still refreshes this project. To remove it, run: crontab -e")
+        return 0
     say("no run of this project is scheduled. Its .env gets no new token until you start a refresh")
     return 0
 

@@ -154,6 +154,8 @@ def _parse_command(where: str) -> Channel:
         raise UsageError(
             f"--notify {where!r}: hooks run in /, so use an absolute path for {name!r}"
         )
+    if where in ("mailto", "ntfy") and _is_missing(name):
+        raise UsageError(f"--notify {where!r} is not a program: give {KINDS}")
     if "@" in where and ADDRESS.fullmatch(where) and _is_missing(name):
         raise UsageError(f"--notify {where!r} is not a program. For a mail, use mailto:{where}")
     return Channel(where, COMMAND.format(words=shlex.join(words)), name)

@@ -215,6 +215,8 @@ def open_directories(paths: ProjectPaths, given: Sequence[str]) -> list[IpcDirec
         if path.is_symlink():
             target = command("watch", paths, os.path.realpath(path))
             raise error(f"{str(path)!r} is a symbolic link. Watch the directory itself: {target}")
+        if (path / "data/ipc").is_dir():
+            raise error(f"{str(path)!r} is a checkout of NanoClaw: pass its data/ipc")
         try:
             directories.append(IpcDirectory(path))
         except (FileNotFoundError, NotADirectoryError):

@@ -45,7 +45,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
     yield from broken
     if heal.is_loaded:
         yield from _installed(paths, timers, heal, watch)
-    elif is_own and not broken:
+    elif is_own and not broken and not units.with_earlier_names(paths):
         text = "none are installed: after the user manager stops, nothing restarts the chain"
         yield Finding("units", text, install(paths), is_note=True)
 
