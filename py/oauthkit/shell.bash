@@ -307,7 +307,12 @@ is_own_link() {
 }
 
 # Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
-# killed run has left behind cannot move it. Remove the temporary files of such runs.
+# killed run has left behind cannot move it.
+temporary_name() {
+  REPLY=$1.oauthkit.${EPOCHREALTIME/./}
+}
+
+# Remove the temporary files of killed runs beside the file $1. Set REPLY as temporary_name does.
 own_temporary() {
   local +x name old=()
   for name in "$1".oauthkit.*; do
@@ -318,7 +323,7 @@ own_temporary() {
   if ((${#old[@]} > 0)); then
     { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 6<&- 8>&- 9>&- # more may not fit into argv
   fi
-  REPLY=$1.oauthkit.${EPOCHREALTIME/./}
+  temporary_name "$1"
 }
 
 # Test whether the paths $1 and $2 lead to the same file.

@@ -685,12 +685,16 @@ def _is_foreign_link(path: str) -> bool:
     return os.path.islink(path) and not is_own_link(path)
 
 
-def own_temporary(path: LocalPath) -> LocalPath:
+def temporary_name(path: LocalPath) -> LocalPath:
     """Return a name beside the file `path` for a temporary file of this run alone.
 
-    So an mv(1) that a killed run has left behind cannot move it. The temporary files of such runs
-    are removed.
+    So an mv(1) that a killed run has left behind cannot move it.
     """
+    return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000:07}")  # as ${EPOCHREALTIME/./}
+
+
+def own_temporary(path: LocalPath) -> LocalPath:
+    """Remove the temporary files of killed runs beside the file `path`. Return temporary_name."""
     directory = os.path.dirname(path)
     pattern = re.escape(os.path.basename(path)) + r"\.oauthkit\.[0-9]{16}"  # microseconds
     try:
@@ -700,7 +704,7 @@ def own_temporary(path: LocalPath) -> LocalPath:
     old = [os.path.join(directory, name) for name in names if re.fullmatch(pattern, name)]
     if old:
         _run(program("rm")[["-f", *old[:1000]]], subprocess.DEVNULL)  # more may not fit into argv
-    return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000:07}")  # as ${EPOCHREALTIME/./}
+    return temporary_name(path)
 
 
 def same_file(first: str, second: str) -> bool:

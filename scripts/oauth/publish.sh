@@ -1167,7 +1167,12 @@ create_file() {
 }
 
 # Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
-# killed run has left behind cannot move it. Remove the temporary files of such runs.
+# killed run has left behind cannot move it.
+temporary_name() {
+  REPLY=$1.oauthkit.${EPOCHREALTIME/./}
+}
+
+# Remove the temporary files of killed runs beside the file $1. Set REPLY as temporary_name does.
 own_temporary() {
   local +x name old=()
   for name in "$1".oauthkit.*; do
@@ -1178,7 +1183,7 @@ own_temporary() {
   if ((${#old[@]} > 0)); then
     { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 6<&- 8>&- 9>&- # more may not fit into argv
   fi
-  REPLY=$1.oauthkit.${EPOCHREALTIME/./}
+  temporary_name "$1"
 }
 
 # Print $1 on stderr as a line. Ignore errors.

@@ -158,7 +158,7 @@ main() {
 # has, even if it is live. A project that follows a store does that instead.
 refresh() {
   local +x project=$1 mode=$2 errors home credentials dotenv log_file logs followed refused problem
-  local +x login event kind turn expiry login_end is_ending hooks
+  local +x login is_live event kind turn expiry login_end is_ending hooks
   local +x -a timer
   if ! set_up; then
     return 1
@@ -194,6 +194,11 @@ refresh() {
   live_token "$credentials" "$home" "$refused"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
+  if [[ -z $problem ]]; then
+    is_live=true
+  else
+    is_live=false
+  fi
   event=
   failure_kind "$credentials" "$login"
   kind=$REPLY
@@ -232,7 +237,8 @@ refresh() {
   if [[ $is_ending == true ]]; then
     run_hook login-ending "$hooks"
   fi
-  if [[ -z $problem && -n ${OAUTHKIT_STORE-} ]]; then
+  # Other hosts get the token even if this project's files could not be written.
+  if [[ $is_live == true && -n ${OAUTHKIT_STORE-} ]]; then
     publish "$project"
   fi
   if [[ -n $problem ]]; then
@@ -1648,16 +1654,15 @@ write_target() {
     read_file "$target"
     found=$REPLY
     # A run of another project that delivers to the same file may have chosen the same name at
-    # the same moment, or may have removed `temporary`.
-    if [[ $found != "$old" ]] || ((status == 2 || status == 3 || status == 5)); then
+    # the same moment, or may have removed `temporary`. Another user may have done so, and knows
+    # the name now, so take another one.
+    if [[ $found != "$old" ]] ||
+      ((status == 2 || status == 3 || status == 5)) ||
+      { ((status != 4)) && [[ -e $temporary ]]; }; then
       break
     fi
-    if ((status == 4)); then
-      own_temporary "$target"
-      temporary=$REPLY
-    elif [[ -e $temporary ]]; then
-      break
-    fi
+    temporary_name "$target"
+    temporary=$REPLY
   done
   quiet rm -f "$temporary"
   if [[ $found == "$text" ]]; then # mv may have failed after the rename
@@ -2293,7 +2298,12 @@ is_own_link() {
 }
 
 # Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
-# killed run has left behind cannot move it. Remove the temporary files of such runs.
+# killed run has left behind cannot move it.
+temporary_name() {
+  REPLY=$1.oauthkit.${EPOCHREALTIME/./}
+}
+
+# Remove the temporary files of killed runs beside the file $1. Set REPLY as temporary_name does.
 own_temporary() {
   local +x name old=()
   for name in "$1".oauthkit.*; do
@@ -2304,7 +2314,7 @@ own_temporary() {
   if ((${#old[@]} > 0)); then
     { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 6<&- 8>&- 9>&- # more may not fit into argv
   fi
-  REPLY=$1.oauthkit.${EPOCHREALTIME/./}
+  temporary_name "$1"
 }
 
 # Test whether the paths $1 and $2 lead to the same file.

@@ -195,6 +195,16 @@ def test_store_that_hangs_does_not_block_the_refresh(refresher: Parity) -> None:
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 
+@pytest.mark.parametrize("file", [".env", "bearer.json"])
+def test_file_that_cannot_be_written_does_not_stop_publishing(refresher: Parity, file: str) -> None:
+    """A container could otherwise keep the token from other hosts."""
+    refresher.env["OAUTHKIT_BEARER"] = "bearer.json"
+    refresher.directory(file)
+    run = refresher.run()
+    assert run.exit_code == 1
+    assert json.loads(run.files[RECORD].content) == record(refresher)
+
+
 def test_failed_refresh_publishes_nothing(refresher: Parity) -> None:
     refresher.delete("~/.claude/.credentials.json")
     run = refresher.run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import shutil
 import signal
@@ -1532,6 +1533,17 @@ def test_own_temporary(place: Path) -> None:
     missing = str(place / "no-directory" / "x")
     assert shell.own_temporary(LocalPath(missing)).startswith(f"{missing}.oauthkit.")
     assert call_in_bash("own_temporary", [missing])[0].reply.startswith(f"{missing}.oauthkit.")
+
+
+def test_temporary_name_removes_nothing(place: Path) -> None:
+    target, old = place / "x", place / "x.oauthkit.0000000000000001"
+    old.touch()
+    for found in (
+        call_in_bash("temporary_name", [str(target)])[0].reply,
+        shell.temporary_name(LocalPath(str(target))),
+    ):
+        assert re.fullmatch(re.escape(f"{target}.oauthkit.") + "[0-9]{16}", found)
+    assert old.exists()
 
 
 CALLS = """\

@@ -25,6 +25,7 @@ from oauthkit.shell import (
     program,
     read_file,
     same_file,
+    temporary_name,
 )
 
 mv = program("mv")
@@ -171,13 +172,11 @@ def write_target(
             return "", mode
         _, found = read_file(target)
         # A run of another project that delivers to the same file may have chosen the same name at
-        # the same moment, or may have removed `temporary`.
-        if found != old or status in (2, 3, 5):
+        # the same moment, or may have removed `temporary`. Another user may have done so, and knows
+        # the name now, so take another one.
+        if found != old or status in (2, 3, 5) or (status != 4 and temporary.exists()):
             break
-        if status == 4:
-            temporary = own_temporary(target)
-        elif temporary.exists():
-            break
+        temporary = temporary_name(target)
     _ = rm["-f", temporary] & RETCODE
     if found == text:  # mv may have failed after the rename
         return "", mode

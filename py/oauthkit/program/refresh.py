@@ -118,6 +118,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
         return 1
     log_output("WARN", errors)
     problem, login = live_token(credentials, home, refused)
+    is_live = problem == ""
     event = ""
     kind = failure_kind(credentials, login)
     if problem != "":
@@ -142,7 +143,8 @@ def refresh(project: LocalPath, mode: str) -> Status:
     run_hook(turn, hooks)
     if is_ending:
         run_hook("login-ending", hooks)
-    if problem == "" and local.env.get("OAUTHKIT_STORE", "") != "":
+    # Other hosts get the token even if this project's files could not be written.
+    if is_live and local.env.get("OAUTHKIT_STORE", "") != "":
         publish(project)
     if problem != "":
         return 1

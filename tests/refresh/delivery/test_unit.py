@@ -99,6 +99,8 @@ def deliver(host: Host, target: Path | None = None) -> str:
     place = host.dotenv if target is None else target
     temporary = place.with_name(f"{place.name}.oauthkit.1")
     host.monkeypatch.setattr(delivery, "own_temporary", lambda _: host.path(temporary))
+    names = (host.path(f"{place}.oauthkit.{number}") for number in (2, 3, 4))
+    host.monkeypatch.setattr(delivery, "temporary_name", lambda _: next(names))
     problem, event = delivery.deliver_token(
         host.path(host.dotenv), host.path(host.credentials), LOGIN
     )
@@ -212,17 +214,18 @@ def test_mv_fails_after_the_rename(host: Host) -> None:
     assert host.lines() == [UPDATED]
 
 
+def remove_temporary(host: Host) -> None:
+    (temporary,) = host.project.glob(".env.oauthkit.*")
+    temporary.unlink()
+
+
 @pytest.mark.parametrize("step", ["stat", "sync", "mv"])
 def test_temporary_that_another_project_removes_is_created_again(host: Host, step: str) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o600)
-
-    def remove(_: object) -> None:
-        host.dotenv.with_name(".env.oauthkit.1").unlink()
-
     for name in ("stat", "sync", "mv"):
         if name == step:
-            host.fake(name, status=1, does=remove)
+            host.fake(name, status=1, does=lambda _: remove_temporary(host))
         host.real(name)
     host.real("stat", "sync")
     assert deliver(host) == ""
@@ -237,7 +240,7 @@ def test_other_project_has_delivered_the_same_token(host: Host, mode: int) -> No
     host.real("stat", "cp", "rm")
 
     def deliver_first(_: object) -> None:
-        host.dotenv.with_name(".env.oauthkit.1").unlink()
+        remove_temporary(host)
         host.dotenv.write_text(f"A=1\n{LINE}\n", encoding="utf-8")
 
     host.fake("sync", status=1, does=deliver_first)
@@ -254,7 +257,8 @@ def test_temporary_with_a_name_that_another_project_uses(host: Host, times: int)
     for number in range(times):
         host.dotenv.with_name(f".env.oauthkit.{number}").write_text("other's", encoding="utf-8")
     names = (host.path(host.dotenv.with_name(f".env.oauthkit.{n}")) for n in range(4))
-    host.monkeypatch.setattr(delivery, "own_temporary", lambda _: next(names))
+    for builtin in ("own_temporary", "temporary_name"):
+        host.monkeypatch.setattr(delivery, builtin, lambda _: next(names))
     paths = host.path(host.dotenv), host.path(host.credentials)
     problem, _ = delivery.deliver_token(*paths, LOGIN)
     is_failure = times == 3
@@ -268,8 +272,11 @@ def test_temporary_that_is_always_removed_ends_the_attempts(host: Host) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o600)
 
+    names = set()
+
     def remove(_: object) -> None:
-        host.dotenv.with_name(".env.oauthkit.1").unlink()
+        names.update(files(host.project))
+        remove_temporary(host)
 
     for _ in range(3):
         host.real("stat")
@@ -277,6 +284,7 @@ def test_temporary_that_is_always_removed_ends_the_attempts(host: Host) -> None:
     host.real("rm", "readlink")
     assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert host.names() == ["stat", "sync"] * 3 + ["rm", "readlink"]
+    assert len(names) == 4, "another user knows the first name, so each attempt has another one"
 
 
 def test_disk_is_full(host: Host) -> None:

@@ -137,7 +137,7 @@ def _run_first(paths: ProjectPaths, say: Say) -> int:
         say(f"the first run failed: {command('status', paths)} shows how to fix it")
         status = 1
     for entry in read_journal(paths)[before:]:
-        if entry.text.startswith(("ERROR: ", "WARN: ")):
+        if entry.text.startswith(("ERROR: ", "WARN: ", "publish: ")):
             say(f"the first run logged {entry.text}")
     return status
 
