@@ -1656,9 +1656,7 @@ write_target() {
     # A run of another project that delivers to the same file may have chosen the same name at
     # the same moment, or may have removed `temporary`. Another user may have done so, and knows
     # the name now, so take another one.
-    if [[ $found != "$old" ]] ||
-      ((status == 2 || status == 3 || status == 5)) ||
-      { ((status != 4)) && [[ -e $temporary ]]; }; then
+    if [[ $found != "$old" ]] || { ((status != 4)) && [[ -e $temporary ]]; }; then
       break
     fi
     temporary_name "$target"

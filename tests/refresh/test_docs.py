@@ -59,6 +59,7 @@ RETURNS_PROBLEM = (
     "limit_failures",
     "record_start",
     "follow",
+    "write_problem",
     "write_target",
     "deliver_token",
     "deliver_bearer",

@@ -174,7 +174,7 @@ def write_target(
         # A run of another project that delivers to the same file may have chosen the same name at
         # the same moment, or may have removed `temporary`. Another user may have done so, and knows
         # the name now, so take another one.
-        if found != old or status in (2, 3, 5) or (status != 4 and temporary.exists()):
+        if found != old or (status != 4 and temporary.exists()):
             break
         temporary = temporary_name(target)
     _ = rm["-f", temporary] & RETCODE

@@ -428,6 +428,17 @@ def test_link_of_another_user_is_not_followed(host: Host) -> None:
     )
 
 
+@pytest.mark.parametrize(("count", "whose"), [(40, "own"), (41, "missing")])
+def test_longest_chain_of_links(host: Host, count: int, whose: str) -> None:
+    first = host.root / "link 0"
+    for number in range(count):
+        (host.root / f"link {number}").symlink_to(f"link {number + 1}")
+    (host.root / f"link {count}").touch()
+    assert first.exists() is (whose == "own")
+    host.real(*["readlink", "readlink", "stat"] * count)
+    assert links.resolve(host.path(first)) == (whose, str(host.root / "link 40"))
+
+
 def test_link_that_cannot_be_read_is_foreign(host: Host) -> None:
     host.dotenv.symlink_to(host.root / "settings")
     host.monkeypatch.setattr(links, "is_own_link", lambda _path: True)
