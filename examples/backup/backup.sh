@@ -429,10 +429,10 @@ absolute() {
 # for example without stat(1).
 is_own_link() {
   local +x found
-  # One call, because the link may change between two.
+  # Read both in one call: the link may change between two calls.
   found=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 6<&- 8>&- 9>&-)
   user_id
-  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # inode(7): S_IFLNK
+  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # a: S_IFLNK (inode(7))
 }
 
 # Test whether the paths $1 and $2 lead to the same file.

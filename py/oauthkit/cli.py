@@ -336,7 +336,7 @@ class Install(ProjectCommand, SettingsOptions):
             if self.test_notify:
                 return notify.send_test(paths, OUT.line)
             settings = self.settings()
-            channel = None if self.notify is None else notify.parse(self.notify)
+            channel = None if self.notify is None else notify.parse_option(self.notify)
             if self.cron:
                 if channel:
                     notify.require_own(paths)
@@ -429,7 +429,7 @@ class Run(ProjectCommand):
 
     USAGE = "    oauthkit run [--project DIR] COMMAND…\n"
     DESCRIPTION_MORE = (
-        "--project comes before COMMAND. Everything after COMMAND is passed to it.\n\n"
+        "Put --project before COMMAND. All arguments after COMMAND are passed to COMMAND.\n\n"
         "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,"
         " 128 + N if signal N ended it; 1 if it ended with 0 and its output was lost; 2 for wrong"
         " usage."
@@ -453,9 +453,9 @@ class Watch(ProjectCommand):
 
     USAGE = "    oauthkit watch [--project DIR] [DIRECTORY…]\n"
     DESCRIPTION_MORE = (
-        "A DIRECTORY is such a data/ipc (default: the project's). A request in it refreshes the"
-        " project. Tasks of other types are left alone. After a refresh, requests wait for 1 min;"
-        " after a failed one, for 5 min.\n\n"
+        "A DIRECTORY is the data/ipc of a checkout (default: the project's own). A request in any"
+        " of them refreshes the project. Tasks of other types are left alone. After a refresh,"
+        " requests wait for 1 min; after a failed one, for 5 min.\n\n"
         "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, for example because"
         " another process watches the directory; 2 for a usage error."
     )

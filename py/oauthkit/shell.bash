@@ -197,9 +197,9 @@ write_file() {
 # exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
 # a symbolic link, and must have the content $4: then content and mode are those of one file, and no
 # change to it is lost.
-# Status 1 if that fails. Status 2 if $3 belongs to another user, who could read the content (root
-# keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all users,
-# and the user is not in that group. Status 4 if anything has the name $1, a symbolic link included
+# Status 1 for any other error. Status 2 if $3 belongs to another user, who could read the content
+# (root keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all
+# users, and the user is not in that group. Status 4 if $1 exists, even as a dangling symbolic link
 # (open(2), O_EXCL).
 # Another user who can write in the directory can exchange both files at any time, so each is opened
 # once, and the programs get it as a stream.
@@ -234,7 +234,7 @@ create_file() {
     [[ ! -e $1 && ! -L $1 ]] || return 4
     return 1
   fi
-  if [[ ! -f /dev/fd/$new ]]; then # noclobber allows a device
+  if [[ ! -f /dev/fd/$new ]]; then # noclobber opens an existing device
     status=4
   elif [[ ! -f $3 ]]; then
     if [[ -z $4 ]]; then # else it is gone
@@ -300,19 +300,20 @@ create_file() {
 # for example without stat(1).
 is_own_link() {
   local +x found
-  # One call, because the link may change between two.
+  # Read both in one call: the link may change between two calls.
   found=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 6<&- 8>&- 9>&-)
   user_id
-  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # inode(7): S_IFLNK
+  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # a: S_IFLNK (inode(7))
 }
 
-# Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
-# killed run has left behind cannot move it.
+# Set REPLY to a new name for a temporary file beside the file $1. It is the time in microseconds, so
+# an mv(1) that a killed run has left behind cannot move this run's file. Another run may choose the
+# same name: create_file then returns 4.
 temporary_name() {
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }
 
-# Remove the temporary files of killed runs beside the file $1. Set REPLY as temporary_name does.
+# Remove the temporary files of killed runs beside the file $1. Then call temporary_name.
 own_temporary() {
   local +x name old=()
   for name in "$1".oauthkit.*; do

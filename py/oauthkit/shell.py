@@ -579,10 +579,10 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
     mode is in octal digits, "" without `model`. The file `model` must not be a symbolic link, and
     must have the content `content`: then content and mode are those of one file, and no change to
     it is lost.
-    Status 1 if that fails. Status 2 if `model` belongs to another user, who could read the content
-    (root keeps the owner). Status 3 if the permissions of the group of `model` differ from those of
-    all users, and the user is not in that group: cp(1) would give them to another group. Status 4
-    if anything has the name `path`, a symbolic link included (open(2), O_EXCL).
+    Status 1 for any other error. Status 2 if `model` belongs to another user, who could read the
+    content (root keeps the owner). Status 3 if the permissions of the group of `model` differ from
+    those of all users, and the user is not in that group: cp(1) would give them to another group.
+    Status 4 if `path` exists, even as a dangling symbolic link (open(2), O_EXCL).
     Another user who can write in the directory can exchange both files at any time, so each is
     opened once, and the programs get it as a stream.
     """
@@ -594,14 +594,14 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
                 if content != "":
                     return 1, ""  # it is gone
                 chmod = program("chmod")["600", "/dev/stdout"]
-                status, mode = _run(chmod, new.fileno())[0], ""
+                status, mode = int(_run(chmod, new.fileno())[0] != 0), ""
             else:
                 with open(model, "rb", opener=_open_final) as old:
                     if old.read(len(content) + FILE_LIMIT_BYTES) != _encode(content):
                         return 1, ""
                     status, mode = _copy_attributes(model, old.fileno(), path, new.fileno())
             if status != 0:
-                return (status if status in (2, 3) else 1), ""
+                return status, ""
             new.write(_encode(text))
     except FileExistsError:
         return 4, ""
@@ -675,10 +675,10 @@ def is_own_link(path: str) -> bool:
 
     False if that cannot be determined, for example without stat(1).
     """
-    # One call, because the link may change between two.
+    # Read both in one call: the link may change between two calls.
     _, found = _run(program("stat")["-c", "%f %u", "--", path], subprocess.PIPE)
     kind, _, owner = found.strip().partition(b" ")
-    return kind.startswith(b"a") and owner in (b"0", b"%d" % os.getuid())  # inode(7): S_IFLNK
+    return kind.startswith(b"a") and owner in (b"0", b"%d" % os.getuid())  # a: S_IFLNK (inode(7))
 
 
 def _is_foreign_link(path: str) -> bool:
@@ -686,15 +686,16 @@ def _is_foreign_link(path: str) -> bool:
 
 
 def temporary_name(path: LocalPath) -> LocalPath:
-    """Return a name beside the file `path` for a temporary file of this run alone.
+    """Return a new name for a temporary file beside the file `path`.
 
-    So an mv(1) that a killed run has left behind cannot move it.
+    It is the time in microseconds, so an mv(1) that a killed run has left behind cannot move this
+    run's file. Another run may choose the same name: create_file then returns 4.
     """
     return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000:07}")  # as ${EPOCHREALTIME/./}
 
 
 def own_temporary(path: LocalPath) -> LocalPath:
-    """Remove the temporary files of killed runs beside the file `path`. Return temporary_name."""
+    """Remove the temporary files of killed runs beside `path`, and return temporary_name(path)."""
     directory = os.path.dirname(path)
     pattern = re.escape(os.path.basename(path)) + r"\.oauthkit\.[0-9]{16}"  # microseconds
     try:

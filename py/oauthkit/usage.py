@@ -16,7 +16,7 @@ def separate_command(argv: list[str]) -> list[str]:
 def usage_message(text: str, command: str, *, has_project: bool) -> str:
     """Shorten plumbum's usage error to one line, without the help text below it.
 
-    `has_project` says whether the command has the option --project.
+    `has_project`: the command has the option --project. A project is often given without it.
     """
     error, rule, _ = text.partition("\n------\n")
     if not rule:
@@ -24,5 +24,5 @@ def usage_message(text: str, command: str, *, has_project: bool) -> str:
     problem = " ".join(error.partition(": ")[2].split())
     fix = f"see {command} --help"
     if has_project and problem.startswith("Expected at most 0 positional arguments"):
-        fix = "pass the project with --project DIR"
+        fix += ". A project is given as --project DIR"
     return f"{command}: {problem[:1].lower()}{problem[1:]}: {fix}\n"

@@ -1640,7 +1640,8 @@ read_target() {
 
 # Replace the content `old` of `target`, to which `path` leads, with `text` atomically.
 #
-# Return an error, and the mode of the old file. `temporary` is renamed over `target`.
+# Return an error, and the mode of the old file. `temporary` is the name of the first temporary
+# file. A retry uses another name.
 write_target() {
   local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode found
   for _ in first second third; do
@@ -1653,14 +1654,16 @@ write_target() {
     fi
     read_file "$target"
     found=$REPLY
-    # A run of another project that delivers to the same file may have chosen the same name at
-    # the same moment, or may have removed `temporary`. Another user may have done so, and knows
-    # the name now, so take another one.
-    if [[ $found != "$old" ]] || { ((status != 4)) && [[ -e $temporary ]]; }; then
+    # Another project's run that delivers to the same file may have taken the name, or removed
+    # the file. So may another user, who now knows the name. Retry with a new one.
+    if ((status != 4)) && [[ -e $temporary ]]; then
       break
     fi
     temporary_name "$target"
     temporary=$REPLY
+    if [[ $found != "$old" ]]; then
+      break
+    fi
   done
   quiet rm -f "$temporary"
   if [[ $found == "$text" ]]; then # mv may have failed after the rename
@@ -1711,7 +1714,9 @@ rename_over() {
   return 6
 }
 
-# Return why `target`, to which `path` leads, is unchanged. `status` is rename_over's.
+# Return the error for a failed rename_over, by its `status`.
+#
+# `target` is the file to which `path` leads. Errors name `path`.
 write_problem() {
   local +x path=$1 target=$2 status=$3 directory
   if ((status == 2)); then
@@ -2186,9 +2191,9 @@ read_file() {
 # exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
 # a symbolic link, and must have the content $4: then content and mode are those of one file, and no
 # change to it is lost.
-# Status 1 if that fails. Status 2 if $3 belongs to another user, who could read the content (root
-# keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all users,
-# and the user is not in that group. Status 4 if anything has the name $1, a symbolic link included
+# Status 1 for any other error. Status 2 if $3 belongs to another user, who could read the content
+# (root keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all
+# users, and the user is not in that group. Status 4 if $1 exists, even as a dangling symbolic link
 # (open(2), O_EXCL).
 # Another user who can write in the directory can exchange both files at any time, so each is opened
 # once, and the programs get it as a stream.
@@ -2223,7 +2228,7 @@ create_file() {
     [[ ! -e $1 && ! -L $1 ]] || return 4
     return 1
   fi
-  if [[ ! -f /dev/fd/$new ]]; then # noclobber allows a device
+  if [[ ! -f /dev/fd/$new ]]; then # noclobber opens an existing device
     status=4
   elif [[ ! -f $3 ]]; then
     if [[ -z $4 ]]; then # else it is gone
@@ -2289,19 +2294,20 @@ create_file() {
 # for example without stat(1).
 is_own_link() {
   local +x found
-  # One call, because the link may change between two.
+  # Read both in one call: the link may change between two calls.
   found=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 6<&- 8>&- 9>&-)
   user_id
-  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # inode(7): S_IFLNK
+  [[ $found == a???' 0' || $found == a???" $REPLY" ]] # a: S_IFLNK (inode(7))
 }
 
-# Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
-# killed run has left behind cannot move it.
+# Set REPLY to a new name for a temporary file beside the file $1. It is the time in microseconds, so
+# an mv(1) that a killed run has left behind cannot move this run's file. Another run may choose the
+# same name: create_file then returns 4.
 temporary_name() {
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }
 
-# Remove the temporary files of killed runs beside the file $1. Set REPLY as temporary_name does.
+# Remove the temporary files of killed runs beside the file $1. Then call temporary_name.
 own_temporary() {
   local +x name old=()
   for name in "$1".oauthkit.*; do

@@ -942,6 +942,14 @@ def test_create_file_without_a_program(place: Path, form: str, missing: str) -> 
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
+def test_create_file_with_a_chmod_that_fails(place: Path, form: str) -> None:
+    (place / "chmod").write_text("#!/bin/sh\nexit 2\n", encoding="utf-8")
+    (place / "chmod").chmod(0o755)
+    local.env["PATH"] = str(place)
+    assert create_file(form, f"{place}/new", "secret", "", "") == (1, "")
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
 def test_mode_600_is_not_copied(place: Path, form: str) -> None:
     (place / "stat").symlink_to("/usr/bin/stat")
     local.env["PATH"] = str(place)
@@ -1020,9 +1028,9 @@ def test_link_of_another_user_is_never_opened(place: Path) -> None:
         calls = paths if word != "take_lock" else [(path, "0") for path in paths]
         found = [result.status for result in call_in_bash(word, calls)]
         python = [int(function(path)) for path in paths]
-        wrong = 2 if word == "take_lock" else 1
+        rejected = 2 if word == "take_lock" else 1
         no_link = 1 if word == "is_own_link" else 0
-        assert found == [wrong, wrong, 0, 0, no_link, no_link]
+        assert found == [rejected, rejected, 0, 0, no_link, no_link]
         assert python == ([0, 0, 1, 1, 0, 0] if word == "is_own_link" else found)
     assert not (place / "foreign-new").exists()
     assert (place / "own-new").exists()
@@ -1036,9 +1044,9 @@ def test_link_of_another_user_is_never_opened(place: Path) -> None:
 @pytest.mark.parametrize(
     ("stat_script", "is_own"),
     [
-        # Some file systems give links another mode than 0777, as proc(5) does.
+        # Some file systems, such as proc(5), give links a mode other than 0777.
         (f"echo a1ed {os.getuid()}", True),
-        # Another user replaces both, so the file's owner does not match the link's.
+        # The link becomes a file of this user just before stat(1) reads it.
         ('rm "$4"; : >"$4"; exec stat "$@"', False),
     ],
 )
@@ -1631,7 +1639,7 @@ def test_no_path_of_a_link_is_split(place: Path, builtin: str, status: int) -> N
     assert call_with_ifs(builtin, str(link), "0").status == 0
 
 
-# Take a lock whose name is a link, which becomes a foreign one after the first check if $2 is 1.
+# Take the lock $1, which is a link. If $2 is 1, the link becomes foreign after the first check.
 LATE_LINK = """
 both() {
   local calls=""
@@ -1660,6 +1668,19 @@ def test_lock_that_becomes_a_foreign_link(
 
 SCRIPT = Path(oauthkit.__file__).parents[2] / "scripts" / "oauth" / "refresh.sh"
 DOTENV_PIECES = ["CLAUDE_CODE_OAUTH_TOKEN=", "#", "A=1", "\n\n", "\r", " ", "'", "\\", "*"]
+
+
+def test_retry_with_another_temporary_name(place: Path) -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    functions, _, _ = script.rpartition('\nstart "$@"\n')
+    functions += "\ntemporary_name() {\n  REPLY=$1.free\n}\n"
+    functions += 'both() {\n  write_target "$1" "$1" "$1.taken" "" new\n  REPLY=${REPLIES[0]}\n}\n'
+    (place / "x.taken").write_text("another's", encoding="utf-8")
+    env = {"PATH": "/usr/bin:/bin"}
+    found = call_in_bash("both", [str(place / "x")], source=functions, env=env)
+    assert [result.reply for result in found] == [""]
+    files = {file.name: file.read_text(encoding="utf-8") for file in place.iterdir()}
+    assert files == {"x": "new", "x.taken": "another's"}
 
 
 @few

@@ -251,10 +251,10 @@ def test_failed_first_run_is_reported_and_units_are_installed(
     project = Project(manager, tmp_path / "project", "bash")
     done = oauthkit(project, "install")
     assert done.returncode == 1
-    assert "the first run failed: " in done.stdout
-    assert f"oauthkit status --project {project.root} shows how to fix it" in done.stdout
+    assert "the first run failed. To see how to fix it, run: " in done.stdout
+    assert f"oauthkit status --project {project.root}\n" in done.stdout
     reason = f"{project.credentials} not found"
-    assert f"the first run logged ERROR: {reason}" in done.stdout
+    assert f"the first run logged: ERROR: {reason}\n" in done.stdout
     assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
     assert chain(manager) == [f"{UNIT}.timer"]  # the retry
 

@@ -144,7 +144,10 @@ def rename_over(target: LocalPath, temporary: LocalPath, old: str, text: str) ->
 
 
 def write_problem(path: LocalPath, target: LocalPath, status: Status) -> str:
-    """Return why `target`, to which `path` leads, is unchanged. `status` is rename_over's."""
+    """Return the error for a failed rename_over, by its `status`.
+
+    `target` is the file to which `path` leads. Errors name `path`.
+    """
     if status == 2:
         return f"{path} is a file of another user and is not changed"
     if status == 3:
@@ -164,19 +167,21 @@ def write_target(
 ) -> tuple[str, str]:
     """Replace the content `old` of `target`, to which `path` leads, with `text` atomically.
 
-    Return an error, and the mode of the old file. `temporary` is renamed over `target`.
+    Return an error, and the mode of the old file. `temporary` is the name of the first temporary
+    file. A retry uses another name.
     """
     for _ in ("first", "second", "third"):
         status, mode = rename_over(target, temporary, old, text)
         if status == 0:
             return "", mode
         _, found = read_file(target)
-        # A run of another project that delivers to the same file may have chosen the same name at
-        # the same moment, or may have removed `temporary`. Another user may have done so, and knows
-        # the name now, so take another one.
-        if found != old or (status != 4 and temporary.exists()):
+        # Another project's run that delivers to the same file may have taken the name, or removed
+        # the file. So may another user, who now knows the name. Retry with a new one.
+        if status != 4 and temporary.exists():
             break
         temporary = temporary_name(target)
+        if found != old:
+            break
     _ = rm["-f", temporary] & RETCODE
     if found == text:  # mv may have failed after the rename
         return "", mode

@@ -17,6 +17,7 @@ from oauthkit.shell import (
     create_file,
     own_temporary,
     program,
+    temporary_name,
 )
 
 # A store on a network can hang.
@@ -66,10 +67,15 @@ def list_directory(directory: LocalPath) -> tuple[str, str]:
 def write_record(file: LocalPath, record: str) -> str:
     """Replace a record in one step. Return an error, or "" if there is none."""
     temporary = own_temporary(file)
-    # A new file, with mode 600: the old one may have been another user's.
-    status, _ = create_file(temporary, f"{record}\n", "", "")
-    if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, file] & TF):
-        return ""
+    for _ in ("first", "second", "third"):
+        # A new file, with mode 600: the old one may have been another user's.
+        status, _ = create_file(temporary, f"{record}\n", "", "")
+        if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, file] & TF):
+            return ""
+        # Another project's run may have taken the name, or removed the file (write_target).
+        if status != 4 and temporary.exists():
+            break
+        temporary = temporary_name(file)
     _ = rm["-f", temporary] & RETCODE
     return f"{file} cannot be written"
 

@@ -1,6 +1,7 @@
 """Publish a host's access token in a store, for other hosts.
 
-A successful refresh does this last if OAUTHKIT_STORE is set. The refresh token stays on this host.
+A refresh that has a live token does this last if OAUTHKIT_STORE is set. The refresh token stays on
+this host.
 """
 
 from __future__ import annotations

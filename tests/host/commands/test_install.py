@@ -130,7 +130,7 @@ def test_uninstall_without_a_manager_names_the_units_that_it_keeps(ready: HostPr
     assert {*kept.split(", ")} == units
 
 
-def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
+def test_uninstall_without_systemctl_names_the_crontab_line(ready: HostProject) -> None:
     (ready.bin / "systemctl").unlink()
     assert ready.run("uninstall").stderr.endswith(". Without it there are no timers to stop\n")
     line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
@@ -142,7 +142,7 @@ def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
     )
 
 
-def test_uninstall_with_a_line_in_the_crontab(ready: HostProject) -> None:
+def test_uninstall_reports_the_remaining_crontab_line(ready: HostProject) -> None:
     line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
     ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
     done = ready.run("uninstall")
@@ -154,17 +154,17 @@ def test_uninstall_with_a_line_in_the_crontab(ready: HostProject) -> None:
 
 @pytest.mark.parametrize("status", [0, 1])
 def test_errors_and_warnings_of_the_first_run_are_printed(ready: HostProject, status: int) -> None:
-    ready.log.parent.mkdir(exist_ok=True)
-    lines = ["ERROR: old", "Updated", "publish: no store", "WARN: not published", "ERROR: new"]
-    first, *more = (f"2026-01-02T03:04:05+00:00 {line}\n" for line in lines)
-    ready.log.write_text(first, "utf-8")
-    write = f"printf %s {shlex.quote(''.join(more))} >>{quoted(ready.log)}"
+    ready.lines((-60, "ERROR: old"))
+    lines = ["Updated", "publish: no store", "WARN: not published", "ERROR: new"]
+    text = "".join(f"{ready.stamp(60)} {line}\n" for line in lines)
+    write = f"printf %s {shlex.quote(text)} >>{quoted(ready.log)}"
     obeys = f"case $3 in start) {write}; exit {status} ;; esac\n"
     ready.program("systemctl", f"{RECORD}{obeys}")
     done = ready.run("install")
     assert done.returncode == status
     assert "ERROR: old" not in done.stdout
-    assert "".join(f"\nthe first run logged {line}" for line in lines[2:]) in done.stdout
+    logged = "".join(f"\nthe first run logged: {line}" for line in lines[1:])
+    assert f"{logged}\n{'the first run failed' if status else 'started the chain'}" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import REQUEST, SAME_CODE, quoted
+from tests.support.host.host_project import REQUEST, SAME_CODE, command, quoted
 from tests.support.host.watch_host import DEADLINE_S, START, counting, running, wait_until
 
 from oauthkit.host.commands.watch import notify, say
@@ -284,12 +284,23 @@ def test_missing_directory(live: HostProject) -> None:
     )
 
 
-def test_checkout_in_place_of_its_ipc_directory(live: HostProject, tasks: Path) -> None:
+def test_checkout_instead_of_its_ipc_directory_is_rejected(live: HostProject, tasks: Path) -> None:
     assert tasks.is_relative_to(live.project / "data/ipc")
     done = live.run("watch", str(live.project))
     assert (done.returncode, done.stdout) == (2, "")
-    problem = "is a checkout of NanoClaw: pass its data/ipc"
+    watch = command("watch", live.project, str(live.project / "data/ipc"))
+    problem = f"is a NanoClaw checkout. Watch its data/ipc: {watch}"
     assert done.stderr == f"oauthkit watch: '{live.project}' {problem}\n"
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_group_cannot_make_its_ipc_directory_look_like_a_checkout(
+    live: HostProject, tasks: Path, is_given: bool
+) -> None:
+    ipc = tasks.parents[1]
+    (ipc / "data/ipc").mkdir(parents=True)
+    with running(live, *([str(ipc)] if is_given else [])) as watcher:
+        assert watcher.line().startswith("watching ")
 
 
 @pytest.mark.parametrize("is_given", [False, True])

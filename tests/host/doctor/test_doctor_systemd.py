@@ -61,7 +61,7 @@ def test_chain_without_units_is_a_note(well: HostProject) -> None:
     assert f"note  units: {text}\n      fix: {fix}\n" in done.stdout
 
 
-def test_chain_whose_units_have_an_earlier_name(well: HostProject) -> None:
+def test_units_with_an_earlier_name_are_not_reported_as_missing(well: HostProject) -> None:
     manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     write_unit(well, "earlier-heal.timer")
     shown = well.run("doctor").stdout

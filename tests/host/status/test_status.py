@@ -518,7 +518,10 @@ def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> No
     ("arguments", "said"),
     [
         (("--json", "--prometheus", "-"), "invalid ['--json']: see oauthkit status --help"),
-        (("more",), ", got ['more']: pass the project with --project DIR"),
+        (
+            ("more",),
+            ", got ['more']: see oauthkit status --help. A project is given as --project DIR",
+        ),
         (("--no-such-switch",), "unknown switch --no-such-switch: see oauthkit status --help"),
     ],
 )

@@ -99,7 +99,7 @@ def deliver(host: Host, target: Path | None = None) -> str:
     place = host.dotenv if target is None else target
     temporary = place.with_name(f"{place.name}.oauthkit.1")
     host.monkeypatch.setattr(delivery, "own_temporary", lambda _: host.path(temporary))
-    names = (host.path(f"{place}.oauthkit.{number}") for number in (2, 3, 4))
+    names = (host.path(place.with_name(f"{place.name}.oauthkit.{n}")) for n in (2, 3, 4))
     host.monkeypatch.setattr(delivery, "temporary_name", lambda _: next(names))
     problem, event = delivery.deliver_token(
         host.path(host.dotenv), host.path(host.credentials), LOGIN
@@ -250,7 +250,7 @@ def test_other_project_has_delivered_the_same_token(host: Host, mode: int) -> No
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_temporary_with_a_name_that_another_project_uses(host: Host, times: int) -> None:
+def test_name_that_another_project_uses_is_replaced_twice(host: Host, times: int) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o600)
     host.real("stat", "sync", "mv", "rm", "readlink")
@@ -284,7 +284,9 @@ def test_temporary_that_is_always_removed_ends_the_attempts(host: Host) -> None:
     host.real("rm", "readlink")
     assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert host.names() == ["stat", "sync"] * 3 + ["rm", "readlink"]
-    assert len(names) == 4, "another user knows the first name, so each attempt has another one"
+    assert len(names) == 4, (
+        "each attempt needs a new name, because another user may know the last one"
+    )
 
 
 def test_disk_is_full(host: Host) -> None:

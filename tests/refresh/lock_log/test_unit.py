@@ -104,7 +104,7 @@ def test_log_is_opened_where_its_links_end(host: Host, target: str, *, is_end: b
 @pytest.mark.parametrize(
     "target", ["no/such/directory/a.log", "loop", "with a newline\n", "link 1 of 45"]
 )
-def test_log_behind_links_that_lead_nowhere(
+def test_log_behind_links_that_cannot_be_followed(
     host: Host, target: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     host.real("readlink", "stat")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,17 +129,18 @@ def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path], kept: set[str
 
 def _run_first(paths: ProjectPaths, say: Say) -> int:
     """Start a run, wait for it, and print its errors and warnings. Return 0, or 1 if it failed."""
+    started_s = int(time.time())  # the log has whole seconds
+    result = f"started the chain: {command('status', paths)} shows when the next run is due"
     status = 0
-    before = len(read_journal(paths))
     try:
         _start(f"{paths.heal}.service")
-        say(f"started the chain: {command('status', paths)} shows when the next run is due")
     except ManagerError:
-        say(f"the first run failed: {command('status', paths)} shows how to fix it")
+        result = f"the first run failed. To see how to fix it, run: {command('status', paths)}"
         status = 1
-    for entry in read_journal(paths)[before:]:
-        if entry.text.startswith(("ERROR: ", "WARN: ", "publish: ")):
-            say(f"the first run logged {entry.text}")
+    for entry in read_journal(paths):
+        if entry.at_s >= started_s and entry.text.startswith(("ERROR: ", "WARN: ", "publish: ")):
+            say(f"the first run logged: {entry.text}")
+    say(result)
     return status
 
 
@@ -241,10 +243,12 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
         _stop([f"{name}.{kind}" for name in names if name not in others])
     for name, why in others.items():
         say(f"{name}.timer is kept: {why}")
+    result = (
+        "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
+    )
     if has_crontab_line:
-        say("a line in the crontab still refreshes this project. To remove it, run: crontab -e")
-        return 0
-    say("no run of this project is scheduled. Its .env gets no new token until you start a refresh")
+        result = "a line in the crontab still refreshes this project. To remove it, run: crontab -e"
+    say(result)
     return 0
 
 

@@ -119,8 +119,20 @@ class Channel:
         )
 
 
+def parse_option(where: str) -> Channel:
+    """Parse the argument of --notify. Raise UsageError also if it looks like an address."""
+    channel = parse(where)
+    if _is_missing(channel.program):
+        if "@" in where and ADDRESS.fullmatch(where):
+            raise UsageError(f"--notify {where!r} is not a program. For a mail, use mailto:{where}")
+        for word, wanted in (("mailto", "mailto:ADDRESS"), ("ntfy", "ntfy:TOPIC")):
+            if where.strip() == word:
+                raise UsageError(f"--notify {where!r} is not a program. Did you mean {wanted}?")
+    return channel
+
+
 def parse(where: str) -> Channel:
-    """Parse the argument of --notify. Raise UsageError if it is not valid."""
+    """Parse WHERE, as given to --notify or written in a hook. Raise UsageError if not valid."""
     if not where.isprintable() or not where.strip():
         raise UsageError(f"--notify {where!r} is empty or has a control character: give {KINDS}")
     kind, colon, rest = where.partition(":")
@@ -154,10 +166,6 @@ def _parse_command(where: str) -> Channel:
         raise UsageError(
             f"--notify {where!r}: hooks run in /, so use an absolute path for {name!r}"
         )
-    if where in ("mailto", "ntfy") and _is_missing(name):
-        raise UsageError(f"--notify {where!r} is not a program: give {KINDS}")
-    if "@" in where and ADDRESS.fullmatch(where) and _is_missing(name):
-        raise UsageError(f"--notify {where!r} is not a program. For a mail, use mailto:{where}")
     return Channel(where, COMMAND.format(words=shlex.join(words)), name)
 
 

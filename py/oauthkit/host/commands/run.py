@@ -148,7 +148,7 @@ class _Signals:
 
         If a signal arrives just before waitpid(2), Python runs its handler only after waitpid
         returns. Therefore, read from a pipe. Each signal writes a byte to it
-        (signal.set_wakeup_fd). A thread writes one when the process ends.
+        (signal.set_wakeup_fd). When the process ends, a thread writes a byte, too.
         """
         waiter = threading.Thread(target=self._report_end, args=[process.pid])
         waiter.start()

@@ -215,8 +215,11 @@ def open_directories(paths: ProjectPaths, given: Sequence[str]) -> list[IpcDirec
         if path.is_symlink():
             target = command("watch", paths, os.path.realpath(path))
             raise error(f"{str(path)!r} is a symbolic link. Watch the directory itself: {target}")
-        if (path / "data/ipc").is_dir():
-            raise error(f"{str(path)!r} is a checkout of NanoClaw: pass its data/ipc")
+        # In an ipc directory, a container may have created the same path.
+        ipc = os.path.realpath(path / "data/ipc")
+        if not os.path.realpath(path).endswith("/data/ipc") and os.path.isdir(ipc):  # noqa: PTH112
+            target = command("watch", paths, ipc)
+            raise error(f"{str(path)!r} is a NanoClaw checkout. Watch its data/ipc: {target}")
         try:
             directories.append(IpcDirectory(path))
         except (FileNotFoundError, NotADirectoryError):
