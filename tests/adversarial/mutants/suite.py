@@ -32,6 +32,9 @@ HOST_TESTS = {
     "watch": WATCH_TESTS,
     "run": ("run", "run_rejection", "run_output"),
 }
+# The functions that tests/fleet concerns, too.
+FLEET = "publish|is_follower|run_follower|refresh|make_absolute|timer_with_settings"
+FLEET_TESTS = ("publish", "follow", "ensure")
 # The subjects of tests/refresh that concern a function.
 SUBJECTS = (
     ("read_credentials|live_token|parse_int|is_b64token|access_token|expires_at", "credentials"),
@@ -59,6 +62,18 @@ SUBJECTS = (
     ("|isolate|start|remove_other_logins|forget_functions|disable_core_dumps",
      "environment settings signals"),
 )  # fmt: skip
+# The same for the constants of a file.
+CONSTANTS = {
+    "credentials": "credentials bearer",
+    "delivery": "delivery bearer",
+    "hooks": "hooks",
+    "links": "delivery lock_log",
+    "lock_log": "lock_log",
+    "process": "renewal hooks",
+    "refresh": "settings hooks rejected ensure schedule",
+    "renewal": "renewal rejected lock_log",
+    "schedule": "schedule",
+}
 
 
 def stages(mutant: Mutant) -> list[Stage]:
@@ -67,9 +82,12 @@ def stages(mutant: Mutant) -> list[Stage]:
         return [
             [f"tests/host/commands/test_{name}.py"] for name in HOST_TESTS[Path(mutant.file).stem]
         ]
-    subjects = _subjects(mutant.function)
+    constants = CONSTANTS.get(Path(mutant.file).stem, "").split() if not mutant.function else []
+    subjects = constants or _subjects(mutant.function)
     scripts = _files(subjects, "*.bats")
     parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]
+    if re.fullmatch(FLEET, mutant.function):
+        parity += [[f"tests/fleet/test_{name}.py"] for name in FLEET_TESTS]
     named = [[BUILTINS, "-k", mutant.function]] if mutant.function else []
     if mutant.file == bash_mutators.LIBRARY:
         return [*named, [BUILTINS], *scripts, *parity]

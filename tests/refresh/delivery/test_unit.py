@@ -441,6 +441,34 @@ def test_longest_chain_of_links(host: Host, count: int, whose: str) -> None:
     assert links.resolve(host.path(first)) == (whose, str(host.root / "link 40"))
 
 
+@pytest.mark.parametrize("text", ["real/", "real//", "real/.", "real/./"])
+def test_link_whose_text_ends_in_a_slash_or_dot(host: Host, text: str) -> None:
+    (host.root / "real").mkdir()
+    (host.root / "link").symlink_to(text)
+    host.real("readlink", "readlink", "stat")
+    assert links.resolve(host.path(host.root / "link")) == ("own", str(host.root / "real"))
+
+
+@pytest.mark.parametrize("text", ["none/deeper/x", "/none/deeper/x", "file/x"])
+def test_link_into_a_directory_that_does_not_exist(host: Host, text: str) -> None:
+    (host.root / "file").touch()
+    (host.root / "link").symlink_to(text)
+    host.real("readlink", "readlink", "stat")
+    assert links.resolve(host.path(host.root / "link")) == ("missing", str(host.root / "link"))
+
+
+def test_link_that_changes_while_it_is_followed(host: Host) -> None:
+    host.real("readlink")
+    (host.root / "settings").touch()
+    host.dotenv.symlink_to(host.root / "settings")
+    host.monkeypatch.setattr(links, "resolve", lambda _: ("own", host.path(host.root / "other")))
+    problem, followed = links.follow(host.path(host.dotenv))
+    assert problem == (
+        f"{host.dotenv} is a symbolic link that changed while it was followed. It is not used"
+    )
+    assert followed == host.path(host.dotenv)
+
+
 def test_link_that_cannot_be_read_is_foreign(host: Host) -> None:
     host.dotenv.symlink_to(host.root / "settings")
     host.monkeypatch.setattr(links, "is_own_link", lambda _path: True)
