@@ -75,7 +75,7 @@ start() {
   # one line of JSON.
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type,
 (.accessToken,
- ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),
+ ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then floor else . end),
  .refreshToken,
  {claudeAiOauth: ({accessToken, expiresAt,
   scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),
@@ -93,7 +93,7 @@ start() {
   local +x -r RECORD_LIMIT_BYTES=$((64 * 1024))
 
   # The end of the filter that makes a host's record. publish_token prepends the values that vary.
-  local +x -r RECORD_FILTER='expires_at_ms: (.expiresAt | trunc), scopes: (.scopes | if type == "array" and all(type == "string") then . else null end), subscription_type: (.subscriptionType | if type == "string" then . else null end)} | with_entries(select(.value != null))'
+  local +x -r RECORD_FILTER='expires_at_ms: (.expiresAt | floor), scopes: (.scopes | if type == "array" and all(type == "string") then . else null end), subscription_type: (.subscriptionType | if type == "string" then . else null end)} | with_entries(select(.value != null))'
 
   local +x -r USAGE='usage: publish.sh'
 

@@ -69,7 +69,7 @@ start() {
   # one line of JSON.
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type,
 (.accessToken,
- ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),
+ ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then floor else . end),
  .refreshToken,
  {claudeAiOauth: ({accessToken, expiresAt,
   scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),

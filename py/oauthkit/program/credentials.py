@@ -21,7 +21,7 @@ RENEW_BEFORE_MS = 5 * 60 * 1000
 CREDENTIALS_FILTER = (
     "(.claudeAiOauth? // null) | type,\n"
     "(.accessToken,\n"
-    ' ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),\n'
+    ' ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then floor else . end),\n'
     " .refreshToken,\n"
     " {claudeAiOauth: ({accessToken, expiresAt,\n"
     '  scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),\n'

@@ -58,7 +58,7 @@ MEMORY_LIMIT_KIB = 1024 * 1024
 
 # The end of the filter that makes a host's record. publish_token prepends the values that vary.
 RECORD_FILTER = (
-    "expires_at_ms: (.expiresAt | trunc),"
+    "expires_at_ms: (.expiresAt | floor),"
     ' scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),'
     ' subscription_type: (.subscriptionType | if type == "string" then . else null end)}'
     " | with_entries(select(.value != null))"
@@ -115,7 +115,7 @@ RECORDS_FILTER = (
     '  | "!the record of \\(.host | shown) \\(.problem)"),\n'
     '  ([.[] | select(.problem == "").record] | group_by(.issued_at_ms > limit)[]\n'
     "   | sort_by(-.expires_at_ms, .host)[:if .[0].issued_at_ms > limit then 20 else 100 end][]\n"
-    "   | .host, (.expires_at_ms, .issued_at_ms | trunc),\n"
+    "   | .host, (.expires_at_ms, .issued_at_ms | floor),\n"
     '   if encrypted then "", (encrypted | split("\\n") | join(",")) else .access_token,\n'
     "   ({claudeAiOauth: ({accessToken: .access_token, expiresAt: .expires_at_ms, scopes,\n"
     "    subscriptionType: .subscription_type} | with_entries(select(.value != null)))}\n"

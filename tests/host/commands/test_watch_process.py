@@ -286,6 +286,7 @@ def test_missing_directory(live: HostProject) -> None:
 
 def test_checkout_instead_of_its_ipc_directory_is_rejected(live: HostProject, tasks: Path) -> None:
     assert tasks.is_relative_to(live.project / "data/ipc")
+    (live.project / "package.json").touch()
     done = live.run("watch", str(live.project))
     assert (done.returncode, done.stdout) == (2, "")
     watch = command("watch", live.project, str(live.project / "data/ipc"))
@@ -297,7 +298,10 @@ def test_checkout_instead_of_its_ipc_directory_is_rejected(live: HostProject, ta
 def test_group_cannot_make_its_ipc_directory_look_like_a_checkout(
     live: HostProject, tasks: Path, is_given: bool
 ) -> None:
-    ipc = tasks.parents[1]
+    ipc = tasks.parents[1].rename(live.project / "ipc")
+    if not is_given:
+        ipc.parent.joinpath("data").rmdir()
+        (live.project / "data").symlink_to(live.project)
     (ipc / "data/ipc").mkdir(parents=True)
     with running(live, *([str(ipc)] if is_given else [])) as watcher:
         assert watcher.line().startswith("watching ")

@@ -52,6 +52,19 @@ def test_claude_that_only_installed_units_cannot_find(well: HostProject) -> None
     )
 
 
+def test_python_that_does_not_exist(well: HostProject) -> None:
+    """A new Python of the distribution replaces it."""
+    argv = f"/gone/python -m oauthkit refresh --project={well.project}"
+    service = shown(argv, well.bin).replace("path=/bin/bash", "path=/gone/python")
+    manager(well, show=service, heal=service)
+    names = ["program of the timer", f"program of the {UNIT}-heal.service"]
+    again = command("install", well.project, "--form", "python")
+    assert examined(well)[1:] == (
+        dict.fromkeys(names, "/gone/python does not exist"),
+        dict.fromkeys(names, again),
+    )
+
+
 def test_chain_without_units_is_a_note(well: HostProject) -> None:
     manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     done = well.run("doctor")

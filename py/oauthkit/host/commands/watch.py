@@ -215,10 +215,9 @@ def open_directories(paths: ProjectPaths, given: Sequence[str]) -> list[IpcDirec
         if path.is_symlink():
             target = command("watch", paths, os.path.realpath(path))
             raise error(f"{str(path)!r} is a symbolic link. Watch the directory itself: {target}")
-        # In an ipc directory, a container may have created the same path.
-        ipc = os.path.realpath(path / "data/ipc")
-        if not os.path.realpath(path).endswith("/data/ipc") and os.path.isdir(ipc):  # noqa: PTH112
-            target = command("watch", paths, ipc)
+        # A container can create data/ipc in an ipc directory, but not package.json.
+        if given and os.path.isfile(path / "package.json") and os.path.isdir(path / "data/ipc"):  # noqa: PTH112, PTH113
+            target = command("watch", paths, os.path.abspath(path / "data/ipc"))  # noqa: PTH100
             raise error(f"{str(path)!r} is a NanoClaw checkout. Watch its data/ipc: {target}")
         try:
             directories.append(IpcDirectory(path))

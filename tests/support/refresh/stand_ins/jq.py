@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.support.refresh.stand_ins.jq_text import ParseError, Parser, compact, truncated
+from tests.support.refresh.stand_ins.jq_text import ParseError, Parser, compact, floor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FILTER = (
     "(.claudeAiOauth? // null) | type,\n"
     "(.accessToken,\n"
-    ' ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),\n'
+    ' ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then floor else . end),\n'
     " .refreshToken,\n"
     " {claudeAiOauth: ({accessToken, expiresAt,\n"
     '  scopes: (.scopes | if type == "array" and all(type == "string") then . else null end),\n'
@@ -65,7 +65,7 @@ def _filtered(document: Any) -> Iterator[Any]:
         yield fields.get(b"accessToken")
         for name in (b"expiresAt", b"refreshTokenExpiresAt"):
             time = fields.get(name)
-            yield truncated(time) if isinstance(time, float) else time
+            yield floor(time) if isinstance(time, float) else time
         yield fields.get(b"refreshToken")
         present = {name: fields.get(name) for name in BEARER_FIELDS}
         scopes = present[b"scopes"]

@@ -134,11 +134,14 @@ class Parser:
         self._next = self._stack.pop()
 
 
-def truncated(value: float) -> float:
-    """Returns `value` without its fraction. Keeps the sign, even of zero."""
+def floor(value: float) -> float:
+    """Returns the largest whole number that is not above `value`. -0 stays -0."""
     if value != value or abs(value) >= 2**53:  # noqa: PLR0124 - NaN, without math
         return value
-    return float(f"{'-' if str(value)[0] == '-' else ''}{abs(int(value))}")
+    whole = float(int(value))
+    if whole == value:
+        return value
+    return whole if whole < value else whole - 1
 
 
 def compact(value: Any) -> bytes:
