@@ -10,6 +10,7 @@ from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 from tests.support.refresh.whole_run import hook_environment, run
 
+from oauthkit import shell
 from oauthkit.program import credentials, renewal
 
 if TYPE_CHECKING:
@@ -305,3 +306,99 @@ def test_login_lock_that_cannot_be_taken_causes_a_warning(host: Host, claude: st
     problem, login = renewal.renew_once(host.path(host.credentials), host.path(host.home), "")
     assert (problem, credentials.expires_at(login)) == ("", str(NOW_MS + NEW))
     assert host.lines()[0] == f"WARN: {host.credentials.parent} cannot be locked"
+
+
+# --- The limit of failures ---
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "is_recent"),
+    [(-1, True), (0, True), (1, False), (1 - 5 * MINUTE_MS, True), (-5 * MINUTE_MS, False)],
+)
+def test_failures_count_for_5_min(host: Host, after_ms: int, is_recent: bool) -> None:
+    """A time in the future is one of a clock that was wrong."""
+    last_ms = NOW_MS + after_ms
+    host.credentials.with_name(".oauthkit-failures").write_text(f"2 {last_ms}", encoding="utf-8")
+    found = renewal.recorded_failures(host.path(host.credentials))
+    assert found == ((2, last_ms) if is_recent else (0, 0))
+
+
+@pytest.mark.parametrize("failures", [2, 3, 4])
+def test_claude_is_not_started_after_3_failures(host: Host, failures: int) -> None:
+    host.real(*["chmod", "chmod", "rm", "mv"] * (failures == 2))
+    last_ms = NOW_MS - MINUTE_MS
+    record = host.credentials.with_name(".oauthkit-failures")
+    record.write_text(f"{failures} {last_ms}", encoding="utf-8")
+    found = renewal.limit_failures(host.path(host.credentials))
+    if failures == 2:
+        assert found == ""
+        assert record.read_text(encoding="utf-8") == f"3 {NOW_MS}"
+    else:
+        next_try = shell.timestamp((last_ms + 5 * MINUTE_MS) // 1000)
+        problem = f"claude has failed to renew the token {failures} times. Next try: {next_try}"
+        assert found == problem
+        assert host.names() == []
+
+
+def record_start(host: Host) -> tuple[str, Path]:
+    """Record a start of claude. Return the error, and the file."""
+    record = host.credentials.with_name(".oauthkit-failures")
+    return renewal.record_start(host.path(record), "1 2"), record
+
+
+def test_start_of_claude_is_recorded(host: Host) -> None:
+    host.real("chmod", "chmod", "rm", "mv")
+    problem, record = record_start(host)
+    assert problem == ""
+    assert record.read_text(encoding="utf-8") == "1 2"
+    assert [file.name for file in record.parent.iterdir() if "oauthkit" in file.name] == [
+        record.name
+    ]
+    assert host.names() == ["chmod", "chmod", "rm", "mv"]
+
+
+def test_start_is_recorded_with_1_mib_left(host: Host) -> None:
+    sizes = []
+    create = shell.create_file
+
+    def create_file(path: str, text: str, model: str, content: str) -> tuple[int, str]:
+        sizes.append(len(text))
+        assert (model, content) == ("", "")
+        return create(path, text, model, content)
+
+    host.real("chmod", "chmod", "rm", "mv")
+    host.monkeypatch.setattr(renewal, "create_file", create_file)
+    assert record_start(host)[0] == ""
+    assert sizes == [1024 * 1024, 3]
+
+
+@pytest.mark.parametrize("step", ["reserve", "record", "mv"])
+def test_start_that_cannot_be_recorded(host: Host, step: str) -> None:
+    calls = []
+    create = shell.create_file
+
+    def create_file(path: str, *more: str) -> tuple[int, str]:
+        calls.append(path)
+        return (
+            (1, "") if len(calls) == {"reserve": 1, "record": 2}.get(step) else create(path, *more)
+        )
+
+    host.monkeypatch.setattr(renewal, "create_file", create_file)
+    host.real("chmod", "chmod", "rm", "rm")
+    if step == "mv":
+        host.fake("mv", status=1)
+    problem, record = record_start(host)
+    assert problem == (
+        f"{record} and 1 MiB cannot be written, and claude could not save the login. It is not"
+        " started"
+    )
+    assert [file.name for file in record.parent.iterdir() if "oauthkit" in file.name] == []
+    assert len(calls) == (1 if step == "reserve" else 2)
+
+
+def test_record_is_not_moved_into_a_directory(host: Host) -> None:
+    record = host.credentials.with_name(".oauthkit-failures")
+    record.mkdir()
+    host.real("chmod", "chmod", "rm", "mv", "rm")
+    assert record_start(host)[0] != ""
+    assert list(record.iterdir()) == []

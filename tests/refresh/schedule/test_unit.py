@@ -96,6 +96,12 @@ def test_next_run_is_not_later_than_the_next_try(try_in_ms: int, wait_ms: int) -
     assert schedule.next_run_ms("this is wrong", "", NOW_MS + try_in_ms) == NOW_MS + wait_ms
 
 
+STORE_SETTINGS = (
+    "OAUTHKIT_STORE", "OAUTHKIT_HOST", "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
+    "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("settings", "carried"),
     [
@@ -106,6 +112,7 @@ def test_next_run_is_not_later_than_the_next_try(try_in_ms: int, wait_ms: int) -
         ({"OAUTHKIT_LOG": "/x"}, ["OAUTHKIT_LOG=/x"]),
         ({"OAUTHKIT_UNIT": "x"}, ["OAUTHKIT_UNIT=x"]),
         ({"OAUTHKIT_LIGHT": "1"}, ["OAUTHKIT_LIGHT=1"]),
+        *(({name: "x"}, [f"{name}=x"]) for name in STORE_SETTINGS),
         (dict.fromkeys(["CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG"], ""), []),
         (
             {"OAUTHKIT_UNIT": "u", "OAUTHKIT_DOTENV": "/x", "ANTHROPIC_API_KEY": "k"},

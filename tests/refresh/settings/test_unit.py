@@ -147,10 +147,25 @@ def test_project_has_one_of_these(host: Host, sign: str) -> None:
     assert start.is_project(directory)
 
 
+def test_variables_that_programs_must_not_get_are_removed(host: Host) -> None:
+    local.env.update(dict.fromkeys([*OTHER_LOGINS, "OAUTHKIT_OUTPUT"], "x"), HOME=str(host.home))
+    assert start.set_up() == 0
+    assert [name for name in (*OTHER_LOGINS, "OAUTHKIT_OUTPUT") if name in local.env] == []
+
+
 # --- refresh.conf ---
 
-PATHS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG")
-TEXTS = ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT")
+PATHS = (
+    "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
+    "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
+    "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
+)  # fmt: skip
+TEXTS = ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST")
+OTHER_LOGINS = (
+    "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR",
+    "CLAUDE_CODE_OAUTH_REFRESH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR",
+    "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE", "CLAUDECODE",
+)  # fmt: skip
 
 
 def read_conf(host: Host, content: bytes | None) -> list[str]:
