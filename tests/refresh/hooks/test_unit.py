@@ -18,7 +18,9 @@ from tests.support.refresh.fake_host import (
 )
 from tests.support.refresh.whole_run import RETRY, SCHEDULED, failing_mark, hook_environment, run
 
-from oauthkit.program.hooks import failure_event, is_login_ending, run_hook
+from oauthkit.program.hooks import failure_event, is_login_ending, prepare_hooks, run_hook
+
+HOOK_VARIABLES = ("REASON", "OUTPUT", "EXPIRES_AT", "LOGIN_ENDS_AT", "DOTENV")
 
 
 @pytest.fixture
@@ -45,26 +47,39 @@ def test_failed_and_recovered_are_marked_once(host: Host) -> None:
 
 def test_failures_of_two_kinds(host: Host) -> None:
     host.real("chmod", "rm")
-    failing = host.path(host.logs / "failing")
+    failing = host.logs / "failing"
     calls = [
-        ("no", "refused", "failed"),
-        ("no", "refused", ""),
-        ("", "refused", ""),  # the refused token is delivered again
-        ("no", "", "failed"),  # a failure of the other kind
-        ("no", "refused", ""),
-        ("no", "", ""),
-        ("", "refused", ""),  # the token is still refused
-        ("no", "refused", ""),
-        ("no", "", "failed"),
-        ("", "", "recovered"),
-        ("", "", ""),
+        ("no", "refused", "failed", "refused"),
+        ("no", "refused", "", "refused"),
+        ("", "refused", "", "refused"),  # the refused token is delivered again
+        ("no", "", "failed", ""),  # a failure of the other kind
+        ("no", "refused", "", ""),
+        ("no", "", "", ""),
+        ("", "refused", "", "refused"),  # the token is still refused
+        ("no", "refused", "", "refused"),
+        ("no", "", "failed", ""),
+        ("", "", "recovered", None),
+        ("", "", "", None),
     ]
-    for problem, kind, event in calls:
-        assert failure_event(failing, problem, kind) == event
+    for problem, kind, event, mark in calls:
+        assert failure_event(host.path(failing), problem, kind) == event
+        assert (failing.read_text(encoding="utf-8") if failing.exists() else None) == mark
 
 
 def test_failure_to_create_the_mark_does_not_change_the_event(host: Host) -> None:
     assert failure_event(host.path(host.root / "none" / "failing"), "wrong", "") == "failed"
+
+
+@pytest.mark.parametrize(
+    ("login_end", "shown"), [("1767323045000", "1767323045000"), ("text", ""), ("", "")]
+)
+def test_environment_of_hooks(host: Host, login_end: str, shown: str) -> None:
+    local.env["OAUTHKIT_OUTPUT"] = "claude: wrong"
+    prepare_hooks(f"a\x1bb {TOKEN}", "5", login_end, host.path(host.dotenv))
+    assert {name: local.env[f"OAUTHKIT_{name}"] for name in HOOK_VARIABLES} == {
+        "REASON": "ab sk-ant-***", "OUTPUT": "claude: wrong", "EXPIRES_AT": "5",
+        "LOGIN_ENDS_AT": shown, "DOTENV": str(host.dotenv),
+    }  # fmt: skip
 
 
 def test_nothing_to_report(host: Host, hooks: Path) -> None:
