@@ -14,6 +14,7 @@ from oauthkit import shell
 from oauthkit.program import credentials, renewal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.refresh.fake_host import Host
@@ -402,3 +403,118 @@ def test_record_is_not_moved_into_a_directory(host: Host) -> None:
     host.real("chmod", "chmod", "rm", "mv", "rm")
     assert record_start(host)[0] != ""
     assert list(record.iterdir()) == []
+
+
+# --- One renewal for all projects that share a login ---
+
+
+class Steps:
+    """Stand-ins for the steps of a renewal: the lock, and the start of claude."""
+
+    def __init__(self, host: Host, locked: int) -> None:
+        self.host = host
+        self.names: list[str] = []
+        self.refused = "not started"
+        host.monkeypatch.setattr(renewal, "lock_directory", self.lock(locked))
+        host.monkeypatch.setattr(renewal, "unlock_directory", lambda: self.names.append("unlock"))
+        host.monkeypatch.setattr(renewal, "renew", self.renew)
+
+    def lock(self, locked: int) -> Callable[[str, int], int]:
+        def take(path: str, wait_s: int) -> int:
+            assert (path, wait_s) == (str(self.host.credentials.parent), 120)
+            self.names.append("lock")
+            return locked
+
+        return take
+
+    def renew(self, path: str, home: str, refused: str) -> tuple[str, str]:
+        assert (path, home) == (str(self.host.credentials), str(self.host.home))
+        self.names.append("renew")
+        self.refused = refused
+        return "renewed", "login"
+
+    def run(self, refused: str = "") -> tuple[str, str]:
+        return renewal.renew_once(
+            self.host.path(self.host.credentials), self.host.path(self.host.home), refused
+        )
+
+
+@pytest.mark.parametrize("locked", [0, 1, 2, 3])
+def test_token_that_another_run_has_renewed(host: Host, locked: int) -> None:
+    host.credentials_are(TOKEN, NEW)
+    steps = Steps(host, locked)
+    problem, login = steps.run()
+    assert (problem, credentials.access_token(login)) == ("", TOKEN)
+    assert host.lines() == ["The token was renewed by another run"]
+    assert steps.names == ["lock", "unlock"]
+
+
+@pytest.mark.parametrize(
+    ("locked", "line"),
+    [
+        (0, ""),
+        (1, "WARN: other processes have held the lock of {} for 120 s"),
+        (2, "WARN: {} cannot be locked"),
+        (4, "WARN: {} cannot be locked"),
+    ],
+)
+def test_token_that_no_other_run_has_renewed(host: Host, locked: int, line: str) -> None:
+    host.credentials_are(TOKEN, OLD)
+    steps = Steps(host, locked)
+    assert steps.run() == ("renewed", "login")
+    assert host.lines() == ([line.format(host.credentials.parent)] if line else [])
+    assert (steps.names, steps.refused) == (["lock", "renew", "unlock"], "")
+
+
+def test_signal_ends_the_wait_for_another_run(host: Host) -> None:
+    host.credentials_are(TOKEN, OLD)
+    steps = Steps(host, 3)
+    problem, _ = steps.run()
+    assert problem == f"a signal ended the wait for the lock of {host.credentials.parent}"
+    assert steps.names == ["lock", "unlock"]
+
+
+@pytest.mark.parametrize("limit", ["", "too soon"])
+def test_renewal_of_a_refused_token(host: Host, limit: str) -> None:
+    host.credentials_are(TOKEN, NEW)
+    steps = Steps(host, 0)
+    host.monkeypatch.setattr(renewal, "limit_refusals", lambda _path, _login: limit)
+    problem, _ = steps.run(TOKEN)
+    if limit:
+        assert (problem, host.lines(), steps.names) == ("too soon", [], ["lock", "unlock"])
+    else:
+        assert (problem, steps.refused) == ("renewed", TOKEN)
+        assert host.lines() == ["The API refuses the token, invoking claude CLI to refresh"]
+
+
+def test_refusal_is_not_recorded_if_claude_is_not_started(host: Host) -> None:
+    host.credentials_are(TOKEN, NEW)
+    steps = Steps(host, 0)
+    host.monkeypatch.setattr(renewal, "next_try_ms", lambda _: NOW_MS + 1)
+    host.monkeypatch.setattr(renewal, "limit_refusals", lambda *_: pytest.fail("recorded"))
+    assert steps.run(TOKEN)[0] == "renewed"
+    assert host.lines() == []
+
+
+@pytest.mark.parametrize("has_claude", [False, True])
+@pytest.mark.parametrize("left_ms", [NEW, 5 * MINUTE_MS])
+def test_live_token_that_is_refused(host: Host, left_ms: int, has_claude: bool) -> None:
+    host.credentials_are(TOKEN, left_ms)
+    started = []
+
+    def renew_once(_path: str, _home: str, refused: str) -> tuple[str, str]:
+        started.append(refused)
+        return "once", "login"
+
+    host.monkeypatch.setattr(renewal, "renew_once", renew_once)
+    if has_claude:
+        host.install("claude")
+    paths = host.path(host.credentials), host.path(host.home)
+    problem, login = renewal.live_token(*paths, TOKEN)
+    if left_ms == NEW and not has_claude:
+        assert problem == "claude binary not found in PATH or common locations"
+        assert credentials.access_token(login) == TOKEN
+        assert started == []
+    else:
+        assert (problem, login) == ("once", "login")
+        assert started == [TOKEN if left_ms == NEW else ""]
