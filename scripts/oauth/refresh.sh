@@ -984,7 +984,7 @@ renew() {
   printed=${REPLIES[0]}
   problem=${REPLIES[1]}
   login=${REPLIES[2]}
-  if ((status == 0)) && ! is_renewed "$problem" "$login" "$refused"; then
+  if ((status == 0)); then
     await_other "$credentials" "$problem" "$login" "$refused"
     problem=${REPLIES[0]}
     login=${REPLIES[1]}

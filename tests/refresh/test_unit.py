@@ -101,22 +101,23 @@ def test_publication(host: Host, status: int) -> None:
     assert host.lines() == (failure if status else [])
 
 
-@pytest.mark.parametrize("store", ["", "dir:/store"])
+@pytest.mark.parametrize("store", [None, "", "dir:/store"])
 @pytest.mark.parametrize("mode", ["", "ensure", "rejected"])
 @pytest.mark.parametrize("follows", [False, True])
 @pytest.mark.parametrize("has_login", [False, True])
 def test_project_that_follows(
-    host: Host, store: str, mode: str, follows: bool, has_login: bool
+    host: Host, store: str | None, mode: str, follows: bool, has_login: bool
 ) -> None:
     followed, login = host.logs / "followed", host.root / "login"
     for file, exists in ((followed, follows), (login, has_login)):
         if exists:
             file.touch()
-    local.env["OAUTHKIT_STORE"] = store
+    if store is not None:
+        local.env["OAUTHKIT_STORE"] = store
     found = refresh.is_follower(mode, host.path(followed), host.path(login))
     only_follows = follows and not has_login
     is_without_login = follows or not has_login
-    assert found == (store != "" and (is_without_login if mode else only_follows))
+    assert found == (bool(store) and (is_without_login if mode else only_follows))
 
 
 @pytest.mark.parametrize("printed", ["", "oauthkit: no"])

@@ -220,7 +220,7 @@ def renew(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, s
     if problem != "":
         return problem, ""
     status, printed, problem, login = call_claude(credentials, claude, refused)
-    if status == 0 and not is_renewed(problem, login, refused):
+    if status == 0:
         problem, login = await_other(credentials, problem, login, refused)
     renewed = is_renewed(problem, login, refused)
     if not renewed:

@@ -37,7 +37,8 @@ FLEET = "publish|is_follower|run_follower|refresh|make_absolute|timer_with_setti
 FLEET_TESTS = ("publish", "follow", "ensure")
 # The subjects of tests/refresh that concern a function.
 SUBJECTS = (
-    ("read_credentials|live_token|parse_int|is_b64token|access_token|expires_at", "credentials"),
+    ("read_credentials|parse_int|is_b64token|access_token|expires_at", "credentials"),
+    ("live_token", "renewal credentials"),
     ("renew|call_claude|find_claude|await_other|is_live|is_renewed|outlasts", "renewal"),
     ("renew_once", "renewal lock_log"),
     ("limit_failures|recorded_failures|next_try_ms|record_start", "renewal"),

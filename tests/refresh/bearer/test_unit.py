@@ -124,9 +124,13 @@ def test_link_is_not_followed(host: Host, file: Path, is_there: bool) -> None:
     if is_there:
         target.write_text(f"{OTHER}\n", encoding="utf-8")
     file.symlink_to(target)
+    left = file.with_name(f"{file.name}.oauthkit.0000000000000001")
+    left.touch()
+    host.real("rm")
     problem = f"{file} is a symbolic link. The bearer file must not be one"
     assert deliver(host, file) == (problem, "")
     assert target.exists() is is_there
+    assert not left.exists(), "the temporary file of a killed run"
 
 
 def test_login_itself_is_not_touched(host: Host) -> None:

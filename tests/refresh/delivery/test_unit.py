@@ -449,6 +449,24 @@ def test_link_whose_text_ends_in_a_slash_or_dot(host: Host, text: str) -> None:
     assert links.resolve(host.path(host.root / "link")) == ("own", str(host.root / "real"))
 
 
+@pytest.mark.parametrize("text", ["/", "/."])
+def test_link_to_the_root_directory(host: Host, text: str) -> None:
+    (host.root / "link").symlink_to(text)
+    host.real("readlink", "stat")
+    assert links.resolve(host.path(host.root / "link")) == ("own", "/")
+
+
+@pytest.mark.parametrize("text", ["real/", "real/."])
+def test_link_that_leads_to_a_link_through_a_slash(host: Host, text: str) -> None:
+    (host.root / "end").mkdir()
+    (host.root / "real").symlink_to("end")
+    (host.root / "link").symlink_to(text)
+    host.real("readlink")
+    host.monkeypatch.setattr(links, "is_own_link", lambda link: not str(link).endswith("/real"))
+    found = links.resolve(host.path(host.root / "link"))
+    assert found == ("foreign", str(host.root / "real"))
+
+
 @pytest.mark.parametrize("text", ["none/deeper/x", "/none/deeper/x", "file/x"])
 def test_link_into_a_directory_that_does_not_exist(host: Host, text: str) -> None:
     (host.root / "file").touch()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +17,6 @@ from oauthkit.program import credentials, renewal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.support.refresh.fake_host import Host
 
@@ -360,10 +361,12 @@ def test_start_of_claude_is_recorded(host: Host) -> None:
 
 def test_start_is_recorded_with_1_mib_left(host: Host) -> None:
     sizes = []
+    names = []
     create = shell.create_file
 
     def create_file(path: str, text: str, model: str, content: str) -> tuple[int, str]:
         sizes.append(len(text))
+        names.append(re.sub("[0-9]{16}", "N", Path(path).name))
         assert (model, content) == ("", "")
         return create(path, text, model, content)
 
@@ -371,6 +374,16 @@ def test_start_is_recorded_with_1_mib_left(host: Host) -> None:
     host.monkeypatch.setattr(renewal, "create_file", create_file)
     assert record_start(host)[0] == ""
     assert sizes == [1024 * 1024, 3]
+    name = ".oauthkit-failures"
+    assert names == [f"{name}.reserve.oauthkit.N", f"{name}.oauthkit.N"]
+
+
+def test_renewal_after_3_failures_does_not_start_claude(host: Host, claude: str) -> None:
+    assert claude
+    record = host.credentials.with_name(".oauthkit-failures")
+    record.write_text(f"3 {NOW_MS}", encoding="utf-8")
+    assert renew(host)[0].startswith("claude has failed to renew the token 3 times. Next try: ")
+    assert host.names() == []
 
 
 @pytest.mark.parametrize("step", ["reserve", "record", "mv"])
@@ -472,6 +485,12 @@ def test_signal_ends_the_wait_for_another_run(host: Host) -> None:
     problem, _ = steps.run()
     assert problem == f"a signal ended the wait for the lock of {host.credentials.parent}"
     assert steps.names == ["lock", "unlock"]
+
+
+def test_credentials_that_another_run_has_broken_are_renewed(host: Host) -> None:
+    host.jq_prints("", status=5)
+    steps = Steps(host, 0)
+    assert steps.run() == ("renewed", "login")
 
 
 @pytest.mark.parametrize("limit", ["", "too soon"])

@@ -289,6 +289,19 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     assert armable.lines()[:-1] == [warning] * is_foreign
 
 
+def test_service_without_its_timer_is_not_stopped(armable: Host) -> None:
+    """If one of several units is not loaded, systemctl stops none of them (systemd 262)."""
+    runtime = armable.root / "runtime"
+    local.env["XDG_RUNTIME_DIR"] = str(runtime)
+    file = runtime / "systemd/transient" / f"{UNIT}.service"
+    file.parent.mkdir(parents=True)
+    own = f"{armable.project}/scripts/oauth/refresh.sh"
+    file.write_text(TRANSIENT.format(owner=own, project=armable.project), encoding="utf-8")
+    armable.fake("systemd-run")
+    arm(armable)
+    assert armable.names() == ["systemd-run"]
+
+
 def test_three_names_of_a_project_whose_first_name_is_taken(armable: Host) -> None:
     runtime = armable.root / "runtime"
     local.env["XDG_RUNTIME_DIR"] = str(runtime)
