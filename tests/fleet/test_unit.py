@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS
 
-from oauthkit.program import credentials, encryption, store
+from oauthkit.program import credentials, directory, encryption, store
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -179,3 +179,30 @@ RECORD = (
 def test_current_record(old: str, new: str, *, is_current: bool) -> None:
     record = RECORD.replace(old, new) if old else RECORD
     assert store.is_current(record, "a", "token\n7\nnull\n{}", "") is is_current
+
+
+def write_record(host: Host, taken: int) -> str:
+    """Write a record while the first names for its temporary file are `taken`."""
+    file = host.path(host.root / "a.json")
+    names = [host.root / f"a.json.oauthkit.{number}" for number in range(4)]
+    for name in names[:taken]:
+        name.write_text("other's", encoding="utf-8")
+    new_names = iter(map(host.path, names))
+    for builtin in ("own_temporary", "temporary_name"):
+        host.monkeypatch.setattr(directory, builtin, lambda _: next(new_names))
+    problem = directory.write_record(file, "{}")
+    assert [name for name in names if name.exists()] == names[:taken]
+    return problem
+
+
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_a_name_that_another_run_uses_is_replaced_twice(host: Host, taken: int) -> None:
+    host.real("chmod", "sync", "mv")
+    assert write_record(host, taken) == ""
+    assert (host.root / "a.json").read_text("utf-8") == "{}\n"
+
+
+def test_three_taken_names_end_the_attempts(host: Host) -> None:
+    host.real("rm")
+    assert write_record(host, 3) == f"{host.root}/a.json cannot be written"
+    assert not (host.root / "a.json").exists()

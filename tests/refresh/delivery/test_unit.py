@@ -315,6 +315,26 @@ def test_concurrent_change_is_not_lost(host: Host) -> None:
     assert host.dotenv.read_text(encoding="utf-8") == "A=2\n"
 
 
+@pytest.mark.parametrize("content", [b"\0", b"A" * 2**18 + b"\n"], ids=["NUL", "too large"])
+def test_unusable_file_that_appears_in_the_meantime_is_kept(host: Host, content: bytes) -> None:
+    """Its text counts as "", like that of a file that does not exist."""
+    host.real("chmod", "rm", "readlink")
+    host.fake("sync", does=lambda _: host.dotenv.write_bytes(content))
+    assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
+    assert host.dotenv.read_bytes() == content
+    assert files(host.project) == [".env"]
+
+
+def test_error_names_the_link_and_the_directory_of_its_target(host: Host) -> None:
+    host.real("readlink", "readlink", "stat", "rm", "readlink")
+    target = host.project / "missing" / "env"
+    host.monkeypatch.setattr(delivery, "follow", lambda _: ("", host.path(target)))
+    assert (
+        deliver(host, target)
+        == f"{host.dotenv} cannot be written: {target.parent} is not a directory"
+    )
+
+
 def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Host) -> None:
     """Another user who can write to the directory replaces .env twice."""
     host.real("rm", "readlink")
