@@ -12,7 +12,7 @@ from tests.support.host.host_project import REQUEST
 from tests.support.host.watch_host import running
 
 from oauthkit.host.commands import ipc
-from oauthkit.host.commands.ipc import IpcDirectory
+from oauthkit.host.commands.ipc import IDLE_SHARE, IpcDirectory
 from oauthkit.host.commands.watch import (
     COMPLAINTS_WINDOW_S,
     MAX_COMPLAINTS,
@@ -44,6 +44,8 @@ class Flooded:
         self.now_s = 1000.0
         self.status = 0
         self.duration_s = 0.0
+        self.scan_cpu_s = 0.0
+        self.cpu_s = 0.0
         self.refreshed_s: list[float] = []
         self.modes: list[tuple[str, ...]] = []
         self.fingerprint = FINGERPRINT
@@ -52,11 +54,16 @@ class Flooded:
         self.watcher = Watcher(
             [self.directory], self.refresh, self.said.append,
             fingerprint=lambda: self.fingerprint, pause_s=pause_s, monotonic=self.clock,
-            process_time=lambda: 0.0,
+            process_time=self.process_time,
         )  # fmt: skip
 
     def clock(self) -> float:
         return self.now_s
+
+    def process_time(self) -> float:
+        """Return the CPU time. It advances at each call, and each scan calls this twice."""
+        self.cpu_s += self.scan_cpu_s
+        return self.cpu_s
 
     def refresh(self, *mode: str) -> int:
         self.modes.append(mode)
@@ -99,6 +106,16 @@ def test_flood_of_requests(flooded: Flooded, status: int, pause_s: float) -> Non
         flooded.watcher.scan()
     assert len(flooded.refreshed_s) == 4
     assert list(flooded.tasks.iterdir()) == []
+
+
+def test_scan_that_takes_much_cpu_time_is_followed_by_a_pause(flooded: Flooded) -> None:
+    flooded.scan_cpu_s = 1.0
+    flooded.watcher.scan()
+    flooded.ask()
+    for after_s, refreshes in ((IDLE_SHARE * 1.0 - 0.1, 0), (IDLE_SHARE * 1.0 + 0.1, 1)):
+        flooded.now_s = 1000.0 + after_s
+        flooded.watcher.scan()
+        assert len(flooded.refreshed_s) == refreshes
 
 
 @pytest.mark.parametrize(

@@ -319,7 +319,11 @@ def test_concurrent_change_is_not_lost(host: Host) -> None:
 def test_unusable_file_that_appears_in_the_meantime_is_kept(host: Host, content: bytes) -> None:
     """Its text counts as "", like that of a file that does not exist."""
     host.real("chmod", "rm", "readlink")
-    host.fake("sync", does=lambda _: host.dotenv.write_bytes(content))
+
+    def appear(_: object) -> None:
+        host.dotenv.write_bytes(content)
+
+    host.fake("sync", does=appear)
     assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert host.dotenv.read_bytes() == content
     assert files(host.project) == [".env"]
