@@ -797,6 +797,40 @@ pad_text() {
   [[ $3 != '>' ]] || REPLY=$spaces$1
 }
 
+# Set REPLY to $1[$2:$3] of Python. Without $3, the slice ends where $1 ends. The positions are in
+# characters, as count_characters counts them.
+slice_text() {
+  local +x start=$2 end=${3-} rest=$1 text='' tail=$'[\x80-\xbf]' length
+  local +x -a characters=()
+  count_characters "$1"
+  ((start >= 0)) || start=$((start + REPLY < 0 ? 0 : start + REPLY))
+  [[ -n $end ]] && ((end <= REPLY)) || end=$REPLY
+  ((end >= 0)) || end=$((end + REPLY))
+  if ((start >= end)); then
+    REPLY=''
+  elif ((REPLY == ${#1})); then
+    REPLY=${1:start:end-start}
+  else
+    while ((${#characters[@]} < end)); do
+      if ((${#text} < 4)); then
+        text+=${rest:0:1000} # in pieces, because bash is slow with long texts
+        rest=${rest:1000}
+      fi
+      case $text in
+        [$'\xc2'-$'\xdf']$tail*) length=2 ;;
+        $'\xe0'[$'\xa0'-$'\xbf']$tail* | $'\xed'[$'\x80'-$'\x9f']$tail*) length=3 ;;
+        [$'\xe1'-$'\xec\xee\xef']$tail$tail*) length=3 ;;
+        $'\xf0'[$'\x90'-$'\xbf']$tail$tail* | $'\xf4'[$'\x80'-$'\x8f']$tail$tail*) length=4 ;;
+        [$'\xf1'-$'\xf3']$tail$tail$tail*) length=4 ;;
+        *) length=1 ;;
+      esac
+      characters+=("${text:0:length}")
+      text=${text:length}
+    done
+    printf -v REPLY '%s' "${characters[@]:start:end-start}"
+  fi
+}
+
 # Split $1 at the character $2, or at whitespace if there is no $2, as str.split does. Set REPLIES
 # to the parts.
 split_text() {

@@ -470,6 +470,28 @@ def test_characters_are_counted_as_in_python(pieces: list[list[bytes]]) -> None:
     assert [result.reply for result in found] == [str(len(text)) for text in texts]
 
 
+BOUNDS = st.integers(-8, 8) | st.sampled_from([-(2**63), 2**63 - 1])
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.sampled_from(UTF8_PIECES), max_size=6), BOUNDS, BOUNDS | st.none()),
+        min_size=1,
+        max_size=150,
+    )
+)
+@example([([b"a" * shift + "\u20ac\U0001f600".encode() * 300], 280, -5) for shift in range(7)])
+@settings(max_examples=20, deadline=None)
+def test_slices_are_those_of_python(calls: list[tuple[list[bytes], int, int | None]]) -> None:
+    slices = [
+        (b"".join(parts).decode("utf-8", "surrogateescape"), start, end)
+        for parts, start, end in calls
+    ]
+    words = [(text, str(start), "" if end is None else str(end)) for text, start, end in slices]
+    found = call_in_bash("slice_text", words)
+    assert [result.reply for result in found] == [text[start:end] for text, start, end in slices]
+
+
 def test_change_directory(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a/b", "-", "-L", "x y", "n\n", "CDPATH/elsewhere"):
         (place / name).mkdir(parents=True)
@@ -1562,7 +1584,7 @@ write_file new x; create_file other x new x; is_own_link link; own_temporary new
 same_file new new; change_directory .; open_log log; log_size; log x; log_error x; complain x
 take_lock lock 0; lock_directory . 0; unlock_directory; run_limited 60 5 sh -c 'echo x'; end_command
 get_env HOME; user_id; escape_unit /a/ä; find_program sh; script_path; own_command x
-split_lines $'a\nb'; sorted_glob . '*'; count_characters ü; read_stdin </dev/null
+split_lines $'a\nb'; sorted_glob . '*'; count_characters ü; slice_text ü 0; read_stdin </dev/null
 """
 
 

@@ -146,7 +146,7 @@ class Statements(Commands):
         names = self.names(Kind.STR)
         owner = self.dice.pick(names) if names and self.dice.chance(70) else self.literal()
         numbers = self.names(Kind.INT)
-        choice = self.dice.below(6)
+        choice = self.dice.below(8)
         known = [f for f in self.world.functions if f.results == (TEXT,)]
         if choice == 0 and known:
             source = self.call(self.dice.pick(known))
@@ -158,6 +158,9 @@ class Statements(Commands):
         if choice == 2 and names:
             form = self.dice.pick(("5", "<3", ">4", ">9", "2"))
             return f'f"<{{{self.dice.pick(names)}:{form}}}>"'
+        if choice in (3, 4):
+            bounds = [*numbers, "", "0", "1", "2", "-1", "-3", "7"]
+            return f"{owner}[{self.dice.pick(bounds)}:{self.dice.pick(bounds)}]"
         method = self.dice.pick(("strip", "lstrip", "rstrip"))
         sets = ("", "", "", '" "', "'\"'", '"/"', '"]a"', '"-x0"', '"^!\\\\["', '"\\n"')
         return f"{owner}.{method}({self.dice.pick(sets)})"

@@ -22,6 +22,7 @@ from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
 COUNTING = "count in a while loop"
+SLICES = "use a slice, `text[start:end]`, without a step"
 # The longest range that is written as a tuple.
 LONGEST_TUPLE = 10
 # A pattern that is the same in Python and bash.
@@ -694,22 +695,30 @@ def _operand(site: Site, node: ast.expr) -> str:
 
 
 def of_character(site: Site, node: ast.Compare) -> str:
-    """Return the help for `text[0] == "#"`, `text[:2] != "# "` and `text[-1] == "/"`, or ""."""
+    """Return the help for `text[0] == "#"` and `text[-1] != "/"`, or ""."""
     match node:
         case ast.Compare(
             left=ast.Subscript(value=ast.Name(id=name) as text, slice=place),
             ops=[ast.Eq() | ast.NotEq() as operator],
             comparators=[ast.Constant(value=str() as part) as literal],
-        ) if site.type_of(text) is Type.STR:
-            method = {
-                f":{len(part)}": "startswith", f"-{len(part)}:": "endswith",
-                "0" if len(part) == 1 else "": "startswith",
-                "-1" if len(part) == 1 else "": "endswith",
-            }.get(ast.unparse(place))  # fmt: skip
-            if part and method:
+        ) if site.type_of(text) is Type.STR and len(part) == 1:
+            method = {"0": "startswith", "-1": "endswith"}.get(ast.unparse(place))
+            if method:
                 negation = "not " if isinstance(operator, ast.NotEq) else ""
                 return code("write", f"{negation}{name}.{method}({shown(site, literal)})")
     return ""
+
+
+def of_text_index(site: Site, node: ast.Subscript) -> str:
+    """Return the help for `text[3]`, whose slice is empty if there is no such character."""
+    place = ""
+    match node.slice:
+        case ast.Constant(value=int() as number):
+            place = f"{number or ''}:{number + 1}"
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)) if number:
+            place = f"-{number}:{1 - number or ''}"
+    text = f"{shown(site, node.value)}[{place}]" if place else ""
+    return code("use a slice, which is empty if there is no such character", text, SLICES)
 
 
 def of_choice(site: Site, node: ast.IfExp, asked: str, first: ast.expr, second: ast.expr) -> str:

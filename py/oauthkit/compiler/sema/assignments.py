@@ -9,6 +9,7 @@ from collections.abc import Callable
 from oauthkit.compiler.bash.names import (
     COUNT_CHARACTERS,
     READ_STDIN,
+    SLICE_TEXT,
     STRIP_TEXT,
 )
 from oauthkit.compiler.diagnostics import replacements, suggestions
@@ -166,6 +167,8 @@ class Assignments:
                 method in _SIDES and self.expressions.stripped(value)
             ):
                 return self._strip(node, name, owner, value)
+            case ast.Subscript(slice=ast.Slice() as place) if self.expressions.is_slice(value):
+                return self._slice(node, name, value.value, place)
             case ast.BoolOp(op=ast.Or(), values=[first, *_]) if self.check.result_of(first) in (
                 Type.STR, Type.PATH,
             ):  # fmt: skip
@@ -301,6 +304,16 @@ class Assignments:
         given += [self.expressions.text(argument) for argument in value.args]
         target = self.declare(node, name, Type.STR)
         return Bind(Call(Signature(STRIP_TEXT, (), (Type.STR,)), tuple(given)), None, (target,))
+
+    def _slice(self, node: ast.stmt, name: str, owner: ast.expr, place: ast.Slice) -> Statement:
+        """Analyze `name = text[start:end]`."""
+        self.symbols.builtins_used.add(SLICE_TEXT)
+        given = [self.expressions.text(owner)]
+        for bound in (place.lower or ast.Constant(0), *([place.upper] if place.upper else [])):
+            given.append(number := self.expressions.value(bound))
+            self.check.need(bound, number, Type.INT)
+        target = self.declare(node, name, Type.STR)
+        return Bind(Call(Signature(SLICE_TEXT, (), (Type.STR,)), tuple(given)), None, (target,))
 
     def _put_first(self, value: Value | Call, name: str) -> Name:
         """Assign a part of an expression to a new name, before the statement."""

@@ -164,6 +164,13 @@ class Expressions:
                 value=ast.Name(id=name), slice=ast.Constant(value=int() as index)
             ) if name == self.scope.arguments:
                 return self._argument_of_main(node, name, index)
+            case ast.Subscript() if self.is_slice(node):
+                if self.runs_first(node):
+                    return self.check.assign_first(node, "text")
+                return self.reject(
+                    "D204", node, "a slice cannot be part of this expression",
+                    self.first(node, Type.STR),
+                )  # fmt: skip
             case ast.Subscript():
                 return self._command_line(node)
             case ast.Attribute(value=owner, attr="dirname"):
@@ -613,6 +620,14 @@ class Expressions:
                 return text != "" and text.isascii()
         return not node.args
 
+    def is_slice(self, node: ast.Subscript) -> bool:
+        """Return whether an index is text[start:end]. Each can be missing."""
+        match node:
+            case ast.Subscript(value=owner, slice=ast.Slice(step=None)):
+                kind = self._result_of(owner)
+                return kind.is_text
+        return False
+
     # --- Suggestions -----------------------------------------------------------------------------
 
     def first(
@@ -659,6 +674,8 @@ class Expressions:
             ):
                 return Type.STR
             case ast.Call() if self.commands.is_called(node):
+                return Type.STR
+            case ast.Subscript() if self.is_slice(node):
                 return Type.STR
         return self._type_of(node)
 
@@ -730,6 +747,9 @@ class Expressions:
         base = self.value(node.value)
         if base.type is Type.ERROR:
             return REJECTED
+        if base.type.is_text:
+            help = replacements.of_text_index(self.site(), node)
+            return self.reject("D102", node, f"{with_article(base.type)} cannot be indexed", help)
         if base.type is not Type.COMMAND:
             return self.reject(
                 "D102", node, f"{with_article(base.type)} cannot be indexed",
