@@ -285,7 +285,7 @@ WITHOUT_CODE = [
     "text = sys.stdin.read(5)\nprint(text)",
     "lines = 'a'.splitlines()\nprint(f'{lines}')",
     "n = len(5)\nprint(f'{n}')",
-    "x = 'a'\nwhile len(x) < 3:\n    x += 'a'",
+    "x = 'a'\nwhile local.env.get('A', '') == x or local.env.get('B', '') == get_env(x):\n    x += 'a'",
     "p = absolute('x')\nfor q in p // '*':\n    print(q)",
     "p = absolute('x')\nfor q in p.glob('*'):\n    print(q)",
     "p = absolute('x')\nfor q in p.list():\n    print(q)",

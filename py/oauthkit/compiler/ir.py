@@ -265,7 +265,17 @@ class BoolOp:
     either: bool
 
 
-Condition = Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | BoolOp
+@dataclass(frozen=True)
+class Prepared:
+    """A condition with the statements that run directly before it: the calls inside it."""
+
+    before: tuple[Statement, ...]
+    condition: Condition
+
+
+Condition = (
+    Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | BoolOp | Prepared
+)  # fmt: skip
 
 
 # --- Statements ----------------------------------------------------------------------------------

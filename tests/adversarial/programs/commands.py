@@ -167,7 +167,7 @@ class Commands(Values):
 
     def condition(self, depth: int = 2) -> str:
         """Return a condition. Operands with operators are in parentheses."""
-        choice = self.dice.below(10 if depth <= 0 else 14)
+        choice = self.dice.below(11 if depth <= 0 else 15)
         bools = self.names(Kind.BOOL)
         match choice:
             case 0:
@@ -190,14 +190,14 @@ class Commands(Values):
                 return f"{variable} {self.dice.pick(('in', 'not in'))} local.env"
             case 8:
                 return self._question(bools, depth)
-            case 9:
+            case 9 | 10:
                 return self._called_condition()
         return self._compound(choice, depth)
 
     def _compound(self, choice: int, depth: int) -> str:
-        if choice == 10:
-            return f"not {self.condition(depth - 1)}"
         if choice == 11:
+            return f"not {self.condition(depth - 1)}"
+        if choice == 12:
             return f"({self.run('TF')})"
         word = self.dice.pick((" and ", " or "))
         return f"({word.join(self.condition(depth - 1) for _ in range(self.dice.below(2) + 2))})"
@@ -231,8 +231,44 @@ class Commands(Values):
             return f"{self.path()}.{self.dice.pick(FILE_TESTS)}"
         return self.dice.pick(bools) if bools else "True"
 
+    def called_text(self) -> str:
+        """Return a text expression with calls.
+
+        It does not read the environment, which the calls could change.
+        """
+        names = self.names(Kind.STR)
+        owner = self.dice.pick(names) if names and self.dice.chance(70) else self.literal()
+        numbers = self.names(Kind.INT)
+        choice = self.dice.below(8)
+        known = [f for f in self.world.functions if [r.kind for r in f.results] == [Kind.STR]]
+        if choice == 0 and known:
+            source = self.call(self.dice.pick(known))
+            if source is not None and "local" not in source:
+                return source
+        if choice == 1 and numbers:
+            form = self.dice.pick(("5", "05", "<4", ">7d", "02d", "3d", "021"))
+            return f'f"<{{{self.dice.pick(numbers)}:{form}}}>"'
+        if choice == 2 and names:
+            form = self.dice.pick(("5", "<3", ">4", ">9", "2"))
+            return f'f"<{{{self.dice.pick(names)}:{form}}}>"'
+        if choice in (3, 4):
+            bounds = [*numbers, "", "0", "1", "2", "-1", "-3", "7"]
+            return f"{owner}[{self.dice.pick(bounds)}:{self.dice.pick(bounds)}]"
+        method = self.dice.pick(("strip", "lstrip", "rstrip"))
+        sets = ("", "", "", '" "', "'\"'", '"/"', '"]a"', '"-x0"', '"^!\\\\["', '"\\n"')
+        return f"{owner}.{method}({self.dice.pick(sets)})"
+
+    def _called_comparison(self) -> str:
+        """Return a comparison of a text expression with calls, or of its length."""
+        called = self.called_text()
+        if self.dice.chance(50):
+            return f"len({called}) {self.dice.pick(COMPARISONS)} {self.dice.below(9)}"
+        return f"{called} {self.dice.pick(('==', '!='))} {self.literal()}"
+
     def _called_condition(self) -> str:
-        """Return a call as a condition: a builtin, or a function that returns a Bool or Status."""
+        """Return a condition with a call: a comparison, a builtin, or a function."""
+        if self.dice.chance(50):
+            return self._called_comparison()
         fitting = [
             f for f in self.world.functions
             if len(f.results) == 1 and (f.results[0].kind is Kind.BOOL or f.results[0].is_status)

@@ -138,33 +138,6 @@ class Statements(Commands):
         operator = self.dice.pick(("//", "%"))
         self.line(f"print({dividend} {operator} {self.dice.pick(divisors)}, {low}, {high})")
 
-    def called_text(self) -> str:
-        """Return a text expression with calls, for a place that is always evaluated.
-
-        It does not read the environment, which the calls could change.
-        """
-        names = self.names(Kind.STR)
-        owner = self.dice.pick(names) if names and self.dice.chance(70) else self.literal()
-        numbers = self.names(Kind.INT)
-        choice = self.dice.below(8)
-        known = [f for f in self.world.functions if f.results == (TEXT,)]
-        if choice == 0 and known:
-            source = self.call(self.dice.pick(known))
-            if source is not None and "local" not in source:
-                return source
-        if choice == 1 and numbers:
-            form = self.dice.pick(("5", "05", "<4", ">7d", "02d", "3d", "021"))
-            return f'f"<{{{self.dice.pick(numbers)}:{form}}}>"'
-        if choice == 2 and names:
-            form = self.dice.pick(("5", "<3", ">4", ">9", "2"))
-            return f'f"<{{{self.dice.pick(names)}:{form}}}>"'
-        if choice in (3, 4):
-            bounds = [*numbers, "", "0", "1", "2", "-1", "-3", "7"]
-            return f"{owner}[{self.dice.pick(bounds)}:{self.dice.pick(bounds)}]"
-        method = self.dice.pick(("strip", "lstrip", "rstrip"))
-        sets = ("", "", "", '" "', "'\"'", '"/"', '"]a"', '"-x0"', '"^!\\\\["', '"\\n"')
-        return f"{owner}.{method}({self.dice.pick(sets)})"
-
     def _choose(self) -> None:
         """Write an assignment with a conditional expression."""
         source = f"{self.plain_text(1)} if {self.condition(1)} else {self.plain_text(1)}"

@@ -225,9 +225,16 @@ class Group:
     redirections: tuple[Redirection, ...]
 
 
+@dataclass(frozen=True)
+class TestList:
+    """Commands whose last one, a TestCommand, is the test."""
+
+    body: Body
+
+
 Test = (
     Binary | MatchUntil | MatchThrough | Unary | ArithmeticTest | Negation | AndOrList
-    | SimpleCommand | Group
+    | SimpleCommand | Group | TestList
 )  # fmt: skip
 
 

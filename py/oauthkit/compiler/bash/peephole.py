@@ -45,6 +45,7 @@ from oauthkit.compiler.bash.ast import (
     SimpleCommand,
     Test,
     TestCommand,
+    TestList,
     Variable,
     Word,
 )
@@ -264,6 +265,8 @@ def _tested_first(test: Test) -> tuple[list[Test], bool]:
             return _tested_first(inner)
         case SimpleCommand(words):
             return [test], words[0] not in (TRUE, FALSE)
+        case TestList():
+            return [], True
     return [test], False
 
 

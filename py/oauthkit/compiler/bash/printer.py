@@ -30,6 +30,7 @@ from oauthkit.compiler.bash.ast import (
     SimpleCommand,
     Test,
     TestCommand,
+    TestList,
     Unary,
     WhileCommand,
     Word,
@@ -132,6 +133,12 @@ def _pieces(test: Test) -> list[str]:
 
 def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list[str]:
     """Print a test of an if or while, broken after && and || if it is long."""
+    if isinstance(test, TestList):
+        if not start:
+            return body_lines(test.body, indent)
+        return [indent + start.rstrip(), *body_lines(test.body, indent + "  "), indent + end[2:]]
+    if _has_list(test):
+        return _list_lines(test, indent, start, end)
     line = f"{indent}{start}{test_text(test)}{end}"
     if len(line) <= format.WIDTH:
         return [line]
@@ -155,6 +162,36 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
             return lines
     first, *others = _pieces(test)
     lines = [f"{indent}{start}{first}", *(f"{indent}  {text}" for text in others)]
+    lines[-1] += end
+    return lines
+
+
+def _has_list(test: Test) -> bool:
+    """Return whether a test contains a list of commands, which has a line for each."""
+    match test:
+        case AndOrList(tests):
+            return any(map(_has_list, tests))
+        case Negation(inner):
+            return _has_list(inner)
+    return isinstance(test, TestList)
+
+
+def _list_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
+    """Print a test that contains lists of commands, each in braces."""
+    lines = [indent + start]
+    units: list[Test] = [test]
+    operator = ""
+    if isinstance(test, AndOrList):
+        units = _merged(test.tests, test.either)
+        operator = " || " if test.either else " && "
+    for place, unit in enumerate(units):
+        lines[-1] += operator if place else ""
+        inner = unit.test if isinstance(unit, Negation) else unit
+        if _has_list(inner):
+            lines[-1] += "{" if inner is unit else "! {"
+            lines += [*_test_lines(inner, indent + "  "), f"{indent}}}"]
+        else:
+            lines[-1] += _unit(unit)
     lines[-1] += end
     return lines
 
@@ -316,7 +353,9 @@ def line_text(line: Line, indent: str) -> list[str]:
     if lines:
         place = -1
         if isinstance(line.command, Compound):
-            place = next(i for i, text in enumerate(lines) if text.endswith(("; then", "; do")))
+            place = 0
+            if not lines[0].endswith((" {", "while")):  # the test's own commands follow
+                place = next(i for i, text in enumerate(lines) if text.endswith(("; then", "; do")))
         lines[place] = format.beside(lines[place], line.beside)
     return [*([""] if line.blank else []), *format.above(line.comments, indent), *lines]
 

@@ -7,13 +7,17 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from oauthkit.compiler.bash.ast import (
+    AndOrList,
     ArrayExpansion,
     Assignment,
     Body,
     Command,
     ForCommand,
     IfCommand,
+    Negation,
     Parameter,
+    TestCommand,
+    TestList,
     Variable,
     WhileCommand,
 )
@@ -47,22 +51,59 @@ def children(node: Any) -> Iterator[Any]:
 
 
 def bodies(command: Command) -> Iterator[Body]:
-    """Yield the bodies of an if or a loop."""
+    """Yield the bodies of an if or a loop, and those of their tests."""
     match command:
+        case TestCommand(test):
+            yield from _test_bodies(test)
         case IfCommand(branches):
-            yield from (branch.body for branch in branches)
-        case WhileCommand(_, body) | ForCommand(_, _, body):
+            for branch in branches:
+                yield from _test_bodies(branch.test)
+                yield branch.body
+        case WhileCommand(test, body):
+            yield from _test_bodies(test)
+            yield body
+        case ForCommand(_, _, body):
             yield body
 
 
+def _test_bodies(test: Any) -> Iterator[Body]:
+    match test:
+        case TestList(body):
+            yield body
+        case AndOrList() | Negation():
+            for inner in children(test):
+                yield from _test_bodies(inner)
+        case tuple():
+            for inner in test:
+                yield from _test_bodies(inner)
+
+
 def with_bodies(command: Command, change: Callable[[Body], Body]) -> Command:
-    """Change each body of an if or a loop. Return other commands unchanged."""
+    """Change each body of `bodies`. Return other commands unchanged."""
     match command:
+        case TestCommand(test):
+            return TestCommand(_with_test_bodies(test, change))
         case IfCommand(branches):
-            return IfCommand(tuple(replace(b, body=change(b.body)) for b in branches))
-        case WhileCommand() | ForCommand():
+            return IfCommand(
+                tuple(
+                    replace(b, test=_with_test_bodies(b.test, change), body=change(b.body))
+                    for b in branches
+                )
+            )
+        case WhileCommand(test, body):
+            return WhileCommand(_with_test_bodies(test, change), change(body))
+        case ForCommand():
             return replace(command, body=change(command.body))
     return command
+
+
+def _with_test_bodies(test: Any, change: Callable[[Body], Body]) -> Any:
+    match test:
+        case TestList(body):
+            return TestList(change(body))
+        case AndOrList() | Negation() | tuple():
+            return rebuild(test, lambda inner: _with_test_bodies(inner, change))
+    return test
 
 
 def rebuild(node: Any, change: Callable[[Any], Any]) -> Any:

@@ -198,12 +198,11 @@ def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
             return False
         case ast.Name(id="local"):
             return True
-        case ast.Attribute(attr="exists" | "is_file" | "is_dir" | "is_symlink" | "access") if (
-            not any(inner is moved for inner in ast.walk(outer))
-        ):  # as in absolute(name).exists(), which runs after the call
-            return True
-        case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF") | ast.Call(func=ast.Name(id="TF"))):
-            return True
+        case ast.Attribute(attr="exists" | "is_file" | "is_dir" | "is_symlink" | "access") | (
+            ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF") | ast.Call(func=ast.Name(id="TF")))
+        ):  # absolute(name).exists() runs after the call to absolute
+            if not any(inner is moved for inner in ast.walk(outer)):
+                return True
     return any(depends_on_calls(inner, moved) for inner in _always_evaluated(outer))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from oauthkit.compiler import ir
 from oauthkit.compiler.bash import ast as bash
 from oauthkit.compiler.bash.names import (
@@ -260,8 +262,12 @@ def _file(target: ir.Value | ir.Inherited | None) -> bash.Word:
 # --- Tests ---------------------------------------------------------------------------------------
 
 
-def test(condition: ir.Condition, around: tuple[bash.Redirection, ...]) -> bash.Test:
-    """Lower a condition to a test."""
+def test(
+    condition: ir.Condition,
+    around: tuple[bash.Redirection, ...],
+    block: Callable[[list[ir.Statement]], list[bash.Line]],
+) -> bash.Test:
+    """Lower a condition to a test. `block` lowers the statements inside it."""
     match condition:
         case ir.Compare(operator, left, right):
             if left.type.is_text and ir.StrLiteral("") in (left, right):
@@ -296,9 +302,12 @@ def test(condition: ir.Condition, around: tuple[bash.Redirection, ...]) -> bash.
         case ir.Succeeds(ir.Run() as what):
             return run(what, around)
         case ir.Not(operand):
-            return _negated(test(operand, around))
+            return _negated(test(operand, around, block))
         case ir.BoolOp(operands, either):
-            return bash.AndOrList(tuple(test(o, around) for o in operands), either)
+            return bash.AndOrList(tuple(test(o, around, block) for o in operands), either)
+        case ir.Prepared(before, inner):
+            last = bash.Line(bash.TestCommand(test(inner, around, block)))
+            return bash.TestList((*block([*before]), last))
     raise AssertionError(condition)
 
 
@@ -313,4 +322,6 @@ def _negated(inner: bash.Test) -> bash.Test:
             return bash.Unary("-n" if flag == "-z" else "-z", inner_word)
         case bash.Negation(test):
             return test
+        case bash.TestList((*before, bash.Line(bash.TestCommand(test)))):
+            return bash.TestList((*before, bash.Line(bash.TestCommand(_negated(test)))))
     return bash.Negation(inner)

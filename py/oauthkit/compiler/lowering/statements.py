@@ -245,7 +245,7 @@ class _Lowering:
                 return [bash.Assignment(name, word(value), append=True)]
             case ir.AssignCondition(name, condition):
                 yes, no = (bash.Line(bash.Assignment(name, literal(t))) for t in ("true", "false"))
-                first = bash.Branch(test(condition, self.around), (yes,))
+                first = bash.Branch(self._test(condition), (yes,))
                 return [bash.IfCommand((first, bash.Branch(None, (no,))))]
             case ir.Bind():
                 return self._bind(node)
@@ -272,7 +272,7 @@ class _Lowering:
             case ir.While(ir.IsTrue(ir.BoolLiteral(True)), body):
                 return [bash.WhileCommand(None, self.body(body))]
             case ir.While(condition, body):
-                return [bash.WhileCommand(test(condition, self.around), self.body(body))]
+                return [bash.WhileCommand(self._test(condition), self.body(body))]
             case ir.For():
                 return self._for(node)
             case ir.Jump(keyword):
@@ -304,8 +304,11 @@ class _Lowering:
             over = (bash.Word((bash.ArrayExpansion(REPLIES),)),)
         return [*before, bash.ForCommand(node.name, over, self.body(node.body))]
 
+    def _test(self, condition: ir.Condition) -> bash.Test:
+        return test(condition, self.around, self.block)
+
     def _branch(self, node: ir.Branch) -> bash.Branch:
-        condition = None if node.condition is None else test(node.condition, self.around)
+        condition = None if node.condition is None else self._test(node.condition)
         return bash.Branch(condition, self.body(node.body), tuple(node.comments), node.beside)
 
     def _assign(self, name: str, value: ir.Value) -> bash.Command:
@@ -335,7 +338,7 @@ class _Lowering:
                 node.condition.value, ir.BoolLiteral
             ):
                 return [_command("return", "0" if node.condition.value.value else "1")]
-            return [bash.TestCommand(test(node.condition, self.around)), leave]
+            return [bash.TestCommand(self._test(node.condition)), leave]
         if not node.values:
             return [leave]
         replies = [

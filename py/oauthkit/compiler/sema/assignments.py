@@ -570,6 +570,7 @@ class Assignments:
         whole.left = ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         if isinstance(operator, (ast.FloorDiv, ast.Mod)):  # a division may run first
             self.scope.statement = ast.copy_location(ast.Assign([node.target], whole), node)
+            self.scope.whole = self.scope.statement
         result = self.expressions.value(whole)
         target = self.declare(node, name, result.type)
         return None if target is None else Assign(target, result)

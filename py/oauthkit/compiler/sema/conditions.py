@@ -15,7 +15,7 @@ from oauthkit.compiler.diagnostics.describe import (
     modifier,
     with_article,
 )
-from oauthkit.compiler.diagnostics.site import VARIABLES, code
+from oauthkit.compiler.diagnostics.site import VARIABLES, code, is_pure
 from oauthkit.compiler.ir import (
     COUNT,
     INHERITED,
@@ -35,6 +35,7 @@ from oauthkit.compiler.ir import (
     Name,
     Not,
     Pipeline,
+    Prepared,
     Run,
     Statement,
     Succeeds,
@@ -296,7 +297,7 @@ class Conditions:
                 either = isinstance(operator, ast.Or)
                 operands, learned = list[Condition](), set[str]()
                 for part in values:
-                    operands.append(self.condition(part))
+                    operands.append(self.part(part) if operands else self.condition(part))
                     learned |= self.check.scope.learn(part, truth=not either)
                 if self.check.scope.known is not None:
                     self.check.scope.known -= learned
@@ -363,6 +364,19 @@ class Conditions:
             )  # fmt: skip
         return IsTrue(value)
 
+    def part(self, node: ast.expr) -> Condition:
+        """Analyze a condition that may not be evaluated, or more than once.
+
+        The calls inside it run directly before it.
+        """
+        scope = self.check.scope
+        is_repeated = isinstance(scope.statement, ast.While)
+        if is_pure(node, scope.arguments) and not is_repeated:
+            return self.condition(node)
+        with scope.part(node) as before:
+            condition = self.condition(node)
+        return Prepared(tuple(before), condition) if before else condition
+
     def choice(
         self, node: ast.IfExp, analyze: Callable[[ast.expr], Statement | None]
     ) -> Statement | None:
@@ -375,14 +389,15 @@ class Conditions:
         for chosen, truth in ((node.body, True), (node.orelse, False)):
             scope.known = None if before is None else set(before)
             scope.learn(node.test, truth=truth)
-            statement = analyze(chosen)
+            with scope.part(chosen) as calls:
+                statement = analyze(chosen)
             if statement is None:
                 return None
             ends.append(scope.known)
-            if not truth and isinstance(statement, If):
+            if not truth and isinstance(statement, If) and not calls:
                 branches += statement.branches
             else:
-                branches.append(Branch(condition if truth else None, [statement]))
+                branches.append(Branch(condition if truth else None, [*calls, statement]))
         scope.known = merge(*ends)
         return If(branches)
 

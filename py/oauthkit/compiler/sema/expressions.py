@@ -588,25 +588,23 @@ class Expressions:
     # --- Calls inside expressions ----------------------------------------------------------------
 
     def runs_first(self, node: ast.expr) -> bool:
-        """Return whether a call in the statement can run before the rest of it.
+        """Return whether a call can run before the rest of the statement or of its part.
 
-        It must run whenever the statement does. What is evaluated before the call must not depend
+        It must run whenever the rest does. What is evaluated before the call must not depend
         on it: other calls run before, too, and a function cannot change the variables of another.
         """
         if not self.is_read_first(node):
             return False
-        statement = self.scope.statement
-        assert statement is not None
-        return is_pure(node, self.scope.arguments) or not depends_on_calls(statement, node)
+        whole = self.scope.whole
+        assert whole is not None
+        return is_pure(node, self.scope.arguments) or not depends_on_calls(whole, node)
 
     def is_read_first(self, node: ast.expr) -> bool:
-        """Return whether a value without calls can be read before the rest of the statement."""
-        statement = self.scope.statement
-        if statement is None or isinstance(statement, ast.While):
+        """Return whether a value without calls can be read before the rest."""
+        whole = self.scope.whole
+        if whole is None:
             return False
-        if is_pure(node, self.scope.arguments):
-            return True
-        return not self.site().is_elif() and is_always_evaluated(statement, node)
+        return is_pure(node, self.scope.arguments) or is_always_evaluated(whole, node)
 
     def stripped(self, node: ast.Call) -> bool:
         """Return whether a call is text.strip() and the like, with known ASCII characters."""
@@ -635,10 +633,12 @@ class Expressions:
     ) -> str:
         """Suggest to assign a part of an expression to a variable first."""
         if isinstance(self.scope.statement, ast.While):
-            return "assign it in the loop: begin with `while True:`, and end it with `break`"
+            return f"{intro}, inside a loop with `while True:`. Then `break` if the loop should end"
         shown = self.symbols.shown(node)
         lines = self.site().assigned(node, kind, lambda name: [f"{name} = {shown}"], name=name)
-        return code(intro, lines, f"{intro}, on a line of its own")
+        is_whole = self.scope.whole is self.scope.statement
+        place = "on a line of its own" if is_whole else "in a nested `if`"
+        return code(intro, lines, f"{intro}, {place}")
 
     def first_result(self, node: ast.Call) -> str:
         """Suggest to assign the result of a function first."""
@@ -654,9 +654,11 @@ class Expressions:
         before, suggested = len(self.symbols.diagnostics), {*self.check.suggested}
         rejected, scope = {*self.symbols.rejected}, self.scope
         variables, known = {**scope.variables}, None if scope.known is None else {*scope.known}
-        statement, scope.statement = scope.statement, None  # no call is moved
+        statement, whole = scope.statement, scope.whole
+        scope.statement = scope.whole = None  # no call is moved
         kind = self.value(node).type
-        scope.statement, scope.variables, scope.known = statement, variables, known
+        scope.statement, scope.whole = statement, whole
+        scope.variables, scope.known = variables, known
         self.check.suggested, self.symbols.rejected = suggested, rejected
         found = len(self.symbols.diagnostics) > before
         del self.symbols.diagnostics[before:]

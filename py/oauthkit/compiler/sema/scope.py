@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from oauthkit.compiler.ir import Statement
@@ -15,8 +16,10 @@ class Scope:
     """The variables of one function with their types. `names` are all names that it uses.
 
     `known` are the variables that are set on every path to the current statement. It is None if the
-    statement is unreachable. `statement` is the statement whose expressions are analyzed, and
-    `before` lists the statements that run before it: the calls inside its expressions.
+    statement is unreachable. `statement` is the statement whose expressions are analyzed. `whole`
+    is the statement, or the part of it that may not be evaluated: an operand of `and` or `or`, the
+    condition of `elif` or `while`, a value of a conditional expression. `before` lists the
+    statements that run before it: the calls inside its expressions.
     """
 
     parameters: dict[str, Type]
@@ -28,6 +31,7 @@ class Scope:
     results: tuple[Type, ...] = ()
     names: frozenset[str] = frozenset()
     statement: ast.stmt | None = None
+    whole: ast.AST | None = None
     before: list[Statement] = field(default_factory=list)
 
     def type_of(self, name: str) -> Type | None:
@@ -48,6 +52,14 @@ class Scope:
         new = {f"{self.arguments}[{index}]" for index in range(min(least, 100))} - self.known
         self.known |= new
         return new
+
+    @contextmanager
+    def part(self, node: ast.expr) -> Iterator[list[Statement]]:
+        """Analyze `node` as `whole`. Yield the list of the statements that run before it."""
+        outer = self.whole, self.before
+        self.whole, self.before = node, []
+        yield self.before
+        self.whole, self.before = outer
 
     def assume_bound(self, name: str) -> None:
         """Treat a name as set from here on, because the statement that sets it was rejected."""

@@ -132,7 +132,7 @@ class Statements:
         return self.comments.within(line, end)
 
     def _statement(self, node: ast.stmt, end: int) -> Statement | None:
-        self.scope.statement = node
+        self.scope.statement = self.scope.whole = node
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 return self.assignments.assign(node, name, value)
@@ -350,7 +350,10 @@ class Statements:
         above: list[str] = []
         while True:
             self.scope.statement = current
-            condition = self.conditions.condition(current.test)
+            if current is node:
+                condition = self.conditions.condition(current.test)
+            else:
+                condition = self.conditions.part(current.test)
             before = None if self.scope.known is None else set(self.scope.known)
             self.scope.learn(current.test, truth=True)
             inside, beside = self._header(current.lineno, current.body)
@@ -408,7 +411,7 @@ class Statements:
             )
             self._rejected(node)
             return None
-        condition = self.conditions.condition(node.test)
+        condition = self.conditions.part(node.test)
         endless = isinstance(node.test, ast.Constant) and node.test.value is True
         statement = While(condition, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
