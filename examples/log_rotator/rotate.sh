@@ -432,6 +432,7 @@ complain() {
 # cannot be locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9
 # holds the lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
+  local +x status
   user_id
   if [[ -p $1 ]] || { [[ -L $1 ]] && ! is_own_link "$1"; } || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
@@ -444,7 +445,14 @@ take_lock() {
   fi
   find_program flock # bash would return 126 for a file that is not executable
   [[ -n $REPLY ]] || return 127
-  { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
+  { flock -n 9; } >/dev/null 2>&1 8>&-
+  status=$?
+  # `flock -w` fails if other processes have used up the user's pending signals: timer_create(2).
+  if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
+    { timeout --foreground "$2" flock 9; } >/dev/null 2>&1 8>&-
+    status=$?
+  fi
+  return "$((status == 124 ? 1 : status))"
 }
 
 # Set REPLY to the real user ID (getuid(2)). If the caller exports UID, bash does not set it.

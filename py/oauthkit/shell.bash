@@ -417,6 +417,7 @@ complain() {
 # cannot be locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9
 # holds the lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
+  local +x status
   user_id
   if [[ -p $1 ]] || { [[ -L $1 ]] && ! is_own_link "$1"; } || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
@@ -429,7 +430,14 @@ take_lock() {
   fi
   find_program flock # bash would return 126 for a file that is not executable
   [[ -n $REPLY ]] || return 127
-  { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
+  { flock -n 9; } >/dev/null 2>&1 8>&-
+  status=$?
+  # `flock -w` fails if other processes have used up the user's pending signals: timer_create(2).
+  if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
+    { timeout --foreground "$2" flock 9; } >/dev/null 2>&1 8>&-
+    status=$?
+  fi
+  return "$((status == 124 ? 1 : status))"
 }
 
 # Take the exclusive flock(2) of the directory $1, until unlock_directory. Status 1 if another
@@ -437,14 +445,19 @@ take_lock() {
 # wait (outlive_signals), else that of flock(1). File descriptor 6 holds the lock.
 lock_directory() {
   local +x status
-  { exec 6<"$1"; } 2>/dev/null || return 2
-  flock -w "$2" 6 >/dev/null 2>&1 8>&- 9>&- &
-  _command=$! _group=$!
-  { wait "$_command"; } 2>/dev/null
-  status=$?
-  ((_group != 0)) || status=3
   _group=0
-  return "$status"
+  { exec 6<"$1"; } 2>/dev/null || return 2
+  { flock -n 6; } >/dev/null 2>&1 8>&- 9>&-
+  status=$?
+  if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
+    timeout --foreground "$2" flock 6 >/dev/null 2>&1 8>&- 9>&- &
+    _command=$! _group=$!
+    { wait "$_command"; } 2>/dev/null
+    status=$?
+    ((_group != 0)) || status=3
+  fi
+  _group=0
+  return "$((status == 124 ? 1 : status))"
 }
 
 # Release the lock of lock_directory.

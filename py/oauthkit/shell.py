@@ -863,7 +863,8 @@ def _lock_within(wait_s: int, descriptor: int, is_ended: Callable[[], bool]) -> 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return 0
         except BlockingIOError:
-            if time.monotonic() >= deadline_s:
+            # The bash body needs timeout(1) to wait.
+            if time.monotonic() >= deadline_s or find_program("timeout") == "":
                 return 1
             time.sleep(0.05)
         except OSError:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -1416,6 +1416,19 @@ def test_lock_directory(place: Path) -> None:
     source = LIBRARY.read_text("utf-8")
     source += 'both() {\n  lock_directory "$@" && unlock_directory && flock -n "$1" true\n}\n'
     assert call_in_bash("both", calls[:1], source=source) == [Result(0, "")]
+
+
+@pytest.mark.parametrize("lock", ["take_lock", "lock_directory"])
+@pytest.mark.parametrize("is_held", [True, False])
+def test_lock_without_pending_signals(place: Path, lock: str, *, is_held: bool) -> None:
+    """A container with this user's uid can use them up: setrlimit(2), RLIMIT_SIGPENDING."""
+    target = place if lock == "lock_directory" else place / "lock"
+    target.touch()
+    text = f'ulimit -i 0; source "$2"; {lock} "$1" 1; echo $?'
+    argv = ["/bin/bash", "-c", text, "bash", str(target), str(LIBRARY)]
+    with held(target) if is_held else nullcontext():
+        done = subprocess.run(argv, env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"1\n" if is_held else b"0\n", b"")
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])

@@ -373,8 +373,9 @@ def _other_session(draw: DrawFn, case: Case) -> tuple[Case, list[Act]]:
 
 
 def _uses_locks(case: Case) -> bool:
-    """Return whether the forms find flock(1). Without it, they do not wait for locks."""
-    is_replaced = f"{BIN}/flock" in {item.place for item in case.items}
+    """Return whether the forms can wait for locks. The bash form does so with these programs."""
+    places = {item.place for item in case.items}
+    is_replaced = not places.isdisjoint({f"{BIN}/flock", f"{BIN}/timeout"})
     # A delivery would list the credentials' directory, which looks like the wait for the lock.
     variables = dict(case.env)
     return not is_replaced and "PATH" not in variables and CREDENTIALS not in variables.values()

@@ -33,15 +33,16 @@ make_log() {
   hold_lock
   refresh_in_background
   run=$started
-  wait_until was_called flock
-  called_with flock 1 -w 120 9
+  wait_until call flock 2 >/dev/null
+  called_with flock 1 -n 9
+  called_with flock 2 9
   [[ ! -s $log ]]
-  is "$(call_names)" flock
+  is "$(call_names)" 'flock flock'
 
   release_lock
   wait "$run"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
-  is "$(call_names)" 'flock flock claude systemctl systemd-run'
+  is "$(call_names)" 'flock flock flock claude systemctl systemd-run'
 }
 
 @test "many runs at the moment of expiry make one call to claude, and all succeed" {
@@ -65,10 +66,11 @@ make_log() {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   make_stand_in flock
   plan flock 'printf "noise\n"' 'refuse 1 "flock: in words of its own"'
+  plan flock 'refuse 1 "flock: again"'
   refresh
   ended 1
   log_is "ERROR: another refresh has held $lock for 120 s"
-  is "$(call_names)" flock
+  is "$(call_names)" 'flock flock'
   [[ ! -e $dotenv && ! -e $failing ]]
 }
 
@@ -288,7 +290,7 @@ make_log() {
 @test "a token that another project has renewed meanwhile is delivered without claude" {
   credentials "$OLD_TOKEN" -$HOUR_MS
   make_stand_in flock
-  plan flock "if [[ \$3 == 6 ]]; then renew $NEW_TOKEN $((8 * HOUR_MS)); fi" \
+  plan flock "if [[ \$2 == 6 ]]; then renew $NEW_TOKEN $((8 * HOUR_MS)); fi" \
     "exec $(type -P flock) \"\$@\""
   refresh
   ended 0

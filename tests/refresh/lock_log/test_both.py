@@ -97,10 +97,10 @@ def test_run_waits_for_a_held_lock(parity: Parity) -> None:
     assert run.messages == FRESH_RUN
 
 
-# Make 120 s pass quickly: flock(1) gets a shorter limit, and Python's monotonic clock runs faster.
-QUICK_FLOCK = """#!{bash}
-[[ $* == '-w 120 '[69] ]] || exit 64
-exec {flock} -w 0.3 "$3"
+# Make 120 s pass quickly: timeout(1) gets a shorter limit, and Python's clock runs faster.
+QUICK_TIMEOUT = """#!{bash}
+[[ $* == '--foreground 120 flock '[69] ]] || exec {timeout} "$@"
+exec {timeout} --foreground 0.3 flock "$4"
 """
 QUICK_PYTHON = """
 monotonic = time.monotonic
@@ -110,8 +110,8 @@ time.monotonic = lambda: monotonic() * 400
 
 def pass_quickly(parity: Parity) -> None:
     """Set the lock's time limit, and no other limit, to a third of a second."""
-    flock = QUICK_FLOCK.format(bash=shutil.which("bash"), flock=shutil.which("flock"))
-    parity.file("../bin/flock", flock, 0o755)
+    timeout = QUICK_TIMEOUT.format(bash=shutil.which("bash"), timeout=shutil.which("timeout"))
+    parity.file("../bin/timeout", timeout, 0o755)
 
     def quicken(world: World) -> None:
         path = world.control / "clock/python/sitecustomize.py"
