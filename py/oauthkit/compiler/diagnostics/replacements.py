@@ -22,6 +22,8 @@ from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
 COUNTING = "count in a while loop"
+SPLIT_IT = "split it"
+FIND_PART = 'find it in a loop ("" if there is none)'
 SLICES = "use a slice, `text[start:end]`, without a step"
 # The longest range that is written as a tuple.
 LONGEST_TUPLE = 10
@@ -82,6 +84,18 @@ def _of_int(site: Site, node: ast.Call) -> str:
             given = shown(site, call)
             stripped = f"parse_int({given if given.endswith('.strip()') else f'{given}.strip()'})"
             return checked(site, node, stripped, Type.INT, "convert it, and check the status")
+        case ast.Call(args=[ast.Subscript() as index], keywords=[]) if site.can_fail and (
+            found := _part_of_split(site, index)
+        ):
+            intro, part = found
+            text, status = site.fresh("text"), site.fresh("status")
+
+            def lines(name: str) -> list[str]:
+                check = [f"if {status} != 0:", "    return 1"]
+                return [*part(text), f"{status}, {name} = parse_int({text})", *check]
+
+            help = f"{intro}, convert it, and check the status"
+            return code(help, site.assigned(node, Type.INT, lines))
         case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
             return code("it is an Int already", shown(site, number))
         case ast.Call(args=[ast.BinOp() as number], keywords=[]) if _is_int(site, number):
@@ -450,40 +464,84 @@ def of_arguments(site: Site, node: ast.expr) -> str:
 
 
 def of_split_index(site: Site, node: ast.Subscript) -> str:
-    """Return the help for `text.split(":")[0]`."""
+    """Return the help for `text.split(":")[0]` and `text.split()[4]`."""
+    found = _part_of_split(site, node)
+    if found is None:
+        return ""
+    intro, lines = found
+    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
+    is_loop = intro != SPLIT_IT
+    direct = not is_loop or target not in names
+    return code(intro, site.assigned(node, Type.STR, lines, direct=direct))
+
+
+def _part_of_split(
+    site: Site, node: ast.Subscript
+) -> tuple[str, Callable[[str], list[str]]] | None:
+    """Return what to do, and the lines that assign a part of a text to a name."""
     match node:
         case ast.Subscript(
             value=ast.Call(
-                func=ast.Attribute(value=ast.Name(id=text) as owner, attr="split"),
-                args=[ast.Constant(value=str() as separator) as literal, *limit],
-                keywords=[],
+                func=ast.Attribute(value=owner, attr="split"), args=arguments, keywords=[]
             ),
-            slice=index,
-        ) if (
-            separator
-            and site.type_of(owner) is Type.STR
-            and [*map(ast.unparse, limit)] in ([], ["1"])
-        ):
-            part = shown(site, literal)
-            lines: Callable[[str], list[str]] | None = {
-                "0": lambda name: [f"{name}, _, _ = {text}.partition({part})"],
-                "-1": lambda name: [f"_, _, {name} = {text}.rpartition({part})"],
-            }.get(ast.unparse(index))
-            if limit and ast.unparse(index) == "-1":
-                return ""
-            if ast.unparse(index) == "1" and site.can_fail:
-                found, rest = site.fresh("separator"), site.fresh("rest")
+            slice=ast.Constant(value=int())
+            | ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)) as index,
+        ) if site.result_of(owner) in (Type.STR, Type.PATH):
+            place, text = ast.literal_eval(index), shown(site, owner)
+            match arguments:
+                case [ast.Constant(value=str() as separator) as literal, *limit] if separator and [
+                    *map(ast.unparse, limit)
+                ] in ([], ["1"]):
+                    part = shown(site, literal)
+                    lines = _partitioned(site, text, part, place, is_limited=limit != [])
+                    if lines is not None:
+                        return SPLIT_IT, lines
+                    if not limit and len(separator) == 1 and separator.isascii():
+                        return FIND_PART, _nth_part(site, text, part, place)
+                case []:
+                    return FIND_PART, _nth_part(site, text, "", place)
+    return None
 
-                def second(name: str) -> list[str]:
-                    after = name if limit else rest
-                    last = [] if limit else [f"{name}, _, _ = {rest}.partition({part})"]
-                    first = f"_, {found}, {after} = {text}.partition({part})"
-                    return [first, f'if {found} == "":', "    return 1", *last]
 
-                lines = second
-            if lines is not None:
-                return code("split it", site.assigned(node, Type.STR, lines))
-    return ""
+def _partitioned(
+    site: Site, text: str, part: str, place: int, *, is_limited: bool
+) -> Callable[[str], list[str]] | None:
+    """Return the lines that take the first, second or last part of a text with partition."""
+    if place == 1 and site.can_fail:
+        found, rest = site.fresh("separator"), site.fresh("rest")
+
+        def second(name: str) -> list[str]:
+            after = name if is_limited else rest
+            last = [] if is_limited else [f"{name}, _, _ = {rest}.partition({part})"]
+            first = f"_, {found}, {after} = {text}.partition({part})"
+            return [first, f'if {found} == "":', "    return 1", *last]
+
+        return second
+    if place == 0:
+        return lambda name: [f"{name}, _, _ = {text}.partition({part})"]
+    if place == -1 and not is_limited:
+        return lambda name: [f"_, _, {name} = {text}.rpartition({part})"]
+    return None
+
+
+def _nth_part(site: Site, text: str, part: str, place: int) -> Callable[[str], list[str]]:
+    """Return the lines that find a part of a text in a loop."""
+    item, number = site.fresh("part"), site.fresh("number")
+
+    def lines(name: str) -> list[str]:
+        if place < 0:
+            return [f'{name} = ""', f"for {name} in {text}.split({part}):", "    pass"]
+        return [
+            f'{name} = ""',
+            f"{number} = -1",
+            f"for {item} in {text}.split({part}):",
+            f"    {number} += 1",
+            f"    if {number} == {place}:",
+            f"        {name} = {item}",
+        ]
+
+    return lines
 
 
 def _of_join_text(site: Site, node: ast.Call) -> str:

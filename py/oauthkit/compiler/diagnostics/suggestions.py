@@ -22,8 +22,9 @@ class Suggestion(NamedTuple):
 # What to use instead of functions, by their whole name. Code that does the same is in
 # replacements.py. {0} is the first argument.
 LINES = (
-    'store one item per line in a Str, as in `names += f"{name}\\n"`, and iterate over'
-    " `names.splitlines()`"
+    'store one item per line in a Str: begin with `names = "\\n"`, add with'
+    ' `names += f"{name}\\n"`, test with `f"\\n{name}\\n" in names`, and iterate over'
+    " `names[1:].splitlines()`"
 )
 LISTS = (
     f'list the values in the loop, as in `for name in ("a", "b"):`. If they are not known, {LINES}'
@@ -34,12 +35,28 @@ STDIN = (
 )
 FILES = 'iterate over the files of a Path, as in `for path in sorted(directory // "*.log"):`'
 FIND = 'run the program find, as in `for line in find(directory, "-name", "*.log").splitlines():`'
+ITEMS = f"write a for loop. To keep its items, {LINES}"
+PAIRS = (
+    'use one loop variable, and split its text with partition, as in'
+    ' `for pair in ("web 80", "db 5432"):`'
+)
+DICTIONARIES = (
+    "use a name for each value, or choose with if and elif. To count lines, run the programs sort"
+    " and uniq"
+)
+FRACTION = (
+    '`//` divides integers, and rounds down. To show one decimal, compute'
+    ' `tenths = size * 10 // 1024`, and print `f"{tenths // 10}.{tenths % 10}"`'
+)
 PROGRAM = "run the program {}, bound at the top with `program`"
 MAIN_STATUS = "only main can end the program. Return a Status to it"
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
     "parse_int converts text, but rejects blanks around it, as in"
     " `status, number = parse_int(text.strip())`"
+)
+EXTENSION = (
+    "split the text with rpartition, at its last dot. If it has none, the first part is empty"
 )
 CALLS = {
     "int": TO_NUMBER,
@@ -55,13 +72,14 @@ CALLS = {
     "min": "compare two numbers at a time with if",
     "max": "compare two numbers at a time with if",
     "abs": "compare with 0, and negate the number",
-    "dict": "use a name for each value, or choose with if and elif",
+    "dict": DICTIONARIES,
     "list": LISTS,
     "set": LISTS,
     "tuple": LISTS,
-    "sorted": "sort the lines of a command with the program sort, and files in a loop",
+    "sorted": "a for loop can sort files, as in `for path in sorted(directory // \"*.log\"):`. Count"
+    " them there, or keep the last one. Sort lines with the program sort",
     "sum": "add in a loop with `+=`",
-    "round": "`//` divides integers, and rounds down",
+    "round": FRACTION,
     "any": "join the conditions with `or`, or set a Bool in a loop",
     "all": "join the conditions with `and`, or set a Bool in a loop",
     "chr": PROGRAM.format("printf"),
@@ -70,8 +88,8 @@ CALLS = {
     "oct": PROGRAM.format("printf"),
     "ord": PROGRAM.format("printf"),
     "zip": "iterate over one of them",
-    "map": "write a for loop",
-    "filter": "write a for loop with an if",
+    "map": ITEMS,
+    "filter": ITEMS,
     "isinstance": "the compiler knows each type. Remove the call",
     "type": "the compiler knows each type. Remove the call",
     "local.env.update": "set each variable on a line of its own with `local.env[…]`",
@@ -99,12 +117,13 @@ CALLS = {
     "os.path.expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
     "os.path.realpath": PROGRAM.format("readlink") + ", with its option -f",
     "os.path.samefile": "same_file takes two paths",
-    "os.path.splitext": "split the text with rpartition, at its last dot",
-    "os.path.getsize": PROGRAM.format("stat"),
+    "os.path.splitext": EXTENSION,
+    "os.path.getsize": PROGRAM.format("stat") + ', as in `stat("-c", "%s", path)`',
+    "os.path.getmtime": PROGRAM.format("stat") + ', as in `stat("-c", "%Y", path)`',
     "os.getcwd": "absolute makes a Path of `.`, on a line of its own",
     "os.umask": "the mask must be a literal, such as 0o077",
     "os.chdir": CHDIR,
-    "os.getpid": "there is no equivalent",
+    "os.getpid": "temporary_name returns a new name for a temporary file beside a Path",
     "os.getuid": "user_id returns it, on a line of its own",
     "os.geteuid": "user_id returns the real user ID, usually the same",
     "os.uname": PROGRAM.format("uname"),
@@ -129,6 +148,8 @@ CALLS = {
     "os.link": PROGRAM.format("ln"),
     "os.chmod": PROGRAM.format("chmod"),
     "os.stat": PROGRAM.format("stat"),
+    "os.readlink": PROGRAM.format("readlink"),
+    "os.walk": FIND,
     "os.listdir": FILES,
     "os.system": "bind the program at the top with `program`, and run it with `& FG`, or for its"
     " status with `& RETCODE(FG=True)`",
@@ -170,8 +191,8 @@ METHODS = {
     ' `_, _, last = text.rpartition("/")`',
     "partition": PARTITION,
     "rpartition": PARTITION,
-    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`, or take the"
-    " first line with partition",
+    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. Count them there,"
+    " or keep the last one. Take the first line with partition",
     "join": JOIN,
     "format": JOIN,
     "ljust": PAD,
@@ -181,7 +202,8 @@ METHODS = {
     "count": "count in a loop over the lines or parts, with `+= 1`",
     "find": "test with `in`, or split the text with partition",
     "index": "test with `in`, or split the text with partition",
-    "isdigit": "parse_int returns status 0 for a number",
+    "isdigit": "parse_int returns status 0 for a number of up to 15 digits, also after a `-`",
+    "isatty": "run the program test, as in `test[\"-t\", \"1\"] & TF(FG=True)`",
     "encode": "a Str holds any bytes except NUL. Remove the call",
     "decode": "a Str holds any bytes except NUL. Remove the call",
     "append": f"there are no lists: {LINES}. A Command takes more arguments in brackets",
@@ -245,7 +267,7 @@ ATTRIBUTES = {
     "local.env.user": "read USER with `local.env.get`",
     "name": "split the text with rpartition, at its last slash",
     "basename": "split the text with rpartition, at its last slash",
-    "stem": "split the text with rpartition",
+    "stem": EXTENSION,
     "suffix": "test it with endswith, or split the text with rpartition, at its last dot",
     "parent": "a Path has `.dirname`",
     "size": PROGRAM.format("stat"),
@@ -257,7 +279,9 @@ MODULES = {
     "base64": PROGRAM.format("base64"),
     "click": ARGUMENTS,
     "collections": "there are no lists and dictionaries. Use a name for each value",
-    "datetime": "oauthkit.shell has timestamp and now_ms",
+    "configparser": "split each line with partition",
+    "csv": "iterate over the parts of each line, as in `for part in line.split(\",\"):`",
+    "datetime": "run the program date, as in `date(\"+%F\").strip()`. oauthkit.shell has now_ms",
     "docopt": ARGUMENTS,
     "fcntl": "oauthkit.shell has take_lock and lock_directory",
     "getopt": ARGUMENTS,
@@ -274,6 +298,7 @@ MODULES = {
     "shutil": "oauthkit.shell has find_program. cp, mv and rm are programs",
     "signal": "oauthkit.shell has outlive_signals",
     "smtplib": PROGRAM.format("mail"),
+    "socket": PROGRAM.format("hostname"),
     "sqlite3": PROGRAM.format("sqlite3"),
     "stat": PROGRAM.format("stat"),
     "subprocess": "bind the program at the top with `program`, and run it with `& CAPTURE`",
@@ -302,7 +327,7 @@ STATEMENTS = {
     ast.Match: "write if, elif and else",
     ast.Raise: "print the message with `file=sys.stderr`, and return a Status that is not 0",
     ast.Try: "there are no exceptions. Test the status of each command with if",
-    ast.With: "read_file and write_file open and close a file",
+    ast.With: "read_file and write_file open and close a file. They are called without with",
 }
 # Context managers of plumbum.
 CONTEXTS = {
@@ -315,15 +340,15 @@ STATEMENTS_OTHERWISE = (
     "the dialect has assignments, calls, if, while, for, break, continue and return"
 )
 EXPRESSIONS = {
-    ast.Dict: "use a name for each value, or choose with if and elif",
-    ast.DictComp: "write a for loop",
-    ast.GeneratorExp: "write a for loop",
+    ast.Dict: DICTIONARIES,
+    ast.DictComp: DICTIONARIES,
+    ast.GeneratorExp: ITEMS,
     ast.IfExp: "write if and else",
     ast.Lambda: "define a function with def",
     ast.List: LISTS,
-    ast.ListComp: "write a for loop",
+    ast.ListComp: ITEMS,
     ast.Set: LISTS,
-    ast.SetComp: "write a for loop",
+    ast.SetComp: ITEMS,
     ast.Slice: "use partition, removeprefix or removesuffix",
     ast.Tuple: LISTS,
 }
@@ -482,6 +507,14 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             ]
         ):
             help = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
+        case ast.With(
+            items=[ast.withitem(context_expr=ast.Call(func=ast.Name(id="open"), args=[name, *mode]))]
+        ) if site is not None and ast.unparse(mode) in ("", "'r'", "'w'"):
+            name = replacements.shown(site, name)
+            help = f"read it with `status, text = read_file({name})`, and iterate over"
+            help += " `text.splitlines()`"
+            if mode and ast.unparse(mode[0]) == "'w'":
+                help = f"write it with `status = write_file({name}, text)`"
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
     return Suggestion(f"{describe(node)} is outside the dialect", help)
@@ -537,6 +570,8 @@ def of_environment(name: str, value: ast.expr | None) -> str:
 def of_loop(node: ast.For, site: Site) -> str:
     """Suggest how to loop over something that a for loop of the dialect cannot iterate over."""
     match node.iter:
+        case ast.Call(func=function) if ast.unparse(function) == "os.walk":
+            return FIND
         case ast.Call(func=ast.Name(id="sorted"), args=[found]) | found if _are_below(found):
             return FIND
         case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
@@ -590,6 +625,20 @@ def of_loop(node: ast.For, site: Site) -> str:
             slice=ast.Slice(lower=ast.Constant(value=1), upper=None, step=None),
         ):
             return FIRST_LINE
+        case ast.Subscript(value=ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))):
+            text = ast.unparse(owner)
+            return (
+                "take a part of the lines with the programs head and tail, as in"
+                f' `for line in (head["-n", "5"] << {text})().splitlines():`'
+            )
+        case ast.Call(
+            func=ast.Name(id="reversed"),
+            args=[ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))],
+        ):
+            return (
+                "run the program tac, as in"
+                f" `for line in (tac << {ast.unparse(owner)})().splitlines():`"
+            )
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
             return FILES
     return (

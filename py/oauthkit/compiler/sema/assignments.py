@@ -566,6 +566,13 @@ class Assignments:
             added: Value = self.expressions.text(value)
             self.declare(node, name, Type.STR)
             return Append(name, added)
+        if is_condition(value) and current.type is Type.INT:
+            sign = ast.unparse(node).removeprefix(f"{name} ").partition(" ")[0]
+            self.reject(
+                "D102", value, "a condition cannot be part of an expression",
+                code("choose the number", f"{name} {sign} 1 if {self.symbols.shown(value)} else 0"),
+            )  # fmt: skip
+            return None
         whole = ast.copy_location(ast.BinOp(node.target, operator, value), node)
         whole.left = ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         if isinstance(operator, (ast.FloorDiv, ast.Mod)):  # a division may run first

@@ -304,6 +304,15 @@ class Conditions:
                 return BoolOp(tuple(operands), either)
             case ast.Name(id=name) if name == self.check.scope.arguments:
                 return Compare("!=", Name(COUNT, Type.INT), IntLiteral(0))
+            case ast.UnaryOp(op=ast.Not(), operand=ast.Name() as name) if (
+                self.check.type_of(name) in (Type.STR, Type.PATH, Type.INT, Type.STATUS)
+            ):
+                kind = self.check.type_of(name)
+                self.reject(
+                    "D305", node, f"{with_article(kind)} cannot be used as a condition",
+                    code("compare it", condition_for(kind, name.id).replace("!=", "==")),
+                )  # fmt: skip
+                return IsTrue(REJECTED)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return Not(self.condition(operand))
             case ast.BinOp(left=command) if (how := modifier(node)) in ("TF", "TF(FG=True)"):

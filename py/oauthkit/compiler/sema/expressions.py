@@ -301,7 +301,8 @@ class Expressions:
                 self.reject(
                     "D303", part.value,
                     f"{with_article(value.type)} cannot be part of an f-string",
-                    "choose the text with if and else",
+                    "write the program's name" if value.type is Type.COMMAND
+                    else "choose the text with if and else",
                 )  # fmt: skip
             joined.append(self._padded(part.value, value, spec) if spec else value)
         return Join(tuple(joined)) if len(self.symbols.diagnostics) == before else REJECTED
@@ -411,7 +412,7 @@ class Expressions:
             self.value(right)
             return self.reject(
                 "D102", node, "there are no floating-point numbers",
-                "`//` divides integers, and rounds down",
+                suggestions.FRACTION,
             )  # fmt: skip
         if path.type is Type.ERROR:
             return REJECTED
@@ -575,7 +576,7 @@ class Expressions:
                 return self.commands.called_command(node, help=help)
             case ast.Name() | ast.Attribute() if self.check.root_is_rejected(node.func):
                 for argument in node.args:
-                    if not isinstance(argument, ast.Starred):
+                    if not isinstance(argument, (ast.Starred, ast.List)):
                         self.value(argument)
                 return REJECTED
             case ast.Subscript() if self.value(node.func).type is Type.ERROR:

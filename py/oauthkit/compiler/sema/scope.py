@@ -97,6 +97,12 @@ def _least(test: ast.expr, name: str) -> tuple[int, int]:
         ) if type(operator) in _MIRRORED:
             mirrored = _MIRRORED[type(operator)]()
             return _least(ast.Compare(call, [mirrored], [number]), name)
+        case ast.Compare(left=left, ops=[ast.NotIn()], comparators=others):
+            true, false = _least(ast.Compare(left, [ast.In()], others), name)
+            return false, true
+        case ast.Compare(left=left, ops=[ast.In()], comparators=[ast.Tuple(elts=[_, *_] as numbers)]):
+            equal: list[ast.expr] = [ast.Compare(left, [ast.Eq()], [number]) for number in numbers]
+            return _least(ast.BoolOp(ast.Or(), equal), name)
         case ast.Compare(
             left=ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=counted)]),
             ops=[operator],

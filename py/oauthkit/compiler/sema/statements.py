@@ -526,7 +526,9 @@ class Statements:
         pattern = self.expressions.text(found.right)
         if node.keywords:
             self.reject(
-                "D105", node, "sorted of files takes no keyword", "their order is always ascending"
+                "D105", node, "sorted of files takes no keyword",
+                "their order is always ascending. To reverse it, collect them with"
+                ' `names = f"{path}\\n{names}"`. To sort them by time, run the program ls',
             )  # fmt: skip
         is_literal = isinstance(pattern, (StrLiteral, Name))
         text = self.expressions.known_text(pattern) if is_literal else None
@@ -657,7 +659,9 @@ def _loop_help(node: ast.For) -> str:
     """Return the help for a loop over two names, or with else."""
     if isinstance(node.target, ast.Name):
         return "test again after the loop"
-    return "use one loop variable, and split its text with partition"
+    if isinstance(node.iter, ast.Call) and ast.unparse(node.iter.func) == "os.walk":
+        return suggestions.FIND
+    return suggestions.PAIRS
 
 
 def _trimmed(comments: list[str]) -> list[str]:
