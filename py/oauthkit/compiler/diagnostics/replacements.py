@@ -84,23 +84,29 @@ def _of_int(site: Site, node: ast.Call) -> str:
             given = shown(site, call)
             stripped = f"parse_int({given if given.endswith('.strip()') else f'{given}.strip()'})"
             return checked(site, node, stripped, Type.INT, "convert it, and check the status")
-        case ast.Call(args=[ast.Subscript() as index], keywords=[]) if site.can_fail and (
-            found := _part_of_split(site, index)
-        ):
-            intro, part = found
-            text, status = site.fresh("text"), site.fresh("status")
-
-            def lines(name: str) -> list[str]:
-                check = [f"if {status} != 0:", "    return 1"]
-                return [*part(text), f"{status}, {name} = parse_int({text})", *check]
-
-            help = f"{intro}, convert it, and check the status"
-            return code(help, site.assigned(node, Type.INT, lines))
+        case ast.Call(args=[ast.Subscript() as index], keywords=[]) if site.can_fail:
+            return _of_int_of_split(site, node, index)
         case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
             return code("it is an Int already", shown(site, number))
         case ast.Call(args=[ast.BinOp() as number], keywords=[]) if _is_int(site, number):
             return "the result is already an Int. Remove the call"
     return ""
+
+
+def _of_int_of_split(site: Site, node: ast.Call, index: ast.Subscript) -> str:
+    """Return the help for `int(text.split()[4])`."""
+    found = _part_of_split(site, index)
+    if found is None:
+        return ""
+    intro, part = found
+    text, status = site.fresh("text"), site.fresh("status")
+
+    def lines(name: str) -> list[str]:
+        check = [f"if {status} != 0:", "    return 1"]
+        return [*part(text), f"{status}, {name} = parse_int({text})", *check]
+
+    help = f"{intro}, convert it, and check the status"
+    return code(help, site.assigned(node, Type.INT, lines))
 
 
 def _is_int(site: Site, node: ast.expr) -> bool:

@@ -37,7 +37,7 @@ FILES = 'iterate over the files of a Path, as in `for path in sorted(directory /
 FIND = 'run the program find, as in `for line in find(directory, "-name", "*.log").splitlines():`'
 ITEMS = f"write a for loop. To keep its items, {LINES}"
 PAIRS = (
-    'use one loop variable, and split its text with partition, as in'
+    "use one loop variable, and split its text with partition, as in"
     ' `for pair in ("web 80", "db 5432"):`'
 )
 DICTIONARIES = (
@@ -45,7 +45,7 @@ DICTIONARIES = (
     " and uniq"
 )
 FRACTION = (
-    '`//` divides integers, and rounds down. To show one decimal, compute'
+    "`//` divides integers, and rounds down. To show one decimal, compute"
     ' `tenths = size * 10 // 1024`, and print `f"{tenths // 10}.{tenths % 10}"`'
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
@@ -76,8 +76,8 @@ CALLS = {
     "list": LISTS,
     "set": LISTS,
     "tuple": LISTS,
-    "sorted": "a for loop can sort files, as in `for path in sorted(directory // \"*.log\"):`. Count"
-    " them there, or keep the last one. Sort lines with the program sort",
+    "sorted": 'a for loop can sort files, as in `for path in sorted(directory // "*.log"):`.'
+    " Count them there, or keep the last one. Sort lines with the program sort",
     "sum": "add in a loop with `+=`",
     "round": FRACTION,
     "any": "join the conditions with `or`, or set a Bool in a loop",
@@ -191,8 +191,8 @@ METHODS = {
     ' `_, _, last = text.rpartition("/")`',
     "partition": PARTITION,
     "rpartition": PARTITION,
-    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. Count them there,"
-    " or keep the last one. Take the first line with partition",
+    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. Count them"
+    " there, or keep the last one. Take the first line with partition",
     "join": JOIN,
     "format": JOIN,
     "ljust": PAD,
@@ -203,7 +203,7 @@ METHODS = {
     "find": "test with `in`, or split the text with partition",
     "index": "test with `in`, or split the text with partition",
     "isdigit": "parse_int returns status 0 for a number of up to 15 digits, also after a `-`",
-    "isatty": "run the program test, as in `test[\"-t\", \"1\"] & TF(FG=True)`",
+    "isatty": 'run the program test, as in `test["-t", "1"] & TF(FG=True)`',
     "encode": "a Str holds any bytes except NUL. Remove the call",
     "decode": "a Str holds any bytes except NUL. Remove the call",
     "append": f"there are no lists: {LINES}. A Command takes more arguments in brackets",
@@ -280,8 +280,8 @@ MODULES = {
     "click": ARGUMENTS,
     "collections": "there are no lists and dictionaries. Use a name for each value",
     "configparser": "split each line with partition",
-    "csv": "iterate over the parts of each line, as in `for part in line.split(\",\"):`",
-    "datetime": "run the program date, as in `date(\"+%F\").strip()`. oauthkit.shell has now_ms",
+    "csv": 'iterate over the parts of each line, as in `for part in line.split(","):`',
+    "datetime": 'run the program date, as in `date("+%F").strip()`. oauthkit.shell has now_ms',
     "docopt": ARGUMENTS,
     "fcntl": "oauthkit.shell has take_lock and lock_directory",
     "getopt": ARGUMENTS,
@@ -508,12 +508,14 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
         ):
             help = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
         case ast.With(
-            items=[ast.withitem(context_expr=ast.Call(func=ast.Name(id="open"), args=[name, *mode]))]
-        ) if site is not None and ast.unparse(mode) in ("", "'r'", "'w'"):
-            name = replacements.shown(site, name)
+            items=[
+                ast.withitem(context_expr=ast.Call(func=ast.Name(id="open"), args=[file, *mode]))
+            ]
+        ) if site is not None and [*map(ast.unparse, mode)] in ([], ["'r'"], ["'w'"]):
+            name = replacements.shown(site, file)
             help = f"read it with `status, text = read_file({name})`, and iterate over"
             help += " `text.splitlines()`"
-            if mode and ast.unparse(mode[0]) == "'w'":
+            if [*map(ast.unparse, mode)] == ["'w'"]:
                 help = f"write it with `status = write_file({name}, text)`"
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
@@ -626,10 +628,9 @@ def of_loop(node: ast.For, site: Site) -> str:
         ):
             return FIRST_LINE
         case ast.Subscript(value=ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))):
-            text = ast.unparse(owner)
             return (
                 "take a part of the lines with the programs head and tail, as in"
-                f' `for line in (head["-n", "5"] << {text})().splitlines():`'
+                f' `for line in (head["-n", "5"] << {ast.unparse(owner)})().splitlines():`'
             )
         case ast.Call(
             func=ast.Name(id="reversed"),

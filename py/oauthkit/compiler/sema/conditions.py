@@ -304,9 +304,9 @@ class Conditions:
                 return BoolOp(tuple(operands), either)
             case ast.Name(id=name) if name == self.check.scope.arguments:
                 return Compare("!=", Name(COUNT, Type.INT), IntLiteral(0))
-            case ast.UnaryOp(op=ast.Not(), operand=ast.Name() as name) if (
-                self.check.type_of(name) in (Type.STR, Type.PATH, Type.INT, Type.STATUS)
-            ):
+            case ast.UnaryOp(op=ast.Not(), operand=ast.Name() as name) if self.check.type_of(
+                name
+            ) in (Type.STR, Type.PATH, Type.INT, Type.STATUS):
                 kind = self.check.type_of(name)
                 self.reject(
                     "D305", node, f"{with_article(kind)} cannot be used as a condition",

@@ -100,8 +100,8 @@ def _least(test: ast.expr, name: str) -> tuple[int, int]:
         case ast.Compare(left=left, ops=[ast.NotIn()], comparators=others):
             true, false = _least(ast.Compare(left, [ast.In()], others), name)
             return false, true
-        case ast.Compare(left=left, ops=[ast.In()], comparators=[ast.Tuple(elts=[_, *_] as numbers)]):
-            equal: list[ast.expr] = [ast.Compare(left, [ast.Eq()], [number]) for number in numbers]
+        case ast.Compare(left=left, ops=[ast.In()], comparators=[ast.Tuple(elts=[_, *_] as items)]):
+            equal: list[ast.expr] = [ast.Compare(left, [ast.Eq()], [item]) for item in items]
             return _least(ast.BoolOp(ast.Or(), equal), name)
         case ast.Compare(
             left=ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=counted)]),
