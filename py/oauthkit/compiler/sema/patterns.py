@@ -16,11 +16,11 @@ def pattern_problem(pattern: str | None) -> tuple[str, str] | None:
     for * and for sets of ASCII characters. None is a pattern that is not known.
     """
     if pattern is None:
-        return (
-            "a pattern must be a literal",
+        help = (
             'write it here, as in `sorted(directory // "*.log")`. With `"*"`, test the name of each'
-            ' file in the loop, as in `f"{path}".endswith(suffix)`',
         )
+        help += ' file in the loop, as in `f"{path}".endswith(suffix)`'
+        return "a pattern must be a literal", help
     if "**" in pattern:
         return (
             "** searches directories below in plumbum",
