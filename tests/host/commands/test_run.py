@@ -196,6 +196,15 @@ def test_command_that_cannot_be_run(host: HostProject, command: str, status: int
     assert (done.returncode, done.stdout) == (status, b"")
     said = command or repr("")
     assert done.stderr.startswith(f"oauthkit run: {said}: ".encode())
+    assert renewals(host) == 0
+
+
+def test_terminal_is_closed_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.open(os.devnull, os.O_RDONLY)
+    monkeypatch.setattr(os, "open", lambda *_: opened)
+    assert running._is_in_foreground() is False
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened)
 
 
 @pytest.mark.parametrize("dashes", [[], ["--"]])
