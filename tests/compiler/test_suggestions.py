@@ -199,6 +199,8 @@ CASES = [
     ("D101", "with open('f', 'w') as f:\n    f.write('x')", "with open('f', 'w') as f:", "status = write_file('f', text)", "status = write_file('f', 'x')\nprint(status)"),
     ("D303", "print(f'{cat}')", "cat", "write the program's name", "print('cat')"),
     ("D105", "p = absolute('x')\nfor q in sorted(p // '*', reverse=True):\n    print(q)", "sorted(p // '*', reverse=True)", 'names = f"{path}\\n{names}"', "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
+    ("D104", "n = int(os.environ.get('A', 8080))\nprint(n)", "int", "status, n = parse_int(local.env.get('A', '8080'))", "status, n = parse_int(local.env.get('A', '8080'))\nprint(status, n)"),
+    ("D104", "n = int(os.getenv('A', '7'))\nprint(n)", "int", "status, n = parse_int(local.env.get('A', '7'))", "status, n = parse_int(local.env.get('A', '7'))\nprint(status, n)"),
     ("D102", "t = 'abc'\nprint(t[0])", "t[0]", "t[:1]", "t = 'abc'\nprint(t[:1])"),
     ("D102", "t = 'abc'\nprint(t[2])", "t[2]", "t[2:3]", "t = 'abc'\nprint(t[2:3])"),
     ("D102", "t = 'abc'\nprint(t[-1])", "t[-1]", "t[-1:]", "t = 'abc'\nprint(t[-1:])"),
@@ -341,6 +343,8 @@ if sys.version_info >= (3, 11):  # a syntax error before 3.12
 
 # code, a rejected whole program, the text under the caret, the suggestion
 PROGRAMS = [
+    ("D104", "ETC = local.path('/etc')\n", "print(f'{ETC}')", "local.path", "a constant cannot be a Path"),
+    ("D303", "def where(name: str) -> str:\n    return absolute(name)\n", "print(where('x'))", "absolute(name)", "f\"{absolute(name)}\""),
     ("D102", 'df = local["df"]\n', "_, t = df['--version'] & CAPTURE\n    print(t)", 'local["df"]', 'df = program("df")'),
     ("D103", "from plumbum.cmd import grep\n", "_ = grep['-l'] & RETCODE", "grep", 'grep = program("grep")'),
     ("D103", "from plumbum.cmd import apt_get as apt\n", "_ = apt & RETCODE", "apt_get as apt", "bind the program at the top with `program`, by its exact"),

@@ -86,6 +86,17 @@ def _of_int(site: Site, node: ast.Call) -> str:
             return checked(site, node, stripped, Type.INT, "convert it, and check the status")
         case ast.Call(args=[ast.Subscript() as index], keywords=[]) if site.can_fail:
             return _of_int_of_split(site, node, index)
+        case ast.Call(
+            args=[ast.Call(func=function, args=[ast.Constant(value=str()) as name, default])],
+            keywords=[],
+        ) if ast.unparse(function) in ("os.environ.get", "os.getenv", "local.env.get"):
+            given = shown(site, default)
+            if site.type_of(default) is Type.INT and isinstance(default, ast.Constant):
+                given = repr(str(default.value))
+            elif site.type_of(default) is not Type.STR:
+                return ""
+            call = f"parse_int(local.env.get({shown(site, name)}, {given}))"
+            return checked(site, node, call, Type.INT, "convert it, and check the status")
         case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
             return code("it is an Int already", shown(site, number))
         case ast.Call(args=[ast.BinOp() as number], keywords=[]) if _is_int(site, number):
@@ -272,6 +283,8 @@ def of_get(site: Site, node: ast.Call) -> str:
 
 def _of_path(site: Site, node: ast.Call) -> str:
     match node:
+        case ast.Call(args=[ast.Constant(value=str())]) if site.statement is None:
+            return "a constant cannot be a Path. In the function that uses it, call absolute"
         case ast.Call(args=[ast.Constant(value=str() as text)]) if text.startswith("~"):
             return "absolute does not expand `~`. Read HOME with `local.env.get`"
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) is Type.STR:

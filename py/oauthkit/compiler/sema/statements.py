@@ -20,6 +20,7 @@ from oauthkit.compiler.ir import (
     Arguments,
     Bind,
     Branch,
+    Call,
     ChangeToRoot,
     Checked,
     Comment,
@@ -572,7 +573,7 @@ class Statements:
                         "D303", value,
                         f"{called} returns {list_types(call.function.results)}, but"
                         f" {self.signature.name} returns {list_types(results)}",
-                        f"assign its results first, and return {list_types(results)}",
+                        self._converted(value, call, results),
                     )  # fmt: skip
                 return None if call is None else Return(call=call)
         if results == (Type.STATUS,) and is_condition(value) and not is_choice(value):
@@ -613,6 +614,13 @@ class Statements:
                 )
             values.append(result)
         return Return(tuple(values))
+
+    def _converted(self, value: ast.expr, call: Call, results: tuple[Type, ...]) -> str:
+        """Suggest how to return a call's result as another type."""
+        found, site = call.function.results, self.expressions.site()
+        if len(found) == len(results) == 1 and results[0] is Type.STR:
+            return replacements.conversion(site, value, found[0], Type.STR)
+        return f"assign its results first, and return {list_types(results)}"
 
     # --- Recovery --------------------------------------------------------------------------------
 
