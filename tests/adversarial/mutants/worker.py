@@ -43,6 +43,7 @@ MEMORY_LIMIT_BYTES = 4 * 1024**3
 FILE_LIMIT_BYTES = 256 * 1024**2
 # This test depends on a race of two processes, so it can fail without a bug.
 FLAKY = "tests/runtime_library/test_both.py::test_link_that_exists_for_a_moment_is_never_opened"
+ERROR = "error: "
 CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 
 
@@ -170,6 +171,8 @@ def isolated(work: Callable[[], str]) -> str | None:
         answer = answers.readline() if is_ready else ""
     os.kill(init, signal.SIGKILL)  # this kills all processes in the namespace
     os.waitpid(init, 0)
+    if answer.startswith(ERROR):
+        raise RuntimeError(answer)
     return answer.removesuffix("\n") if answer else None
 
 
@@ -188,7 +191,11 @@ def _init(libc: ctypes.CDLL, work: Callable[[], str], sender: int) -> None:
             null = os.open(os.devnull, os.O_RDWR)
             for number in (0, 1, 2):
                 os.dup2(null, number)
-            os.write(sender, (work() + "\n").encode())
+            try:
+                answer = work()
+            except Exception as error:  # noqa: BLE001 - the judge itself has failed
+                answer = f"{ERROR}{error!r}"
+            os.write(sender, (answer + "\n").encode())
             os._exit(0)
         os.close(sender)
         while os.wait()[0] != worker:
