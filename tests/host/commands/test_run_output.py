@@ -7,6 +7,7 @@ import os
 import pty
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -72,13 +73,20 @@ def test_slow_reader_gets_everything(host: HostProject) -> None:
     process.stdout.close()
 
 
-def test_closed_pipe_is_noticed_by_the_command_only(host: HostProject) -> None:
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_closed_reader_is_noticed_by_the_command_only(host: HostProject, kind: str) -> None:
     script = 'head -c 300000 /dev/zero; echo $? >"$HOME/status"; exit 3'
+    reader, writer = os.pipe()
+    if kind == "socket":
+        ends = socket.socketpair()
+        for end, descriptor in zip(ends, (reader, writer), strict=True):
+            os.dup2(end.fileno(), descriptor)
+            end.close()
     process = subprocess.Popen(
-        argv(host, script), env=env(host), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        argv(host, script), env=env(host), stdout=writer, stderr=subprocess.PIPE
     )
-    assert process.stdout is not None
-    process.stdout.close()
+    os.close(writer)
+    os.close(reader)
     assert process.stderr is not None
     with process.stderr:
         assert (process.stderr.read(), process.wait()) == (b"", 3)

@@ -299,9 +299,8 @@ class _Copy:
         except BrokenPipeError:
             return False
         except OSError as error:
-            if not self.has_lost:
-                name = {1: "stdout", 2: "stderr"}[self._descriptor]
-                _say(f"cannot write {name}, the output is lost: {error.strerror}")
+            if self._descriptor == 1 and not self.has_lost:
+                _say(f"cannot write stdout, the output is lost: {error.strerror}")
             self.has_lost = True
         return True
 
