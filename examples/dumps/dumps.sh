@@ -23,9 +23,9 @@ POSIXLY_CORRECT=1
 [[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, child scripts would inherit -u
 if compgen -A function >/dev/null; then
   forget_functions() { # this one, too
-    local +x -a names
-    mapfile -t names < <(compgen -A function)
-    unset -f -- "${names[@]}" 2>/dev/null # some may be read-only
+    local +x -a inherited_functions
+    mapfile -t inherited_functions < <(compgen -A function)
+    unset -f -- "${inherited_functions[@]}" 2>/dev/null # some may be read-only
   }
   forget_functions
 fi

@@ -24,9 +24,9 @@ POSIXLY_CORRECT=1
 [[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, child scripts would inherit -u
 if compgen -A function >/dev/null; then
   forget_functions() { # this one, too
-    local +x -a names
-    mapfile -t names < <(compgen -A function)
-    unset -f -- "${names[@]}" 2>/dev/null # some may be read-only
+    local +x -a inherited_functions
+    mapfile -t inherited_functions < <(compgen -A function)
+    unset -f -- "${inherited_functions[@]}" 2>/dev/null # some may be read-only
   }
   forget_functions
 fi
@@ -449,10 +449,12 @@ take_lock() {
   status=$?
   # `flock -w` fails if other processes have used up the user's pending signals: timer_create(2).
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
-    { timeout --foreground "$2" flock 9; } >/dev/null 2>&1 8>&-
+    # SIGKILL, because the caller may have blocked SIGTERM.
+    { timeout --foreground -s KILL "$2" flock 9; } >/dev/null 2>&1 8>&-
     status=$?
+    ((status != 137)) || status=1
   fi
-  return "$((status == 124 ? 1 : status))"
+  return "$status"
 }
 
 # Set REPLY to the real user ID (getuid(2)). If the caller exports UID, bash does not set it.

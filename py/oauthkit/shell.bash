@@ -19,9 +19,9 @@ POSIXLY_CORRECT=1
 [[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, child scripts would inherit -u
 if compgen -A function >/dev/null; then
   forget_functions() { # this one, too
-    local +x -a names
-    mapfile -t names < <(compgen -A function)
-    unset -f -- "${names[@]}" 2>/dev/null # some may be read-only
+    local +x -a inherited_functions
+    mapfile -t inherited_functions < <(compgen -A function)
+    unset -f -- "${inherited_functions[@]}" 2>/dev/null # some may be read-only
   }
   forget_functions
 fi
@@ -434,10 +434,12 @@ take_lock() {
   status=$?
   # `flock -w` fails if other processes have used up the user's pending signals: timer_create(2).
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
-    { timeout --foreground "$2" flock 9; } >/dev/null 2>&1 8>&-
+    # SIGKILL, because the caller may have blocked SIGTERM.
+    { timeout --foreground -s KILL "$2" flock 9; } >/dev/null 2>&1 8>&-
     status=$?
+    ((status != 137)) || status=1
   fi
-  return "$((status == 124 ? 1 : status))"
+  return "$status"
 }
 
 # Take the exclusive flock(2) of the directory $1, until unlock_directory. Status 1 if another
@@ -445,19 +447,26 @@ take_lock() {
 # wait (outlive_signals), else that of flock(1). File descriptor 6 holds the lock.
 lock_directory() {
   local +x status
-  _group=0
+  _group=-1
   { exec 6<"$1"; } 2>/dev/null || return 2
   { flock -n 6; } >/dev/null 2>&1 8>&- 9>&-
   status=$?
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
-    timeout --foreground "$2" flock 6 >/dev/null 2>&1 8>&- 9>&- &
-    _command=$! _group=$!
+    timeout --foreground -s KILL "$2" flock 6 >/dev/null 2>&1 8>&- 9>&- &
+    _command=$!
+    if ((_group != -1)); then # a signal came meanwhile
+      _group=$_command
+      end_command
+    else
+      _group=$_command
+    fi
     { wait "$_command"; } 2>/dev/null
     status=$?
+    ((status != 137)) || status=1
     ((_group != 0)) || status=3
   fi
   _group=0
-  return "$((status == 124 ? 1 : status))"
+  return "$status"
 }
 
 # Release the lock of lock_directory.

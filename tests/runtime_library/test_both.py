@@ -1431,6 +1431,35 @@ def test_lock_without_pending_signals(place: Path, lock: str, *, is_held: bool) 
     assert (done.stdout, done.stderr) == (b"1\n" if is_held else b"0\n", b"")
 
 
+@pytest.mark.parametrize("lock", ["take_lock", "lock_directory"])
+def test_wait_for_a_lock_ends_although_sigterm_is_blocked(place: Path, lock: str) -> None:
+    target = place if lock == "lock_directory" else place / "lock"
+    target.touch()
+    text = f'source "$2"; {lock} "$1" 1; echo $?'
+    argv = ["/bin/bash", "-c", text, "bash", str(target), str(LIBRARY)]
+    with held(target):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        try:
+            process = subprocess.Popen(argv, stdout=subprocess.PIPE)  # inherits the mask
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        assert process.communicate(timeout=60)[0] == b"1\n"
+
+
+def test_signal_before_the_wait_for_a_directory_ends_it(place: Path) -> None:
+    """The signal comes while flock(1) tries once."""
+    flock = place / "bin/flock"
+    flock.parent.mkdir()
+    flock.write_text('#!/bin/bash\nkill -TERM "$PPID"\nexit 1\n', encoding="utf-8")
+    flock.chmod(0o755)
+    text = 'source "$2"; outlive_signals; lock_directory "$1" 60; echo $?'
+    argv = ["/bin/bash", "-c", text, "bash", str(place), str(LIBRARY)]
+    env = {"PATH": f"{flock.parent}:/usr/bin:/bin"}
+    with held(place):
+        done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, timeout=60, check=True)
+    assert done.stdout == b"3\n"
+
+
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
     """Wait for a lock, and get a signal when the wait has begun."""

@@ -259,11 +259,12 @@ class Commands(Values):
         return f"{owner}.{method}({self.dice.pick(sets)})"
 
     def _called_comparison(self) -> str:
-        """Return a comparison of a text expression with calls, or of its length."""
+        """Return a comparison of text expressions with calls, or of the length of one."""
         called = self.called_text()
-        if self.dice.chance(50):
+        if self.dice.chance(40):
             return f"len({called}) {self.dice.pick(COMPARISONS)} {self.dice.below(9)}"
-        return f"{called} {self.dice.pick(('==', '!='))} {self.literal()}"
+        other = self.literal() if self.dice.chance(50) else self.called_text()
+        return f"{called} {self.dice.pick(('==', '!=', 'in', 'not in'))} {other}"
 
     def _called_condition(self) -> str:
         """Return a condition with a call: a comparison, a builtin, or a function."""

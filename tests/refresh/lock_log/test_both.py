@@ -99,8 +99,8 @@ def test_run_waits_for_a_held_lock(parity: Parity) -> None:
 
 # Make 120 s pass quickly: timeout(1) gets a shorter limit, and Python's clock runs faster.
 QUICK_TIMEOUT = """#!{bash}
-[[ $* == '--foreground 120 flock '[69] ]] || exec {timeout} "$@"
-exec {timeout} --foreground 0.3 flock "$4"
+[[ $* == '--foreground -s KILL 120 flock '[69] ]] || exec {timeout} "$@"
+exec {timeout} --foreground -s KILL 0.3 flock "$6"
 """
 QUICK_PYTHON = """
 monotonic = time.monotonic

@@ -330,6 +330,7 @@ class Assignments:
     def _assign_first(self, node: ast.expr, name: str) -> Value:
         """Assign a call inside an expression to a new name, before the statement."""
         name = self.expressions.site().fresh(name)
+        self.check.taken.add(name)
         target = ast.copy_location(ast.Name(name, ast.Store()), node)
         single = ast.copy_location(ast.Assign([target], node), node)
         statement = self.assign(single, name, node)

@@ -23,7 +23,8 @@ class Checker:
     def __init__(self, symbols: Symbols, scope: Scope) -> None:
         self.symbols = symbols
         self.scope = scope
-        self.suggested: set[str] = set()  # names that earlier help messages have suggested
+        # Names that help messages have suggested, and those of parts that are assigned first.
+        self.taken: set[str] = set()
         # Expressions sets both.
         self.type_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
         self.result_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR
@@ -34,7 +35,7 @@ class Checker:
     def reject(self, code: str, node: ast.AST, message: str, help: str) -> Name:
         """Report an error, and return the placeholder for the value."""
         self.symbols.report(code, node, message, help)
-        self.suggested.update(used_names(help))
+        self.taken.update(used_names(help))
         return REJECTED
 
     def need(self, node: ast.expr, value: Value, wanted: Type) -> bool:
@@ -84,7 +85,7 @@ class Checker:
         )
 
     def _is_taken(self, name: str) -> bool:
-        others = (self.scope.names, self.suggested, self.symbols.environment_names)
+        others = (self.scope.names, self.taken, self.symbols.environment_names)
         return any(name in names for names in others) or not self.is_unknown(name)
 
     def is_rejected(self, name: str) -> bool:

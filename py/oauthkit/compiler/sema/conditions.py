@@ -552,6 +552,7 @@ class Conditions:
                     f"compare each argument in a loop: `for argument in {name}:`",
                 )  # fmt: skip
                 return IsTrue(REJECTED)
+        needle = self.expressions.text(left)
         text = self.expressions.text(right)
         if text.type is Type.PATH:
             self.reject(
@@ -560,7 +561,7 @@ class Conditions:
                 "`in` with a Path searches for a file in plumbum",
                 "to search its text, assign it with an f-string first",
             )
-        return Contains(self.expressions.text(left), text)
+        return Contains(needle, text)
 
     def _method_condition(self, node: ast.Call, owner: ast.expr, attr: str) -> Condition | None:
         if attr in ("startswith", "endswith") and len(node.args) == 1:

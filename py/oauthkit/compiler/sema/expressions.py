@@ -652,7 +652,7 @@ class Expressions:
         """Return the type of an expression without reporting its errors: ERROR if it has any."""
         if is_condition(node):
             return Type.BOOL
-        before, suggested = len(self.symbols.diagnostics), {*self.check.suggested}
+        before, taken = len(self.symbols.diagnostics), {*self.check.taken}
         rejected, scope = {*self.symbols.rejected}, self.scope
         variables, known = {**scope.variables}, None if scope.known is None else {*scope.known}
         statement, whole = scope.statement, scope.whole
@@ -660,7 +660,7 @@ class Expressions:
         kind = self.value(node).type
         scope.statement, scope.whole = statement, whole
         scope.variables, scope.known = variables, known
-        self.check.suggested, self.symbols.rejected = suggested, rejected
+        self.check.taken, self.symbols.rejected = taken, rejected
         found = len(self.symbols.diagnostics) > before
         del self.symbols.diagnostics[before:]
         return Type.ERROR if found else kind
