@@ -437,6 +437,9 @@ def _of_exit(site: Site, node: ast.Call) -> str:
 
 def _of_split(site: Site, node: ast.Call) -> str:
     """Return the help for `first, second = text.split(":")`."""
+    match site.statement:
+        case ast.Assign(targets=[ast.Tuple(elts=[_, _, _, *_] as targets)], value=value):
+            return _of_many_parts(site, node, targets) if value is node else ""
     match node:
         case ast.Call(
             func=ast.Attribute(
@@ -463,6 +466,29 @@ def _of_split(site: Site, node: ast.Call) -> str:
     return ""
 
 
+def _of_many_parts(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
+    """Return the help for `a, b, c = text.split(",")`."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=owner, attr="split"),
+            args=[ast.Constant(value=str() as separator) as literal],
+            keywords=[],
+        ) if separator and site.can_fail and site.result_of(owner) is Type.STR:
+            names, part = [*map(ast.unparse, targets)], shown(site, literal)
+            if not all(name.isidentifier() for name in names):
+                return ""
+            rest, found = site.fresh("rest"), site.fresh("separator")
+            sources = [shown(site, owner), *[rest] * (len(names) - 2)]
+            lines = [
+                f"{name}, _, {rest} = {source}.partition({part})"
+                for name, source in zip(names[:-2], sources, strict=False)
+            ]
+            lines.append(f"{names[-2]}, {found}, {names[-1]} = {rest}.partition({part})")
+            lines += [f'if {found} == "" or {part} in {names[-1]}:', "    return 1"]
+            return code("split it, and check the number of parts", lines)
+    return ""
+
+
 def of_arguments(site: Site, node: ast.expr) -> str:
     """Return the help for `first, second = arguments`."""
     match site.statement:
@@ -482,8 +508,73 @@ def of_arguments(site: Site, node: ast.expr) -> str:
     return ""
 
 
+def _of_count(site: Site, node: ast.Call) -> str:
+    """Return the help for `text.count(",")`."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=owner),
+            args=[ast.Constant(value=str() as part) as literal],
+            keywords=[],
+        ) if len(part) == 1 and part.isascii() and not part.isspace() and part != "\0":
+            if site.result_of(owner) is Type.STR:
+                text = f"{shown(site, owner)}.split({shown(site, literal)})"
+                names = {inner.id for inner in ast.walk(owner) if isinstance(inner, ast.Name)}
+                target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
+
+                def lines(name: str) -> list[str]:
+                    return [f"{name} = -1", f"for _ in {text}:", f"    {name} += 1"]
+
+                found = site.assigned(node, Type.INT, lines, direct=target not in names)
+                return code("count the parts in a loop, without the first one", found)
+    return ""
+
+
+def of_power(site: Site, node: ast.BinOp) -> str:
+    """Return the help for `number ** 2` and `number >> 1`."""
+    match node:
+        case ast.BinOp(left=left, op=operator, right=ast.Constant(value=int() as count)) if (
+            site.type_of(left) is Type.INT and 0 < count < 63
+        ):
+            number = shown(site, left)
+            number = number if isinstance(left, (ast.Name, ast.Constant)) else f"({number})"
+            if isinstance(operator, ast.Pow) and count < 4 and isinstance(left, ast.Name):
+                return code("write", " * ".join([number] * count))
+            if isinstance(operator, ast.RShift):
+                return code("write", f"{number} // {2**count}")
+            if isinstance(operator, ast.LShift):
+                return code("write", f"{number} * {2**count}")
+    return ""
+
+
+def of_characters(site: Site, node: ast.For) -> str:
+    """Return the help for `for character in text:`."""
+    match node:
+        case ast.For(target=ast.Name(id=character), iter=ast.Name(id=text) as owner) if (
+            site.type_of(owner) is Type.STR and text not in _changed(node)
+        ):
+            index = site.fresh("index")
+            lines = [
+                f"{index} = -1",
+                f"while {index} + 1 < len({text}):",
+                f"    {index} += 1",
+                f"    {character} = {text}[{index}:{index} + 1]",
+            ]
+            return code("count in a while loop", lines)
+    return ""
+
+
+def _changed(node: ast.For) -> set[str]:
+    """Return the names that the body of a loop assigns."""
+    return {
+        inner.id
+        for part in node.body
+        for inner in ast.walk(part)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+    }
+
+
 def of_split_index(site: Site, node: ast.Subscript) -> str:
-    """Return the help for `text.split(":")[0]` and `text.split()[4]`."""
+    """Return the help for `text.split(":")[0]`, `text.split()[4]` and `text.partition(":")[2]`."""
     found = _part_of_split(site, node)
     if found is None:
         return ""
@@ -500,6 +591,16 @@ def _part_of_split(
 ) -> tuple[str, Callable[[str], list[str]]] | None:
     """Return what to do, and the lines that assign a part of a text to a name."""
     match node:
+        case ast.Subscript(
+            value=ast.Call(
+                func=ast.Attribute(value=owner, attr="partition" | "rpartition")
+            ) as call,
+            slice=ast.Constant(value=int() as index),
+        ) if index in range(3) and site.result_of(owner) is Type.STR:
+            before, after = ["_"] * index, ["_"] * (2 - index)
+            return SPLIT_IT, lambda name: [
+                f"{', '.join([*before, name, *after])} = {shown(site, call)}"
+            ]
         case ast.Subscript(
             value=ast.Call(
                 func=ast.Attribute(value=owner, attr="split"), args=arguments, keywords=[]
@@ -795,6 +896,9 @@ def of_text_index(site: Site, node: ast.Subscript) -> str:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)) if number:
             place = f"-{number}:{1 - number or ''}"
     text = f"{shown(site, node.value)}[{place}]" if place else ""
+    if site.type_of(node.slice) is Type.INT and isinstance(node.slice, ast.Name):
+        index, name = node.slice.id, shown(site, node.value)
+        return f"use a slice, as in `{name}[{index}:{index} + 1]` for a number that is not negative"
     return code("use a slice, which is empty if there is no such character", text, SLICES)
 
 
@@ -839,16 +943,11 @@ def of_counting(site: Site, node: ast.For) -> str:
         case ast.For(
             target=ast.Name(id=number), iter=ast.Call(args=[*first, limit], keywords=[]) as call
         ) if len(first) < 2:
-            changed = {
-                inner.id
-                for part in node.body
-                for inner in ast.walk(part)
-                if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-            }
+            changed = _changed(node)
             used = {inner.id for inner in ast.walk(call) if isinstance(inner, ast.Name)}
             if number in changed | used or changed & used:
                 return COUNTING
-            if not all(site.type_of(value) is Type.INT for value in call.args):
+            if not all(site.result_of(value) is Type.INT for value in call.args):
                 return COUNTING
             number = site.fresh("number") if number == "_" else number
             start = f"{shown(site, first[0])} - 1" if first else "-1"
@@ -903,6 +1002,21 @@ def _are_files(site: Site, node: ast.expr) -> bool:
     return False
 
 
+def bound_name(site: Site, program: str) -> str:
+    """Return the name to which a program is bound, or a new one."""
+    return site.programs.get(program) or site.fresh(program)
+
+
+def of_lines(site: Site, node: ast.For, program: str, command: str, text: ast.expr) -> str:
+    """Return the help for a loop over the lines that a program prints for a text."""
+    name = bound_name(site, program)
+    top = "" if program in site.programs else f'. At the top: `{name} = program("{program}")`. Here'
+    if site.result_of(text) is not Type.STR:
+        return f"run the program {program} on the text"
+    loop = f"for {ast.unparse(node.target)} in ({command} << {shown(site, text)})().splitlines():"
+    return code(f"run {program}{top}", loop)
+
+
 def of_range(node: ast.Call) -> str:
     """Return the tuple of a short range, or ""."""
     values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
@@ -933,7 +1047,8 @@ CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
 }  # fmt: skip
 METHODS: dict[str, Callable[[Site, ast.Call], str]] = {
     "split": _of_split, "rsplit": _of_split, "join": _of_join_text, "format": _of_format,
-    "read": _of_read, "read_text": _of_read, "write": _of_write, "write_text": _of_write,
+    "count": _of_count, "read": _of_read, "read_text": _of_read, "write": _of_write,
+    "write_text": _of_write,
     "delete": _of_program, "unlink": _of_program, "mkdir": _of_program, "touch": _of_program,
     "move": _of_program,
 }  # fmt: skip

@@ -188,22 +188,29 @@ def is_pure(node: ast.expr, arguments: str | None) -> bool:
 
 
 def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
-    """Return whether a part of a statement that is always evaluated depends on calls before it.
+    """Return whether a part that is evaluated before `moved` could find something else after it.
 
-    Such a part reads the environment or the file system, or runs a command. `moved` is the call
-    that runs first, and is skipped.
+    Such a part reads the environment or the file system, or runs a command.
     """
+    return _reads_before(outer, moved)[0]
+
+
+def _reads_before(outer: ast.AST, moved: ast.expr) -> tuple[bool, bool]:
+    """Return whether there is such a part, and whether `moved` is in `outer`."""
+    if outer is moved:
+        return False, True
+    for inner in _always_evaluated(outer):  # in the order of their evaluation
+        reads, is_found = _reads_before(inner, moved)
+        if reads or is_found:
+            return reads, is_found
     match outer:
-        case _ if outer is moved:
-            return False
-        case ast.Name(id="local"):
-            return True
-        case ast.Attribute(attr="exists" | "is_file" | "is_dir" | "is_symlink" | "access") | (
-            ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF") | ast.Call(func=ast.Name(id="TF")))
-        ):  # absolute(name).exists() runs after the call to absolute
-            if not any(inner is moved for inner in ast.walk(outer)):
-                return True
-    return any(depends_on_calls(inner, moved) for inner in _always_evaluated(outer))
+        case (
+            ast.Name(id="local")
+            | ast.Attribute(attr="exists" | "is_file" | "is_dir" | "is_symlink" | "access")
+            | ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF") | ast.Call(func=ast.Name(id="TF")))
+        ):
+            return True, False
+    return False, False
 
 
 def follows_call(outer: ast.AST, moved: ast.expr) -> bool:

@@ -446,8 +446,9 @@ def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
         )
     if owner == "sys.argv":
         return of_attribute(node.value, site)  # type: ignore[arg-type]
-    split = replacements.of_split_index(site, node)
-    return Suggestion("the method split is outside the dialect", split) if split else None
+    part = replacements.of_split_index(site, node)
+    method = owner.rpartition("(")[0].rpartition(".")[2]
+    return Suggestion(f"the result of {method} cannot be indexed", part) if part else None
 
 
 def of_expression(node: ast.expr, site: Site, asked: str = "") -> Suggestion:
@@ -574,6 +575,9 @@ def of_loop(node: ast.For, site: Site) -> str:
     match node.iter:
         case ast.Call(func=function) if ast.unparse(function) == "os.walk":
             return FIND
+        case ast.Name():
+            if help := replacements.of_characters(site, node):
+                return help
         case ast.Call(func=ast.Name(id="sorted"), args=[found]) | found if _are_below(found):
             return FIND
         case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
@@ -612,11 +616,8 @@ def of_loop(node: ast.For, site: Site) -> str:
             args=[ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])],
             keywords=[],
         ):
-            name = text.id if isinstance(text, ast.Name) else "text"
-            return (
-                "sort the lines with the program sort, as in"
-                f' `for line in (env["LC_ALL=C", "sort"] << {name})().splitlines():`'
-            )
+            command = replacements.bound_name(site, "env")
+            return replacements.of_lines(site, node, "env", f'{command}["LC_ALL=C", "sort"]', text)
         case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
             files = _files(owner, ast.Constant("*"))
             return f"sort the files, as in `{files}`, which leaves out hidden files"
@@ -629,16 +630,15 @@ def of_loop(node: ast.For, site: Site) -> str:
             return FIRST_LINE
         case ast.Subscript(value=ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))):
             return (
-                "take a part of the lines with the programs head and tail, as in"
+                "take a part of the lines with the programs head and tail, bound at the top, as in"
                 f' `for line in (head["-n", "5"] << {ast.unparse(owner)})().splitlines():`'
             )
         case ast.Call(
             func=ast.Name(id="reversed"),
             args=[ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))],
         ):
-            return (
-                "run the program tac, as in"
-                f" `for line in (tac << {ast.unparse(owner)})().splitlines():`"
+            return replacements.of_lines(
+                site, node, "tac", replacements.bound_name(site, "tac"), owner
             )
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
             return FILES

@@ -142,6 +142,10 @@ class Assignments:
                 return None
             case ast.IfExp() if name != "_":
                 return self._choose(node, name, value)
+            case ast.BoolOp() if (
+                name != "_" and (choice := self.expressions.environment_choice(value)) is not None
+            ):
+                return self._choose(node, name, choice)
             case ast.Call() if self.commands.is_called(value):
                 return self._call_command(node, name, value)
             case ast.BinOp() if how == "CAPTURE":

@@ -15,7 +15,7 @@ from oauthkit.compiler.diagnostics.describe import (
     modifier,
     with_article,
 )
-from oauthkit.compiler.diagnostics.site import VARIABLES, code, is_pure
+from oauthkit.compiler.diagnostics.site import code, is_pure
 from oauthkit.compiler.ir import (
     COUNT,
     INHERITED,
@@ -304,13 +304,13 @@ class Conditions:
                 return BoolOp(tuple(operands), either)
             case ast.Name(id=name) if name == self.check.scope.arguments:
                 return Compare("!=", Name(COUNT, Type.INT), IntLiteral(0))
-            case ast.UnaryOp(op=ast.Not(), operand=ast.Name() as name) if self.check.type_of(
-                name
+            case ast.UnaryOp(op=ast.Not(), operand=ast.Name() | ast.Call() as operand) if (
+                kind := self.check.result_of(operand)
             ) in (Type.STR, Type.PATH, Type.INT, Type.STATUS):
-                kind = self.check.type_of(name)
+                shown = condition_for(kind, self.symbols.shown(operand))
                 self.reject(
                     "D305", node, f"{with_article(kind)} cannot be used as a condition",
-                    code("compare it", condition_for(kind, name.id).replace("!=", "==")),
+                    code("compare it", shown.replace(" != ", " == ")),
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -346,7 +346,7 @@ class Conditions:
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
-                return self._call_condition(node, name)
+                return self._call_condition(node)
             case ast.Call() if self.commands.is_called(node):
                 self.reject(
                     "D305", node, "a Str cannot be used as a condition",
@@ -410,7 +410,7 @@ class Conditions:
         scope.known = merge(*ends)
         return If(branches)
 
-    def _call_condition(self, node: ast.Call, name: str) -> Condition:
+    def _call_condition(self, node: ast.Call) -> Condition:
         call = self.call(node)
         if call is None:
             return IsTrue(REJECTED)
@@ -418,16 +418,8 @@ class Conditions:
             results = call.function.results
             shown = self.symbols.shown(node)
             help = "assign its results first, and test them"
-            if results == (Type.STATUS,):
-                help = code("compare it", f"{shown} != 0")
-            elif len(results) == 1:
-                name = self.expressions.site().fresh(VARIABLES[results[0]])
-                lines = self.expressions.site().assigned(
-                    node, results[0], lambda name: [f"{name} = {shown}"], name=name
-                )
-                if lines:
-                    lines[-1] = lines[-1].replace(name, condition_for(results[0], name), 1)
-                help = code("assign its result first", lines, help)
+            if len(results) == 1:
+                help = code("compare it", condition_for(results[0], shown))
             self.reject("D305", node, f"{describe_results(call.function)}, not a Bool", help)
         return Succeeds(call)
 
@@ -468,6 +460,7 @@ class Conditions:
         for side, other in ((left, right), (right, left)):
             is_truth = _is_truth(side)
             is_bool = is_condition(side) and not self.expressions.is_default(side)
+            is_bool |= isinstance(side, ast.Call) and self.check.result_of(side) is Type.BOOL
             if is_truth or (is_bool and not _is_truth(other)):
                 help = "test it directly, or with `not`"
                 is_bool = self.check.type_of(other) is Type.BOOL
@@ -504,7 +497,8 @@ class Conditions:
         """Compare two values."""
         if first.type.is_text and second.type.is_text:
             if sign not in ("==", "!=") and Type.ERROR not in (first.type, second.type):
-                help = "compare text with `==` and `!=`"
+                help = "compare text with `==` and `!=`. To compare numbers, convert both with"
+                help += " parse_int. To order texts, run the program sort"
                 if isinstance(left, ast.Call) and self.commands.is_called(left) and sign == ">":
                     command = f"{self.commands.bracketed(left)} > {self.symbols.shown(right)}"
                     help = f"to write the output to the file, run `({command}) & FG`. To compare"

@@ -167,10 +167,7 @@ class Expressions:
             case ast.Subscript() if self.is_slice(node):
                 if self.runs_first(node):
                     return self.check.assign_first(node, "text")
-                return self.reject(
-                    "D204", node, "a slice cannot be part of this expression",
-                    self.first(node, Type.STR),
-                )  # fmt: skip
+                return self._too_late(node, "a slice", self.first(node, Type.STR))
             case ast.Subscript():
                 return self._command_line(node)
             case ast.Attribute(value=owner, attr="dirname"):
@@ -183,6 +180,9 @@ class Expressions:
             return REJECTED
         if isinstance(node, ast.IfExp) and self.runs_first(node):
             return self.check.assign_first(node, "choice")
+        if isinstance(node, ast.IfExp) and self.scope.whole is not None:
+            help = self.first(node, self._result_of(node.body), "choice")
+            return self._too_late(node, "a conditional expression", help)
         if self.check.arguments_in(node) is not None:
             return self.value(self.check.arguments_in(node) or node)
         asked = ""
@@ -319,10 +319,8 @@ class Expressions:
                 " `{text:>20}` for a Str",
             )  # fmt: skip
         if not self.runs_first(node):
-            return self.reject(
-                "D204", node, "a value with a format cannot be part of this expression",
-                "assign the f-string first, on a line of its own",
-            )  # fmt: skip
+            help = "assign the f-string first, on a line of its own"
+            return self._too_late(node, "a value with a format", help)
         function, given = PAD_NUMBER, spec.replace("<", "-").lstrip(">").rstrip("d")
         arguments = [value, StrLiteral(given)]
         if value.type is Type.STR:
@@ -362,6 +360,8 @@ class Expressions:
                     right=ast.Constant(value=int() as exponent),
                 ) if exponent < 64 and base**exponent <= LARGEST:
                     help = code("write the number", str(base**exponent))
+                case _:
+                    help = replacements.of_power(self.site(), node) or help
             return self.reject(
                 "D102", node, f"the operator {describe(node.op)} is outside the dialect", help
             )
@@ -396,10 +396,7 @@ class Expressions:
         if right == IntLiteral(0):
             return self.reject("D105", node.right, "division by zero", "use a number other than 0")
         if not self.runs_first(node):
-            return self.reject(
-                "D204", node, f"{operator} by a variable cannot be part of this expression",
-                self.first(node, Type.INT),
-            )  # fmt: skip
+            return self._too_late(node, f"{operator} by a variable", self.first(node, Type.INT))
         self.symbols.builtins_used.add(DIVIDE)
         signature = Signature(DIVIDE, (), (Type.INT,))
         return self.check.put_first(
@@ -502,11 +499,32 @@ class Expressions:
             ]:
                 if not self.symbols.check_environment(first, name):
                     return REJECTED
+                choice = self.environment_choice(node)
+                if choice is not None and self.runs_first(node):
+                    return self.check.assign_first(choice, "text")
                 return Environment(name, self.stored_text(second), or_empty=True)
         help = replacements.of_or(self.site(), node)
         if {self.check.result_of(operand) for operand in operands} == {Type.BOOL}:
             help = self.first(node, Type.BOOL)
         return self.reject("D102", node, "`or` between values is outside the dialect", help)
+
+    def environment_choice(self, node: ast.BoolOp) -> ast.IfExp | None:
+        """Return `local.env.get("A") or call()` as a conditional expression, or None."""
+        match node:
+            case ast.BoolOp(op=ast.Or(), values=[ast.Call(args=[name]) as variable, second]) if (
+                ast.unparse(variable.func) == "local.env.get"
+                and any(map(self._is_call, ast.walk(second)))
+            ):
+                value = ast.Call(variable.func, [name, ast.Constant("")], [])
+                test = ast.Compare(value, [ast.NotEq()], [ast.Constant("")])
+                choice = ast.copy_location(ast.IfExp(test, value, second), node)
+                for inner in (test, value, value.args[1], test.comparators[0]):
+                    ast.copy_location(inner, variable)
+                return choice
+        return None
+
+    def _is_call(self, node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and ast.unparse(node.func) != "local.env.get"
 
     def call_value(self, node: ast.Call) -> Value:
         """Analyze a call that is a value. Report any other call."""
@@ -531,17 +549,13 @@ class Expressions:
                     return self.check.assign_first(node, "length")
                 if self.counted(node.args[0]).type is Type.ERROR:
                     return REJECTED
-                return self.reject(
-                    "D204", node, "len cannot be called inside an expression",
-                    self.first(node, Type.INT, "length", "assign its result first"),
-                )  # fmt: skip
+                help = self.first(node, Type.INT, "length", "assign its result first")
+                return self._too_late(node, "len", help)
             case _ if is_stdin_read(node):
                 if self.runs_first(node):
                     return self.check.assign_first(node, "text")
-                return self.reject(
-                    "D204", node, "sys.stdin.read cannot be called inside an expression",
-                    self.first(node, Type.STR, intro="assign its result first"),
-                )  # fmt: skip
+                help = self.first(node, Type.STR, intro="assign its result first")
+                return self._too_late(node, "sys.stdin.read", help)
             case ast.Name(id="LocalPath"):
                 return self._literal_path(node)
             case ast.Name(id="program"):
@@ -553,14 +567,14 @@ class Expressions:
             case ast.Attribute(attr="strip" | "lstrip" | "rstrip") if self.stripped(node):
                 if self.runs_first(node):
                     return self.check.assign_first(node, "text")
-                return self.reject(
-                    "D204", node, f"{node.func.attr} cannot be called here",
-                    self.first(node, Type.STR, intro="assign its result first"),
-                )  # fmt: skip
+                help = self.first(node, Type.STR, intro="assign its result first")
+                return self._too_late(node, node.func.attr, help)
             case ast.Name(id=name) if self.symbols.function(name) is not None:
                 kind = self._result_of(node)
                 if kind in _FIRST and self.runs_first(node):
                     return self.check.assign_first(node, VARIABLES[kind])
+                if kind in _FIRST:
+                    return self._too_late(node, name, self.first_result(node))
                 return self.reject(
                     "D204", node, f"{name} cannot be called inside an expression",
                     self.first_result(node),
@@ -599,6 +613,15 @@ class Expressions:
         whole = self.scope.whole
         assert whole is not None
         return is_pure(node, self.scope.arguments) or not depends_on_calls(whole, node)
+
+    def _too_late(self, node: ast.expr, what: str, help: str) -> Name:
+        """Reject a part of an expression for which `runs_first` is false."""
+        return self.reject(
+            "D204", node,
+            f"{what} would be evaluated too early: a part before it reads the environment or the"
+            " file system, or runs a command",
+            help,
+        )  # fmt: skip
 
     def is_read_first(self, node: ast.expr) -> bool:
         """Return whether a value without calls can be read before the rest."""
@@ -680,6 +703,10 @@ class Expressions:
                 return Type.STR
             case ast.Subscript() if self.is_slice(node):
                 return Type.STR
+            case ast.Call(func=ast.Name(id="len"), args=[text], keywords=[]) if self._result_of(
+                text
+            ).is_text:
+                return Type.INT
         return self._type_of(node)
 
     def _asked(self, test: ast.expr) -> str:
