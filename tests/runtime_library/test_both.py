@@ -1394,9 +1394,9 @@ def test_take_lock(place: Path) -> None:
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Hold a directory's flock(2)."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def held(path: Path) -> Iterator[None]:
+    """Hold the flock(2) of a directory or file."""
+    descriptor = os.open(path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     yield
     os.close(descriptor)
@@ -1664,6 +1664,9 @@ def test_no_value_is_split(place: Path) -> None:
     assert call_with_ifs("take_lock", f"{directory}/lock", "0").status == 0
     assert call_with_ifs("lock_directory", str(directory), "0").status == 0
     assert call_with_ifs("lock_directory", f"{directory}/none", "0").status == 2
+    with held(directory), held(directory / "lock"):
+        assert call_with_ifs("lock_directory", str(directory), "1").status == 1
+        assert call_with_ifs("take_lock", f"{directory}/lock", "1").status == 1
     script = 'printf "%s|" "$@"; exit 3'
     found = call_with_ifs("run_limited", "60", "5", "/bin/sh", "-c", script, "sh", "a 1", "*")
     assert found == Result(3, "a 1|*|")
