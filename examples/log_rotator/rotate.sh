@@ -447,7 +447,7 @@ take_lock() {
   [[ -n $REPLY ]] || return 127
   { flock -n 9; } >/dev/null 2>&1 8>&-
   status=$?
-  # `flock -w` fails if other processes have used up the user's pending signals: timer_create(2).
+  # `flock -w` fails if other processes have used up the user's pending signals. See timer_create(2).
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
     # SIGKILL, because the caller may have blocked SIGTERM.
     { timeout --foreground -s KILL "$2" flock 9; } >/dev/null 2>&1 8>&-

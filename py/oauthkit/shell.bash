@@ -432,7 +432,7 @@ take_lock() {
   [[ -n $REPLY ]] || return 127
   { flock -n 9; } >/dev/null 2>&1 8>&-
   status=$?
-  # `flock -w` fails if other processes have used up the user's pending signals: timer_create(2).
+  # `flock -w` fails if other processes have used up the user's pending signals. See timer_create(2).
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
     # SIGKILL, because the caller may have blocked SIGTERM.
     { timeout --foreground -s KILL "$2" flock 9; } >/dev/null 2>&1 8>&-
@@ -444,7 +444,7 @@ take_lock() {
 
 # Take the exclusive flock(2) of the directory $1, until unlock_directory. Status 1 if another
 # process has held it for $2 seconds, 2 if the directory cannot be opened, 3 if a signal ended the
-# wait (outlive_signals), else that of flock(1). File descriptor 6 holds the lock.
+# wait (outlive_signals), else that of flock(1) or timeout(1). File descriptor 6 holds the lock.
 lock_directory() {
   local +x status
   _group=-1
@@ -454,7 +454,7 @@ lock_directory() {
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
     timeout --foreground -s KILL "$2" flock 6 >/dev/null 2>&1 8>&- 9>&- &
     _command=$!
-    if ((_group != -1)); then # a signal came meanwhile
+    if ((_group != -1)); then # a signal arrived before the wait
       _group=$_command
       end_command
     else
@@ -819,8 +819,8 @@ pad_text() {
   [[ $3 != '>' ]] || REPLY=$spaces$1
 }
 
-# Set REPLY to $1[$2:$3] of Python. Without $3, the slice ends where $1 ends. The positions are in
-# characters, as count_characters counts them.
+# Set REPLY to Python's $1[$2:$3]. Without $3, the slice runs to the end. Positions are in
+# characters, as in count_characters.
 slice_text() {
   local +x start=$2 end=${3-} rest=$1 text='' tail=$'[\x80-\xbf]' length
   local +x -a characters=()
@@ -835,7 +835,7 @@ slice_text() {
   else
     while ((${#characters[@]} < end)); do
       if ((${#text} < 4)); then
-        text+=${rest:0:1000} # in pieces, because bash is slow with long texts
+        text+=${rest:0:1000} # in pieces, because bash is slow with long strings
         rest=${rest:1000}
       fi
       case $text in

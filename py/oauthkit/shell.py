@@ -863,7 +863,7 @@ def _lock_within(wait_s: int, descriptor: int, is_ended: Callable[[], bool]) -> 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return 0
         except BlockingIOError:
-            # The bash body needs timeout(1) to wait.
+            # The bash body cannot wait without timeout(1).
             if time.monotonic() >= deadline_s or find_program("timeout") == "":
                 return 1
             time.sleep(0.05)

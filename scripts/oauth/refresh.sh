@@ -2418,7 +2418,7 @@ take_lock() {
   [[ -n $REPLY ]] || return 127
   { flock -n 9; } >/dev/null 2>&1 8>&-
   status=$?
-  # `flock -w` fails if other processes have used up the user's pending signals: timer_create(2).
+  # `flock -w` fails if other processes have used up the user's pending signals. See timer_create(2).
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
     # SIGKILL, because the caller may have blocked SIGTERM.
     { timeout --foreground -s KILL "$2" flock 9; } >/dev/null 2>&1 8>&-
@@ -2430,7 +2430,7 @@ take_lock() {
 
 # Take the exclusive flock(2) of the directory $1, until unlock_directory. Status 1 if another
 # process has held it for $2 seconds, 2 if the directory cannot be opened, 3 if a signal ended the
-# wait (outlive_signals), else that of flock(1). File descriptor 6 holds the lock.
+# wait (outlive_signals), else that of flock(1) or timeout(1). File descriptor 6 holds the lock.
 lock_directory() {
   local +x status
   _group=-1
@@ -2440,7 +2440,7 @@ lock_directory() {
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
     timeout --foreground -s KILL "$2" flock 6 >/dev/null 2>&1 8>&- 9>&- &
     _command=$!
-    if ((_group != -1)); then # a signal came meanwhile
+    if ((_group != -1)); then # a signal arrived before the wait
       _group=$_command
       end_command
     else

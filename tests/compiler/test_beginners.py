@@ -51,7 +51,7 @@ MISTAKES = [
     (NAMED, "D101", "", "for line in sys.stdin:\n    print(line)", "sys.stdin", "splitlines()"),
     (NAMED, "D101", "", "try:\n    _ = cat['f'] & RETCODE\nexcept OSError:\n    print('failed')", "try", "status"),
     (NAMED, "D101", "", "with open('f') as file:\n    print(file.read())", "with", "read_file"),
-    (NAMED, "D102", "", "sizes = {'a': 1}\nprint(f\"{sizes['a']}\")", "dictionary", "name for each value"),
+    (NAMED, "D102", "", "sizes = {'a': 1}\nprint(f\"{sizes['a']}\")", "dictionary", "variable for each value"),
     (NAMED, "D103", "from docopt import docopt", "print('x')", "docopt", "arguments of main"),
     (NAMED, "D103", "from plumbum.cmd import pg_dump", "_ = pg_dump & RETCODE", "plumbum.cmd", "pg_dump"),
     (NAMED, "D105", "lister = program('ls -l')", "_ = lister & RETCODE", "arguments", "lister['-l']"),

@@ -259,7 +259,7 @@ CASES = [
     ("D202", "_ = (cat >= '/dev/stdout') & RETCODE", "'/dev/stdout'", ">= ERROUT", "_ = (cat >= ERROUT) & RETCODE"),
     ("D102", "t = 'abc'\ncat[*t] & FG", "t", "remove the `*`", "t = 'abc'\ncat[t] & FG"),
     ("D303", "print(cat['x'])", "cat['x']", "run it with `& CAPTURE`, which returns its output", "status, text = cat['x'] & CAPTURE\nprint(text)"),
-    ("D104", "d = dict(a=1)\nd['b'] = 2\nd.c = 3\ndel d['b']", "dict", "a name for each value", "a = 1"),
+    ("D104", "d = dict(a=1)\nd['b'] = 2\nd.c = 3\ndel d['b']", "dict", "a variable for each value", "a = 1"),
     ("D102", "a = 'x'\nif a == None:\n    pass", "a == None", 'use "" for a missing text. With another type, also return', "a = 'x'\nif a == \"\":\n    pass"),
     ("D102", "a = 'x'\nif a is None:\n    pass", "a is None", 'use "" for a missing text. With another type, also return', "a = 'x'\nif a == \"\":\n    pass"),
     ("D102", "a = 1\nif a is not 2:\n    pass", "a is not 2", "a != 2", "a = 1\nif a != 2:\n    pass"),

@@ -182,7 +182,7 @@ def test_current_record(old: str, new: str, *, is_current: bool) -> None:
 
 
 def write_record(host: Host, taken: int) -> str:
-    """Write a record while the first names for its temporary file are `taken`."""
+    """Write a record when the first `taken` names for its temporary file exist."""
     file = host.path(host.root / "a.json")
     names = [host.root / f"a.json.oauthkit.{number}" for number in range(4)]
     for name in names[:taken]:
@@ -196,13 +196,13 @@ def write_record(host: Host, taken: int) -> str:
 
 
 @pytest.mark.parametrize("taken", [0, 1, 2])
-def test_a_name_that_another_run_uses_is_replaced_twice(host: Host, taken: int) -> None:
+def test_temporary_name_in_use_is_replaced_twice(host: Host, taken: int) -> None:
     host.real("chmod", "sync", "mv")
     assert write_record(host, taken) == ""
     assert (host.root / "a.json").read_text("utf-8") == "{}\n"
 
 
-def test_three_taken_names_end_the_attempts(host: Host) -> None:
+def test_write_fails_after_three_used_names(host: Host) -> None:
     host.real("rm")
     assert write_record(host, 3) == f"{host.root}/a.json cannot be written"
     assert not (host.root / "a.json").exists()

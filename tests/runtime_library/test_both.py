@@ -482,7 +482,7 @@ BOUNDS = st.integers(-8, 8) | st.sampled_from([-(2**63), 2**63 - 1])
 )
 @example([([b"a" * shift + "\u20ac\U0001f600".encode() * 300], 280, -5) for shift in range(7)])
 @settings(max_examples=20, deadline=None)
-def test_slices_are_those_of_python(calls: list[tuple[list[bytes], int, int | None]]) -> None:
+def test_slices_match_python(calls: list[tuple[list[bytes], int, int | None]]) -> None:
     slices = [
         (b"".join(parts).decode("utf-8", "surrogateescape"), start, end)
         for parts, start, end in calls
@@ -1421,7 +1421,7 @@ def test_lock_directory(place: Path) -> None:
 @pytest.mark.parametrize("lock", ["take_lock", "lock_directory"])
 @pytest.mark.parametrize("is_held", [True, False])
 def test_lock_without_pending_signals(place: Path, lock: str, *, is_held: bool) -> None:
-    """A container with this user's uid can use them up: setrlimit(2), RLIMIT_SIGPENDING."""
+    """A container with this user's uid can use them up. See RLIMIT_SIGPENDING in setrlimit(2)."""
     target = place if lock == "lock_directory" else place / "lock"
     target.touch()
     text = f'ulimit -i 0; source "$2"; {lock} "$1" 1; echo $?'
@@ -1432,7 +1432,7 @@ def test_lock_without_pending_signals(place: Path, lock: str, *, is_held: bool) 
 
 
 @pytest.mark.parametrize("lock", ["take_lock", "lock_directory"])
-def test_wait_for_a_lock_ends_although_sigterm_is_blocked(place: Path, lock: str) -> None:
+def test_lock_wait_ends_when_sigterm_is_blocked(place: Path, lock: str) -> None:
     target = place if lock == "lock_directory" else place / "lock"
     target.touch()
     text = f'source "$2"; {lock} "$1" 1; echo $?'
@@ -1446,8 +1446,8 @@ def test_wait_for_a_lock_ends_although_sigterm_is_blocked(place: Path, lock: str
         assert process.communicate(timeout=60)[0] == b"1\n"
 
 
-def test_signal_before_the_wait_for_a_directory_ends_it(place: Path) -> None:
-    """The signal comes while flock(1) tries once."""
+def test_earlier_signal_ends_the_wait_for_a_directory(place: Path) -> None:
+    """The signal arrives during the first attempt, `flock -n`."""
     flock = place / "bin/flock"
     flock.parent.mkdir()
     flock.write_text('#!/bin/bash\nkill -TERM "$PPID"\nexit 1\n', encoding="utf-8")

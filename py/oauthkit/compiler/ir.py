@@ -266,15 +266,16 @@ class BoolOp:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A condition with the statements that run directly before it: the calls inside it."""
+class StatementCondition:
+    """Statements, and the condition that follows them: the calls inside it run first."""
 
     before: tuple[Statement, ...]
     condition: Condition
 
 
 Condition = (
-    Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | BoolOp | Prepared
+    Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | BoolOp
+    | StatementCondition
 )  # fmt: skip
 
 

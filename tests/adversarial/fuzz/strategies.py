@@ -373,7 +373,7 @@ def _other_session(draw: DrawFn, case: Case) -> tuple[Case, list[Act]]:
 
 
 def _uses_locks(case: Case) -> bool:
-    """Return whether the forms can wait for locks. The bash form does so with these programs."""
+    """Return whether both forms can wait for locks, with the real flock(1) and timeout(1)."""
     places = {item.place for item in case.items}
     is_replaced = not places.isdisjoint({f"{BIN}/flock", f"{BIN}/timeout"})
     # A delivery would list the credentials' directory, which looks like the wait for the lock.

@@ -232,7 +232,7 @@ class Commands(Values):
         return self.dice.pick(bools) if bools else "True"
 
     def called_text(self) -> str:
-        """Return a text expression with calls.
+        """Return a Str expression that contains calls.
 
         It does not read the environment, which the calls could change.
         """
@@ -259,7 +259,7 @@ class Commands(Values):
         return f"{owner}.{method}({self.dice.pick(sets)})"
 
     def _called_comparison(self) -> str:
-        """Return a comparison of text expressions with calls, or of the length of one."""
+        """Return a comparison of Str expressions that contain calls, or of one's length."""
         called = self.called_text()
         if self.dice.chance(40):
             return f"len({called}) {self.dice.pick(COMPARISONS)} {self.dice.below(9)}"

@@ -199,7 +199,7 @@ def test_command_that_cannot_be_run(host: HostProject, command: str, status: int
     assert renewals(host) == 0
 
 
-def test_terminal_is_closed_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreground_check_closes_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = os.open(os.devnull, os.O_RDONLY)
     monkeypatch.setattr(os, "open", lambda *_: opened)
     assert running._is_in_foreground() is False

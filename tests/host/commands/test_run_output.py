@@ -74,7 +74,7 @@ def test_slow_reader_gets_everything(host: HostProject) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
-def test_closed_reader_is_noticed_by_the_command_only(host: HostProject, kind: str) -> None:
+def test_only_the_command_notices_a_closed_reader(host: HostProject, kind: str) -> None:
     script = 'head -c 300000 /dev/zero; echo $? >"$HOME/status"; exit 3'
     reader, writer = os.pipe()
     if kind == "socket":

@@ -61,7 +61,7 @@ class Flooded:
         return self.now_s
 
     def process_time(self) -> float:
-        """Return the CPU time. It advances at each call, and each scan calls this twice."""
+        """Return the CPU time. It advances at each call. A scan makes two calls."""
         self.cpu_s += self.scan_cpu_s
         return self.cpu_s
 
@@ -108,7 +108,7 @@ def test_flood_of_requests(flooded: Flooded, status: int, pause_s: float) -> Non
     assert list(flooded.tasks.iterdir()) == []
 
 
-def test_scan_that_takes_much_cpu_time_is_followed_by_a_pause(flooded: Flooded) -> None:
+def test_pause_follows_a_scan_that_uses_much_cpu_time(flooded: Flooded) -> None:
     flooded.scan_cpu_s = 1.0
     flooded.watcher.scan()
     flooded.ask()

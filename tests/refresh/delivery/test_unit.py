@@ -317,7 +317,7 @@ def test_concurrent_change_is_not_lost(host: Host) -> None:
 
 @pytest.mark.parametrize("content", [b"\0", b"A" * 2**18 + b"\n"], ids=["NUL", "too large"])
 def test_unusable_file_that_appears_in_the_meantime_is_kept(host: Host, content: bytes) -> None:
-    """Its text counts as "", like that of a file that does not exist."""
+    """Its text is "", as if the file did not exist."""
     host.real("chmod", "rm", "readlink")
 
     def appear(_: object) -> None:

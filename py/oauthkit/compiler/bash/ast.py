@@ -226,15 +226,15 @@ class Group:
 
 
 @dataclass(frozen=True)
-class TestList:
-    """Commands whose last one, a TestCommand, is the test."""
+class CompoundList:
+    """A compound list that is used as a test. Its last command is a TestCommand."""
 
     body: Body
 
 
 Test = (
     Binary | MatchUntil | MatchThrough | Unary | ArithmeticTest | Negation | AndOrList
-    | SimpleCommand | Group | TestList
+    | SimpleCommand | Group | CompoundList
 )  # fmt: skip
 
 

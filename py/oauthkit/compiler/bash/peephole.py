@@ -32,6 +32,7 @@ from oauthkit.compiler.bash.ast import (
     Branch,
     Command,
     Comment,
+    CompoundList,
     ForCommand,
     Group,
     IfCommand,
@@ -45,7 +46,6 @@ from oauthkit.compiler.bash.ast import (
     SimpleCommand,
     Test,
     TestCommand,
-    TestList,
     Variable,
     Word,
 )
@@ -265,7 +265,7 @@ def _tested_first(test: Test) -> tuple[list[Test], bool]:
             return _tested_first(inner)
         case SimpleCommand(words):
             return [test], words[0] not in (TRUE, FALSE)
-        case TestList():
+        case CompoundList():
             return [], True
     return [test], False
 

@@ -15,6 +15,7 @@ from oauthkit.compiler.bash.ast import (
     CommandSubstitution,
     Comment,
     Compound,
+    CompoundList,
     ForCommand,
     FunctionCommand,
     Group,
@@ -30,7 +31,6 @@ from oauthkit.compiler.bash.ast import (
     SimpleCommand,
     Test,
     TestCommand,
-    TestList,
     Unary,
     WhileCommand,
     Word,
@@ -133,7 +133,7 @@ def _pieces(test: Test) -> list[str]:
 
 def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list[str]:
     """Print a test of an if or while, broken after && and || if it is long."""
-    if isinstance(test, TestList):
+    if isinstance(test, CompoundList):
         if not start:
             return body_lines(test.body, indent)
         return [indent + start.rstrip(), *body_lines(test.body, indent + "  "), indent + end[2:]]
@@ -167,17 +167,17 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
 
 
 def _has_list(test: Test) -> bool:
-    """Return whether a test contains a list of commands, which has a line for each."""
+    """Return whether a test contains a CompoundList, which is printed on several lines."""
     match test:
         case AndOrList(tests):
             return any(map(_has_list, tests))
         case Negation(inner):
             return _has_list(inner)
-    return isinstance(test, TestList)
+    return isinstance(test, CompoundList)
 
 
 def _list_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
-    """Print a test that contains lists of commands, each in braces."""
+    """Print a test that contains CompoundLists, each in braces."""
     lines = [indent + start]
     units: list[Test] = [test]
     operator = ""

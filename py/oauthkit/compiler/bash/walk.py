@@ -12,12 +12,12 @@ from oauthkit.compiler.bash.ast import (
     Assignment,
     Body,
     Command,
+    CompoundList,
     ForCommand,
     IfCommand,
     Negation,
     Parameter,
     TestCommand,
-    TestList,
     Variable,
     WhileCommand,
 )
@@ -51,7 +51,7 @@ def children(node: Any) -> Iterator[Any]:
 
 
 def bodies(command: Command) -> Iterator[Body]:
-    """Yield the bodies of an if or a loop, and those of their tests."""
+    """Yield the bodies of an if or a loop, and the bodies inside tests."""
     match command:
         case TestCommand(test):
             yield from _test_bodies(test)
@@ -68,7 +68,7 @@ def bodies(command: Command) -> Iterator[Body]:
 
 def _test_bodies(test: Any) -> Iterator[Body]:
     match test:
-        case TestList(body):
+        case CompoundList(body):
             yield body
         case AndOrList() | Negation():
             for inner in children(test):
@@ -79,7 +79,7 @@ def _test_bodies(test: Any) -> Iterator[Body]:
 
 
 def with_bodies(command: Command, change: Callable[[Body], Body]) -> Command:
-    """Change each body of `bodies`. Return other commands unchanged."""
+    """Change each body that `bodies` yields. Return other commands unchanged."""
     match command:
         case TestCommand(test):
             return TestCommand(_with_test_bodies(test, change))
@@ -99,8 +99,8 @@ def with_bodies(command: Command, change: Callable[[Body], Body]) -> Command:
 
 def _with_test_bodies(test: Any, change: Callable[[Body], Body]) -> Any:
     match test:
-        case TestList(body):
-            return TestList(change(body))
+        case CompoundList(body):
+            return CompoundList(change(body))
         case AndOrList() | Negation() | tuple():
             return rebuild(test, lambda inner: _with_test_bodies(inner, change))
     return test

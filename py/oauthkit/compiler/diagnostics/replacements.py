@@ -22,8 +22,8 @@ from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
 COUNTING = "count in a while loop"
-SPLIT_IT = "split it"
-FIND_PART = 'find it in a loop ("" if there is none)'
+SPLIT_TEXT = "split the text"
+FIND_PART = 'find the part in a loop ("" if it is missing)'
 SLICES = "use a slice, `text[start:end]`, without a step"
 # The longest range that is written as a tuple.
 LONGEST_TUPLE = 10
@@ -116,7 +116,7 @@ def _of_int_of_split(site: Site, node: ast.Call, index: ast.Subscript) -> str:
         check = [f"if {status} != 0:", "    return 1"]
         return [*part(text), f"{status}, {name} = parse_int({text})", *check]
 
-    help = f"{intro}, convert it, and check the status"
+    help = f"{intro}, convert the part, and check the status"
     return code(help, site.assigned(node, Type.INT, lines))
 
 
@@ -284,7 +284,7 @@ def of_get(site: Site, node: ast.Call) -> str:
 def _of_path(site: Site, node: ast.Call) -> str:
     match node:
         case ast.Call(args=[ast.Constant(value=str())]) if site.statement is None:
-            return "a constant cannot be a Path. In the function that uses it, call absolute"
+            return "a constant cannot be a Path. Call absolute in the function that uses it"
         case ast.Call(args=[ast.Constant(value=str() as text)]) if text.startswith("~"):
             return "absolute does not expand `~`. Read HOME with `local.env.get`"
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) is Type.STR:
@@ -485,7 +485,7 @@ def _of_many_parts(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
             ]
             lines.append(f"{names[-2]}, {found}, {names[-1]} = {rest}.partition({part})")
             lines += [f'if {found} == "" or {part} in {names[-1]}:', "    return 1"]
-            return code("split it, and check the number of parts", lines)
+            return code("split the text, and check the number of parts", lines)
     return ""
 
 
@@ -525,12 +525,12 @@ def _of_count(site: Site, node: ast.Call) -> str:
                     return [f"{name} = -1", f"for _ in {text}:", f"    {name} += 1"]
 
                 found = site.assigned(node, Type.INT, lines, direct=target not in names)
-                return code("count the parts in a loop, without the first one", found)
+                return code("count the parts in a loop, except the first", found)
     return ""
 
 
 def of_power(site: Site, node: ast.BinOp) -> str:
-    """Return the help for `number ** 2` and `number >> 1`."""
+    """Return the help for `number ** 2`, `number >> 1` and `number << 1`."""
     match node:
         case ast.BinOp(left=left, op=operator, right=ast.Constant(value=int() as count)) if (
             site.type_of(left) is Type.INT and 0 < count < 63
@@ -581,7 +581,7 @@ def of_split_index(site: Site, node: ast.Subscript) -> str:
     intro, lines = found
     names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
     target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
-    is_loop = intro != SPLIT_IT
+    is_loop = intro != SPLIT_TEXT
     direct = not is_loop or target not in names
     return code(intro, site.assigned(node, Type.STR, lines, direct=direct))
 
@@ -589,7 +589,7 @@ def of_split_index(site: Site, node: ast.Subscript) -> str:
 def _part_of_split(
     site: Site, node: ast.Subscript
 ) -> tuple[str, Callable[[str], list[str]]] | None:
-    """Return what to do, and the lines that assign a part of a text to a name."""
+    """Return the help's introduction, and a function that returns its lines."""
     match node:
         case ast.Subscript(
             value=ast.Call(
@@ -598,7 +598,7 @@ def _part_of_split(
             slice=ast.Constant(value=int() as index),
         ) if index in range(3) and site.result_of(owner) is Type.STR:
             before, after = ["_"] * index, ["_"] * (2 - index)
-            return SPLIT_IT, lambda name: [
+            return SPLIT_TEXT, lambda name: [
                 f"{', '.join([*before, name, *after])} = {shown(site, call)}"
             ]
         case ast.Subscript(
@@ -616,7 +616,7 @@ def _part_of_split(
                     part = shown(site, literal)
                     lines = _partitioned(site, text, part, place, is_limited=limit != [])
                     if lines is not None:
-                        return SPLIT_IT, lines
+                        return SPLIT_TEXT, lines
                     if not limit and len(separator) == 1 and separator.isascii():
                         return FIND_PART, _nth_part(site, text, part, place)
                 case []:
@@ -627,7 +627,7 @@ def _part_of_split(
 def _partitioned(
     site: Site, text: str, part: str, place: int, *, is_limited: bool
 ) -> Callable[[str], list[str]] | None:
-    """Return the lines that take the first, second or last part of a text with partition."""
+    """Return a function for the lines that get a part with partition, or None."""
     if place == 1 and site.can_fail:
         found, rest = site.fresh("separator"), site.fresh("rest")
 
@@ -646,7 +646,7 @@ def _partitioned(
 
 
 def _nth_part(site: Site, text: str, part: str, place: int) -> Callable[[str], list[str]]:
-    """Return the lines that find a part of a text in a loop."""
+    """Return a function for the lines that find a part in a loop."""
     item, number = site.fresh("part"), site.fresh("number")
 
     def lines(name: str) -> list[str]:
@@ -888,7 +888,7 @@ def of_character(site: Site, node: ast.Compare) -> str:
 
 
 def of_text_index(site: Site, node: ast.Subscript) -> str:
-    """Return the help for `text[3]`, whose slice is empty if there is no such character."""
+    """Return the help for `text[3]`: a slice, which can be empty."""
     place = ""
     match node.slice:
         case ast.Constant(value=int() as number):
@@ -898,7 +898,7 @@ def of_text_index(site: Site, node: ast.Subscript) -> str:
     text = f"{shown(site, node.value)}[{place}]" if place else ""
     if site.type_of(node.slice) is Type.INT and isinstance(node.slice, ast.Name):
         index, name = node.slice.id, shown(site, node.value)
-        return f"use a slice, as in `{name}[{index}:{index} + 1]` for a number that is not negative"
+        return f"use a slice, as in `{name}[{index}:{index} + 1]` if {index} is not negative"
     return code("use a slice, which is empty if there is no such character", text, SLICES)
 
 

@@ -188,7 +188,7 @@ def is_pure(node: ast.expr, arguments: str | None) -> bool:
 
 
 def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
-    """Return whether a part that is evaluated before `moved` could find something else after it.
+    """Return whether running `moved` first could change the value of a part that precedes it.
 
     Such a part reads the environment or the file system, or runs a command.
     """
@@ -196,10 +196,10 @@ def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
 
 
 def _reads_before(outer: ast.AST, moved: ast.expr) -> tuple[bool, bool]:
-    """Return whether there is such a part, and whether `moved` is in `outer`."""
+    """Return whether `outer` has such a part before `moved`, and whether it contains `moved`."""
     if outer is moved:
         return False, True
-    for inner in _always_evaluated(outer):  # in the order of their evaluation
+    for inner in _always_evaluated(outer):  # in evaluation order
         reads, is_found = _reads_before(inner, moved)
         if reads or is_found:
             return reads, is_found

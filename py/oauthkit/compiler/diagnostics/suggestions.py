@@ -35,18 +35,17 @@ STDIN = (
 )
 FILES = 'iterate over the files of a Path, as in `for path in sorted(directory // "*.log"):`'
 FIND = 'run the program find, as in `for line in find(directory, "-name", "*.log").splitlines():`'
-ITEMS = f"write a for loop. To keep its items, {LINES}"
+ITEMS = f"write a for loop. To keep the results, {LINES}"
 PAIRS = (
-    "use one loop variable, and split its text with partition, as in"
-    ' `for pair in ("web 80", "db 5432"):`'
+    'use one loop variable, as in `for pair in ("web 80", "db 5432"):`, and split it with partition'
 )
 DICTIONARIES = (
-    "use a name for each value, or choose with if and elif. To count lines, run the programs sort"
-    " and uniq"
+    "use a variable for each value, or choose with if and elif. To count equal lines, run sort and"
+    " uniq"
 )
 FRACTION = (
-    "`//` divides integers, and rounds down. To show one decimal, compute"
-    ' `tenths = size * 10 // 1024`, and print `f"{tenths // 10}.{tenths % 10}"`'
+    "`//` divides integers, and rounds down. To show one decimal place, print it from tenths, as in"
+    ' `tenths = size * 10 // 1024` and `f"{tenths // 10}.{tenths % 10}"`'
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
 MAIN_STATUS = "only main can end the program. Return a Status to it"
@@ -55,9 +54,7 @@ TO_NUMBER = (
     "parse_int converts text, but rejects blanks around it, as in"
     " `status, number = parse_int(text.strip())`"
 )
-EXTENSION = (
-    "split the text with rpartition, at its last dot. If it has none, the first part is empty"
-)
+EXTENSION = "split the text at its last dot with rpartition. Without a dot, the first part is empty"
 CALLS = {
     "int": TO_NUMBER,
     "str": "an f-string converts numbers and Paths. Choose the text for a Bool with if and else",
@@ -77,7 +74,7 @@ CALLS = {
     "set": LISTS,
     "tuple": LISTS,
     "sorted": 'a for loop can sort files, as in `for path in sorted(directory // "*.log"):`.'
-    " Count them there, or keep the last one. Sort lines with the program sort",
+    " Count them in the loop, or keep the last one. Sort lines with the program sort",
     "sum": "add in a loop with `+=`",
     "round": FRACTION,
     "any": "join the conditions with `or`, or set a Bool in a loop",
@@ -192,7 +189,7 @@ METHODS = {
     "partition": PARTITION,
     "rpartition": PARTITION,
     "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. Count them"
-    " there, or keep the last one. Take the first line with partition",
+    " in the loop, or keep the last one. Take the first line with partition",
     "join": JOIN,
     "format": JOIN,
     "ljust": PAD,
@@ -202,11 +199,12 @@ METHODS = {
     "count": "count in a loop over the lines or parts, with `+= 1`",
     "find": "test with `in`, or split the text with partition",
     "index": "test with `in`, or split the text with partition",
-    "isdigit": "parse_int returns status 0 for a number of up to 15 digits, also after a `-`",
+    "isdigit": "parse_int returns status 0 for a number of up to 15 digits, with or without a `-`",
     "isatty": 'run the program test, as in `test["-t", "1"] & TF(FG=True)`',
     "encode": "a Str holds any bytes except NUL. Remove the call",
     "decode": "a Str holds any bytes except NUL. Remove the call",
-    "append": f"there are no lists: {LINES}. A Command takes more arguments in brackets",
+    "append": f"there are no lists. To collect items, {LINES}. A Command takes more arguments in"
+    " brackets",
     "read": "read_file returns a Status and the text",
     "read_text": "read_file returns a Status and the text",
     "glob": FILES,
@@ -327,7 +325,7 @@ STATEMENTS = {
     ast.Match: "write if, elif and else",
     ast.Raise: "print the message with `file=sys.stderr`, and return a Status that is not 0",
     ast.Try: "there are no exceptions. Test the status of each command with if",
-    ast.With: "read_file and write_file open and close a file. They are called without with",
+    ast.With: "read_file and write_file open and close a file. Use them without `with`",
 }
 # Context managers of plumbum.
 CONTEXTS = {
@@ -514,10 +512,10 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             ]
         ) if site is not None and [*map(ast.unparse, mode)] in ([], ["'r'"], ["'w'"]):
             name = replacements.shown(site, file)
-            help = f"read it with `status, text = read_file({name})`, and iterate over"
+            help = f"read the file with `status, text = read_file({name})`, and iterate over"
             help += " `text.splitlines()`"
             if [*map(ast.unparse, mode)] == ["'w'"]:
-                help = f"write it with `status = write_file({name}, text)`"
+                help = f"write the file with `status = write_file({name}, text)`"
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
     return Suggestion(f"{describe(node)} is outside the dialect", help)
@@ -630,7 +628,7 @@ def of_loop(node: ast.For, site: Site) -> str:
             return FIRST_LINE
         case ast.Subscript(value=ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))):
             return (
-                "take a part of the lines with the programs head and tail, bound at the top, as in"
+                "select lines with the programs head and tail, bound at the top, as in"
                 f' `for line in (head["-n", "5"] << {ast.unparse(owner)})().splitlines():`'
             )
         case ast.Call(

@@ -305,9 +305,9 @@ def test(
             return _negated(test(operand, around, block))
         case ir.BoolOp(operands, either):
             return bash.AndOrList(tuple(test(o, around, block) for o in operands), either)
-        case ir.Prepared(before, inner):
+        case ir.StatementCondition(before, inner):
             last = bash.Line(bash.TestCommand(test(inner, around, block)))
-            return bash.TestList((*block([*before]), last))
+            return bash.CompoundList((*block([*before]), last))
     raise AssertionError(condition)
 
 
@@ -322,6 +322,6 @@ def _negated(inner: bash.Test) -> bash.Test:
             return bash.Unary("-n" if flag == "-z" else "-z", inner_word)
         case bash.Negation(test):
             return test
-        case bash.TestList((*before, bash.Line(bash.TestCommand(test)))):
-            return bash.TestList((*before, bash.Line(bash.TestCommand(_negated(test)))))
+        case bash.CompoundList((*before, bash.Line(bash.TestCommand(test)))):
+            return bash.CompoundList((*before, bash.Line(bash.TestCommand(_negated(test)))))
     return bash.Negation(inner)

@@ -574,7 +574,7 @@ class Assignments:
         if is_condition(value) and current.type is Type.INT:
             sign = ast.unparse(node).removeprefix(f"{name} ").partition(" ")[0]
             self.reject(
-                "D102", value, "a condition cannot be part of an expression",
+                "D102", value, "a condition cannot be used as a number",
                 code("choose the number", f"{name} {sign} 1 if {self.symbols.shown(value)} else 0"),
             )  # fmt: skip
             return None
@@ -582,7 +582,7 @@ class Assignments:
         whole.left = ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         if isinstance(operator, (ast.FloorDiv, ast.Mod)):  # a division may run first
             self.scope.statement = ast.copy_location(ast.Assign([node.target], whole), node)
-            self.scope.whole = self.scope.statement
+            self.scope.root = self.scope.statement
         result = self.expressions.value(whole)
         target = self.declare(node, name, result.type)
         return None if target is None else Assign(target, result)

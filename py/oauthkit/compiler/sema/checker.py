@@ -23,7 +23,7 @@ class Checker:
     def __init__(self, symbols: Symbols, scope: Scope) -> None:
         self.symbols = symbols
         self.scope = scope
-        # Names that help messages have suggested, and those of parts that are assigned first.
+        # Names used in help messages, and temporary variables for parts of expressions.
         self.taken: set[str] = set()
         # Expressions sets both.
         self.type_of: Callable[[ast.expr], Type] = lambda _: Type.ERROR

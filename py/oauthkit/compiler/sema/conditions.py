@@ -35,9 +35,9 @@ from oauthkit.compiler.ir import (
     Name,
     Not,
     Pipeline,
-    Prepared,
     Run,
     Statement,
+    StatementCondition,
     Succeeds,
     Value,
 )
@@ -297,7 +297,7 @@ class Conditions:
                 either = isinstance(operator, ast.Or)
                 operands, learned = list[Condition](), set[str]()
                 for part in values:
-                    operands.append(self.part(part) if operands else self.condition(part))
+                    operands.append(self.lazy_condition(part) if operands else self.condition(part))
                     learned |= self.check.scope.learn(part, truth=not either)
                 if self.check.scope.known is not None:
                     self.check.scope.known -= learned
@@ -373,8 +373,8 @@ class Conditions:
             )  # fmt: skip
         return IsTrue(value)
 
-    def part(self, node: ast.expr) -> Condition:
-        """Analyze a condition that may not be evaluated, or more than once.
+    def lazy_condition(self, node: ast.expr) -> Condition:
+        """Analyze a condition that Python may skip or repeat.
 
         The calls inside it run directly before it.
         """
@@ -382,9 +382,9 @@ class Conditions:
         is_repeated = isinstance(scope.statement, ast.While)
         if is_pure(node, scope.arguments) and not is_repeated:
             return self.condition(node)
-        with scope.part(node) as before:
+        with scope.lazy_part(node) as before:
             condition = self.condition(node)
-        return Prepared(tuple(before), condition) if before else condition
+        return StatementCondition(tuple(before), condition) if before else condition
 
     def choice(
         self, node: ast.IfExp, analyze: Callable[[ast.expr], Statement | None]
@@ -398,7 +398,7 @@ class Conditions:
         for chosen, truth in ((node.body, True), (node.orelse, False)):
             scope.known = None if before is None else set(before)
             scope.learn(node.test, truth=truth)
-            with scope.part(chosen) as calls:
+            with scope.lazy_part(chosen) as calls:
                 statement = analyze(chosen)
             if statement is None:
                 return None
@@ -498,7 +498,7 @@ class Conditions:
         if first.type.is_text and second.type.is_text:
             if sign not in ("==", "!=") and Type.ERROR not in (first.type, second.type):
                 help = "compare text with `==` and `!=`. To compare numbers, convert both with"
-                help += " parse_int. To order texts, run the program sort"
+                help += " parse_int. To sort text, run the program sort"
                 if isinstance(left, ast.Call) and self.commands.is_called(left) and sign == ">":
                     command = f"{self.commands.bracketed(left)} > {self.symbols.shown(right)}"
                     help = f"to write the output to the file, run `({command}) & FG`. To compare"

@@ -167,7 +167,7 @@ class Expressions:
             case ast.Subscript() if self.is_slice(node):
                 if self.runs_first(node):
                     return self.check.assign_first(node, "text")
-                return self._too_late(node, "a slice", self.first(node, Type.STR))
+                return self._reject_early(node, "a slice", self.first(node, Type.STR))
             case ast.Subscript():
                 return self._command_line(node)
             case ast.Attribute(value=owner, attr="dirname"):
@@ -180,9 +180,9 @@ class Expressions:
             return REJECTED
         if isinstance(node, ast.IfExp) and self.runs_first(node):
             return self.check.assign_first(node, "choice")
-        if isinstance(node, ast.IfExp) and self.scope.whole is not None:
+        if isinstance(node, ast.IfExp) and self.scope.root is not None:
             help = self.first(node, self._result_of(node.body), "choice")
-            return self._too_late(node, "a conditional expression", help)
+            return self._reject_early(node, "a conditional expression", help)
         if self.check.arguments_in(node) is not None:
             return self.value(self.check.arguments_in(node) or node)
         asked = ""
@@ -320,7 +320,7 @@ class Expressions:
             )  # fmt: skip
         if not self.runs_first(node):
             help = "assign the f-string first, on a line of its own"
-            return self._too_late(node, "a value with a format", help)
+            return self._reject_early(node, "a formatted value", help)
         function, given = PAD_NUMBER, spec.replace("<", "-").lstrip(">").rstrip("d")
         arguments = [value, StrLiteral(given)]
         if value.type is Type.STR:
@@ -396,7 +396,7 @@ class Expressions:
         if right == IntLiteral(0):
             return self.reject("D105", node.right, "division by zero", "use a number other than 0")
         if not self.runs_first(node):
-            return self._too_late(node, f"{operator} by a variable", self.first(node, Type.INT))
+            return self._reject_early(node, f"{operator} by a variable", self.first(node, Type.INT))
         self.symbols.builtins_used.add(DIVIDE)
         signature = Signature(DIVIDE, (), (Type.INT,))
         return self.check.put_first(
@@ -509,7 +509,7 @@ class Expressions:
         return self.reject("D102", node, "`or` between values is outside the dialect", help)
 
     def environment_choice(self, node: ast.BoolOp) -> ast.IfExp | None:
-        """Return `local.env.get("A") or call()` as a conditional expression, or None."""
+        """Rewrite `local.env.get("A") or call()` as a conditional expression, or return None."""
         match node:
             case ast.BoolOp(op=ast.Or(), values=[ast.Call(args=[name]) as variable, second]) if (
                 ast.unparse(variable.func) == "local.env.get"
@@ -550,12 +550,12 @@ class Expressions:
                 if self.counted(node.args[0]).type is Type.ERROR:
                     return REJECTED
                 help = self.first(node, Type.INT, "length", "assign its result first")
-                return self._too_late(node, "len", help)
+                return self._reject_early(node, "len", help)
             case _ if is_stdin_read(node):
                 if self.runs_first(node):
                     return self.check.assign_first(node, "text")
                 help = self.first(node, Type.STR, intro="assign its result first")
-                return self._too_late(node, "sys.stdin.read", help)
+                return self._reject_early(node, "sys.stdin.read", help)
             case ast.Name(id="LocalPath"):
                 return self._literal_path(node)
             case ast.Name(id="program"):
@@ -568,13 +568,13 @@ class Expressions:
                 if self.runs_first(node):
                     return self.check.assign_first(node, "text")
                 help = self.first(node, Type.STR, intro="assign its result first")
-                return self._too_late(node, node.func.attr, help)
+                return self._reject_early(node, node.func.attr, help)
             case ast.Name(id=name) if self.symbols.function(name) is not None:
                 kind = self._result_of(node)
                 if kind in _FIRST and self.runs_first(node):
                     return self.check.assign_first(node, VARIABLES[kind])
                 if kind in _FIRST:
-                    return self._too_late(node, name, self.first_result(node))
+                    return self._reject_early(node, name, self.first_result(node))
                 return self.reject(
                     "D204", node, f"{name} cannot be called inside an expression",
                     self.first_result(node),
@@ -603,32 +603,32 @@ class Expressions:
     # --- Calls inside expressions ----------------------------------------------------------------
 
     def runs_first(self, node: ast.expr) -> bool:
-        """Return whether a call can run before the rest of the statement or of its part.
+        """Return whether a call can run before the rest of the scope's `root`.
 
-        It must run whenever the rest does. What is evaluated before the call must not depend
-        on it: other calls run before, too, and a function cannot change the variables of another.
+        It must run whenever the rest does. Parts that precede it must not depend on it. Earlier
+        calls also run first, and a function cannot change another function's variables.
         """
         if not self.is_read_first(node):
             return False
-        whole = self.scope.whole
-        assert whole is not None
-        return is_pure(node, self.scope.arguments) or not depends_on_calls(whole, node)
+        root = self.scope.root
+        assert root is not None
+        return is_pure(node, self.scope.arguments) or not depends_on_calls(root, node)
 
-    def _too_late(self, node: ast.expr, what: str, help: str) -> Name:
+    def _reject_early(self, node: ast.expr, what: str, help: str) -> Name:
         """Reject a part of an expression for which `runs_first` is false."""
         return self.reject(
             "D204", node,
-            f"{what} would be evaluated too early: a part before it reads the environment or the"
+            f"{what} would be evaluated too early: an earlier part reads the environment or the"
             " file system, or runs a command",
             help,
         )  # fmt: skip
 
     def is_read_first(self, node: ast.expr) -> bool:
-        """Return whether a value without calls can be read before the rest."""
-        whole = self.scope.whole
-        if whole is None:
+        """Return whether a value without calls can be read before the rest of `root`."""
+        root = self.scope.root
+        if root is None:
             return False
-        return is_pure(node, self.scope.arguments) or is_always_evaluated(whole, node)
+        return is_pure(node, self.scope.arguments) or is_always_evaluated(root, node)
 
     def stripped(self, node: ast.Call) -> bool:
         """Return whether a call is text.strip() and the like, with known ASCII characters."""
@@ -643,7 +643,7 @@ class Expressions:
         return not node.args
 
     def is_slice(self, node: ast.Subscript) -> bool:
-        """Return whether an index is text[start:end]. Each can be missing."""
+        """Return whether a subscript is a slice of text without a step."""
         match node:
             case ast.Subscript(value=owner, slice=ast.Slice(step=None)):
                 kind = self._result_of(owner)
@@ -657,11 +657,11 @@ class Expressions:
     ) -> str:
         """Suggest to assign a part of an expression to a variable first."""
         if isinstance(self.scope.statement, ast.While):
-            return f"{intro}, inside a loop with `while True:`. Then `break` if the loop should end"
+            return f"{intro}, inside a `while True:` loop, and `break` when the loop should end"
         shown = self.symbols.shown(node)
         lines = self.site().assigned(node, kind, lambda name: [f"{name} = {shown}"], name=name)
-        is_whole = self.scope.whole is self.scope.statement
-        place = "on a line of its own" if is_whole else "in a nested `if`"
+        is_root = self.scope.root is self.scope.statement
+        place = "on a line of its own" if is_root else "in a nested `if`"
         return code(intro, lines, f"{intro}, {place}")
 
     def first_result(self, node: ast.Call) -> str:
@@ -678,10 +678,10 @@ class Expressions:
         before, taken = len(self.symbols.diagnostics), {*self.check.taken}
         rejected, scope = {*self.symbols.rejected}, self.scope
         variables, known = {**scope.variables}, None if scope.known is None else {*scope.known}
-        statement, whole = scope.statement, scope.whole
-        scope.statement = scope.whole = None  # no call is moved
+        statement, root = scope.statement, scope.root
+        scope.statement = scope.root = None  # no call is moved
         kind = self.value(node).type
-        scope.statement, scope.whole = statement, whole
+        scope.statement, scope.root = statement, root
         scope.variables, scope.known = variables, known
         self.check.taken, self.symbols.rejected = taken, rejected
         found = len(self.symbols.diagnostics) > before

@@ -17,7 +17,7 @@ def pattern_problem(pattern: str | None) -> tuple[str, str] | None:
     """
     if pattern is None:
         help = (
-            'write it here, as in `sorted(directory // "*.log")`. With `"*"`, test the name of each'
+            'write it here, as in `sorted(directory // "*.log")`. Or use `"*"`, and test each name'
         )
         help += ' file in the loop, as in `f"{path}".endswith(suffix)`'
         return "a pattern must be a literal", help

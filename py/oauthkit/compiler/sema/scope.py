@@ -16,10 +16,10 @@ class Scope:
     """The variables of one function with their types. `names` are all names that it uses.
 
     `known` are the variables that are set on every path to the current statement. It is None if the
-    statement is unreachable. `statement` is the statement whose expressions are analyzed. `whole`
-    is the statement, or the part of it that may not be evaluated: an operand of `and` or `or`, the
+    statement is unreachable. `statement` is the statement whose expressions are analyzed. `root` is
+    the statement, or a part of it that Python may skip or repeat: an operand of `and` or `or`, the
     condition of `elif` or `while`, a value of a conditional expression. `before` lists the
-    statements that run before it: the calls inside its expressions.
+    statements that run before `root`: the calls inside its expressions.
     """
 
     parameters: dict[str, Type]
@@ -31,7 +31,7 @@ class Scope:
     results: tuple[Type, ...] = ()
     names: frozenset[str] = frozenset()
     statement: ast.stmt | None = None
-    whole: ast.AST | None = None
+    root: ast.AST | None = None
     before: list[Statement] = field(default_factory=list)
 
     def type_of(self, name: str) -> Type | None:
@@ -54,12 +54,12 @@ class Scope:
         return new
 
     @contextmanager
-    def part(self, node: ast.expr) -> Iterator[list[Statement]]:
-        """Analyze `node` as `whole`. Yield the list of the statements that run before it."""
-        outer = self.whole, self.before
-        self.whole, self.before = node, []
+    def lazy_part(self, node: ast.expr) -> Iterator[list[Statement]]:
+        """Make `node` the `root`. Yield the list of statements that run before it."""
+        outer = self.root, self.before
+        self.root, self.before = node, []
         yield self.before
-        self.whole, self.before = outer
+        self.root, self.before = outer
 
     def assume_bound(self, name: str) -> None:
         """Treat a name as set from here on, because the statement that sets it was rejected."""

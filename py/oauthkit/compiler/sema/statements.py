@@ -133,7 +133,7 @@ class Statements:
         return self.comments.within(line, end)
 
     def _statement(self, node: ast.stmt, end: int) -> Statement | None:
-        self.scope.statement = self.scope.whole = node
+        self.scope.statement = self.scope.root = node
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 return self.assignments.assign(node, name, value)
@@ -354,7 +354,7 @@ class Statements:
             if current is node:
                 condition = self.conditions.condition(current.test)
             else:
-                condition = self.conditions.part(current.test)
+                condition = self.conditions.lazy_condition(current.test)
             before = None if self.scope.known is None else set(self.scope.known)
             self.scope.learn(current.test, truth=True)
             inside, beside = self._header(current.lineno, current.body)
@@ -412,7 +412,7 @@ class Statements:
             )
             self._rejected(node)
             return None
-        condition = self.conditions.part(node.test)
+        condition = self.conditions.lazy_condition(node.test)
         endless = isinstance(node.test, ast.Constant) and node.test.value is True
         statement = While(condition, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
@@ -527,8 +527,8 @@ class Statements:
         pattern = self.expressions.text(found.right)
         if node.keywords:
             self.reject(
-                "D105", node, "sorted of files takes no keyword",
-                "their order is always ascending. To reverse it, collect them with"
+                "D105", node, "sorted accepts no keywords for files",
+                "the order is always ascending. To reverse it, collect the paths with"
                 ' `names = f"{path}\\n{names}"`. To sort them by time, run the program ls',
             )  # fmt: skip
         is_literal = isinstance(pattern, (StrLiteral, Name))
