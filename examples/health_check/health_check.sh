@@ -647,7 +647,7 @@ take_lock() {
     # SIGKILL, because the caller may have blocked SIGTERM.
     { timeout --foreground -s KILL "$2" flock 9; } >/dev/null 2>&1 8>&-
     status=$?
-    ((status != 137)) || status=1
+    ((status != 124 && status != 137)) || status=1 # 124 with uutils
   fi
   return "$status"
 }

@@ -437,7 +437,7 @@ take_lock() {
     # SIGKILL, because the caller may have blocked SIGTERM.
     { timeout --foreground -s KILL "$2" flock 9; } >/dev/null 2>&1 8>&-
     status=$?
-    ((status != 137)) || status=1
+    ((status != 124 && status != 137)) || status=1 # 124 with uutils
   fi
   return "$status"
 }
@@ -447,8 +447,8 @@ take_lock() {
 # wait (outlive_signals), else that of flock(1) or timeout(1). File descriptor 6 holds the lock.
 lock_directory() {
   local +x status
-  _group=-1
   { exec 6<"$1"; } 2>/dev/null || return 2
+  _group=-1
   { flock -n 6; } >/dev/null 2>&1 8>&- 9>&-
   status=$?
   if ((status == 1 && $2 > 0)) && find_program timeout && [[ -n $REPLY ]]; then
@@ -462,7 +462,7 @@ lock_directory() {
     fi
     { wait "$_command"; } 2>/dev/null
     status=$?
-    ((status != 137)) || status=1
+    ((status != 124 && status != 137)) || status=1
     ((_group != 0)) || status=3
   fi
   _group=0

@@ -194,7 +194,7 @@ CASES = [
     ("D305", "t = 'a'\nif not t:\n    return 1", "not t", 't == ""', "t = 'a'\nif t == '':\n    return 1"),
     ("D104", "names = set()", "set", "test with `f\"\\n{name}\\n\" in names`", "names = '\\n'\nnames += 'a\\n'\nif '\\na\\n' in names:\n    print(names)"),
     ("D101", "for name in 'a\\nb'.splitlines()[:1]:\n    print(name)", "'a\\nb'.splitlines()[:1]", 'head["-n", "5"]', "for name in (cat << 'a')().splitlines():\n    print(name)"),
-    ("D101", "for name in reversed('a\\nb'.splitlines()):\n    print(name)", "reversed('a\\nb'.splitlines())", "(tac << 'a\\nb')()", "for name in (cat << 'a')().splitlines():\n    print(name)"),
+    ("D101", "for name in reversed('a\\nb'.splitlines()):\n    print(name)", "reversed('a\\nb'.splitlines())", 'lines = f"{line}\\n{lines}"', "lines = ''\nfor line in 'a\\nb'.splitlines():\n    lines = f'{line}\\n{lines}'\nfor line in lines.splitlines():\n    print(line)"),
     ("D101", "for a, b, c in os.walk('x'):\n    print(a)", "a, b, c", "run the program find", "for a in cat('x').splitlines():\n    print(a)"),
     ("D101", "with open('f', 'w') as f:\n    f.write('x')", "with open('f', 'w') as f:", "status = write_file('f', text)", "status = write_file('f', 'x')\nprint(status)"),
     ("D303", "print(f'{cat}')", "cat", "write the program's name", "print('cat')"),

@@ -1446,6 +1446,21 @@ def test_lock_wait_ends_when_sigterm_is_blocked(place: Path, lock: str) -> None:
         assert process.communicate(timeout=60)[0] == b"1\n"
 
 
+@pytest.mark.parametrize("lock", ["take_lock", "lock_directory"])
+def test_limit_of_another_timeout_is_understood(place: Path, lock: str) -> None:
+    """At the limit, timeout(1) of uutils ends with 124, also after SIGKILL."""
+    target = place if lock == "lock_directory" else place / "lock"
+    target.touch()
+    timeout = place / "bin/timeout"
+    timeout.parent.mkdir()
+    timeout.write_text("#!/bin/bash\nexit 124\n", encoding="utf-8")
+    timeout.chmod(0o755)
+    env = {"PATH": f"{timeout.parent}:/usr/bin:/bin"}
+    with held(target):
+        (result,) = call_in_bash(lock, [(str(target), "60")], env=env)
+    assert result.status == 1
+
+
 def test_earlier_signal_ends_the_wait_for_a_directory(place: Path) -> None:
     """The signal arrives during the first attempt, `flock -n`."""
     flock = place / "bin/flock"

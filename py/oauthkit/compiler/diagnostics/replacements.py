@@ -42,6 +42,13 @@ def shown(site: Site, node: ast.expr) -> str:
     return ast.unparse(node) if segment is None or "\n" in segment else segment
 
 
+def operand(site: Site, node: ast.expr) -> str:
+    """Return an expression, in parentheses if it has operators."""
+    plain = (ast.Name, ast.Constant, ast.Call, ast.Attribute, ast.Subscript, ast.JoinedStr)
+    text = shown(site, node)
+    return text if isinstance(node, plain) else f"({text})"
+
+
 def called(site: Site, node: ast.expr, call: str, kind: Type, intro: str = "write") -> str:
     """Return the help for the call to a function, which must be a statement of its own."""
     return code(intro, site.assigned(node, kind, lambda name: [f"{name} = {call}"]))
@@ -478,7 +485,8 @@ def _of_many_parts(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
             if not all(name.isidentifier() for name in names):
                 return ""
             rest, found = site.fresh("rest"), site.fresh("separator")
-            sources = [shown(site, owner), *[rest] * (len(names) - 2)]
+            names[-1] = names[-1] if names[-1] != "_" else site.fresh("last")
+            sources = [operand(site, owner), *[rest] * (len(names) - 2)]
             lines = [
                 f"{name}, _, {rest} = {source}.partition({part})"
                 for name, source in zip(names[:-2], sources, strict=False)
@@ -517,7 +525,7 @@ def _of_count(site: Site, node: ast.Call) -> str:
             keywords=[],
         ) if len(part) == 1 and part.isascii() and not part.isspace() and part != "\0":
             if site.result_of(owner) is Type.STR:
-                text = f"{shown(site, owner)}.split({shown(site, literal)})"
+                text = f"{operand(site, owner)}.split({shown(site, literal)})"
                 names = {inner.id for inner in ast.walk(owner) if isinstance(inner, ast.Name)}
                 target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
 
@@ -535,14 +543,16 @@ def of_power(site: Site, node: ast.BinOp) -> str:
         case ast.BinOp(left=left, op=operator, right=ast.Constant(value=int() as count)) if (
             site.type_of(left) is Type.INT and 0 < count < 63
         ):
-            number = shown(site, left)
-            number = number if isinstance(left, (ast.Name, ast.Constant)) else f"({number})"
+            number, result = operand(site, left), ""
             if isinstance(operator, ast.Pow) and count < 4 and isinstance(left, ast.Name):
-                return code("write", " * ".join([number] * count))
-            if isinstance(operator, ast.RShift):
-                return code("write", f"{number} // {2**count}")
-            if isinstance(operator, ast.LShift):
-                return code("write", f"{number} * {2**count}")
+                result = " * ".join([number] * count)
+            elif isinstance(operator, ast.RShift):
+                result = f"{number} // {2**count}"
+            elif isinstance(operator, ast.LShift):
+                result = f"{number} * {2**count}"
+            is_inner = result != "" and not site.is_whole(node)
+            if not isinstance(site.statement, ast.AugAssign):
+                return code("write", f"({result})" if is_inner else result)
     return ""
 
 
@@ -550,7 +560,7 @@ def of_characters(site: Site, node: ast.For) -> str:
     """Return the help for `for character in text:`."""
     match node:
         case ast.For(target=ast.Name(id=character), iter=ast.Name(id=text) as owner) if (
-            site.type_of(owner) is Type.STR and text not in _changed(node)
+            site.type_of(owner) is Type.STR and text not in {character, *_changed(node)}
         ):
             index = site.fresh("index")
             lines = [
@@ -608,7 +618,7 @@ def _part_of_split(
             slice=ast.Constant(value=int())
             | ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)) as index,
         ) if site.result_of(owner) in (Type.STR, Type.PATH):
-            place, text = ast.literal_eval(index), shown(site, owner)
+            place, text = ast.literal_eval(index), operand(site, owner)
             match arguments:
                 case [ast.Constant(value=str() as separator) as literal, *limit] if separator and [
                     *map(ast.unparse, limit)
@@ -891,11 +901,11 @@ def of_text_index(site: Site, node: ast.Subscript) -> str:
     """Return the help for `text[3]`: a slice, which can be empty."""
     place = ""
     match node.slice:
-        case ast.Constant(value=int() as number):
+        case ast.Constant(value=int() as number) if not isinstance(number, bool):
             place = f"{number or ''}:{number + 1}"
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)) if number:
             place = f"-{number}:{1 - number or ''}"
-    text = f"{shown(site, node.value)}[{place}]" if place else ""
+    text = f"{operand(site, node.value)}[{place}]" if place else ""
     if site.type_of(node.slice) is Type.INT and isinstance(node.slice, ast.Name):
         index, name = node.slice.id, shown(site, node.value)
         return f"use a slice, as in `{name}[{index}:{index} + 1]` if {index} is not negative"

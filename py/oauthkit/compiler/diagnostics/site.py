@@ -199,7 +199,10 @@ def _reads_before(outer: ast.AST, moved: ast.expr) -> tuple[bool, bool]:
     """Return whether `outer` has such a part before `moved`, and whether it contains `moved`."""
     if outer is moved:
         return False, True
-    for inner in _always_evaluated(outer):  # in evaluation order
+    parts = _always_evaluated(outer)  # in evaluation order
+    if isinstance(outer, ast.Call) and ast.unparse(outer.func) == "local.env.get":
+        parts = [*parts[1:], outer.func]  # the default is evaluated before the variable is read
+    for inner in parts:
         reads, is_found = _reads_before(inner, moved)
         if reads or is_found:
             return reads, is_found

@@ -347,7 +347,6 @@ EXPRESSIONS = {
     ast.ListComp: ITEMS,
     ast.Set: LISTS,
     ast.SetComp: ITEMS,
-    ast.Slice: "use partition, removeprefix or removesuffix",
     ast.Tuple: LISTS,
 }
 EXPRESSIONS_OTHERWISE = (
@@ -445,8 +444,10 @@ def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
     if owner == "sys.argv":
         return of_attribute(node.value, site)  # type: ignore[arg-type]
     part = replacements.of_split_index(site, node)
-    method = owner.rpartition("(")[0].rpartition(".")[2]
-    return Suggestion(f"the result of {method} cannot be indexed", part) if part else None
+    match node.value:
+        case ast.Call(func=ast.Attribute(attr=method)) if part:
+            return Suggestion(f"the result of {method} cannot be indexed", part)
+    return None
 
 
 def of_expression(node: ast.expr, site: Site, asked: str = "") -> Suggestion:
@@ -508,7 +509,9 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             help = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
         case ast.With(
             items=[
-                ast.withitem(context_expr=ast.Call(func=ast.Name(id="open"), args=[file, *mode]))
+                ast.withitem(
+                    context_expr=ast.Call(func=ast.Name(id="open"), args=[file, *mode], keywords=[])
+                )
             ]
         ) if site is not None and [*map(ast.unparse, mode)] in ([], ["'r'"], ["'w'"]):
             name = replacements.shown(site, file)
@@ -635,8 +638,9 @@ def of_loop(node: ast.For, site: Site) -> str:
             func=ast.Name(id="reversed"),
             args=[ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))],
         ):
-            return replacements.of_lines(
-                site, node, "tac", replacements.bound_name(site, "tac"), owner
+            return (
+                'reverse them with `lines = f"{line}\\n{lines}"` in a loop over'
+                f" `{ast.unparse(owner)}.splitlines()`, and iterate over `lines.splitlines()`"
             )
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
             return FILES

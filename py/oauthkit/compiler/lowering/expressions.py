@@ -322,6 +322,4 @@ def _negated(inner: bash.Test) -> bash.Test:
             return bash.Unary("-n" if flag == "-z" else "-z", inner_word)
         case bash.Negation(test):
             return test
-        case bash.CompoundList((*before, bash.Line(bash.TestCommand(test)))):
-            return bash.CompoundList((*before, bash.Line(bash.TestCommand(_negated(test)))))
     return bash.Negation(inner)

@@ -571,7 +571,8 @@ class Assignments:
             added: Value = self.expressions.text(value)
             self.declare(node, name, Type.STR)
             return Append(name, added)
-        if is_condition(value) and current.type is Type.INT:
+        operands = value.values if isinstance(value, ast.BoolOp) else [value]
+        if all(map(is_condition, operands)) and current.type is Type.INT:
             sign = ast.unparse(node).removeprefix(f"{name} ").partition(" ")[0]
             self.reject(
                 "D102", value, "a condition cannot be used as a number",

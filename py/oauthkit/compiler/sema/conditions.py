@@ -310,7 +310,7 @@ class Conditions:
                 shown = condition_for(kind, self.symbols.shown(operand))
                 self.reject(
                     "D305", node, f"{with_article(kind)} cannot be used as a condition",
-                    code("compare it", shown.replace(" != ", " == ")),
+                    code("compare it", " == ".join(shown.rsplit(" != ", 1))),
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -376,7 +376,7 @@ class Conditions:
     def lazy_condition(self, node: ast.expr) -> Condition:
         """Analyze a condition that Python may skip or repeat.
 
-        The calls inside it run directly before it.
+        The calls inside it run directly before it, unless it only depends on variables.
         """
         scope = self.check.scope
         is_repeated = isinstance(scope.statement, ast.While)

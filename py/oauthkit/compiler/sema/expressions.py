@@ -511,9 +511,14 @@ class Expressions:
     def environment_choice(self, node: ast.BoolOp) -> ast.IfExp | None:
         """Rewrite `local.env.get("A") or call()` as a conditional expression, or return None."""
         match node:
-            case ast.BoolOp(op=ast.Or(), values=[ast.Call(args=[name]) as variable, second]) if (
-                ast.unparse(variable.func) == "local.env.get"
-                and any(map(self._is_call, ast.walk(second)))
+            case ast.BoolOp(
+                op=ast.Or(),
+                values=[
+                    ast.Call(args=[ast.Constant(value=str()) as name], keywords=[]) as variable,
+                    second,
+                ],
+            ) if ast.unparse(variable.func) == "local.env.get" and any(
+                map(_is_lazy, ast.walk(second))
             ):
                 value = ast.Call(variable.func, [name, ast.Constant("")], [])
                 test = ast.Compare(value, [ast.NotEq()], [ast.Constant("")])
@@ -522,9 +527,6 @@ class Expressions:
                     ast.copy_location(inner, variable)
                 return choice
         return None
-
-    def _is_call(self, node: ast.AST) -> bool:
-        return isinstance(node, ast.Call) and ast.unparse(node.func) != "local.env.get"
 
     def call_value(self, node: ast.Call) -> Value:
         """Analyze a call that is a value. Report any other call."""
@@ -703,6 +705,8 @@ class Expressions:
                 return Type.STR
             case ast.Subscript() if self.is_slice(node):
                 return Type.STR
+            case ast.BoolOp() if self.environment_choice(node) is not None:
+                return Type.STR
             case ast.Call(func=ast.Name(id="len"), args=[text], keywords=[]) if self._result_of(
                 text
             ).is_text:
@@ -783,7 +787,7 @@ class Expressions:
         if base.type is not Type.COMMAND:
             return self.reject(
                 "D102", node, f"{with_article(base.type)} cannot be indexed",
-                "use startswith, partition or removeprefix. Only commands have brackets",
+                "only texts and commands have brackets",
             )  # fmt: skip
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         arguments = tuple(self.argument(item) for item in items)
@@ -809,6 +813,18 @@ class Expressions:
                 "D303", node, "a Bool cannot be an argument", "choose the text with if and else"
             )
         return value
+
+
+def _is_lazy(node: ast.AST) -> bool:
+    """Return whether a part of a default must only be evaluated if the default is used."""
+    match node:
+        case ast.Call(func=function):
+            return ast.unparse(function) != "local.env.get"
+        case ast.BinOp(op=ast.FloorDiv() | ast.Mod(), right=right):
+            return not isinstance(right, ast.Constant)
+    return isinstance(node, (ast.IfExp, ast.Slice)) or (
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd)
+    )
 
 
 def _has_plain_default(variable: Environment) -> bool:
