@@ -1447,6 +1447,20 @@ def test_lock_wait_ends_when_sigterm_is_blocked(place: Path, lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", ["take_lock", "lock_directory"])
+def test_lock_that_is_released_meanwhile_is_taken(place: Path, lock: str) -> None:
+    target = place if lock == "lock_directory" else place / "lock"
+    target.touch()
+    text = f'source "$2"; echo ready; {lock} "$1" 60; echo $?'
+    argv = ["/bin/bash", "-c", text, "bash", str(target), str(LIBRARY)]
+    with held(target):
+        process = subprocess.Popen(argv, env={"PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.5)  # it is likely to wait by then
+    assert process.communicate(timeout=60)[0] == b"0\n"
+
+
+@pytest.mark.parametrize("lock", ["take_lock", "lock_directory"])
 def test_limit_of_another_timeout_is_understood(place: Path, lock: str) -> None:
     """At the limit, timeout(1) of uutils ends with 124, also after SIGKILL."""
     target = place if lock == "lock_directory" else place / "lock"
