@@ -151,7 +151,8 @@ def serve(path: Path) -> None:
     """Serve the requests as the watcher does."""
     directory = IpcDirectory(path)
     inbox = Inbox([directory], lambda _: None, lambda: 0.0, lambda: 0.0)
-    inbox.mark_served(inbox.scan())
+    inbox.scan()
+    inbox.mark_served()
     inbox.scan()
     directory.close()
 

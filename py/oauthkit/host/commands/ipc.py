@@ -48,7 +48,8 @@ MAX_READS = 64
 # A container can make each system call in its directory slow: it can register very often for
 # changes there (fcntl(2), F_NOTIFY). A scan of a group ends after this time.
 LONGEST_SCAN_S = 0.1
-# Scans take at most 1 / (1 + IDLE_SHARE) of one CPU: each group has to wait after its scan.
+# The scans of all groups together take at most 1 / (1 + IDLE_SHARE) of one CPU: each group has to
+# wait after its scan.
 IDLE_SHARE = 4
 LONGEST_PAUSE_S = 3600.0
 # A file that changed this recently and is not valid JSON may be incomplete.
@@ -69,11 +70,23 @@ class Kind(Enum):
 
 @dataclass
 class Group:
-    """What a group's scans have found and used."""
+    """What a group's scans have found and used.
+
+    Only a scan of this group walks its files: its time is counted, that of other work is not.
+    """
 
     known: dict[Identity, Kind] = field(default_factory=dict)  # files that need not be read again
+    named: dict[Identity, str] = field(default_factory=dict)  # fingerprints in pending requests
+    rejected: set[str] = field(default_factory=set)  # the same fingerprints
+    requests: int = 0  # the number of pending requests
     used_s: float = 0.0  # CPU time of this scan
     ready_s: float = 0.0  # when to scan it again
+
+    def count(self) -> None:
+        """Count the pending requests, and forget the fingerprints of all others."""
+        self.named = {x: y for x, y in self.named.items() if self.known.get(x) is Kind.REQUEST}
+        self.rejected = {*self.named.values()}
+        self.requests = sum(kind is Kind.REQUEST for kind in self.known.values())
 
 
 class IpcDirectory:
@@ -130,33 +143,32 @@ class Inbox:
         self._monotonic = monotonic
         self._process_time = process_time
         self._groups: dict[Path, Group] = {}
-        self._fingerprints: dict[Identity, str] = {}
 
-    def scan(self) -> list[Identity]:
-        """Return the pending requests, and remove those that were served."""
+    def scan(self) -> int:
+        """Return the number of pending requests. Remove those that were served."""
         groups: dict[Path, Group] = {}
         for directory in self._directories:
             with self._reporting(directory.path):
                 self._scan_groups(directory, groups)
         for group in groups.values():
             if group.used_s > 0:
-                pause_s = min(IDLE_SHARE * group.used_s * len(groups), LONGEST_PAUSE_S)
-                group.ready_s = self._monotonic() + pause_s
+                pause_s = group.used_s * ((1 + IDLE_SHARE) * len(groups) - 1)
+                group.ready_s = self._monotonic() + min(pause_s, LONGEST_PAUSE_S)
                 group.used_s = 0.0
         self._groups = groups
-        known = {x: kind for group in groups.values() for x, kind in group.known.items()}
-        self._fingerprints = {x: y for x, y in self._fingerprints.items() if x in known}
-        return [identity for identity, kind in known.items() if kind is Kind.REQUEST]
+        return sum(group.requests for group in groups.values())
 
-    def rejected(self, requests: Sequence[Identity]) -> set[str]:
-        """Return the fingerprints of the tokens that these requests name as rejected."""
-        return {self._fingerprints[x] for x in requests if x in self._fingerprints}
+    def is_rejected(self, fingerprint: str) -> bool:
+        """Return whether a pending request names this token as rejected."""
+        return any(fingerprint in group.rejected for group in self._groups.values())
 
-    def mark_served(self, requests: Sequence[Identity]) -> None:
-        """Remember requests as served: a later scan removes those that have not changed."""
-        served = {*requests}
+    def mark_served(self) -> None:
+        """Remember the pending requests as served. A later scan removes the unchanged ones."""
         for group in self._groups.values():
-            group.known |= dict.fromkeys(group.known.keys() & served, Kind.SERVED)
+            for identity, kind in group.known.items():
+                if kind is Kind.REQUEST:
+                    group.known[identity] = Kind.SERVED
+            group.count()
 
     def _scan_groups(self, directory: IpcDirectory, groups: dict[Path, Group]) -> None:
         """Scan the groups that are ready, and add all groups to `groups`."""
@@ -177,13 +189,14 @@ class Inbox:
                         _opened(entry.name, descriptor) as parent,
                         _opened("tasks", parent) as tasks,
                     ):
-                        self._scan_tasks(path / "tasks", tasks, known, group.known)
+                        self._scan_tasks(path / "tasks", tasks, known, group)
+                    group.count()
                     group.used_s = self._process_time() - begin_s
 
     def _scan_tasks(
-        self, path: Path, tasks: int, known: dict[Identity, Kind], seen: dict[Identity, Kind]
+        self, path: Path, tasks: int, known: dict[Identity, Kind], group: Group
     ) -> None:
-        """Scan a group. `known` are the files of its last scan. Add those of this one to `seen`."""
+        """Scan a group, and add the files to it. `known` are the files of its last scan."""
         if os.fstat(tasks).st_size > MAX_DIRECTORY_BYTES:
             self._complain(f"{path} is too large and is ignored: remove it and create it again")
             return
@@ -194,7 +207,7 @@ class Inbox:
                 if self._monotonic() > end_s:
                     # The other files are not forgotten: a request must not be served twice.
                     rest = islice(known.items(), MAX_ENTRIES)
-                    seen.update((x, kind) for x, kind in rest if x not in seen)
+                    group.known.update((x, kind) for x, kind in rest if x not in group.known)
                     break
                 if not entry.name.endswith(".json"):
                     continue
@@ -202,25 +215,25 @@ class Inbox:
                     status = os.stat(entry.name, dir_fd=tasks, follow_symlinks=False)
                     kind = known.get(_identity(status))
                     if kind is not None:
-                        seen[_identity(status)] = kind
+                        group.known[_identity(status)] = kind
                         if kind is Kind.SERVED:
                             os.unlink(entry.name, dir_fd=tasks)
                     elif not stat.S_ISREG(status.st_mode):
-                        self._reject(path / entry.name, status, "is not a regular file", seen)
+                        self._reject(path / entry.name, status, "is not a regular file", group)
                     elif reads < MAX_READS:
                         reads += 1
-                        self._read(path / entry.name, tasks, seen)
+                        self._read(path / entry.name, tasks, group)
 
-    def _read(self, path: Path, tasks: int, seen: dict[Identity, Kind]) -> None:
-        """Read a file and add its kind to `seen`, unless it may be incomplete."""
+    def _read(self, path: Path, tasks: int, group: Group) -> None:
+        """Read a file and add it to `group`, unless it may be incomplete."""
         descriptor = os.open(path.name, _FILE, dir_fd=tasks)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                self._reject(path, status, "is not a regular file", seen)
+                self._reject(path, status, "is not a regular file", group)
                 return
             if status.st_nlink > 1:  # Not != 1: NanoClaw may have removed it since it was opened.
-                self._reject(path, status, "is a hard link to another file", seen)
+                self._reject(path, status, "is a hard link to another file", group)
                 return
             content = os.read(descriptor, LARGEST_BYTES + 1)
         finally:
@@ -229,23 +242,20 @@ class Inbox:
             document = _request(content)
         except (ValueError, RecursionError):
             if abs(time.time() - status.st_ctime) >= SETTLE_S:
-                self._reject(path, status, "is not valid JSON", seen)
+                self._reject(path, status, "is not valid JSON", group)
             return
-        seen[_identity(status)] = Kind.OTHER if document is None else Kind.REQUEST
+        group.known[_identity(status)] = Kind.OTHER if document is None else Kind.REQUEST
         if document is None or REJECTED not in document:
             return
         fingerprint = document[REJECTED]
         if isinstance(fingerprint, str) and _FINGERPRINT.fullmatch(fingerprint):
-            self._fingerprints[_identity(status)] = fingerprint.lower()
+            group.named[_identity(status)] = fingerprint.lower()
         else:
-            self._reject(
-                path, status, f"has a value of {REJECTED!r} that is not 16 hex digits", seen
-            )
+            why = f"has a value of {REJECTED!r} that is not 16 hex digits"
+            self._reject(path, status, why, group)
 
-    def _reject(
-        self, path: Path, status: os.stat_result, why: str, seen: dict[Identity, Kind]
-    ) -> None:
-        seen[_identity(status)] = Kind.OTHER
+    def _reject(self, path: Path, status: os.stat_result, why: str, group: Group) -> None:
+        group.known[_identity(status)] = Kind.OTHER
         self._complain(f"{path} {why} and is ignored")
 
     @contextmanager

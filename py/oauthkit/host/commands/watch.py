@@ -116,9 +116,8 @@ class Watcher:
         self._complaints.tick()
         if not requests and not self._is_asked:
             return
-        named = self._inbox.rejected(requests)
         # Any other fingerprint belongs to a token that has already been replaced.
-        if named and (current := self._fingerprint()) in named:
+        if self._inbox.is_rejected(current := self._fingerprint()):
             self._rejected = current
         left_s = self._ready_s - self._monotonic()
         if left_s > 0:
@@ -145,9 +144,9 @@ class Watcher:
         self._is_failing = status != 0
         pause_s = PAUSE_AFTER_FAILURE_S if self._is_failing else PAUSE_S
         self._ready_s = self._monotonic() + pause_s
-        self._inbox.mark_served(requests)
+        self._inbox.mark_served()
         self._inbox.scan()
-        count = max(len(requests), 1)
+        count = max(requests, 1)
         why = ": the token in .env was rejected" if is_rejected else ""
         outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
         self._say(f"{outcome} for {count} request{'s' if count > 1 else ''}{why}")
