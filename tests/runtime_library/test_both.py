@@ -1479,9 +1479,10 @@ def test_earlier_signal_ends_the_wait_for_a_directory(place: Path) -> None:
     """The signal arrives during the first attempt, `flock -n`."""
     flock = place / "bin/flock"
     flock.parent.mkdir()
-    flock.write_text('#!/bin/bash\nkill -TERM "$PPID"\nexit 1\n', encoding="utf-8")
+    text = '#!/bin/bash\n[[ $1 == -n ]] || exec /usr/bin/flock "$@"\nkill -TERM "$PPID"\nexit 1\n'
+    flock.write_text(text, encoding="utf-8")
     flock.chmod(0o755)
-    text = 'source "$2"; outlive_signals; lock_directory "$1" 60; echo $?'
+    text = 'source "$2"; outlive_signals; lock_directory "$1" 600; echo $?'
     argv = ["/bin/bash", "-c", text, "bash", str(place), str(LIBRARY)]
     env = {"PATH": f"{flock.parent}:/usr/bin:/bin"}
     with held(place):
@@ -1491,9 +1492,10 @@ def test_earlier_signal_ends_the_wait_for_a_directory(place: Path) -> None:
 
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
-    """Wait for a lock, and get a signal when the wait has begun."""
+    """Wait for a lock, and get a signal when the wait has begun. No process is left then."""
     if form == "bash":
-        text = 'source "$2"; outlive_signals; echo ready; lock_directory "$1" 60; echo $?'
+        text = 'source "$2"; outlive_signals; echo ready; lock_directory "$1" 60; echo $?; '
+        text += "for _ in {1..50}; do [[ $(jobs -pr) ]] || break; sleep 0.2; done; jobs -pr"
         argv = ["/bin/bash", "-c", text, "bash", str(place), str(LIBRARY)]
     else:
         text = "import sys; from oauthkit import shell as s; s.outlive_signals(); "
@@ -1522,20 +1524,27 @@ def test_signal_after_a_wait_is_not_passed_on(place: Path, wait: str) -> None:
     assert call_in_bash("both", [str(place)], source=source) == [Result(0, "")]
 
 
-@pytest.mark.parametrize(("end", "status"), [("exit 5", 5), ("kill -KILL $$", 137)])
+@pytest.mark.parametrize(
+    ("name", "end", "status"),
+    [("flock", "exit 5", 5), ("flock", "kill -KILL $$", 137), ("timeout", "exit 5", 5)],
+)
 def test_flock_of_a_directory_prints_nothing_and_inherits_no_descriptors(
-    place: Path, end: str, status: int
+    place: Path, name: str, end: str, status: int
 ) -> None:
-    flock = place / "bin" / "flock"
-    flock.parent.mkdir()
+    """Only if the first flock(1) ends with 1, the lock's holder is waited for, with timeout(1)."""
+    (place / "bin").mkdir()
     text = '#!/bin/bash\necho out; echo err >&2\nprintf "%s\\n" /proc/$$/fd/* >"$0.fds"\n'
-    flock.write_text(text + end, encoding="utf-8")
-    flock.chmod(0o755)
+    for program, its_end in (("flock", "exit 1"), (name, end)):
+        (place / "bin" / program).write_text(text + its_end, encoding="utf-8")
+        (place / "bin" / program).chmod(0o755)
     source = LIBRARY.read_text("utf-8")
-    source += 'both() {\n  exec 8>/dev/null 9>/dev/null\n  lock_directory "$@"\n}\n'
-    env = {"PATH": str(flock.parent)}
-    assert call_in_bash("both", [(str(place), "0")], source=source, env=env) == [Result(status, "")]
-    names = {Path(line).name for line in (place / "bin/flock.fds").read_text("utf-8").split()}
+    source += (
+        'both() {\n  exec 8>/dev/null 9>/dev/null\n  IFS=0123456789\n  lock_directory "$@"\n}\n'
+    )
+    env = {"PATH": str(place / "bin")}
+    call = [(str(place), "60")]
+    assert [r.status for r in call_in_bash("both", call, source=source, env=env)] == [status]
+    names = {Path(line).name for line in (place / f"bin/{name}.fds").read_text("utf-8").split()}
     assert {"0", "1", "2", "6"} <= names
     assert not {"8", "9"} & names
 
