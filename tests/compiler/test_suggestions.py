@@ -58,6 +58,7 @@ CASES = [
     ("D202", "(((cat | true) < 'a') | cat) & FG", "(cat | true) < 'a'", "redirect its command instead, as in `cat < 'a'`", "((cat < 'a') | true | cat) & FG"),
     ("D303", "(cat | 'a') & FG", "'a'", "use a command here", "(cat | true) & FG"),
     ("D301", "(cat | ls) & FG", "ls", 'ls = program("ls")', "(cat | true) & FG"),
+    ("D102", "print(local.env.get('A', default='q') or cat('x'))", "local.env.get('A', default='q') or cat('x')", "use if and else", "text = local.env.get('A', 'q')\nif text == '':\n    text = cat('x')\nprint(text)"),
     ("D102", "(cat | true) & BG", "BG", "run it with `(cat | true) & RETCODE`, capture its output", "status = (cat | true) & RETCODE"),
     ("D102", "cat & FG(1)", "FG(1)", "run it with `cat & RETCODE`, capture its output with `cat &", "status = cat & RETCODE"),
     ("D101", "with local.cwd('/tmp'):\n    _ = cat & RETCODE", "with local.cwd('/tmp'):", "run each command with the program env, as in", "pass"),

@@ -204,14 +204,12 @@ def _of_extreme(site: Site, node: ast.Call) -> str:
         case ast.Call(args=[first, second], keywords=[]) if (
             site.type_of(first) is site.type_of(second) is Type.INT
         ):
-            names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-            target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
             a, b = shown(site, first), shown(site, second)
             lines = site.assigned(
                 node,
                 Type.INT,
                 lambda name: [f"{name} = {a}", f"if {b} {sign} {name}:", f"    {name} = {b}"],
-                direct=target not in names,
+                read_again=(first, second),
             )
             return code("compare with if", lines)
     return ""
@@ -526,13 +524,11 @@ def _of_count(site: Site, node: ast.Call) -> str:
         ) if len(part) == 1 and part.isascii() and not part.isspace() and part != "\0":
             if site.result_of(owner) is Type.STR:
                 text = f"{operand(site, owner)}.split({shown(site, literal)})"
-                names = {inner.id for inner in ast.walk(owner) if isinstance(inner, ast.Name)}
-                target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
 
                 def lines(name: str) -> list[str]:
                     return [f"{name} = -1", f"for _ in {text}:", f"    {name} += 1"]
 
-                found = site.assigned(node, Type.INT, lines, direct=target not in names)
+                found = site.assigned(node, Type.INT, lines, read_again=(owner,))
                 return code("count the parts in a loop, except the first", found)
     return ""
 
@@ -589,11 +585,8 @@ def of_split_index(site: Site, node: ast.Subscript) -> str:
     if found is None:
         return ""
     intro, lines = found
-    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-    target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
-    is_loop = intro != SPLIT_TEXT
-    direct = not is_loop or target not in names
-    return code(intro, site.assigned(node, Type.STR, lines, direct=direct))
+    read_again = () if intro == SPLIT_TEXT else (node,)  # in a loop
+    return code(intro, site.assigned(node, Type.STR, lines, read_again=read_again))
 
 
 def _part_of_split(
@@ -839,8 +832,6 @@ def compared(
 def of_or(site: Site, node: ast.BoolOp) -> str:
     """Return the help for `first or second`, whose operands are texts."""
     values = [_operand(site, value) for value in node.values]
-    names = {inner.id for value in node.values[1:] for inner in ast.walk(value)
-             if isinstance(inner, ast.Name)}  # fmt: skip
 
     def lines(name: str) -> list[str]:
         first = [f"{name} = {values[0]}"] if values[0] != name else []
@@ -849,8 +840,7 @@ def of_or(site: Site, node: ast.BoolOp) -> str:
 
     if "" in values:
         return "use if and else"
-    target = ast.unparse(getattr(site.statement, "targets", [ast.Name("")])[0])
-    found = site.assigned(node, Type.STR, lines, direct=target not in names)
+    found = site.assigned(node, Type.STR, lines, read_again=node.values[1:])
     return code("use if", found, "use if and else")
 
 
@@ -1017,14 +1007,14 @@ def bound_name(site: Site, program: str) -> str:
     return site.programs.get(program) or site.fresh(program)
 
 
-def of_lines(site: Site, node: ast.For, program: str, command: str, text: ast.expr) -> str:
-    """Return the help for a loop over the lines that a program prints for a text."""
-    name = bound_name(site, program)
-    top = "" if program in site.programs else f'. At the top: `{name} = program("{program}")`. Here'
+def of_sorted_lines(site: Site, node: ast.For, text: ast.expr) -> str:
+    """Return the help for a loop over the sorted lines of a text."""
     if site.result_of(text) is not Type.STR:
-        return f"run the program {program} on the text"
-    loop = f"for {ast.unparse(node.target)} in ({command} << {shown(site, text)})().splitlines():"
-    return code(f"run {program}{top}", loop)
+        return "run the program sort on the text"
+    name = bound_name(site, "env")
+    top = "" if "env" in site.programs else f'. At the top: `{name} = program("env")`. Here'
+    command = f'{name}["LC_ALL=C", "sort"] << {shown(site, text)}'
+    return code(f"run env{top}", f"for {ast.unparse(node.target)} in ({command})().splitlines():")
 
 
 def of_range(node: ast.Call) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from oauthkit.compiler.source import Source
@@ -65,18 +65,23 @@ class Site:
         *,
         name: str = "",
         known: str = "",
-        direct: bool = True,
+        read_again: Sequence[ast.expr] = (),
     ) -> list[str]:
         """Return lines that replace the statement, or [] if there are none.
 
         `lines(name)` are statements that assign the value of `node`, of the type `kind`, to `name`.
         They are followed by the statement, with the name in place of `node`. If the statement only
-        assigns `node` to a name, this name is used, unless `direct` is False. Otherwise it is
-        `known`, or a new name like `name`.
+        assigns `node` to a name, this name is used, unless one of `read_again` has it: expressions
+        that the lines read after they first set the name. Otherwise it is `known`, or a new name
+        like `name`.
         """
+        kept = {x.id for part in read_again for x in ast.walk(part) if isinstance(x, ast.Name)}
         match self.statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if (
-                value is node and direct and not known and self.variable(target) in (None, kind)
+                value is node
+                and target not in kept
+                and not known
+                and self.variable(target) in (None, kind)
             ):
                 return lines(target)
         if self.is_elif() or not is_always_evaluated(self.statement, node):

@@ -617,8 +617,7 @@ def of_loop(node: ast.For, site: Site) -> str:
             args=[ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])],
             keywords=[],
         ):
-            command = replacements.bound_name(site, "env")
-            return replacements.of_lines(site, node, "env", f'{command}["LC_ALL=C", "sort"]', text)
+            return replacements.of_sorted_lines(site, node, text)
         case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
             files = _files(owner, ast.Constant("*"))
             return f"sort the files, as in `{files}`, which leaves out hidden files"
