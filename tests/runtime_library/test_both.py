@@ -455,7 +455,9 @@ UTF8_BYTES = bytes.fromhex(
     "61 0a 80 8f 90 9f a0 bf c0 c1 c2 df e0 e1 ec ed ee ef f0 f1 f3 f4 f5 ff"
 )
 UTF8_PIECES = [bytes([byte]) for byte in UTF8_BYTES]
-UTF8_PIECES += [c.encode() for c in "\x80\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff"]
+# At least one character for each number of bytes and each first byte with limits of its own.
+CHARACTERS = "\x80\u07ff\u0800\u1000\ud7ff\ue000\uffff\U00010000\U00040000\U0010ffff"
+UTF8_PIECES += [c.encode() for c in CHARACTERS]
 # Too long, surrogates, above U+10FFFF, and cut off.
 INVALID = ("c080", "e08080", "e09fbf", "eda080", "edbfbf", "f0808080", "f08fbfbf", "f4908080",
            "f5808080", "e282", "f09f98")  # fmt: skip
@@ -481,6 +483,7 @@ BOUNDS = st.integers(-8, 8) | st.sampled_from([-(2**63), 2**63 - 1])
     )
 )
 @example([([b"a" * shift + "\u20ac\U0001f600".encode() * 300], 280, -5) for shift in range(7)])
+@example([([c.encode(), b"ab"], 1, 2) for c in CHARACTERS])
 @settings(max_examples=20, deadline=None)
 def test_slices_match_python(calls: list[tuple[list[bytes], int, int | None]]) -> None:
     slices = [
