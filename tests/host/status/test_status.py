@@ -747,6 +747,27 @@ def test_project_in_a_closed_directory(live: HostProject) -> None:
     assert line == f"FAIL  {closed}/project: {problem}: pass --project DIR"
 
 
+def test_all_projects_without_a_manager(live: HostProject) -> None:
+    live.program(
+        "systemctl", "#!/bin/sh\necho 'Failed to connect to bus: No medium found' >&2; exit 1\n"
+    )
+    problem = "the systemd user manager does not answer: Failed to connect to bus: No medium found"
+    assert run_all(live) == (1, [f"oauthkit status: {problem}"])
+    gone = f"{live.project}-gone"
+    for number, project in enumerate((gone, str(live.project), str(live.project))):
+        unit = live.home / f".config/systemd/user/{number}-heal.timer"
+        unit.parent.mkdir(parents=True, exist_ok=True)
+        unit.write_text(
+            f"# Written by oauthkit install, removed by oauthkit uninstall. Project: {project!r}\n"
+        )
+    status, lines = run_all(live)
+    assert (status, lines[0]) == (1, f"FAIL  {problem}. Without it, no timer starts a run")
+    assert [line.partition(": ")[0] for line in lines[1:]] == [
+        f"note  {live.project}",
+        f"FAIL  {gone}",
+    ]
+
+
 def test_no_project_of_this_user(live: HostProject) -> None:
     live.program("systemctl", "#!/bin/sh\necho '[]'\n")
     said = "oauthkit status: no unit of this user refreshes a project: see oauthkit install --help"

@@ -78,10 +78,15 @@ def directory() -> Path:
 
 def written_for(project: Path) -> list[Path]:
     """Return the files in that directory that install has written for a project."""
+    return [file for file, name in owners().items() if is_same(name, project)]
+
+
+def owners() -> dict[Path, str]:
+    """Return the files in that directory that install has written, sorted, with their projects."""
     found = (file for suffix in SUFFIXES for file in directory().glob(f"*{suffix}"))
     files = sorted(file for file in found if file.is_file())
-    owners = {file: owner(read(file).data.decode("utf-8", "surrogateescape")) for file in files}
-    return [file for file, name in owners.items() if name is not None and is_same(name, project)]
+    names = {file: owner(read(file).data.decode("utf-8", "surrogateescape")) for file in files}
+    return {file: name for file, name in names.items() if name is not None}
 
 
 def with_earlier_names(paths: ProjectPaths) -> list[Path]:
