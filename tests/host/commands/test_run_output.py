@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.host.run_host import argv, env, run
 
-from oauthkit.host.commands.run import QUIET_S
+from oauthkit.host.commands.run import QUIET_S, _Copy
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
@@ -207,3 +207,15 @@ def test_command_has_the_terminal_and_gets_each_key_once(host: HostProject) -> N
     os.kill(child, signal.SIGCONT)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
     os.close(terminal)
+
+
+def test_end_does_not_wait_busily() -> None:
+    """A child may hold the stream open."""
+    reader, writer = os.pipe()
+    sink = os.open(os.devnull, os.O_WRONLY)
+    looks = []
+    copy = _Copy(os.fdopen(reader, "rb", buffering=0), sink)
+    assert copy.end(lambda: looks.append(None) is not None) == b""
+    os.close(writer)
+    os.close(sink)
+    assert 0 < len(looks) < 10 + QUIET_S / 0.05

@@ -330,7 +330,7 @@ def _is_rejection(document: Any) -> bool:
         return any(map(_is_rejection, document))
     if not isinstance(document, dict):
         return False
-    if document.get("is_error") is True and _REJECTED.search(str(document.get("result", ""))):
+    if document.get("is_error") is True and _REJECTED.search(str(document.get("result"))):
         return True
     errors = document.get("errors")
     return any(
