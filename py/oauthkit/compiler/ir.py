@@ -435,18 +435,35 @@ class Matches:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """range(start, stop, step), in a for loop.
+
+    `counter` is the variable that is compared with `stop`. It is the loop's own variable, unless
+    the program could notice that it goes further than Python's. The loop changes no part of `stop`.
+    """
+
+    counter: str
+    start: Value
+    stop: Value
+    step: int
+
+
+@dataclass(frozen=True)
 class Arguments:
     """*arguments, in a for loop. The first one is 1."""
 
     first: int = 1
 
 
+Items = tuple[Value, ...] | Lines | Parts | Matches | Numbers | Arguments
+
+
 @dataclass
 class For(Statement):
-    """for name in (…), in lines, parts, files or arguments"""
+    """for name in (…), in lines, parts, files, numbers or arguments"""
 
     name: str
-    items: tuple[Value, ...] | Lines | Parts | Matches | Arguments
+    items: Items
     body: list[Statement]
 
 

@@ -66,7 +66,8 @@ class Statements(Commands):
             self._checked, self._assign_called, self._print_several,
             self._choose, self._use_arguments,
         ]  # fmt: skip
-        loops = [self._for, self._while, self._for_lines, self._for_parts, self._for_files]
+        loops = [self._for, self._while, self._for_numbers]
+        loops += [self._for_lines, self._for_parts, self._for_files]
         nested = [self._if, self._if, *loops] if self.depth < MOST_DEPTH else []
         if self.depth > 0:
             nested.append(self._leave)
@@ -494,6 +495,15 @@ class Statements(Commands):
             name = self._loop_name(TEXT)
         self.line(f"for {name} in ({', '.join(items)},):")
         self._loop(count)
+
+    def _for_numbers(self) -> None:
+        given = [self.number(-1000, 1000, depth=1) for _ in range(self.dice.below(2) + 1)]
+        if len(given) == 1:
+            given.insert(0, ("0", 0, 0))
+        lowest, highest = min(n[1] for n in given), max(n[2] for n in given)
+        step = self.dice.pick(("", "", ", 1", ", 2", ", -1", ", -300"))
+        bounds = ", ".join(n[0] for n in given[given[0][0] == "0" and step == "" :])
+        self._for_each(f"range({bounds}{step})", Slot(Kind.INT, lowest, highest))
 
     def _for_lines(self) -> None:
         self._for_each(f"{self.plain_text(1)}.splitlines()", TEXT)

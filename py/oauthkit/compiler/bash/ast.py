@@ -297,6 +297,17 @@ class ForCommand:
 
 
 @dataclass(frozen=True)
+class ArithmeticForCommand:
+    """for ((name = start; name < stop; name += step)). With a negative step, name > stop."""
+
+    name: str
+    start: Arithmetic
+    stop: Arithmetic
+    step: int
+    body: Body
+
+
+@dataclass(frozen=True)
 class Line:
     """A command with the comments above it and beside it.
 
@@ -320,7 +331,7 @@ class FunctionCommand:
     body: Body
 
 
-Compound = IfCommand | WhileCommand | ForCommand
+Compound = IfCommand | WhileCommand | ForCommand | ArithmeticForCommand
 Command = SimpleCommand | Assignment | Group | Locals | TestCommand | Comment | Compound
 
 

@@ -7,6 +7,7 @@ import re
 from oauthkit.compiler.bash import format
 from oauthkit.compiler.bash.ast import (
     AndOrList,
+    ArithmeticForCommand,
     ArithmeticTest,
     Assignment,
     Binary,
@@ -335,6 +336,12 @@ def _lines(command: Command | Pipeline, indent: str) -> list[str]:
             head = [indent + " ".join(texts)]
             if len(head[0]) > format.WIDTH:
                 head = format.broken(texts, indent, " \\")
+            return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
+        case ArithmeticForCommand(name, start, stop, step, body):
+            count = f"{name}++" if step == 1 else f"{name}--" if step == -1 else ""
+            count = count or f"{name} {'+' if step > 0 else '-'}= {abs(step)}"
+            compare = f"{name} {'<' if step > 0 else '>'} {arithmetic(stop)}"
+            head = [f"{indent}for (({name} = {arithmetic(start)}; {compare}; {count})); do"]
             return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
     raise AssertionError(command)
 

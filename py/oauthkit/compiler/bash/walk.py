@@ -8,6 +8,7 @@ from typing import Any
 
 from oauthkit.compiler.bash.ast import (
     AndOrList,
+    ArithmeticForCommand,
     ArrayExpansion,
     Assignment,
     Body,
@@ -26,7 +27,7 @@ from oauthkit.compiler.bash.ast import (
 def writes(node: Any) -> Iterator[str]:
     """Yield the variables that a part of a script sets, once for each assignment."""
     match node:
-        case Assignment(name) | ForCommand(name):
+        case Assignment(name) | ForCommand(name) | ArithmeticForCommand(name):
             yield name
     for inner in children(node):
         yield from writes(inner)
@@ -62,7 +63,7 @@ def bodies(command: Command) -> Iterator[Body]:
         case WhileCommand(test, body):
             yield from _test_bodies(test)
             yield body
-        case ForCommand(_, _, body):
+        case ForCommand(body=body) | ArithmeticForCommand(body=body):
             yield body
 
 
@@ -92,7 +93,7 @@ def with_bodies(command: Command, change: Callable[[Body], Body]) -> Command:
             )
         case WhileCommand(test, body):
             return WhileCommand(_with_test_bodies(test, change), change(body))
-        case ForCommand():
+        case ForCommand() | ArithmeticForCommand():
             return replace(command, body=change(command.body))
     return command
 

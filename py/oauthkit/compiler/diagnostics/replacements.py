@@ -21,12 +21,9 @@ from oauthkit.compiler.diagnostics.describe import (
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
-COUNTING = "count in a while loop"
 SPLIT_TEXT = "split the text"
 FIND_PART = 'find the part in a loop ("" if it is missing)'
 SLICES = "use a slice, `text[start:end]`, without a step"
-# The longest range that is written as a tuple.
-LONGEST_TUPLE = 10
 # A pattern that is the same in Python and bash.
 GLOB = re.compile(r"[A-Za-z0-9_.-]*\*[A-Za-z0-9_.-]*")
 ACCESS = {"os.R_OK": "r", "os.W_OK": "w", "os.X_OK": "x"}
@@ -937,29 +934,6 @@ def of_split_loop(site: Site, node: ast.For) -> str:
     return ""
 
 
-def of_counting(site: Site, node: ast.For) -> str:
-    """Return the help for `for number in range(limit):`."""
-    match node:
-        case ast.For(
-            target=ast.Name(id=number), iter=ast.Call(args=[*first, limit], keywords=[]) as call
-        ) if len(first) < 2:
-            changed = _changed(node)
-            used = {inner.id for inner in ast.walk(call) if isinstance(inner, ast.Name)}
-            if number in changed | used or changed & used:
-                return COUNTING
-            if not all(site.result_of(value) is Type.INT for value in call.args):
-                return COUNTING
-            number = site.fresh("number") if number == "_" else number
-            start = f"{shown(site, first[0])} - 1" if first else "-1"
-            lines = [
-                f"{number} = {start}",
-                f"while {number} + 1 < {shown(site, limit)}:",
-                f"    {number} += 1",
-            ]
-            return code("count in a while loop", lines)
-    return COUNTING
-
-
 def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
     """Return the help for `for number, item in enumerate(…):`. `arguments` are those of main."""
     match node:
@@ -1015,19 +989,6 @@ def of_sorted_lines(site: Site, node: ast.For, text: ast.expr) -> str:
     top = "" if "env" in site.programs else f'. At the top: `{name} = program("env")`. Here'
     command = f'{name}["LC_ALL=C", "sort"] << {shown(site, text)}'
     return code(f"run env{top}", f"for {ast.unparse(node.target)} in ({command})().splitlines():")
-
-
-def of_range(node: ast.Call) -> str:
-    """Return the tuple of a short range, or ""."""
-    values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
-    if not node.keywords and len(values) == len(node.args) and 0 < len(values) < 4:
-        try:
-            numbers = range(*values)  # type: ignore[arg-type]
-            if 0 < len(numbers) <= LONGEST_TUPLE:
-                return repr((*numbers,))
-        except (TypeError, ValueError, OverflowError):
-            pass
-    return ""
 
 
 CALLS: dict[str, Callable[[Site, ast.Call], str]] = {

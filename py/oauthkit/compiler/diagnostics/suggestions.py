@@ -63,7 +63,7 @@ CALLS = {
     "bool": "compare the value with an empty text or with 0",
     "float": "use integers in a smaller unit, such as milliseconds",
     "len": "len takes one text, and counts its characters",
-    "range": "count in a while loop",
+    "range": "use it in a for loop, as in `for number in range(3):`",
     "enumerate": "before the loop, set a number to one less than the first one, and begin the loop"
     " with `number += 1`",
     "min": "compare two numbers at a time with if",
@@ -592,9 +592,6 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.List(elts=items) | ast.Set(elts=items) if items:
             if not any(isinstance(item, ast.Starred) for item in items):
                 return code("write the items in parentheses", _tuple(items))
-        case ast.Call(func=ast.Name(id="range")) as call:
-            short = replacements.of_range(call)
-            return code("list the numbers", short, replacements.of_counting(site, node))
         case ast.Call(func=ast.Attribute(attr="split"), args=[ast.Constant(value=str() as given)]):
             is_plain = len(given) == 1 and not given.isspace()
             return replacements.of_split_loop(site, node) or (SPLIT if is_plain else SEPARATOR)
@@ -644,8 +641,8 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
             return FILES
     return (
-        'iterate over a tuple literal, `text.splitlines()`, `sorted(directory // "*.log")`, or in'
-        " main over its arguments"
+        "iterate over a tuple literal, `range(3)`, `text.splitlines()`,"
+        ' `sorted(directory // "*.log")`, or in main over its arguments'
     )
 
 

@@ -20,6 +20,7 @@ from oauthkit.compiler.bash.names import (
 )
 from oauthkit.compiler.lowering.expressions import (
     arguments,
+    arithmetic,
     call,
     checked,
     literal,
@@ -287,10 +288,16 @@ class _Lowering:
 
     def _for(self, node: ir.For) -> list[bash.Command]:
         before: list[bash.Command] = []
+        body = self.body(node.body)
         match node.items:
+            case ir.Numbers(counter, start, stop, step):
+                if node.name not in (counter, "_"):
+                    body = (bash.Line(self._assign(node.name, ir.Name(counter, Type.INT))), *body)
+                bounds = arithmetic(start), arithmetic(stop)
+                return [bash.ArithmeticForCommand(counter, *bounds, step, body)]
             case ir.Arguments(first):
-                start = None if first == 1 else first
-                over: tuple[bash.Word, ...] = (bash.Word((bash.ArrayExpansion("@", start),)),)
+                index = None if first == 1 else first
+                over: tuple[bash.Word, ...] = (bash.Word((bash.ArrayExpansion("@", index),)),)
             case tuple() as items:
                 over = tuple(map(word, items))
             case ir.Lines(text):
@@ -302,7 +309,7 @@ class _Lowering:
         if before:
             self.has_lists = True
             over = (bash.Word((bash.ArrayExpansion(REPLIES),)),)
-        return [*before, bash.ForCommand(node.name, over, self.body(node.body))]
+        return [*before, bash.ForCommand(node.name, over, body)]
 
     def _test(self, condition: ir.Condition) -> bash.Test:
         return test(condition, self.around, self.block)

@@ -18,7 +18,7 @@ from oauthkit.compiler.loader.resolver import UnusableModuleError
 from oauthkit.compiler.sema.checker import Checker
 from oauthkit.compiler.sema.expressions import Expressions
 from oauthkit.compiler.sema.imports import check_imports, check_order, read_import, read_import_from
-from oauthkit.compiler.sema.scope import Scope, bound_names
+from oauthkit.compiler.sema.scope import Scope, bound_names, counters
 from oauthkit.compiler.sema.statements import Statements
 from oauthkit.compiler.sema.symbols import AnalyzedFile, Symbols, environment_names
 from oauthkit.compiler.sema.whole_program import Checks, reached
@@ -455,6 +455,7 @@ class _FileAnalyzer:
             dict(signature.parameters),
             results=signature.results,
             names=frozenset(_all_names(node)),
+            counters=frozenset(counters(node)),
         )
         for parameter in node.args.args:
             self.symbols.check_new(parameter, parameter.arg, "variable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from oauthkit.compiler.types import Type
 @dataclass
 class Scope:
     """The variables of one function with their types. `names` are all names that it uses.
+
+    `counters` are the names that the function only uses in loops over range(…), which set them.
 
     `known` are the variables that are set on every path to the current statement. It is None if the
     statement is unreachable. `statement` is the statement whose expressions are analyzed. `root` is
@@ -30,6 +33,7 @@ class Scope:
     used: set[str] = field(default_factory=set)
     results: tuple[Type, ...] = ()
     names: frozenset[str] = frozenset()
+    counters: frozenset[str] = frozenset()
     statement: ast.stmt | None = None
     root: ast.AST | None = None
     before: list[Statement] = field(default_factory=list)
@@ -129,6 +133,20 @@ def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:
     if first is None:
         return second
     return first if second is None else first & second
+
+
+def counters(function: ast.FunctionDef) -> Iterator[str]:
+    """Yield the variables that are only used in loops over range(…), each of which sets it."""
+    left = Counter(x.id for x in ast.walk(function) if isinstance(x, ast.Name))
+    set_again = {argument.arg for argument in function.args.args}
+    for node in ast.walk(function):
+        match node:
+            case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"))):
+                inside = [x for part in node.body for x in ast.walk(part)]
+                left[name] -= 1 + sum(isinstance(x, ast.Name) and x.id == name for x in inside)
+                if [*bound_names(node)].count(name) > 1:
+                    set_again.add(name)
+    yield from (name for name, count in left.items() if count == 0 and name not in set_again)
 
 
 def bound_names(node: ast.AST) -> Iterator[str]:

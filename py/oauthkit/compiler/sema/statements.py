@@ -27,11 +27,13 @@ from oauthkit.compiler.ir import (
     For,
     If,
     IntLiteral,
+    Items,
     Join,
     Jump,
     Lines,
     Matches,
     Name,
+    Numbers,
     Parts,
     Pass,
     Print,
@@ -420,7 +422,6 @@ class Statements:
         return statement
 
     def _for(self, node: ast.For, end: int) -> Statement | None:
-        items: tuple[Value, ...] | Lines | Parts | Matches | Arguments
         if not isinstance(node.target, ast.Name) or node.orelse:
             what = "for … else" if isinstance(node.target, ast.Name) else "a loop over two names"
             place = node if isinstance(node.target, ast.Name) else node.target
@@ -432,63 +433,119 @@ class Statements:
             self.reject("D101", place, f"{what} is outside the dialect", help)
             self._rejected(node)
             return None
-        kind = Type.STR
-        match node.iter:
-            case ast.Name(id=name) if name == self.scope.arguments:
-                items = Arguments()
-            case ast.Subscript(
-                value=ast.Name(id=name),
-                slice=ast.Slice(lower=ast.Constant(value=int() as first), upper=None, step=None),
-            ) if name == self.scope.arguments:
-                items = Arguments(first + 1)
-            case ast.Call(func=ast.Attribute(value=owner, attr="splitlines")):
-                items = self._lines(node.iter, owner)
-            case ast.Call(
-                func=ast.Attribute(value=owner, attr="split"), args=[] | [_] as given, keywords=[]
-            ) if (parts := self._parts(owner, given)) is not None:
-                items = parts
-            case ast.Call(func=ast.Name(id="sorted"), args=[ast.BinOp(op=ast.FloorDiv()) as found]):
-                items = self._matches(node.iter, found)
-                kind = Type.PATH
-            case ast.Tuple(elts=elements) if elements:
-                items = tuple(self.expressions.value(element) for element in elements)
-                kinds = {item.type for item in items}
-                is_one = len(kinds - {Type.ERROR}) < 2
-                kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
-                if kinds == {Type.STR, Type.PATH}:
-                    for element, item in zip(elements, items, strict=True):
-                        self.check.need(element, item, Type.STR)
-                elif not is_one or kind in (Type.BOOL, Type.COMMAND):
-                    self.reject(
-                        "D303",
-                        node.iter,
-                        "the items of a loop must be all Str, all Path or all Int",
-                        "use items of one type",
-                    )
-            case _:
-                if self.check.arguments_in(node.iter) is not None:
-                    self.expressions.value(node.iter)
-                elif not self.check.root_is_rejected(node.iter):
-                    self.reject(
-                        "D101",
-                        node.iter,
-                        "a for loop can only iterate over a tuple literal, lines, files or main's"
-                        f" arguments, not over `{self.symbols.shown(node.iter)}`",
-                        suggestions.of_loop(node, self.expressions.site()),
-                    )
-                self._rejected(node)
-                return None
+        found = self._items(node, node.target.id)
+        if found is None:
+            self._rejected(node)
+            return None
+        items, kind = found
         before = None if self.scope.known is None else set(self.scope.known)
         self.assignments.declare(node.target, node.target.id, kind)
         statement = For(node.target.id, items, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
-        runs = isinstance(items, tuple)
+        runs = _runs(items)
         statement.body = self._loop(node.body, end, runs=runs)
         if not runs:
             self.scope.known = before
         elif self.scope.known is not None:
             self.scope.known.add(node.target.id)
         return statement
+
+    def _items(self, node: ast.For, name: str) -> tuple[Items, Type] | None:
+        """Analyze what a loop iterates over. Return it with the type of its items.
+
+        Return None if it is rejected.
+        """
+        match node.iter:
+            case ast.Name(id=iterated) if iterated == self.scope.arguments:
+                return Arguments(), Type.STR
+            case ast.Subscript(
+                value=ast.Name(id=iterated),
+                slice=ast.Slice(lower=ast.Constant(value=int() as first), upper=None, step=None),
+            ) if iterated == self.scope.arguments:
+                return Arguments(first + 1), Type.STR
+            case ast.Call(func=ast.Name(id="range")):
+                numbers = self._numbers(node, name, node.iter)
+                return None if numbers is None else (numbers, Type.INT)
+            case ast.Call(func=ast.Attribute(value=owner, attr="splitlines")):
+                return self._lines(node.iter, owner), Type.STR
+            case ast.Call(
+                func=ast.Attribute(value=owner, attr="split"), args=[] | [_] as given, keywords=[]
+            ) if (parts := self._parts(owner, given)) is not None:
+                return parts, Type.STR
+            case ast.Call(func=ast.Name(id="sorted"), args=[ast.BinOp(op=ast.FloorDiv()) as found]):
+                return self._matches(node.iter, found), Type.PATH
+            case ast.Tuple(elts=elements) if elements:
+                return self._elements(node.iter, elements)
+        if self.check.arguments_in(node.iter) is not None:
+            self.expressions.value(node.iter)
+        elif not self.check.root_is_rejected(node.iter):
+            self.reject(
+                "D101",
+                node.iter,
+                "a for loop can only iterate over a tuple literal, range(…), lines, files or"
+                f" main's arguments, not over `{self.symbols.shown(node.iter)}`",
+                suggestions.of_loop(node, self.expressions.site()),
+            )
+        return None
+
+    def _elements(
+        self, node: ast.Tuple, elements: list[ast.expr]
+    ) -> tuple[tuple[Value, ...], Type]:
+        """Analyze the items of a tuple literal, and return them with their type."""
+        items = tuple(self.expressions.value(element) for element in elements)
+        kinds = {item.type for item in items}
+        is_one = len(kinds - {Type.ERROR}) < 2
+        kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
+        if kinds == {Type.STR, Type.PATH}:
+            for element, item in zip(elements, items, strict=True):
+                self.check.need(element, item, Type.STR)
+        elif not is_one or kind in (Type.BOOL, Type.COMMAND):
+            self.reject(
+                "D303",
+                node,
+                "the items of a loop must be all Str, all Path or all Int",
+                "use items of one type",
+            )
+        return items, kind
+
+    def _numbers(self, node: ast.For, name: str, call: ast.Call) -> Numbers | None:
+        """Analyze `for name in range(start, stop, step)`. Return None if it is rejected."""
+        match call:
+            case ast.Call(args=[stop], keywords=[]):
+                given: list[ast.expr] = [ast.Constant(0), stop]
+                step = 1
+            case ast.Call(args=[_, _] as given, keywords=[]):
+                step = 1
+            case ast.Call(args=[*given, ast.Constant(value=int() as step)], keywords=[]):
+                pass
+            case ast.Call(
+                args=[
+                    *given,
+                    ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as step)),
+                ],
+                keywords=[],
+            ):
+                step = -step
+            case _:
+                given, step = [], 0
+        if len(given) != 2 or step == 0 or isinstance(step, bool):
+            self.reject(
+                "D105", call, "range takes one to three numbers, and the third must be a literal",
+                "count in a while loop",
+            )  # fmt: skip
+            return None
+        start, last = [self.expressions.value(part) for part in given]
+        for part, number in zip(given, (start, last), strict=True):
+            if not self.check.need(part, number, Type.INT):
+                return None
+        changed = {*bound_names(node)}
+        if any(isinstance(x, ast.Name) and x.id in changed for x in ast.walk(given[1])):
+            last = self.check.put_first(last, "limit")
+        if name in self.scope.counters and name != "_":
+            return Numbers(name, start, last, step)
+        counter = self.expressions.site().fresh("number")
+        self.scope.variables[counter] = Type.INT
+        return Numbers(counter, start, last, step)
 
     def _lines(self, node: ast.Call, owner: ast.expr) -> Lines:
         """Analyze text.splitlines()."""
@@ -661,6 +718,16 @@ class Statements:
     def _read_block(self, body: list[ast.stmt]) -> None:
         if body:
             self.block(body, (body[-1].end_lineno or 0) + 1)
+
+
+def _runs(items: Items) -> bool:
+    """Return whether it is known that there is an item."""
+    match items:
+        case tuple():
+            return True
+        case Numbers(_, IntLiteral(start), IntLiteral(stop), step):
+            return range(start, stop, step) != range(0)
+    return False
 
 
 def _loop_help(node: ast.For) -> str:
