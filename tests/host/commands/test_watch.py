@@ -208,14 +208,17 @@ def test_files_of_other_kinds_are_reported_and_left(tasks: Path, watched: Watche
     add(tasks, "elsewhere")
     (tasks / "link.json").symlink_to("elsewhere")
     (tasks / "hard.json").hardlink_to(tasks / "elsewhere")
+    add(tasks, "large.json")
+    subprocess.run(["fallocate", "-n", "-l", "3M", tasks / "large.json"], check=True)
     before = sorted(tasks.iterdir())
     for _ in range(2):
         watched.serve()
     why = dict.fromkeys(["fifo", "directory", "link", "zero"], "is not a regular file")
     why["hard"] = "is a hard link to another file"
+    why["large"] = "uses more than 2 MiB on disk"
     said = {f"{tasks}/{name}.json {text} and is ignored" for name, text in why.items()}
     assert set(watched.complaints) == said
-    assert len(watched.complaints) == 5
+    assert len(watched.complaints) == 6
     assert sorted(tasks.iterdir()) == before
 
 

@@ -166,6 +166,28 @@ def test_rejected_token_during_the_pause(flooded: Flooded, *, is_replaced: bool)
     assert flooded.modes == [(), () if is_replaced else ("--rejected",)]
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_rejection_is_kept_until_a_refresh_may_use_it(
+    flooded: Flooded, *, is_replaced: bool
+) -> None:
+    """The container that has reported it does not ask again."""
+    flooded.ask(rejected=FINGERPRINT)
+    flooded.watcher.scan()
+    flooded.fingerprint = "f" * 16
+    flooded.now_s += PAUSE_S
+    flooded.ask(rejected="f" * 16)
+    flooded.watcher.scan()
+    assert flooded.modes == [("--rejected",), ()]
+    if is_replaced:
+        flooded.fingerprint = "e" * 16
+    flooded.now_s += REJECTED_PAUSE_S - PAUSE_S
+    flooded.watcher.scan()
+    assert flooded.modes[2:] == ([] if is_replaced else [("--rejected",)])
+    flooded.now_s += REJECTED_PAUSE_S
+    flooded.watcher.scan()
+    assert len(flooded.modes) == (2 if is_replaced else 3)
+
+
 def test_flood_of_rejections_keeps_the_pause(flooded: Flooded) -> None:
     for number in range(200):
         flooded.ask(f"{number}.json", FINGERPRINT if number % 2 else f"{number:016x}")

@@ -40,6 +40,9 @@ REJECTED = "rejected"
 _FINGERPRINT = re.compile("[0-9A-Fa-f]{16}")
 # A request has 60 bytes. Longer files are tasks of other types, and would take long to parse.
 LARGEST_BYTES = 4096
+# A file can have many allocated blocks beyond its end (fallocate(2)). Their removal takes minutes, and
+# cannot be interrupted. In units of 512 bytes, as st_blocks.
+MAX_BLOCKS = 4096
 # For each group and scan.
 MAX_ENTRIES = 1000
 # A directory that once had very many files stays large, and each scan of it takes long.
@@ -234,6 +237,9 @@ class Inbox:
                 return
             if status.st_nlink > 1:  # Not != 1: NanoClaw may have removed it since it was opened.
                 self._reject(path, status, "is a hard link to another file", group)
+                return
+            if status.st_blocks > MAX_BLOCKS:
+                self._reject(path, status, "uses more than 2 MiB on disk", group)
                 return
             content = os.read(descriptor, LARGEST_BYTES + 1)
         finally:

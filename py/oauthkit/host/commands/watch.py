@@ -106,7 +106,8 @@ class Watcher:
         self._is_failing = pause_s > 0
         # A request came during the pause. It counts even if NanoClaw has removed its file since.
         self._is_asked = False
-        # The fingerprint of the token in .env that a request has named as rejected.
+        # The fingerprint of the token in .env that a request has named as rejected. It is kept until
+        # a refresh with --rejected, because the container that has reported it does not ask again.
         self._rejected = ""
         self._rejected_ready_s = monotonic()
 
@@ -114,7 +115,7 @@ class Watcher:
         """Scan once. Refresh if there are requests and the pause is over."""
         requests = self._inbox.scan()
         self._complaints.tick()
-        if not requests and not self._is_asked:
+        if not requests and not self._is_asked and not self._is_rejection_due():
             return
         # Any other fingerprint belongs to a token that has already been replaced.
         if self._inbox.is_rejected(current := self._fingerprint()):
@@ -132,12 +133,9 @@ class Watcher:
             self._is_asked = True
             return
         self._is_asked = False
-        is_rejected = (
-            self._rejected != ""
-            and self._monotonic() >= self._rejected_ready_s
-            and self._rejected == self._fingerprint()
-        )
-        self._rejected = ""
+        is_rejected = self._is_rejection_due()
+        if is_rejected:
+            self._rejected = ""
         status = self._refresh(*(["--rejected"] if is_rejected else []))
         if is_rejected:  # after the refresh, which counts from when it has started claude
             self._rejected_ready_s = self._monotonic() + REJECTED_PAUSE_S
@@ -150,6 +148,14 @@ class Watcher:
         why = ": the token in .env was rejected" if is_rejected else ""
         outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
         self._say(f"{outcome} for {count} request{'s' if count > 1 else ''}{why}")
+
+    def _is_rejection_due(self) -> bool:
+        """Return whether to refresh with --rejected now: .env still has a rejected token."""
+        return (
+            self._rejected != ""
+            and self._monotonic() >= self._rejected_ready_s
+            and self._rejected == self._fingerprint()
+        )
 
 
 def watch(paths: ProjectPaths, given: Sequence[str]) -> int:
