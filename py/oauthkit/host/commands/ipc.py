@@ -40,8 +40,8 @@ REJECTED = "rejected"
 _FINGERPRINT = re.compile("[0-9A-Fa-f]{16}")
 # A request has 60 bytes. Longer files are tasks of other types, and would take long to parse.
 LARGEST_BYTES = 4096
-# A file can have many allocated blocks beyond its end (fallocate(2)). Their removal takes minutes, and
-# cannot be interrupted. In units of 512 bytes, as st_blocks.
+# In units of 512 bytes, as st_blocks. A file can have many allocated blocks beyond its end
+# (fallocate(2)). Their removal takes minutes, and cannot be interrupted.
 MAX_BLOCKS = 4096
 # For each group and scan.
 MAX_ENTRIES = 1000

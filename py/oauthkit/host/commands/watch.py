@@ -106,8 +106,8 @@ class Watcher:
         self._is_failing = pause_s > 0
         # A request came during the pause. It counts even if NanoClaw has removed its file since.
         self._is_asked = False
-        # The fingerprint of the token in .env that a request has named as rejected. It is kept until
-        # a refresh with --rejected, because the container that has reported it does not ask again.
+        # The fingerprint of the token in .env that a request has named as rejected. It is kept for
+        # the next refresh with --rejected: the container that has reported it does not ask again.
         self._rejected = ""
         self._rejected_ready_s = monotonic()
 
