@@ -342,8 +342,8 @@ def _lines(command: Command | Pipeline, indent: str) -> list[str]:
         case ArithmeticForCommand(name, start, stop, step, body):
             count = f"{name}++" if step == 1 else f"{name}--" if step == -1 else ""
             count = count or f"{name} {'+' if step > 0 else '-'}= {abs(step)}"
-            test = arithmetic(Operation("<" if step > 0 else ">", Variable(name), stop))
-            head = [f"{indent}for (({name} = {arithmetic(start)}; {test}; {count})); do"]
+            compare = arithmetic(Operation("<" if step > 0 else ">", Variable(name), stop))
+            head = [f"{indent}for (({name} = {arithmetic(start)}; {compare}; {count})); do"]
             return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
     raise AssertionError(command)
 

@@ -827,17 +827,21 @@ def compared(
 
 
 def of_or(site: Site, node: ast.BoolOp) -> str:
-    """Return the help for `first or second`, whose operands are texts."""
-    values = [_operand(site, value) for value in node.values]
+    """Return the help for `first or second` and `first and second`, of texts or of numbers."""
+    is_number = {site.result_of(value) for value in node.values} == {Type.INT}
+    kind = Type.INT if is_number else Type.STR
+    values = [shown(site, x) if is_number else _operand(site, x) for x in node.values]
+    sign = "==" if isinstance(node.op, ast.Or) else "!="
+    test = f"{sign} 0" if is_number else f'{sign} ""'
 
     def lines(name: str) -> list[str]:
         first = [f"{name} = {values[0]}"] if values[0] != name else []
-        tests = [[f'if {name} == "":', f"    {name} = {value}"] for value in values[1:]]
+        tests = [[f"if {name} {test}:", f"    {name} = {value}"] for value in values[1:]]
         return sum(tests, first)
 
     if "" in values:
         return "use if and else"
-    found = site.assigned(node, Type.STR, lines, read_again=node.values[1:])
+    found = site.assigned(node, kind, lines, read_again=node.values[1:])
     return code("use if", found, "use if and else")
 
 
@@ -857,6 +861,20 @@ def of_and_or(site: Site, node: ast.expr) -> str:
             choice = f"{shown(site, left)} if {shown(site, test)} else {shown(site, right)}"
             return code("use a conditional expression", choice)
     return ""
+
+
+def _of_isatty(site: Site, node: ast.Call) -> str:
+    """Return the help for `sys.stdin.isatty()` and `os.isatty(0)`."""
+    descriptors = {"sys.stdin": "0", "sys.stdout": "1", "sys.stderr": "2"}
+    match node:
+        case ast.Call(func=ast.Attribute(value=stream), args=[], keywords=[]):
+            number = descriptors.get(ast.unparse(stream), "")
+        case ast.Call(args=[ast.Constant(value=int() as descriptor)], keywords=[]):
+            number = str(descriptor)
+        case _:
+            number = ""
+    way = f'{bound_name(site, "test")}["-t", "{number}"] & TF(FG=True)' if number else ""
+    return code("run the program test", way)
 
 
 def _operand(site: Site, node: ast.expr) -> str:
@@ -988,7 +1006,8 @@ def of_sorted_lines(site: Site, node: ast.For, text: ast.expr) -> str:
     name = bound_name(site, "env")
     top = "" if "env" in site.programs else f'. At the top: `{name} = program("env")`. Here'
     command = f'{name}["LC_ALL=C", "sort"] << {shown(site, text)}'
-    return code(f"run env{top}", f"for {ast.unparse(node.target)} in ({command})().splitlines():")
+    loop = f"for {ast.unparse(node.target)} in ({command})().splitlines():"
+    return code(f"if newlines end all lines, run env{top}", loop)
 
 
 CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
@@ -1011,5 +1030,5 @@ METHODS: dict[str, Callable[[Site, ast.Call], str]] = {
     "count": _of_count, "read": _of_read, "read_text": _of_read, "write": _of_write,
     "write_text": _of_write,
     "delete": _of_program, "unlink": _of_program, "mkdir": _of_program, "touch": _of_program,
-    "move": _of_program,
+    "move": _of_program, "isatty": _of_isatty,
 }  # fmt: skip

@@ -255,6 +255,20 @@ def _always_evaluated(outer: ast.AST) -> list[ast.AST]:
 INLINE = re.compile(r": `([^`]+)`")
 
 
+def requoted(help: str, quote: str) -> str:
+    """Return a help for a part of an f-string with this quote, which its code must not contain.
+
+    Python 3.12 and newer would allow it.
+    """
+    other = {'"': "'", "'": '"'}.get(quote, "")
+
+    def swapped(found: re.Match[str]) -> str:
+        text = found[0]
+        return text if other in text else text.replace(quote, other)
+
+    return INLINE.sub(swapped, help) if other and "\n" not in help else help
+
+
 def used_names(help: str) -> list[str]:
     """Return the names in the code of a help."""
     first, *block = help.splitlines()

@@ -24,7 +24,7 @@ class Suggestion(NamedTuple):
 LINES = (
     'store one item per line in a Str: begin with `names = "\\n"`, add with'
     ' `names += f"{name}\\n"`, test with `f"\\n{name}\\n" in names`, and iterate over'
-    " `names[1:].splitlines()`"
+    " `names[1:].splitlines()`. Count them in a number of its own"
 )
 LISTS = (
     f'list the values in the loop, as in `for name in ("a", "b"):`. If they are not known, {LINES}'
@@ -663,21 +663,31 @@ def _files(owner: ast.expr, pattern: ast.expr) -> str:
     return f"sorted({ast.unparse(owner)} // {ast.unparse(pattern)})"
 
 
-def of_membership(
-    node: ast.expr, left: ast.expr, right: ast.expr, is_in: bool, site: Site
-) -> Suggestion | None:
+def of_membership(left: ast.expr, right: ast.expr, is_in: bool, site: Site) -> Suggestion | None:
     """Suggest a replacement for `left in right` where right is not text."""
     match right:
         case ast.Tuple(elts=[]) | ast.List(elts=[]):
             return Suggestion("`in` needs at least one item", "remove the comparison")
         case ast.List(elts=items) | ast.Set(elts=items):
             sign = "in" if is_in else "not in"
-            pairs = [(left, "==", item) for item in items]
-            can_compare = replacements.compared(site, node, pairs, "or") != ""
+            kinds = {site.result_of(left), *map(site.type_of, items)}
+            is_text = all(kind.is_text for kind in kinds)
+            can_compare = is_text or kinds == {Type.INT}
             way = f"{replacements.shown(site, left)} {sign} {_tuple(items)}" if can_compare else ""
             return Suggestion(
                 f"`in` does not search {describe(right)}",
                 code("write the items in parentheses", way, "use items of one type"),
+            )
+        case ast.Call(func=ast.Name(id="range"), args=[*start, stop], keywords=[]) if (
+            len(start) < 2
+        ):
+            name, first = replacements.shown(site, left), start[0] if start else ast.Constant(0)
+            way = f"({ast.unparse(first)} <= {name} and {name} < {ast.unparse(stop)})"
+            is_number = isinstance(left, ast.Name) and site.type_of(left) is Type.INT
+            way = (way if is_in else f"not {way}") if is_number else ""
+            return Suggestion(
+                "`in` does not search a range",
+                code("compare the number", way, "compare the number with both ends"),
             )
         case ast.Attribute() if ast.unparse(right) == "os.environ":
             sign = "in" if is_in else "not in"
@@ -719,7 +729,9 @@ def of_literal(node: ast.BinOp, site: Site) -> Suggestion | None:
             left=ast.Name() as name, op=ast.Mult(), right=ast.Constant(value=int() as times)
         ) if site.type_of(name) is Type.STR and times in range(2, 6):
             parts: list[ast.expr] = [ast.FormattedValue(name, -1)] * times
-            return Suggestion(repeated, code("use an f-string", join_parts(parts)))
+            text = join_parts(parts)
+            text = f"{name.id} = {text}" if isinstance(site.statement, ast.AugAssign) else text
+            return Suggestion(repeated, code("use an f-string", text))
         case ast.BinOp(left=left, op=ast.Mult(), right=right) if Type.STR in (
             site.type_of(left),
             site.type_of(right),

@@ -173,11 +173,10 @@ class Assignments:
                 return self._strip(node, name, owner, value)
             case ast.Subscript(slice=ast.Slice() as place) if self.expressions.is_slice(value):
                 return self._slice(node, name, value.value, place)
-            case ast.BoolOp(op=ast.Or(), values=[first, *_]) if self.check.result_of(first) in (
-                Type.STR, Type.PATH,
-            ):  # fmt: skip
+            case ast.BoolOp(op=operator, values=values) if self._is_choice(operator, values):
+                word = "or" if isinstance(operator, ast.Or) else "and"
                 self.reject(
-                    "D102", value, "`or` between values is outside the dialect",
+                    "D102", value, f"`{word}` between values is outside the dialect",
                     replacements.of_or(self.expressions.site(), value),
                 )  # fmt: skip
                 self.declare(node, name, Type.ERROR)
@@ -288,6 +287,13 @@ class Assignments:
         signature = Signature(COUNT_CHARACTERS, (("text", Type.STR),), (Type.INT,))
         target = self.declare(node, name, Type.INT)
         return Bind(Call(signature, (counted,)), None, (target,))
+
+    def _is_choice(self, operator: ast.boolop, values: list[ast.expr]) -> bool:
+        """Return whether `and` or `or` chooses one of several texts or numbers."""
+        kinds = [self.check.result_of(value) for value in values]
+        if isinstance(operator, ast.Or) and kinds[0] in (Type.STR, Type.PATH):
+            return True
+        return len({*kinds}) == 1 and kinds[0] in (Type.STR, Type.INT)
 
     def _read_stdin(self, node: ast.stmt, name: str, value: ast.Call) -> Statement:
         """Analyze `name = sys.stdin.read()`."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import with_article
-from oauthkit.compiler.diagnostics.site import Site, code, used_names
+from oauthkit.compiler.diagnostics.site import Site, code, requoted, used_names
 from oauthkit.compiler.ir import Call, Name, Value
 from oauthkit.compiler.sema.scope import Scope
 from oauthkit.compiler.sema.symbols import Symbols
@@ -34,9 +34,19 @@ class Checker:
 
     def reject(self, code: str, node: ast.AST, message: str, help: str) -> Name:
         """Report an error, and return the placeholder for the value."""
+        help = requoted(help, self._quote_around(node))
         self.symbols.report(code, node, message, help)
         self.taken.update(used_names(help))
         return REJECTED
+
+    def _quote_around(self, node: ast.AST) -> str:
+        """Return the quote of the f-string in the statement that contains `node`, or ""."""
+        statement = self.scope.statement
+        for outer in ast.walk(statement) if statement else ():
+            if isinstance(outer, ast.JoinedStr) and any(x is node for x in ast.walk(outer)):
+                text = ast.get_source_segment(self.symbols.source.text, outer) or ""
+                return text.lstrip("fFrR")[:1]
+        return ""
 
     def need(self, node: ast.expr, value: Value, wanted: Type) -> bool:
         """Return whether a value has the type `wanted`. Report it if not."""

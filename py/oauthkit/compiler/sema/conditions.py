@@ -367,10 +367,12 @@ class Conditions:
             shown = self.symbols.shown(node)
             if not isinstance(node, (ast.Name, ast.Constant, ast.Subscript, ast.JoinedStr)):
                 shown = f"({shown})"
+            help = code(intro, condition_for(value.type, shown))
+            if isinstance(node, ast.Constant) and isinstance(node.value, int):
+                help = code("write", str(bool(node.value)))
             self.reject(
-                "D305", node, f"{with_article(value.type)} cannot be used as a condition",
-                code(intro, condition_for(value.type, shown)),
-            )  # fmt: skip
+                "D305", node, f"{with_article(value.type)} cannot be used as a condition", help
+            )
         return IsTrue(value)
 
     def lazy_condition(self, node: ast.expr) -> Condition:
@@ -431,7 +433,7 @@ class Conditions:
             if isinstance(right, ast.Tuple) and right.elts:
                 return self._among(node, left, right.elts, is_in)
             site = self.expressions.site()
-            suggestion = suggestions.of_membership(node, left, right, is_in, site)
+            suggestion = suggestions.of_membership(left, right, is_in, site)
             if suggestion is not None:
                 self.reject("D102", node, suggestion.message, suggestion.help)
                 return IsTrue(REJECTED)
@@ -462,7 +464,7 @@ class Conditions:
             is_bool = is_condition(side) and not self.expressions.is_default(side)
             is_bool |= isinstance(side, ast.Call) and self.check.result_of(side) is Type.BOOL
             if is_truth or (is_bool and not _is_truth(other)):
-                help = "test it directly, or with `not`"
+                help = self._equal_bools(sign, left, right)
                 is_bool = self.check.type_of(other) is Type.BOOL
                 if is_truth and is_bool and sign in ("==", "!="):
                     wanted = (side.value is True) is (sign == "==")  # type: ignore[attr-defined]
@@ -510,12 +512,22 @@ class Conditions:
                 "capture its output with `& CAPTURE`, and compare the text",
             )  # fmt: skip
         elif Type.BOOL in (first.type, second.type):
-            self.reject(
-                "D305", node, "a Bool cannot be compared", "test it directly, or with `not`"
-            )
+            help = self._equal_bools(sign, left, right)
+            self.reject("D305", node, "a Bool cannot be compared", help)
         else:
             _ = self.check.need(left, first, Type.INT) and self.check.need(right, second, Type.INT)
         return Compare(sign, first, second)
+
+    def _equal_bools(self, sign: str, left: ast.expr, right: ast.expr) -> str:
+        """Return the help for the comparison of two Bools."""
+        names = [x.id for x in (left, right) if isinstance(x, ast.Name)]
+        kinds = {self.check.scope.type_of(name) for name in names}
+        test = ""
+        if len(names) == 2 and kinds == {Type.BOOL} and sign in ("==", "!="):
+            a, b = names
+            test = f"({a} and {b} or not {a} and not {b})"
+            test = test if sign == "==" else f"({a} and not {b} or not {a} and {b})"
+        return code("join two tests", test, "test it directly, or with `not`")
 
     def _returns_status(self, name: str) -> bool:
         function = self.symbols.function(name)
@@ -564,11 +576,12 @@ class Conditions:
                 tests = " or ".join(f"{ast.unparse(node.func)}({ast.unparse(x)})" for x in items)
                 if len(items) > 1 and not self.expressions.site().is_condition(node):
                     tests = f"({tests})"
-                if any(isinstance(item, ast.Starred) for item in items):
+                is_again = len(items) > 1 and not is_pure(owner, self.check.scope.arguments)
+                if is_again or any(isinstance(item, ast.Starred) for item in items):
                     tests = ""
                 self.reject(
                     "D105", node, f"{attr} takes one text",
-                    code("join the tests", tests, "join the tests with `or`"),
+                    code("join the tests", tests, "join the tests of a variable with `or`"),
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             return Affix(

@@ -634,14 +634,7 @@ class Statements:
                     )  # fmt: skip
                 return None if call is None else Return(call=call)
         if results == (Type.STATUS,) and is_condition(value) and not is_choice(value):
-            help = "choose it with if and else"
-            if isinstance(value, ast.BinOp):  # & TF
-                how = modifier(value).replace("TF", "RETCODE")
-                help = f"write: `return {self.commands.command_text(value.left)} & {how}`"
-            elif not isinstance(value, ast.BoolOp):
-                help = code("write", f"return 0 if {self.symbols.shown(value)} else 1")
-            self.reject("D303", value, "expected a Status, found a Bool", help)
-            return Return()
+            return self._status_of_bool(value)
         elements = value.elts if isinstance(value, ast.Tuple) else [value]
         count = "one value" if len(elements) == 1 else f"{len(elements)} values"
         if len(elements) != len(results):
@@ -657,6 +650,8 @@ class Statements:
         values = []
         for element, wanted in zip(elements, results, strict=True):
             result = self.expressions.value(element)
+            if wanted is Type.STATUS and result.type is Type.BOOL:
+                return self._status_of_bool(element)
             self.check.need(element, result, Type.INT if wanted is Type.STATUS else wanted)
             if (
                 wanted is Type.STATUS
@@ -671,6 +666,17 @@ class Statements:
                 )
             values.append(result)
         return Return(tuple(values))
+
+    def _status_of_bool(self, value: ast.expr) -> Return:
+        """Reject a Bool that is returned as a Status."""
+        help = f"1 if {self.symbols.shown(value)} else 0"
+        if isinstance(value, ast.Constant):
+            help = str(int(bool(value.value)))
+        self.reject(
+            "D303", value, "expected a Status, found a Bool",
+            code("choose the number. In Python, True is 1, which means failure", help),
+        )  # fmt: skip
+        return Return()
 
     def _converted(self, value: ast.expr, call: Call, results: tuple[Type, ...]) -> str:
         """Suggest how to return a call's result as another type."""
