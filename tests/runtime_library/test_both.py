@@ -1519,12 +1519,16 @@ def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
         assert waiting.communicate() == (b"3\n", b"")
 
 
-@pytest.mark.parametrize("wait", ['lock_directory "$1" 0', "run_limited 60 5 true"])
-def test_signal_after_a_wait_is_not_passed_on(place: Path, wait: str) -> None:
+@pytest.mark.parametrize("is_held", [True, False])
+@pytest.mark.parametrize("wait", ['lock_directory "$1" 1 || :', "run_limited 60 5 true"])
+def test_signal_after_a_wait_is_not_passed_on(place: Path, wait: str, *, is_held: bool) -> None:
     """By then, another process may have the process ID. test_unit.py tests the Python form."""
     source = LIBRARY.read_text("utf-8")
-    source += f"both() {{\n  {wait}\n  kill() {{\n    REPLY+=$*\n  }}\n  end_command\n}}\n"
-    assert call_in_bash("both", [str(place)], source=source) == [Result(0, "")]
+    source += (
+        f"both() {{\n  {wait}\n  REPLY=\n  kill() {{\n    REPLY+=$*\n  }}\n  end_command\n}}\n"
+    )
+    with held(place) if is_held else nullcontext():
+        assert call_in_bash("both", [str(place)], source=source) == [Result(0, "")]
 
 
 @pytest.mark.parametrize(
