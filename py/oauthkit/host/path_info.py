@@ -61,6 +61,24 @@ class PathInfo:
         return not self.kind and not self.problem
 
 
+def holder_of(lock: Path) -> str:
+    """Return the process that holds the flock(2) of a file, as "PID 123 (name)", or "".
+
+    It is also "" if the kernel does not tell, for example in a container. See proc_locks(5).
+    """
+    try:
+        found = lock.stat()
+        device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+        for line in Path("/proc/locks").read_text("ascii").splitlines():
+            _, kind, _, _, pid, file, *_ = line.split()
+            if kind == "FLOCK" and file == device:
+                name = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
+                return f"PID {pid} ({name})"
+    except (OSError, ValueError):
+        pass
+    return ""
+
+
 def real_path(path: Path | str) -> Path:
     """Return a path without symbolic links.
 

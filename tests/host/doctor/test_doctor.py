@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -223,7 +224,6 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "unreadable script": (unreadable, "script", False),
     "no manager": (lambda h: h.program("systemctl", "#!/bin/sh\nexit 1\n"), "next run", False),
     "no timer": (lambda h: manager(h, timers={}, heal=NOT_FOUND), "timer", False),
-    "no linger": (lambda h: h.program("loginctl", "#!/bin/sh\necho no\n"), "linger", False),
     "no time": (lambda h: h.program("timedatectl", "#!/bin/sh\necho no\n"), "clock", False),
     "another project's": (
         lambda h: manager(h, argv=f"bash {h.project}2/{SCRIPT}", heal=NOT_FOUND),
@@ -264,6 +264,27 @@ def test_claude_outside_path_is_found(well: HostProject) -> None:
     assert examined(well)[1] == {}
     (well.home / ".local/bin/claude").unlink()
     assert "claude" in examined(well)[1]
+
+
+def test_without_lingering_there_is_a_note(well: HostProject) -> None:
+    well.program("loginctl", "#!/bin/sh\necho no\n")
+    assert examined(well)[:2] == (0, {})
+    shown = well.run("doctor").stdout
+    assert "note  linger: the timers end with the last logout" in shown
+    assert "      fix: loginctl enable-linger\n" in shown
+
+
+def test_lock_that_another_process_holds(well: HostProject) -> None:
+    holder = f"PID {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
+    assert holder not in well.run("doctor").stdout
+    lock = find_paths(str(well.project)).lock
+    lock.touch(0o600)
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        shown = " ".join(well.run("doctor").stdout.split("\n      "))
+        assert f"note  lock: {holder} holds {lock}" in shown
+        (problem,) = [x for x in well.status()["warnings"] if "lock" in x]
+        assert problem == f"{holder} holds the lock: until it ends, no other run starts"
 
 
 def test_long_lived_token_is_suggested_without_a_user_manager(well: HostProject) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 
+NEEDED = "claude, jq, timeout, flock"
+
+
 def other(host: HostProject) -> Path:
     """Create another project's directory, beside the host's own."""
     directory = host.project.with_name(f"{host.project.name}2")
@@ -27,11 +30,11 @@ def other(host: HostProject) -> Path:
 def test_claude_that_only_the_timer_cannot_find(well: HostProject) -> None:
     manager(well, path="/nowhere:/usr/no")
     _, failed, fixes = examined(well)
-    assert failed == {"claude by the timer": "not in its PATH: /nowhere:/usr/no"}
-    assert fixes["claude by the timer"] == command("install", well.project)
+    assert failed == {"programs of the timer": f"its PATH has no {NEEDED}: /nowhere:/usr/no"}
+    assert fixes["programs of the timer"] == command("install", well.project)
     manager(well, path="/nowhere:/usr/no", heal=NOT_FOUND)
     assert examined(well)[2] == {
-        "claude by the timer": command("refresh", well.project),
+        "programs of the timer": command("refresh", well.project),
     }
 
 
@@ -39,17 +42,27 @@ def test_claude_that_only_installed_units_cannot_find(well: HostProject) -> None
     script = f"/bin/bash {well.project}/{SCRIPT}"
     manager(well, heal=shown(script, "/usr/no"))
     assert examined(well)[1:] == (
-        {f"claude by the {UNIT}-heal.service": "not in its PATH: /usr/no"},
-        {f"claude by the {UNIT}-heal.service": command("install", well.project)},
+        {f"programs of the {UNIT}-heal.service": f"its PATH has no {NEEDED}: /usr/no"},
+        {f"programs of the {UNIT}-heal.service": command("install", well.project)},
     )
     python = f"python -m oauthkit refresh --project={well.project}"
     watch = f"python -m oauthkit watch --project={well.project}"
     manager(well, heal=shown(python, well.bin), watch=shown(watch, "/usr/no"))
     again = command("install", well.project, "--form", "python", "--watch")
     assert examined(well)[1:] == (
-        {f"claude by the {UNIT}-watch.service": "not in its PATH: /usr/no"},
-        {f"claude by the {UNIT}-watch.service": again},
+        {f"programs of the {UNIT}-watch.service": f"its PATH has no {NEEDED}: /usr/no"},
+        {f"programs of the {UNIT}-watch.service": again},
     )
+
+
+def test_jq_that_only_installed_units_cannot_find(well: HostProject) -> None:
+    partial = well.home / "partial"
+    partial.mkdir()
+    for name in ("claude", "timeout", "flock"):
+        (partial / name).symlink_to(well.bin / name)
+    manager(well, heal=shown(f"/bin/bash {well.project}/{SCRIPT}", str(partial)))
+    text = f"its PATH has no jq: {partial}"
+    assert examined(well)[1] == {f"programs of the {UNIT}-heal.service": text}
 
 
 def test_python_that_does_not_exist(well: HostProject) -> None:
@@ -139,8 +152,8 @@ def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) ->
     argv = f"bash {other(well)}/{SCRIPT}"
     manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
     _, failed, fixes = examined(well)
-    assert failed.keys() == {"claude by the timer", "whose units"}
-    assert fixes["claude by the timer"] == command("refresh", well.project)
+    assert failed.keys() == {"programs of the timer", "whose units"}
+    assert fixes["programs of the timer"] == command("refresh", well.project)
     name = "oauth-refresh-project"
     assert fixes["whose units"] == command("install", well.project, "--unit", name)
 

@@ -39,9 +39,9 @@ from oauthkit.host.status.log import (
     unresolved_failure,
 )
 from oauthkit.host.status.login import (
+    SHADOWING,
     VARIABLE,
     Login,
-    assignments,
     read_dotenv,
     read_login,
 )
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# Each makes claude ignore CLAUDE_CODE_OAUTH_TOKEN in a container.
-SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
 EVENTS = ("renewed", "failed", "recovered", "login-ending")
@@ -273,13 +271,10 @@ def variables(paths: ProjectPaths) -> Iterator[Finding]:
         if os.environ.get(name):
             text = "set in this shell, where it overrides the token"
             yield Finding(name, text, f"unset {name}", is_note=True)
-    content = read(paths.dotenv).data
-    for name in SHADOWING:
-        # claude ignores an empty variable (tests/system/test_claude_code.py).
-        if any(line.partition(b"=")[2].strip() for line in assignments(content, name)):
-            fix = _commenting_out(paths, name)
-            yield Finding(name, "in .env: it overrides the token", fix)
-    if read_dotenv(paths.dotenv).other_spellings:
+    dotenv = read_dotenv(paths.dotenv)
+    for name in dotenv.shadowing:
+        yield Finding(name, "in .env: it overrides the token", _commenting_out(paths, name))
+    if dotenv.other_spellings:
         text = "in .env with export or spaces: a refresh leaves that line, but some readers use it"
         yield Finding(VARIABLE, text, _commenting_out(paths, VARIABLE, f"/^{VARIABLE}=/!"))
 

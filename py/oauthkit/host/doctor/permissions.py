@@ -148,6 +148,8 @@ def _closing(path: Path, paths: ProjectPaths) -> str:
     if not may_change(path, paths.project) or (is_foreign and not path.is_dir()) or is_of_system:
         return inspection_hint(path)
     real = quoted(real_path(path))
+    if is_foreign and real_path(paths.home).is_relative_to(real_path(path)):
+        return f"run oauthkit as {_user(found.st_uid)}"
     if is_foreign:
         return as_root(f"chown -h {uid} {real} && chmod go-w {real}")
     return f"chmod go-w {real}" if found.st_uid == uid else as_root(f"chmod go-w {real}")

@@ -130,7 +130,8 @@ def _linger() -> Finding:
         return Finding("linger", "unknown: loginctl failed", is_note=True)
     if shown == "yes":
         return Finding("linger", "yes")
-    return Finding("linger", "the timers end with the last logout", "loginctl enable-linger")
+    text = "the timers end with the last logout"
+    return Finding("linger", text, "loginctl enable-linger", is_note=True)
 
 
 def clock(_: ProjectPaths) -> Iterator[Finding]:

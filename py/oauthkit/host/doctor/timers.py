@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
+# What a run needs, besides claude.
+NEEDED = ("jq", "timeout", "flock")
 # The maximum number of queries while the answers are inconsistent, and the pause between them.
 MAX_QUERIES, QUERY_PAUSE_S = 3, 0.3
 
@@ -36,7 +39,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
             # The heal unit's next run would pass its own PATH to the timer again.
             is_healed = heal.is_loaded and heal.is_of(paths)
             fix = install(paths, heal, watch) if is_healed else ""
-            yield from _claude(paths, service, "timer", fix)
+            yield from _programs(paths, service, "timer", fix)
             yield from _program(paths, service, "timer", install(paths, heal, watch))
             yield from _alone(paths, timers, service)
         else:
@@ -53,6 +56,8 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
 def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Finding]:
     """Find units that install has written, but that systemd cannot load."""
     written = {file.name for file in units.written_for(paths.project)}
+    if f"{paths.heal}.timer" in written and heal.unit not in written:
+        yield Finding("units", f"{heal.unit} is missing", install(paths, heal, watch))
     for service in (heal, watch):
         if service.unit in written and service.load_state not in {"", "loaded"}:
             text = f"systemd cannot load {service.unit} ({service.load_state})"
@@ -160,7 +165,7 @@ def _installed(
     fix = install(paths, heal, watch)
     for service in (heal, watch):
         if service.is_loaded and service.is_of(paths):
-            yield from _claude(paths, service, service.unit, fix)
+            yield from _programs(paths, service, service.unit, fix)
             yield from _program(paths, service, service.unit, fix)
         elif service.is_loaded:
             need = "This project needs a unit name of its own"
@@ -194,16 +199,19 @@ def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:
     return Finding(name, text, fix, needs_refresh=not fix)
 
 
-def _claude(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
-    """Check that a service's PATH leads to claude. Without a fix, a refresh is the fix."""
-    if service.path is not None and not programs.claude(paths, service.path).is_ok:
-        text = f"not in its PATH: {service.path}"
-        yield Finding(f"claude by the {by}", text, fix, needs_refresh=not fix)
+def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
+    """Check that a service's PATH leads to what a run needs. Without a fix, use a refresh."""
+    if service.path is None:
+        return
+    missing = [name for name in NEEDED if shutil.which(name, path=service.path) is None]
+    if not programs.claude(paths, service.path).is_ok:
+        missing.insert(0, "claude")
+    if missing:
+        text = f"its PATH has no {', '.join(missing)}: {service.path}"
+        yield Finding(f"programs of the {by}", text, fix, needs_refresh=not fix)
 
 
 def _program(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
     """Check that the script or the Python that a service runs still exists."""
-    is_script = service.argv is not None and service.argv.endswith(f"{paths.project / SCRIPT}")
-    program = str(paths.project / SCRIPT) if is_script else service.program
-    if program and inspect_path(Path(program)).is_nothing:
+    if program := service.missing_program(paths):
         yield Finding(f"program of the {by}", f"{program} does not exist", fix)

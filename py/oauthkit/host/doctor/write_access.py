@@ -13,6 +13,7 @@ from oauthkit.host.path_info import (
     FILE,
     access_fix,
     clearing,
+    holder_of,
     inspect_path,
     inspection_hint,
     leads_away,
@@ -41,6 +42,9 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
     for name, (file, wanted) in files.items():
         found += _file(name, file, wanted, paths)
     yield from found or [Finding("logs", str(directory))]
+    if holder := holder_of(paths.lock):
+        text = f"{holder} holds {paths.lock}. If it is not a refresh, end it: no other run starts"
+        yield Finding("lock", text, is_note=True)
 
 
 def delivery(paths: ProjectPaths) -> Iterator[Finding]:

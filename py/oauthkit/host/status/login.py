@@ -13,6 +13,8 @@ from oauthkit.host.path_info import read
 from oauthkit.shell import is_b64token
 
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
+# Each makes claude ignore the token in a container.
+SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
 TOKEN_LINE = f"{VARIABLE}=".encode()
 # A value with more than 15 digits is not a number, as in the refresh.
 LARGEST_MS = 10**15 - 1
@@ -79,6 +81,7 @@ class Dotenv:
     fix: str = ""
     other_spellings: int = 0  # lines with export or spaces, which a refresh leaves unchanged
     is_shared: bool = False  # other users have access to it
+    shadowing: tuple[str, ...] = ()  # variables in it that make claude ignore the token
 
     @property
     def fingerprint(self) -> str:
@@ -107,7 +110,14 @@ def read_dotenv(dotenv: Path) -> Dotenv:
         is_shared = dotenv.stat().st_mode & 0o077 != 0
     except OSError:
         is_shared = False  # it has just been removed
-    return Dotenv("", tokens, other_spellings=len(given) - len(lines), is_shared=is_shared)
+    # claude ignores an empty variable (tests/system/test_claude_code.py).
+    shadowing = tuple(
+        name
+        for name in SHADOWING
+        if any(line.partition(b"=")[2].strip() for line in assignments(content.data, name))
+    )
+    others = len(given) - len(lines)
+    return Dotenv("", tokens, "", others, is_shared=is_shared, shadowing=shadowing)
 
 
 def assignments(text: bytes, name: str) -> list[bytes]:

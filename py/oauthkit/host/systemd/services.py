@@ -6,8 +6,11 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.path_info import inspect_path
+from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import owner
 from oauthkit.host.systemd.client import (
     ManagerError,
@@ -19,8 +22,6 @@ from oauthkit.host.systemd.client import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from oauthkit.host.project import ProjectPaths
 
 _PROPERTIES = ("LoadState", "ExecStart", "Environment", "ActiveState", "SubState")
@@ -58,6 +59,12 @@ class Service:
         """Return whether it belongs to this project."""
         project = self.project
         return project is not None and owner.is_same(project, paths.project)
+
+    def missing_program(self, paths: ProjectPaths) -> str:
+        """Return the project's script, or the Python, that it runs, if that does not exist."""
+        is_script = self.argv is not None and self.argv.endswith(f"{paths.project / SCRIPT}")
+        program = str(paths.project / SCRIPT) if is_script else self.program
+        return program if program and inspect_path(Path(program)).is_nothing else ""
 
 
 def show(unit: str) -> Service:
@@ -130,6 +137,7 @@ class Schedule:
     # the service of a timer that has this project's name, but does not belong to it
     foreign_service: Service | None = None
     is_running: bool = False  # a run is in progress; it schedules the next one
+    missing: str = ""  # the program of the next run, if it does not exist
 
     @property
     def next(self) -> Timer | None:
@@ -142,26 +150,25 @@ def find_schedule(paths: ProjectPaths) -> Schedule:
     """Query a project's timers and runs. Raise ManagerError if the manager does not answer."""
     if problem := name_problem(paths.unit):
         raise ManagerError(problem)
-    own, foreign_service = [], None
+    own, foreign_service, missing = [], None, ""
     for timer in pending_timers((*paths.units, paths.heal)):
-        service = _foreign_service(timer, paths)
-        foreign_service = foreign_service or service
-        if service is None:
-            own.append(timer)
+        service = _service_of(timer)
+        if service is not None and service.argv is not None and not service.is_of(paths):
+            foreign_service = foreign_service or service
+            continue
+        own.append(timer)
+        missing = missing or (service.missing_program(paths) if service else "")
     heals = [x for x in own if x.unit == f"{paths.heal}.timer" and x.next_s is not None]
     timers = tuple(timer for timer in own if timer.unit != f"{paths.heal}.timer")
-    found = Schedule(timers, heals[0] if heals else None, foreign_service)
+    found = Schedule(timers, heals[0] if heals else None, foreign_service, missing=missing)
     if foreign_service is not None or any(timer.next_s is not None for timer in timers):
         return found
     return replace(found, is_running=is_running((*paths.units, paths.heal)))
 
 
-def _foreign_service(timer: Timer, paths: ProjectPaths) -> Service | None:
-    """Return a timer's service if it runs something that does not belong to this project."""
-    if timer.next_s is None:
-        return None
-    with suppress(ManagerError):
-        service = show(timer.unit.removesuffix(".timer"))
-        if service.argv is not None and not service.is_of(paths):
-            return service
+def _service_of(timer: Timer) -> Service | None:
+    """Return the service that a timer will start, or None if there is none or it is unknown."""
+    if timer.next_s is not None:
+        with suppress(ManagerError):
+            return show(timer.unit.removesuffix(".timer"))
     return None
