@@ -245,6 +245,40 @@ def test_unit_that_systemd_cannot_load(
     assert "FAIL  units" not in oauthkit(project, "doctor").stdout
 
 
+def test_deleted_and_masked_units(manager: UserManager, home: Path, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    (home / f".config/systemd/user/{HEAL}.service").unlink()
+    manager.systemctl("daemon-reload")
+    found = oauthkit(project, "doctor").stdout.partition(
+        f"FAIL  units: {HEAL}.service is missing\n"
+    )
+    assert f"install --project {project.root}\n" in found[2].partition("\n")[0] + "\n"
+    assert oauthkit(project, "install").returncode == 0
+    assert "FAIL  units" not in oauthkit(project, "doctor").stdout
+    (home / f".config/systemd/user/{HEAL}.timer").unlink()
+    manager.systemctl("mask", f"{HEAL}.timer")
+    done = oauthkit(project, "install")
+    unmask = f"systemctl --user unmask {HEAL}.timer"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"oauthkit install: {HEAL}.timer is masked. Run: {unmask}\n"
+    manager.systemctl("unmask", f"{HEAL}.timer")
+    assert oauthkit(project, "install").returncode == 0
+
+
+def test_status_names_a_script_that_no_run_can_start(manager: UserManager, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    assert json.loads(oauthkit(project, "status", "--json").stdout)["warnings"] == []
+    (project.root / "scripts/oauth/refresh.sh").unlink()
+    (problem,) = json.loads(oauthkit(project, "status", "--json").stdout)["warnings"]
+    assert problem.startswith(
+        f"{project.root}/scripts/oauth/refresh.sh does not exist, so no run can start. "
+    )
+
+
 def test_failed_first_run_is_reported_and_units_are_installed(
     manager: UserManager, tmp_path: Path
 ) -> None:
@@ -298,6 +332,7 @@ def test_uninstall_waits_for_a_run_that_would_schedule_the_next(
     done = oauthkit(project, "uninstall")
     assert (done.returncode, done.stderr) == (0, "")
     assert not [name for name in manager.timers() if name.startswith(UNIT)], project.report()
+    assert manager.systemctl("list-units", "--failed", "--plain", "--no-legend") == ""
 
 
 def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:

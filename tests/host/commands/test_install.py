@@ -142,6 +142,16 @@ def test_uninstall_without_systemctl_names_the_crontab_line(ready: HostProject) 
     )
 
 
+def test_uninstall_reports_the_remaining_bearer_file(ready: HostProject) -> None:
+    bearer = ready.project / "bearer/.credentials.json"
+    (ready.project / CONF_FILE).parent.mkdir(parents=True, exist_ok=True)
+    (ready.project / CONF_FILE).write_text(f"OAUTHKIT_BEARER={bearer}\n", "utf-8")
+    assert "bearer" not in ready.run("uninstall").stdout
+    bearer.parent.mkdir()
+    bearer.touch()
+    assert f"{bearer} is kept. It has the token\n" in ready.run("uninstall").stdout
+
+
 def test_uninstall_reports_the_remaining_crontab_line(ready: HostProject) -> None:
     line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
     ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")

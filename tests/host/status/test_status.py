@@ -178,6 +178,31 @@ def test_line_in_another_spelling_is_reported(live: HostProject, line: str) -> N
     assert data["warnings"] == [f"{text}. To see the fix, run: {command('doctor', live.project)}"]
 
 
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"])
+def test_variable_that_overrides_the_token_is_reported(live: HostProject, name: str) -> None:
+    with live.dotenv.open("a", encoding="utf-8") as file:
+        file.write(f"{name}=\n")
+    assert live.status()["warnings"] == []
+    with live.dotenv.open("a", encoding="utf-8") as file:
+        file.write(f"export {name}=made-up-key\n")
+    fix = f"To see the fix, run: {command('doctor', live.project)}"
+    assert live.status()["warnings"] == [f".env sets {name}, which overrides the token. {fix}"]
+
+
+def test_error_without_the_mark_of_failing_runs_counts_after_the_expiry(live: HostProject) -> None:
+    """Without access to the directory of the log, runs cannot create the mark."""
+    text = "claude CLI refresh failed (exit 1)"
+    live.lines((-60, f"ERROR: {text}"))
+    assert live.status()["failing_since_s"] is None
+    with live.dotenv.open("rb") as file:
+        delivered = file.read()
+    live.login(-1)
+    live.dotenv.write_bytes(delivered)
+    live.lines((-60, f"ERROR: {text}"))
+    data = live.status()
+    assert (data["failing_since_s"] is not None, data["last_error"]["text"]) == (True, text)
+
+
 def test_token_that_other_users_can_read_is_reported(live: HostProject) -> None:
     assert live.status()["warnings"] == []
     live.dotenv.chmod(0o640)
