@@ -262,6 +262,11 @@ def test_claude_outside_path_is_found(well: HostProject) -> None:
     (well.home / ".local/bin").mkdir(parents=True)
     (well.bin / "claude").rename(well.home / ".local/bin/claude")
     assert examined(well)[1] == {}
+    (well.home / ".local/bin/claude").chmod(0o644)
+    _, failed, fixes = examined(well)
+    assert failed["claude"] == f"{well.home}/.local/bin/claude cannot be executed"
+    subprocess.run(["/bin/sh", "-c", fixes["claude"]], check=True)
+    assert examined(well)[1] == {}
     (well.home / ".local/bin/claude").unlink()
     assert "claude" in examined(well)[1]
 

@@ -9,6 +9,9 @@ import pytest
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager, shown
 from tests.support.host.host_project import SAME_CODE, UNIT, command
 
+from oauthkit.host.path_info import quoted
+from oauthkit.host.project import find_paths
+from oauthkit.host.systemd import units
 from oauthkit.host.systemd.units import _MARK
 
 if TYPE_CHECKING:
@@ -318,7 +321,24 @@ def test_units_that_are_disabled_or_do_not_run(well: HostProject) -> None:
     text = f"{UNIT}-heal.timer is not enabled, so it does not start after a reboot"
     assert examined(well)[1:] == ({"units": text}, {"units": command("install", well.project)})
     fix = command("install", well.project, "--watch")
+    text = f"{UNIT}-watch.service is not running"
+    manager(well, watch=watch, watching="inactive dead")
+    ipc = well.project / "data/ipc"
+    assert examined(well)[2] == {"units": f"mkdir -p {quoted(ipc)} && {fix}"}
+    ipc.mkdir(parents=True)
     for state in ("inactive dead", "activating auto-restart"):
         manager(well, watch=watch, watching=state)
-        text = f"{UNIT}-watch.service is not running"
         assert examined(well)[1:] == ({"units": text}, {"units": fix})
+
+
+def test_timer_that_was_edited(well: HostProject) -> None:
+    manager(well)
+    file = well.home / f".config/systemd/user/{UNIT}-heal.timer"
+    file.parent.mkdir(parents=True)
+    text = units.timer_text(find_paths(str(well.project)))
+    file.write_text(text, "utf-8")
+    file.with_suffix(".service").write_text(text.partition("\n")[0], "utf-8")
+    assert examined(well)[1] == {}
+    file.write_text(text.replace("hourly", "yearly"), "utf-8")
+    problem = f"{UNIT}-heal.timer differs from what install writes"
+    assert examined(well)[1:] == ({"units": problem}, {"units": command("install", well.project)})

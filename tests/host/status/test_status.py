@@ -795,5 +795,6 @@ def test_all_projects_without_a_manager(live: HostProject) -> None:
 
 def test_no_project_of_this_user(live: HostProject) -> None:
     live.program("systemctl", "#!/bin/sh\necho '[]'\n")
-    said = "oauthkit status: no unit of this user refreshes a project: see oauthkit install --help"
+    said = "oauthkit status: no unit of this user refreshes a project: see oauthkit install --help."
+    said += " For a project that cron refreshes, use --project"
     assert run_all(live) == (1, [said])

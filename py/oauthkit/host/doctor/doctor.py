@@ -23,6 +23,13 @@ NEEDED = (
 )  # fmt: skip
 # Without these, a follower delivers nothing.
 NEEDED_BY_FOLLOWER = ("find", "etcdctl", "age", "store", "records")
+# The checks of paths that a setting can select.
+SELECTED = {
+    "OAUTHKIT_LOG": ("logs", "log"),
+    "OAUTHKIT_LOCK": ("lock",),
+    "OAUTHKIT_DOTENV": ("directory of .env", ".env"),
+    "CLAUDE_CONFIG_DIR": ("login", "login's directory"),
+}
 # What only a host with a login needs.
 OF_LOGIN = ("claude", "login", "login's directory", "claude's lock")
 
@@ -39,7 +46,8 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
     refresh = refresh_command(paths)
     needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(paths) else ()))
     can_succeed = True
-    for finding in _findings(paths):
+    for found in _findings(paths):
+        finding = _with_setting(found, paths)
         if not finding.needs_refresh:
             yield finding
         elif not can_succeed:
@@ -49,6 +57,14 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
             yield replace(finding, fix=first + refresh)
         if not finding.is_ok and finding.name in needed and finding.fix:
             can_succeed = False
+
+
+def _with_setting(finding: Finding, paths: ProjectPaths) -> Finding:
+    """Add the setting that has selected the path of a failed check: it may be wrong."""
+    for setting in paths.changed_settings:
+        if not finding.is_ok and finding.fix and finding.name in SELECTED.get(setting.name, ()):
+            return replace(finding, text=f"{finding.text} ({setting.name}, from {setting.origin})")
+    return finding
 
 
 def _findings(paths: ProjectPaths) -> Iterator[Finding]:

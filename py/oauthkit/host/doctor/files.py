@@ -216,13 +216,14 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
     failure = last_failure(entries)
     # A run that cannot take the lock does not create the mark.
     is_delivered = bool(login.token) and read_dotenv(paths.dotenv).carries(login.token)
+    is_expired = login.expires_at_s is not None and login.expires_at_s <= time.time()
     is_over = (
-        (is_delivered and not log_problem(paths))
+        (is_delivered and not is_expired and not log_problem(paths))
         or has_manual_token(paths)
         or unresolved_failure(entries) is None
     )
     if is_over and not is_file(paths.failing):
-        yield Finding("runs", "the last run did not fail")
+        yield Finding("runs", "the last run did not fail" if entries else "the log has none")
         return
     if failure is None:
         text = f"they fail, but {paths.log} does not say why"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import as_root
+from oauthkit.host.display import as_root, quote
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.shell import find_program
 
@@ -28,9 +29,15 @@ def program(name: str, fix: str) -> Finding:
 
 def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
     """Check that claude can be found, with this process's PATH or `path`."""
-    usual = (f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES)
     first = find_program("claude") if path is None else shutil.which("claude", path=path)
+    usual = [f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
     found = first or next(filter(shutil.which, usual), None)
+    if found is None:
+        entries = (os.environ.get("PATH", "") if path is None else path).split(":")
+        for file in [*(f"{entry}/claude" for entry in entries if entry), *usual]:
+            if os.path.isfile(file):  # noqa: PTH113 - raises nothing
+                fix = f"chmod u+x {quote(file)}"
+                return Finding("claude", f"{file} cannot be executed", fix)
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
         "npm install --global @anthropic-ai/claude-code",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from oauthkit.host.display import command, command_on, own_unit
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import inspect_path, is_file, read
+from oauthkit.host.path_info import inspect_path, is_file, quoted, read
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
@@ -173,14 +173,27 @@ def _installed(
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
+    elif heal.is_of(paths) and not _is_as_written(paths):
+        yield Finding("units", f"{_timer_of(heal)} differs from what install writes", fix)
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)
     elif watch.is_of(paths) and (watch.is_restarting or not watch.is_active):
-        yield Finding("units", f"{watch.unit} is not running", fix)
+        ipc, text = paths.project / "data/ipc", f"{watch.unit} is not running"
+        if inspect_path(ipc).is_nothing:
+            text, fix = f"{text}: {ipc} does not exist", f"mkdir -p {quoted(ipc)} && {fix}"
+        yield Finding("units", text, fix)
     elif heal.is_of(paths):
         watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(paths) else ""
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
+
+
+def _is_as_written(paths: ProjectPaths) -> bool:
+    """Return whether the file of the heal timer, if there is one, is what install would write."""
+    name = f"{paths.heal}.timer"
+    content = read(units.directory() / name).data
+    expected = units.timer_text(paths)
+    return not content or content == expected.encode("utf-8", "surrogateescape")
 
 
 def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:

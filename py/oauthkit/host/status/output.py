@@ -67,7 +67,10 @@ def report_all() -> int:
         OUT.line(f"FAIL  {error}. Without it, no timer starts a run")
         is_live = False
     if not found:
-        raise HostError("no unit of this user refreshes a project: see oauthkit install --help")
+        raise HostError(
+            "no unit of this user refreshes a project: see oauthkit install --help. For a project"
+            " that cron refreshes, use --project"
+        )
     for project in found:
         if inspect_path(Path(project)).is_nothing:
             removal = command_on("uninstall", project)

@@ -114,7 +114,12 @@ def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
         "Restart=on-abnormal",
         "RestartSec=7min",
     )  # fmt: skip
-    timer = _text(
+    return {f"{paths.heal}.service": service, f"{paths.heal}.timer": timer_text(paths)}
+
+
+def timer_text(paths: ProjectPaths) -> str:
+    """Return the text of the timer that starts a run with the manager, and every hour."""
+    return _text(
         paths, "refresh, when the manager starts and every hour",
         "[Timer]",
         "OnStartupSec=1min",
@@ -122,7 +127,6 @@ def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
         "Persistent=true",
         wanted_by="timers.target",
     )  # fmt: skip
-    return {f"{paths.heal}.service": service, f"{paths.heal}.timer": timer}
 
 
 def watch_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
