@@ -359,6 +359,8 @@ if sys.version_info >= (3, 11):  # a syntax error before 3.12
 PROGRAMS = [
     ("D104", "ETC = local.path('/etc')\n", "print(f'{ETC}')", "local.path", "a constant cannot be a Path"),
     ("D303", "def where(name: str) -> str:\n    return absolute(name)\n", "print(where('x'))", "absolute(name)", "f\"{absolute(name)}\""),
+    ("D104", "def value_of(line: str) -> str:\n    key, value = line.split('=', 1)\n    return key + value\n", "print(value_of('a=b'))", "line.split", "split it once. Without '=', value is empty: `key, _, value = line.partition('=')`"),
+    ("D104", "def stem(name: str) -> str:\n    first, last = name.rsplit('.', 1)\n    return first + last\n", "print(stem('a.b'))", "name.rsplit", "first, _, last = name.rpartition('.')"),
     ("D102", 'df = local["df"]\n', "_, t = df['--version'] & CAPTURE\n    print(t)", 'local["df"]', 'df = program("df")'),
     ("D103", "from plumbum.cmd import grep\n", "_ = grep['-l'] & RETCODE", "grep", 'grep = program("grep")'),
     ("D103", "from plumbum.cmd import apt_get as apt\n", "_ = apt & RETCODE", "apt_get as apt", "bind the program at the top with `program`, by its exact"),

@@ -452,10 +452,14 @@ def _of_split(site: Site, node: ast.Call) -> str:
         ) if separator and [ast.unparse(item) for item in rest] in ([], ["1"]):
             match site.statement:
                 case ast.Assign(targets=[ast.Tuple(elts=[ast.Name() as head, ast.Name() as tail])]):
-                    if not site.can_fail or site.type_of(name) is not Type.STR:
+                    if site.type_of(name) is not Type.STR:
                         return ""
                     found, part = site.fresh("separator"), shown(site, literal)
                     partition = method.replace("split", "partition")
+                    if not site.can_fail:
+                        empty = head.id if method == "rsplit" else tail.id
+                        line = f"{head.id}, _, {tail.id} = {text}.{partition}({part})"
+                        return code(f"split it once. Without {part}, {empty} is empty", line)
                     wrong = f'{found} == ""'
                     if not rest:  # Python fails if there are more than two parts
                         wrong += f" or {part} in {head.id if method == 'rsplit' else tail.id}"
