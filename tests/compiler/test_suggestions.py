@@ -289,7 +289,7 @@ CASES = [
     ("D104", "a = 'x'\nif a.startwith('x'):\n    pass", "a.startwith", "did you mean `startswith`?", "a = 'x'\nif a.startswith('x'):\n    pass"),
     ("D105", "a = 'x'\nif a.endswith(('.gz', '.xz')):\n    pass", "a.endswith(('.gz', '.xz'))", "join the tests: `a.endswith('.gz') or a.endswith('.xz')`", "a = 'x'\nif a.endswith('.gz') or a.endswith('.xz'):\n    pass"),
     ("D105", "a = 'x'\nif not a.endswith(('.gz', '.xz')):\n    pass", "a.endswith(('.gz', '.xz'))", "join the tests: `(a.endswith('.gz') or a.endswith('.xz'))`", "a = 'x'\nif not (a.endswith('.gz') or a.endswith('.xz')):\n    pass"),
-    ("D105", "a = 'x'\nif a.endswith((*arguments, 'x')):\n    pass", "a.endswith((*arguments, 'x'))", "join the tests of a variable with `or`", "a = 'x'\nif a.endswith('.gz') or a.endswith('.xz'):\n    pass"),
+    ("D105", "a = 'x'\nif a.endswith((*arguments, 'x')):\n    pass", "a.endswith((*arguments, 'x'))", "assign the text, and join its tests", "a = 'x'\nif a.endswith('.gz') or a.endswith('.xz'):\n    pass"),
     ("D104", "a = 'x'\nif a.startswith('x', 1):\n    pass", "a.startswith", "it takes one argument", "a = 'x'\nif a.startswith('x'):\n    pass"),
     ("D102", "a = 'x'\nprint(a or 'unknown')", "a or 'unknown'", "text = a", "a = 'x'\nprint(a if a != '' else 'unknown')"),
     ("D104", "a, b = os.path.split('x')", "os.path.split", "make a Path with absolute", "a = absolute('x')\nprint(a)"),
@@ -359,7 +359,7 @@ if sys.version_info >= (3, 11):  # a syntax error before 3.12
 PROGRAMS = [
     ("D104", "ETC = local.path('/etc')\n", "print(f'{ETC}')", "local.path", "a constant cannot be a Path"),
     ("D303", "def where(name: str) -> str:\n    return absolute(name)\n", "print(where('x'))", "absolute(name)", "f\"{absolute(name)}\""),
-    ("D104", "def value_of(line: str) -> str:\n    key, value = line.split('=', 1)\n    return key + value\n", "print(value_of('a=b'))", "line.split", "split it once. Without '=', value is empty: `key, _, value = line.partition('=')`"),
+    ("D104", "def value_of(line: str) -> str:\n    key, value = line.split('=', 1)\n    return key + value\n", "print(value_of('a=b'))", "line.split", "split it once (value is empty if '=' is missing): `key, _, value = line.partition('=')`"),
     ("D104", "def stem(name: str) -> str:\n    first, last = name.rsplit('.', 1)\n    return first + last\n", "print(stem('a.b'))", "name.rsplit", "first, _, last = name.rpartition('.')"),
     ("D102", 'df = local["df"]\n', "_, t = df['--version'] & CAPTURE\n    print(t)", 'local["df"]', 'df = program("df")'),
     ("D103", "from plumbum.cmd import grep\n", "_ = grep['-l'] & RETCODE", "grep", 'grep = program("grep")'),

@@ -295,7 +295,7 @@ def test_missing_directory_of_dotenv(well: HostProject) -> None:
     fix = f"      fix: mkdir -p '{directory}'\n"
     text, _, after = done.stdout.partition("FAIL  directory of .env: ")[2].partition(fix)
     assert after, done.stdout
-    assert " ".join(text.split()) == f"{directory} not found (OAUTHKIT_DOTENV, from environment)"
+    assert " ".join(text.split()) == f"{directory} not found (OAUTHKIT_DOTENV: environment)"
 
 
 def test_fix_for_a_file_of_another_user_changes_its_owner(

@@ -455,7 +455,7 @@ UTF8_BYTES = bytes.fromhex(
     "61 0a 80 8f 90 9f a0 bf c0 c1 c2 df e0 e1 ec ed ee ef f0 f1 f3 f4 f5 ff"
 )
 UTF8_PIECES = [bytes([byte]) for byte in UTF8_BYTES]
-# At least one character for each number of bytes and each first byte with limits of its own.
+# A character for each length in bytes, and for each first byte that limits the second.
 CHARACTERS = "\x80\u07ff\u0800\u1000\ud7ff\ue000\uffff\U00010000\U00040000\U0010ffff"
 UTF8_PIECES += [c.encode() for c in CHARACTERS]
 # Too long, surrogates, above U+10FFFF, and cut off.
@@ -1495,7 +1495,7 @@ def test_earlier_signal_ends_the_wait_for_a_directory(place: Path) -> None:
 
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
-    """Wait for a lock, and get a signal when the wait has begun. No process is left then."""
+    """A signal that arrives during the wait ends it, and no process remains."""
     if form == "bash":
         text = 'source "$2"; outlive_signals; echo ready; lock_directory "$1" 60; echo $?; '
         text += "for _ in {1..50}; do [[ $(jobs -pr) ]] || break; sleep 0.2; done; jobs -pr"
@@ -1538,7 +1538,7 @@ def test_signal_after_a_wait_is_not_passed_on(place: Path, wait: str, *, is_held
 def test_flock_of_a_directory_prints_nothing_and_inherits_no_descriptors(
     place: Path, name: str, end: str, status: int
 ) -> None:
-    """Only if the first flock(1) ends with 1, the lock's holder is waited for, with timeout(1)."""
+    """Only if the first flock(1) exits with 1 does timeout(1) start one that waits for the lock."""
     (place / "bin").mkdir()
     text = '#!/bin/bash\necho out; echo err >&2\nprintf "%s\\n" /proc/$$/fd/* >"$0.fds"\n'
     for program, its_end in (("flock", "exit 1"), (name, end)):

@@ -245,7 +245,9 @@ def test_unit_that_systemd_cannot_load(
     assert "FAIL  units" not in oauthkit(project, "doctor").stdout
 
 
-def test_deleted_and_masked_units(manager: UserManager, home: Path, tmp_path: Path) -> None:
+def test_deleted_and_masked_units_are_reported(
+    manager: UserManager, home: Path, tmp_path: Path
+) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)
     assert oauthkit(project, "install").returncode == 0
@@ -267,7 +269,7 @@ def test_deleted_and_masked_units(manager: UserManager, home: Path, tmp_path: Pa
     assert oauthkit(project, "install").returncode == 0
 
 
-def test_status_names_a_script_that_no_run_can_start(manager: UserManager, tmp_path: Path) -> None:
+def test_status_reports_a_missing_script(manager: UserManager, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)
     assert oauthkit(project, "install").returncode == 0

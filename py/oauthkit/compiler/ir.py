@@ -438,8 +438,8 @@ class Matches:
 class Numbers:
     """range(start, stop, step), in a for loop.
 
-    `counter` is the variable that is compared with `stop`. It is the loop's own variable, unless
-    the program could notice that it goes further than Python's. The loop changes no part of `stop`.
+    `counter` is the variable that bash compares with `stop`. It is the loop's own variable, unless
+    the program could observe that it goes further than in Python. The loop does not change `stop`.
     """
 
     counter: str

@@ -64,7 +64,7 @@ class PathInfo:
 def holder_of(lock: Path) -> str:
     """Return the process that holds the flock(2) of a file, as "PID 123 (name)", or "".
 
-    It is also "" if the kernel does not tell, for example in a container. See proc_locks(5).
+    Also return "" if the kernel hides the process, for example in a container. See proc_locks(5).
     """
     try:
         found = lock.stat()

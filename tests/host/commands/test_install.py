@@ -149,7 +149,7 @@ def test_uninstall_reports_the_remaining_bearer_file(ready: HostProject) -> None
     assert "bearer" not in ready.run("uninstall").stdout
     bearer.parent.mkdir()
     bearer.touch()
-    assert f"{bearer} is kept. It has the token\n" in ready.run("uninstall").stdout
+    assert f"{bearer} is kept, and still has the token\n" in ready.run("uninstall").stdout
 
 
 def test_uninstall_reports_the_remaining_crontab_line(ready: HostProject) -> None:

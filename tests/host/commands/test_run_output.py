@@ -209,8 +209,8 @@ def test_command_has_the_terminal_and_gets_each_key_once(host: HostProject) -> N
     os.close(terminal)
 
 
-def test_end_does_not_wait_busily() -> None:
-    """A child may hold the stream open."""
+def test_end_does_not_busy_wait() -> None:
+    """A child process may keep the stream open."""
     reader, writer = os.pipe()
     sink = os.open(os.devnull, os.O_WRONLY)
     looks: list[float] = []

@@ -482,10 +482,10 @@ def test_file_is_read_once(tasks: Path, watched: Watched, monkeypatch: pytest.Mo
     assert group.known == {}  # removed files are forgotten
 
 
-def test_files_of_a_group_that_is_not_scanned_are_not_walked(
+def test_files_of_a_skipped_group_are_not_iterated(
     tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time would not be counted, and each of many groups can have many files."""
+    """Time spent outside a group's scan is not counted, and many groups can have many files."""
     add(tasks, content=json.dumps({"type": "refresh_oauth", "rejected": "0" * 16}))
     assert watched.count() == 1
     (group,) = watched.inbox._groups.values()

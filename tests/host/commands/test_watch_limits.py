@@ -167,10 +167,10 @@ def test_rejected_token_during_the_pause(flooded: Flooded, *, is_replaced: bool)
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])
-def test_rejection_is_kept_until_a_refresh_may_use_it(
+def test_rejection_is_kept_until_the_next_refresh_with_rejected(
     flooded: Flooded, *, is_replaced: bool
 ) -> None:
-    """The container that has reported it does not ask again."""
+    """A container reports a rejected token only once."""
     flooded.ask(rejected=FINGERPRINT)
     flooded.watcher.scan()
     flooded.fingerprint = "f" * 16

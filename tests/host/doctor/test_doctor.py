@@ -264,14 +264,14 @@ def test_claude_outside_path_is_found(well: HostProject) -> None:
     assert examined(well)[1] == {}
     (well.home / ".local/bin/claude").chmod(0o644)
     _, failed, fixes = examined(well)
-    assert failed["claude"] == f"{well.home}/.local/bin/claude cannot be executed"
+    assert failed["claude"] == f"{well.home}/.local/bin/claude is not executable"
     subprocess.run(["/bin/sh", "-c", fixes["claude"]], check=True)
     assert examined(well)[1] == {}
     (well.home / ".local/bin/claude").unlink()
     assert "claude" in examined(well)[1]
 
 
-def test_without_lingering_there_is_a_note(well: HostProject) -> None:
+def test_disabled_linger_is_only_a_note(well: HostProject) -> None:
     well.program("loginctl", "#!/bin/sh\necho no\n")
     assert examined(well)[:2] == (0, {})
     shown = well.run("doctor").stdout
@@ -279,7 +279,7 @@ def test_without_lingering_there_is_a_note(well: HostProject) -> None:
     assert "      fix: loginctl enable-linger\n" in shown
 
 
-def test_lock_that_another_process_holds(well: HostProject) -> None:
+def test_lock_holder_is_reported(well: HostProject) -> None:
     holder = f"PID {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
     assert holder not in well.run("doctor").stdout
     lock = find_paths(str(well.project)).lock
@@ -289,7 +289,7 @@ def test_lock_that_another_process_holds(well: HostProject) -> None:
         shown = " ".join(well.run("doctor").stdout.split("\n      "))
         assert f"note  lock: {holder} holds {lock}" in shown
         (problem,) = [x for x in well.status()["warnings"] if "lock" in x]
-        assert problem == f"{holder} holds the lock: until it ends, no other run starts"
+        assert problem == f"{holder} holds the lock. No other run can start until it exits"
 
 
 def test_long_lived_token_is_suggested_without_a_user_manager(well: HostProject) -> None:

@@ -33,11 +33,11 @@ def other(host: HostProject) -> Path:
 def test_claude_that_only_the_timer_cannot_find(well: HostProject) -> None:
     manager(well, path="/nowhere:/usr/no")
     _, failed, fixes = examined(well)
-    assert failed == {"programs of the timer": f"its PATH has no {NEEDED}: /nowhere:/usr/no"}
-    assert fixes["programs of the timer"] == command("install", well.project)
+    assert failed == {"PATH of the timer": f"{NEEDED} not found in /nowhere:/usr/no"}
+    assert fixes["PATH of the timer"] == command("install", well.project)
     manager(well, path="/nowhere:/usr/no", heal=NOT_FOUND)
     assert examined(well)[2] == {
-        "programs of the timer": command("refresh", well.project),
+        "PATH of the timer": command("refresh", well.project),
     }
 
 
@@ -45,27 +45,27 @@ def test_claude_that_only_installed_units_cannot_find(well: HostProject) -> None
     script = f"/bin/bash {well.project}/{SCRIPT}"
     manager(well, heal=shown(script, "/usr/no"))
     assert examined(well)[1:] == (
-        {f"programs of the {UNIT}-heal.service": f"its PATH has no {NEEDED}: /usr/no"},
-        {f"programs of the {UNIT}-heal.service": command("install", well.project)},
+        {f"PATH of the {UNIT}-heal.service": f"{NEEDED} not found in /usr/no"},
+        {f"PATH of the {UNIT}-heal.service": command("install", well.project)},
     )
     python = f"python -m oauthkit refresh --project={well.project}"
     watch = f"python -m oauthkit watch --project={well.project}"
     manager(well, heal=shown(python, well.bin), watch=shown(watch, "/usr/no"))
     again = command("install", well.project, "--form", "python", "--watch")
     assert examined(well)[1:] == (
-        {f"programs of the {UNIT}-watch.service": f"its PATH has no {NEEDED}: /usr/no"},
-        {f"programs of the {UNIT}-watch.service": again},
+        {f"PATH of the {UNIT}-watch.service": f"{NEEDED} not found in /usr/no"},
+        {f"PATH of the {UNIT}-watch.service": again},
     )
 
 
-def test_jq_that_only_installed_units_cannot_find(well: HostProject) -> None:
+def test_jq_missing_from_a_unit_path_is_reported(well: HostProject) -> None:
     partial = well.home / "partial"
     partial.mkdir()
     for name in ("claude", "timeout", "flock"):
         (partial / name).symlink_to(well.bin / name)
     manager(well, heal=shown(f"/bin/bash {well.project}/{SCRIPT}", str(partial)))
-    text = f"its PATH has no jq: {partial}"
-    assert examined(well)[1] == {f"programs of the {UNIT}-heal.service": text}
+    text = f"jq not found in {partial}"
+    assert examined(well)[1] == {f"PATH of the {UNIT}-heal.service": text}
 
 
 def test_python_that_does_not_exist(well: HostProject) -> None:
@@ -155,8 +155,8 @@ def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) ->
     argv = f"bash {other(well)}/{SCRIPT}"
     manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
     _, failed, fixes = examined(well)
-    assert failed.keys() == {"programs of the timer", "whose units"}
-    assert fixes["programs of the timer"] == command("refresh", well.project)
+    assert failed.keys() == {"PATH of the timer", "whose units"}
+    assert fixes["PATH of the timer"] == command("refresh", well.project)
     name = "oauth-refresh-project"
     assert fixes["whose units"] == command("install", well.project, "--unit", name)
 
@@ -331,7 +331,7 @@ def test_units_that_are_disabled_or_do_not_run(well: HostProject) -> None:
         assert examined(well)[1:] == ({"units": text}, {"units": fix})
 
 
-def test_timer_that_was_edited(well: HostProject) -> None:
+def test_edited_timer_is_reported(well: HostProject) -> None:
     manager(well)
     file = well.home / f".config/systemd/user/{UNIT}-heal.timer"
     file.parent.mkdir(parents=True)

@@ -189,8 +189,8 @@ def test_variable_that_overrides_the_token_is_reported(live: HostProject, name: 
     assert live.status()["warnings"] == [f".env sets {name}, which overrides the token. {fix}"]
 
 
-def test_error_without_the_mark_of_failing_runs_counts_after_the_expiry(live: HostProject) -> None:
-    """Without access to the directory of the log, runs cannot create the mark."""
+def test_error_without_the_failing_mark_counts_after_expiry(live: HostProject) -> None:
+    """Runs that cannot access the log's directory cannot create the mark."""
     text = "claude CLI refresh failed (exit 1)"
     live.lines((-60, f"ERROR: {text}"))
     assert live.status()["failing_since_s"] is None
@@ -786,7 +786,7 @@ def test_all_projects_without_a_manager(live: HostProject) -> None:
             f"# Written by oauthkit install, removed by oauthkit uninstall. Project: {project!r}\n"
         )
     status, lines = run_all(live)
-    assert (status, lines[0]) == (1, f"FAIL  {problem}. Without it, no timer starts a run")
+    assert (status, lines[0]) == (1, f"FAIL  {problem}. No timer can start a run")
     assert [line.partition(": ")[0] for line in lines[1:]] == [
         f"note  {live.project}",
         f"FAIL  {gone}",
@@ -795,6 +795,6 @@ def test_all_projects_without_a_manager(live: HostProject) -> None:
 
 def test_no_project_of_this_user(live: HostProject) -> None:
     live.program("systemctl", "#!/bin/sh\necho '[]'\n")
-    said = "oauthkit status: no unit of this user refreshes a project: see oauthkit install --help."
-    said += " For a project that cron refreshes, use --project"
+    said = "oauthkit status: none of this user's units refreshes a project. See oauthkit install"
+    said += " --help. For a project that cron refreshes, use --project"
     assert run_all(live) == (1, [said])

@@ -298,7 +298,7 @@ class ForCommand:
 
 @dataclass(frozen=True)
 class ArithmeticForCommand:
-    """for ((name = start; name < stop; name += step)). With a negative step, name > stop."""
+    """for ((name = start; name < stop; name += step)). A negative step compares with >."""
 
     name: str
     start: Arithmetic

@@ -459,7 +459,7 @@ def _of_split(site: Site, node: ast.Call) -> str:
                     if not site.can_fail:
                         empty = head.id if method == "rsplit" else tail.id
                         line = f"{head.id}, _, {tail.id} = {text}.{partition}({part})"
-                        return code(f"split it once. Without {part}, {empty} is empty", line)
+                        return code(f"split it once ({empty} is empty if {part} is missing)", line)
                     wrong = f'{found} == ""'
                     if not rest:  # Python fails if there are more than two parts
                         wrong += f" or {part} in {head.id if method == 'rsplit' else tail.id}"
@@ -830,8 +830,8 @@ def compared(
     )
 
 
-def of_or(site: Site, node: ast.BoolOp) -> str:
-    """Return the help for `first or second` and `first and second`, of texts or of numbers."""
+def of_or_and(site: Site, node: ast.BoolOp) -> str:
+    """Return the help for `first or second` and `first and second` with texts or numbers."""
     is_number = {site.result_of(value) for value in node.values} == {Type.INT}
     kind = Type.INT if is_number else Type.STR
     values = [shown(site, x) if is_number else _operand(site, x) for x in node.values]
@@ -1004,14 +1004,14 @@ def bound_name(site: Site, program: str) -> str:
 
 
 def of_sorted_lines(site: Site, node: ast.For, text: ast.expr) -> str:
-    """Return the help for a loop over the sorted lines of a text."""
+    """Return the help for a loop over a text's sorted lines."""
     if site.result_of(text) is not Type.STR:
         return "run the program sort on the text"
     name = bound_name(site, "env")
     top = "" if "env" in site.programs else f'. At the top: `{name} = program("env")`. Here'
     command = f'{name}["LC_ALL=C", "sort"] << {shown(site, text)}'
     loop = f"for {ast.unparse(node.target)} in ({command})().splitlines():"
-    return code(f"if newlines end all lines, run env{top}", loop)
+    return code(f"if newlines are the only line ends, run env{top}", loop)
 
 
 CALLS: dict[str, Callable[[Site, ast.Call], str]] = {

@@ -71,9 +71,9 @@ class Site:
 
         `lines(name)` are statements that assign the value of `node`, of the type `kind`, to `name`.
         They are followed by the statement, with the name in place of `node`. If the statement only
-        assigns `node` to a name, this name is used, unless one of `read_again` has it: expressions
-        that the lines read after they first set the name. Otherwise it is `known`, or a new name
-        like `name`.
+        assigns `node` to a name, this name is used, unless it occurs in `read_again`, expressions
+        that the lines evaluate after they first assign the name. Otherwise it is `known`, or a new
+        name like `name`.
         """
         kept = {x.id for part in read_again for x in ast.walk(part) if isinstance(x, ast.Name)}
         match self.statement:
@@ -256,9 +256,9 @@ INLINE = re.compile(r": `([^`]+)`")
 
 
 def requoted(help: str, quote: str) -> str:
-    """Return a help for a part of an f-string with this quote, which its code must not contain.
+    """Replace the quote of the surrounding f-string in a help's inline code.
 
-    Python 3.12 and newer would allow it.
+    Before Python 3.12, an expression in an f-string cannot contain its quote.
     """
     other = {'"': "'", "'": '"'}.get(quote, "")
 

@@ -24,7 +24,7 @@ class Suggestion(NamedTuple):
 LINES = (
     'store one item per line in a Str: begin with `names = "\\n"`, add with'
     ' `names += f"{name}\\n"`, test with `f"\\n{name}\\n" in names`, and iterate over'
-    " `names[1:].splitlines()`. Count them in a number of its own"
+    " `names[1:].splitlines()`. To count the items, use a separate variable"
 )
 LISTS = (
     f'list the values in the loop, as in `for name in ("a", "b"):`. If they are not known, {LINES}'
@@ -642,7 +642,7 @@ def of_loop(node: ast.For, site: Site) -> str:
             return FILES
     return (
         "iterate over a tuple literal, `range(3)`, `text.splitlines()`,"
-        ' `sorted(directory // "*.log")`, or in main over its arguments'
+        ' `sorted(directory // "*.log")`, or the arguments of main'
     )
 
 
@@ -687,7 +687,7 @@ def of_membership(left: ast.expr, right: ast.expr, is_in: bool, site: Site) -> S
             way = (way if is_in else f"not {way}") if is_number else ""
             return Suggestion(
                 "`in` does not search a range",
-                code("compare the number", way, "compare the number with both ends"),
+                code("compare the number with both ends", way, "compare the number with both ends"),
             )
         case ast.Attribute() if ast.unparse(right) == "os.environ":
             sign = "in" if is_in else "not in"

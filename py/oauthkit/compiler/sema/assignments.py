@@ -177,7 +177,7 @@ class Assignments:
                 word = "or" if isinstance(operator, ast.Or) else "and"
                 self.reject(
                     "D102", value, f"`{word}` between values is outside the dialect",
-                    replacements.of_or(self.expressions.site(), value),
+                    replacements.of_or_and(self.expressions.site(), value),
                 )  # fmt: skip
                 self.declare(node, name, Type.ERROR)
                 return None

@@ -40,7 +40,7 @@ class Checker:
         return REJECTED
 
     def _quote_around(self, node: ast.AST) -> str:
-        """Return the quote of the f-string in the statement that contains `node`, or ""."""
+        """Return the quote of the f-string that contains `node`, or "" if there is none."""
         statement = self.scope.statement
         for outer in ast.walk(statement) if statement else ():
             if isinstance(outer, ast.JoinedStr) and any(x is node for x in ast.walk(outer)):

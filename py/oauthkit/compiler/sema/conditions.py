@@ -464,7 +464,7 @@ class Conditions:
             is_bool = is_condition(side) and not self.expressions.is_default(side)
             is_bool |= isinstance(side, ast.Call) and self.check.result_of(side) is Type.BOOL
             if is_truth or (is_bool and not _is_truth(other)):
-                help = self._equal_bools(sign, left, right)
+                help = self._bool_comparison_help(sign, left, right)
                 is_bool = self.check.type_of(other) is Type.BOOL
                 if is_truth and is_bool and sign in ("==", "!="):
                     wanted = (side.value is True) is (sign == "==")  # type: ignore[attr-defined]
@@ -512,14 +512,14 @@ class Conditions:
                 "capture its output with `& CAPTURE`, and compare the text",
             )  # fmt: skip
         elif Type.BOOL in (first.type, second.type):
-            help = self._equal_bools(sign, left, right)
+            help = self._bool_comparison_help(sign, left, right)
             self.reject("D305", node, "a Bool cannot be compared", help)
         else:
             _ = self.check.need(left, first, Type.INT) and self.check.need(right, second, Type.INT)
         return Compare(sign, first, second)
 
-    def _equal_bools(self, sign: str, left: ast.expr, right: ast.expr) -> str:
-        """Return the help for the comparison of two Bools."""
+    def _bool_comparison_help(self, sign: str, left: ast.expr, right: ast.expr) -> str:
+        """Return the help for comparing two Bools."""
         names = [x.id for x in (left, right) if isinstance(x, ast.Name)]
         kinds = {self.check.scope.type_of(name) for name in names}
         test = ""
@@ -527,7 +527,9 @@ class Conditions:
             a, b = names
             test = f"({a} and {b} or not {a} and not {b})"
             test = test if sign == "==" else f"({a} and not {b} or not {a} and {b})"
-        return code("join two tests", test, "test it directly, or with `not`")
+        return code(
+            "combine the two with `and`, `or` and `not`", test, "test it directly, or with `not`"
+        )
 
     def _returns_status(self, name: str) -> bool:
         function = self.symbols.function(name)
@@ -576,12 +578,12 @@ class Conditions:
                 tests = " or ".join(f"{ast.unparse(node.func)}({ast.unparse(x)})" for x in items)
                 if len(items) > 1 and not self.expressions.site().is_condition(node):
                     tests = f"({tests})"
-                is_again = len(items) > 1 and not is_pure(owner, self.check.scope.arguments)
-                if is_again or any(isinstance(item, ast.Starred) for item in items):
+                repeats_owner = len(items) > 1 and not is_pure(owner, self.check.scope.arguments)
+                if repeats_owner or any(isinstance(item, ast.Starred) for item in items):
                     tests = ""
                 self.reject(
                     "D105", node, f"{attr} takes one text",
-                    code("join the tests", tests, "join the tests of a variable with `or`"),
+                    code("join the tests", tests, "assign the text, and join its tests with `or`"),
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             return Affix(

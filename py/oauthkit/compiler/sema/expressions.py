@@ -503,7 +503,7 @@ class Expressions:
                 if choice is not None and self.runs_first(node):
                     return self.check.assign_first(choice, "text")
                 return Environment(name, self.stored_text(second), or_empty=True)
-        help = replacements.of_or(self.site(), node)
+        help = replacements.of_or_and(self.site(), node)
         if {self.check.result_of(operand) for operand in operands} == {Type.BOOL}:
             help = self.first(node, Type.BOOL)
         return self.reject("D102", node, "`or` between values is outside the dialect", help)

@@ -16,7 +16,7 @@ from oauthkit.compiler.types import Type
 class Scope:
     """The variables of one function with their types. `names` are all names that it uses.
 
-    `counters` are the names that the function only uses in loops over range(…), which set them.
+    `counters` are the names that are used only in loops over range(…) and set only by them.
 
     `known` are the variables that are set on every path to the current statement. It is None if the
     statement is unreachable. `statement` is the statement whose expressions are analyzed. `root` is
@@ -136,17 +136,17 @@ def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:
 
 
 def counters(function: ast.FunctionDef) -> Iterator[str]:
-    """Yield the variables that are only used in loops over range(…), each of which sets it."""
-    left = Counter(x.id for x in ast.walk(function) if isinstance(x, ast.Name))
-    set_again = {argument.arg for argument in function.args.args}
+    """Yield the variables that are used only in loops over range(…) and set only by them."""
+    outside = Counter(x.id for x in ast.walk(function) if isinstance(x, ast.Name))
+    reassigned = {argument.arg for argument in function.args.args}
     for node in ast.walk(function):
         match node:
             case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"))):
                 inside = [x for part in node.body for x in ast.walk(part)]
-                left[name] -= 1 + sum(isinstance(x, ast.Name) and x.id == name for x in inside)
+                outside[name] -= 1 + sum(isinstance(x, ast.Name) and x.id == name for x in inside)
                 if [*bound_names(node)].count(name) > 1:
-                    set_again.add(name)
-    yield from (name for name, count in left.items() if count == 0 and name not in set_again)
+                    reassigned.add(name)
+    yield from (name for name, count in outside.items() if count == 0 and name not in reassigned)
 
 
 def bound_names(node: ast.AST) -> Iterator[str]:

@@ -442,7 +442,7 @@ class Statements:
         self.assignments.declare(node.target, node.target.id, kind)
         statement = For(node.target.id, items, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
-        runs = _runs(items)
+        runs = _runs_at_least_once(items)
         statement.body = self._loop(node.body, end, runs=runs)
         if not runs:
             self.scope.known = before
@@ -451,10 +451,7 @@ class Statements:
         return statement
 
     def _items(self, node: ast.For, name: str) -> tuple[Items, Type] | None:
-        """Analyze what a loop iterates over. Return it with the type of its items.
-
-        Return None if it is rejected.
-        """
+        """Analyze a loop's iterable. Return it with its items' type, or None if it is rejected."""
         match node.iter:
             case ast.Name(id=iterated) if iterated == self.scope.arguments:
                 return Arguments(), Type.STR
@@ -491,7 +488,7 @@ class Statements:
     def _elements(
         self, node: ast.Tuple, elements: list[ast.expr]
     ) -> tuple[tuple[Value, ...], Type]:
-        """Analyze the items of a tuple literal, and return them with their type."""
+        """Analyze a tuple literal's items, and return them with their type."""
         items = tuple(self.expressions.value(element) for element in elements)
         kinds = {item.type for item in items}
         is_one = len(kinds - {Type.ERROR}) < 2
@@ -530,22 +527,23 @@ class Statements:
                 given, step = [], 0
         if len(given) != 2 or step == 0 or isinstance(step, bool):
             self.reject(
-                "D105", call, "range takes one to three numbers, and the third must be a literal",
+                "D105", call,
+                "range takes one to three numbers, and the third must be a literal other than 0",
                 "count in a while loop",
             )  # fmt: skip
             return None
-        start, last = [self.expressions.value(part) for part in given]
-        for part, number in zip(given, (start, last), strict=True):
+        start, end = [self.expressions.value(part) for part in given]
+        for part, number in zip(given, (start, end), strict=True):
             if not self.check.need(part, number, Type.INT):
                 return None
         changed = {*bound_names(node)}
         if any(isinstance(x, ast.Name) and x.id in changed for x in ast.walk(given[1])):
-            last = self.check.put_first(last, "limit")
+            end = self.check.put_first(end, "limit")
         if name in self.scope.counters and name != "_":
-            return Numbers(name, start, last, step)
+            return Numbers(name, start, end, step)
         counter = self.expressions.site().fresh("number")
         self.scope.variables[counter] = Type.INT
-        return Numbers(counter, start, last, step)
+        return Numbers(counter, start, end, step)
 
     def _lines(self, node: ast.Call, owner: ast.expr) -> Lines:
         """Analyze text.splitlines()."""
@@ -674,7 +672,7 @@ class Statements:
             help = str(int(bool(value.value)))
         self.reject(
             "D303", value, "expected a Status, found a Bool",
-            code("choose the number. In Python, True is 1, which means failure", help),
+            code("return a number (in Python, True is 1, which means failure)", help),
         )  # fmt: skip
         return Return()
 
@@ -726,8 +724,8 @@ class Statements:
             self.block(body, (body[-1].end_lineno or 0) + 1)
 
 
-def _runs(items: Items) -> bool:
-    """Return whether it is known that there is an item."""
+def _runs_at_least_once(items: Items) -> bool:
+    """Return whether a loop over these items is known to run at least once."""
     match items:
         case tuple():
             return True

@@ -243,9 +243,9 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
         _stop([f"{name}.{kind}" for name in names if name not in others])
     for name, why in others.items():
         say(f"{name}.timer is kept: {why}")
-    _forget_failures([name for name in names if name not in others])
+    _reset_failed([name for name in names if name not in others])
     if paths.bearer and os.path.lexists(paths.bearer):
-        say(f"{paths.bearer} is kept. It has the token")
+        say(f"{paths.bearer} is kept, and still has the token")
     result = (
         "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
     )
@@ -276,7 +276,7 @@ def uninstall_removed(project: Path, say: Say) -> int:
     for kind in ("timer", "service", "timer"):
         names = list(dict.fromkeys([*names, *units_of(project)]))
         _stop([f"{name}.{kind}" for name in names])
-    _forget_failures(names)
+    _reset_failed(names)
     left = units_of(project)
     for name in left:
         disable = f"systemctl --user disable --now {quote(name)}.timer"
@@ -292,8 +292,8 @@ def _stop(names: list[str]) -> None:
         systemctl("stop", name, statuses=range(256), limit_s=START_LIMIT_S)
 
 
-def _forget_failures(names: list[str]) -> None:
-    """Unload failed services. They would stay loaded, and the manager would be degraded."""
+def _reset_failed(names: list[str]) -> None:
+    """Reset failed services. Otherwise they stay loaded, and the manager is degraded."""
     if names:
         failed = [f"{name}.service" for name in names]
         systemctl("reset-failed", *failed, statuses=range(256))
@@ -357,7 +357,7 @@ def write_unit(file: Path, text: str, say: Say) -> None:
 
 
 def require_own_unit(file: Path, paths: ProjectPaths, *options: str) -> None:
-    """Raise HostError for an existing unit file that this project's install did not write."""
+    """Raise HostError if a unit file is masked, or if this project's install did not write it."""
     if os.path.realpath(file) == os.devnull:
         raise HostError(f"{file.name} is masked. Run: systemctl --user unmask {quote(file.name)}")
     if not file.exists():

@@ -40,8 +40,8 @@ REJECTED = "rejected"
 _FINGERPRINT = re.compile("[0-9A-Fa-f]{16}")
 # A request has 60 bytes. Longer files are tasks of other types, and would take long to parse.
 LARGEST_BYTES = 4096
-# In units of 512 bytes, as st_blocks. A file can have many allocated blocks beyond its end
-# (fallocate(2)). Their removal takes minutes, and cannot be interrupted.
+# In 512-byte units, like st_blocks. fallocate(2) can allocate many blocks beyond a file's end.
+# Removing such a file takes minutes and cannot be interrupted.
 MAX_BLOCKS = 4096
 # For each group and scan.
 MAX_ENTRIES = 1000
@@ -51,8 +51,8 @@ MAX_READS = 64
 # A container can make each system call in its directory slow: it can register very often for
 # changes there (fcntl(2), F_NOTIFY). A scan of a group ends after this time.
 LONGEST_SCAN_S = 0.1
-# The scans of all groups together take at most 1 / (1 + IDLE_SHARE) of one CPU: each group has to
-# wait after its scan.
+# All groups' scans together use at most 1 / (1 + IDLE_SHARE) of one CPU, because each group waits
+# after its scan.
 IDLE_SHARE = 4
 LONGEST_PAUSE_S = 3600.0
 # A file that changed this recently and is not valid JSON may be incomplete.
@@ -73,20 +73,22 @@ class Kind(Enum):
 
 @dataclass
 class Group:
-    """What a group's scans have found and used.
+    """The results and the CPU time of a group's scans.
 
-    Only a scan of this group walks its files: its time is counted, that of other work is not.
+    Only the group's own scan iterates over its files, because only that time is counted.
     """
 
     known: dict[Identity, Kind] = field(default_factory=dict)  # files that need not be read again
-    named: dict[Identity, str] = field(default_factory=dict)  # fingerprints in pending requests
-    rejected: set[str] = field(default_factory=set)  # the same fingerprints
+    named: dict[Identity, str] = field(
+        default_factory=dict
+    )  # fingerprints that requests name as rejected
+    rejected: set[str] = field(default_factory=set)  # the same fingerprints, as a set
     requests: int = 0  # the number of pending requests
     used_s: float = 0.0  # CPU time of this scan
     ready_s: float = 0.0  # when to scan it again
 
     def count(self) -> None:
-        """Count the pending requests, and forget the fingerprints of all others."""
+        """Count the pending requests, and drop the fingerprints of all other files."""
         self.named = {x: y for x, y in self.named.items() if self.known.get(x) is Kind.REQUEST}
         self.rejected = {*self.named.values()}
         self.requests = sum(kind is Kind.REQUEST for kind in self.known.values())
@@ -148,7 +150,7 @@ class Inbox:
         self._groups: dict[Path, Group] = {}
 
     def scan(self) -> int:
-        """Return the number of pending requests. Remove those that were served."""
+        """Scan the groups, remove served requests, and return the number of pending ones."""
         groups: dict[Path, Group] = {}
         for directory in self._directories:
             with self._reporting(directory.path):
@@ -166,7 +168,7 @@ class Inbox:
         return any(fingerprint in group.rejected for group in self._groups.values())
 
     def mark_served(self) -> None:
-        """Remember the pending requests as served. A later scan removes the unchanged ones."""
+        """Mark the pending requests as served. A later scan removes those that have not changed."""
         for group in self._groups.values():
             for identity, kind in group.known.items():
                 if kind is Kind.REQUEST:
@@ -199,7 +201,7 @@ class Inbox:
     def _scan_tasks(
         self, path: Path, tasks: int, known: dict[Identity, Kind], group: Group
     ) -> None:
-        """Scan a group, and add the files to it. `known` are the files of its last scan."""
+        """Scan a group's files and add them to `group`. `known` are the files of its last scan."""
         if os.fstat(tasks).st_size > MAX_DIRECTORY_BYTES:
             self._complain(f"{path} is too large and is ignored: remove it and create it again")
             return

@@ -106,8 +106,8 @@ class Watcher:
         self._is_failing = pause_s > 0
         # A request came during the pause. It counts even if NanoClaw has removed its file since.
         self._is_asked = False
-        # The fingerprint of the token in .env that a request has named as rejected. It is kept for
-        # the next refresh with --rejected: the container that has reported it does not ask again.
+        # The fingerprint of the token in .env, if a request has reported it as rejected. It is kept
+        # until the next refresh with --rejected, because the container does not report it again.
         self._rejected = ""
         self._rejected_ready_s = monotonic()
 
@@ -150,7 +150,7 @@ class Watcher:
         self._say(f"{outcome} for {count} request{'s' if count > 1 else ''}{why}")
 
     def _is_rejection_due(self) -> bool:
-        """Return whether to refresh with --rejected now: .env still has a rejected token."""
+        """Return whether .env has the rejected token, and the pause for --rejected is over."""
         return (
             self._rejected != ""
             and self._monotonic() >= self._rejected_ready_s

@@ -23,8 +23,8 @@ NEEDED = (
 )  # fmt: skip
 # Without these, a follower delivers nothing.
 NEEDED_BY_FOLLOWER = ("find", "etcdctl", "age", "store", "records")
-# The checks of paths that a setting can select.
-SELECTED = {
+# For each setting that selects a path, the checks of that path.
+CHECKS_OF_SETTING = {
     "OAUTHKIT_LOG": ("logs", "log"),
     "OAUTHKIT_LOCK": ("lock",),
     "OAUTHKIT_DOTENV": ("directory of .env", ".env"),
@@ -60,10 +60,14 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
 
 
 def _with_setting(finding: Finding, paths: ProjectPaths) -> Finding:
-    """Add the setting that has selected the path of a failed check: it may be wrong."""
+    """Name the setting that selected a failed check's path, because the setting may be wrong."""
     for setting in paths.changed_settings:
-        if not finding.is_ok and finding.fix and finding.name in SELECTED.get(setting.name, ()):
-            return replace(finding, text=f"{finding.text} ({setting.name}, from {setting.origin})")
+        if (
+            not finding.is_ok
+            and finding.fix
+            and finding.name in CHECKS_OF_SETTING.get(setting.name, ())
+        ):
+            return replace(finding, text=f"{finding.text} ({setting.name}: {setting.origin})")
     return finding
 
 

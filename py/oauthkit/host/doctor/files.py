@@ -39,7 +39,7 @@ from oauthkit.host.status.log import (
     unresolved_failure,
 )
 from oauthkit.host.status.login import (
-    SHADOWING,
+    OVERRIDING,
     VARIABLE,
     Login,
     read_dotenv,
@@ -223,7 +223,7 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         or unresolved_failure(entries) is None
     )
     if is_over and not is_file(paths.failing):
-        yield Finding("runs", "the last run did not fail" if entries else "the log has none")
+        yield Finding("runs", "the last run did not fail" if entries else "none in the log")
         return
     if failure is None:
         text = f"they fail, but {paths.log} does not say why"
@@ -268,13 +268,14 @@ def modes(paths: ProjectPaths) -> Iterator[Finding]:
 
 def variables(paths: ProjectPaths) -> Iterator[Finding]:
     """Check for variables that override the token."""
-    for name in SHADOWING:
+    for name in OVERRIDING:
         if os.environ.get(name):
             text = "set in this shell, where it overrides the token"
             yield Finding(name, text, f"unset {name}", is_note=True)
     dotenv = read_dotenv(paths.dotenv)
-    for name in dotenv.shadowing:
-        yield Finding(name, "in .env: it overrides the token", _commenting_out(paths, name))
+    for name in dotenv.overriding:
+        text = "set in .env, where it overrides the token"
+        yield Finding(name, text, _commenting_out(paths, name))
     if dotenv.other_spellings:
         text = "in .env with export or spaces: a refresh leaves that line, but some readers use it"
         yield Finding(VARIABLE, text, _commenting_out(paths, VARIABLE, f"/^{VARIABLE}=/!"))

@@ -28,7 +28,7 @@ def program(name: str, fix: str) -> Finding:
 
 
 def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
-    """Check that claude can be found, with this process's PATH or `path`."""
+    """Check that claude can be found and executed, with this process's PATH or `path`."""
     first = find_program("claude") if path is None else shutil.which("claude", path=path)
     usual = [f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
     found = first or next(filter(shutil.which, usual), None)
@@ -37,7 +37,7 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
         for file in [*(f"{entry}/claude" for entry in entries if entry), *usual]:
             if os.path.isfile(file):  # noqa: PTH113 - raises nothing
                 fix = f"chmod u+x {quote(file)}"
-                return Finding("claude", f"{file} cannot be executed", fix)
+                return Finding("claude", f"{file} is not executable", fix)
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
         "npm install --global @anthropic-ai/claude-code",

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # Where systemd runs (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
 HINT_WITHOUT_TIMERS = (
-    "without a user manager, cron can start the runs (oauthkit install --cron). If your account"
-    " allows it, a token that is valid for a year needs none (claude setup-token)"
+    "without a user manager, cron can start the runs: oauthkit install --cron. A token that is"
+    " valid for a year needs no runs, if your account can create one: claude setup-token"
 )
 
 

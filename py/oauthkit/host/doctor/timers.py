@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# What a run needs, besides claude.
-NEEDED = ("jq", "timeout", "flock")
+# The programs that a run needs besides claude.
+NEEDED_PROGRAMS = ("jq", "timeout", "flock")
 # The maximum number of queries while the answers are inconsistent, and the pause between them.
 MAX_QUERIES, QUERY_PAUSE_S = 3, 0.3
 
@@ -54,7 +54,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
 
 
 def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Finding]:
-    """Find units that install has written, but that systemd cannot load."""
+    """Find units that install has written, but that are missing or that systemd cannot load."""
     written = {file.name for file in units.written_for(paths.project)}
     if f"{paths.heal}.timer" in written and heal.unit not in written:
         yield Finding("units", f"{heal.unit} is missing", install(paths, heal, watch))
@@ -161,7 +161,7 @@ def _alone(paths: ProjectPaths, timers: list[Timer], next_run: Service) -> Itera
 def _installed(
     paths: ProjectPaths, timers: list[Timer], heal: Service, watch: Service
 ) -> Iterator[Finding]:
-    """Check that the units of install belong to this project, find claude, and are active."""
+    """Check that install's units belong to this project, find their programs, and are active."""
     fix = install(paths, heal, watch)
     for service in (heal, watch):
         if service.is_loaded and service.is_of(paths):
@@ -173,7 +173,7 @@ def _installed(
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
-    elif heal.is_of(paths) and not _is_as_written(paths):
+    elif heal.is_of(paths) and not _matches_install(paths):
         yield Finding("units", f"{_timer_of(heal)} differs from what install writes", fix)
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
@@ -181,15 +181,15 @@ def _installed(
     elif watch.is_of(paths) and (watch.is_restarting or not watch.is_active):
         ipc, text = paths.project / "data/ipc", f"{watch.unit} is not running"
         if inspect_path(ipc).is_nothing:
-            text, fix = f"{text}: {ipc} does not exist", f"mkdir -p {quoted(ipc)} && {fix}"
+            text, fix = f"{text}, because {ipc} is missing", f"mkdir -p {quoted(ipc)} && {fix}"
         yield Finding("units", text, fix)
     elif heal.is_of(paths):
         watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(paths) else ""
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
 
 
-def _is_as_written(paths: ProjectPaths) -> bool:
-    """Return whether the file of the heal timer, if there is one, is what install would write."""
+def _matches_install(paths: ProjectPaths) -> bool:
+    """Return whether the heal timer's file has the text that install writes, or is missing."""
     name = f"{paths.heal}.timer"
     content = read(units.directory() / name).data
     expected = units.timer_text(paths)
@@ -213,15 +213,15 @@ def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:
 
 
 def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
-    """Check that a service's PATH leads to what a run needs. Without a fix, use a refresh."""
+    """Check that a service's PATH has a run's programs. Without a fix, a refresh is the fix."""
     if service.path is None:
         return
-    missing = [name for name in NEEDED if shutil.which(name, path=service.path) is None]
+    missing = [name for name in NEEDED_PROGRAMS if shutil.which(name, path=service.path) is None]
     if not programs.claude(paths, service.path).is_ok:
         missing.insert(0, "claude")
     if missing:
-        text = f"its PATH has no {', '.join(missing)}: {service.path}"
-        yield Finding(f"programs of the {by}", text, fix, needs_refresh=not fix)
+        text = f"{', '.join(missing)} not found in {service.path}"
+        yield Finding(f"PATH of the {by}", text, fix, needs_refresh=not fix)
 
 
 def _program(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:

@@ -43,7 +43,8 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
         found += _file(name, file, wanted, paths)
     yield from found or [Finding("logs", str(directory))]
     if holder := holder_of(paths.lock):
-        text = f"{holder} holds {paths.lock}. If it is not a refresh, end it: no other run starts"
+        text = f"{holder} holds {paths.lock}, so no other run can start"
+        text += ". If it is not a refresh, end it"
         yield Finding("lock", text, is_note=True)
 
 

@@ -13,8 +13,8 @@ from oauthkit.host.path_info import read
 from oauthkit.shell import is_b64token
 
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
-# Each makes claude ignore the token in a container.
-SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
+# Each of these variables makes claude ignore the token in a container.
+OVERRIDING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
 TOKEN_LINE = f"{VARIABLE}=".encode()
 # A value with more than 15 digits is not a number, as in the refresh.
 LARGEST_MS = 10**15 - 1
@@ -81,7 +81,7 @@ class Dotenv:
     fix: str = ""
     other_spellings: int = 0  # lines with export or spaces, which a refresh leaves unchanged
     is_shared: bool = False  # other users have access to it
-    shadowing: tuple[str, ...] = ()  # variables in it that make claude ignore the token
+    overriding: tuple[str, ...] = ()  # variables in .env that make claude ignore the token
 
     @property
     def fingerprint(self) -> str:
@@ -111,13 +111,13 @@ def read_dotenv(dotenv: Path) -> Dotenv:
     except OSError:
         is_shared = False  # it has just been removed
     # claude ignores an empty variable (tests/system/test_claude_code.py).
-    shadowing = tuple(
+    overriding = tuple(
         name
-        for name in SHADOWING
+        for name in OVERRIDING
         if any(line.partition(b"=")[2].strip() for line in assignments(content.data, name))
     )
     others = len(given) - len(lines)
-    return Dotenv("", tokens, "", others, is_shared=is_shared, shadowing=shadowing)
+    return Dotenv("", tokens, "", others, is_shared=is_shared, overriding=overriding)
 
 
 def assignments(text: bytes, name: str) -> list[bytes]:

@@ -69,7 +69,7 @@ class Status:
     # The project has no login of its own. `login` is the store's token in .env, with its expiry.
     is_follower: bool = False
     follower: Service | None = None  # the service that follows the store
-    lock_holder: str = ""  # the process that holds the project's lock
+    lock_holder: str = ""  # the process that holds the project's lock, or ""
     is_followed: bool = False  # there is no such service, but the store was read not long ago
 
     @property
@@ -142,10 +142,11 @@ class Status:
         if self.dotenv.other_spellings:
             text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores that line"
             found.append(f"{text}. {self._see_doctor}")
-        for name in self.dotenv.shadowing:
+        for name in self.dotenv.overriding:
             found.append(f".env sets {name}, which overrides the token. {self._see_doctor}")
         if self.lock_holder and not self.schedule.is_running:
-            found.append(f"{self.lock_holder} holds the lock: until it ends, no other run starts")
+            text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
+            found.append(text)
         if self.dotenv.tokens and self.dotenv.is_shared:
             found.append(f"other users have access to the token in .env. {self._see_doctor}")
         if self.log_problem:
@@ -204,10 +205,9 @@ class Status:
             return self._follower_problems()
         if self.foreign_timer and not self.is_due:
             return [f"{self.foreign_timer}, {self._foreign_timer_fix}"]
-        if self.schedule.missing:
-            return [
-                f"{self.schedule.missing} does not exist, so no run can start. {self._see_doctor}"
-            ]
+        if self.schedule.missing_program:
+            text = f"{self.schedule.missing_program} does not exist, so no run can start"
+            return [f"{text}. {self._see_doctor}"]
         if not self.is_due and not self.is_manual_token:
             return [f"no run is scheduled. Run: {refresh_command(self.paths)}"]
         return []
@@ -293,11 +293,11 @@ def collect(paths: ProjectPaths) -> Status:
     token_differs = not login.token or not dotenv.carries(login.token)
     is_manual = token_differs and is_manual_token(paths, dotenv.tokens, entries)
     # A run that cannot take the lock does not create the mark. While .env has a live token, an
-    # ERROR only counts if no run can succeed: a run with --ensure would not log its success.
+    # ERROR counts only if no run can succeed, because a run with --ensure does not log a success.
     problem_of_log = log_problem(paths)
     is_expired = login.expires_at_s is not None and login.expires_at_s <= now_s
-    can_fail = token_differs or is_expired or problem_of_log
-    if failing_since_s is None and not is_manual and can_fail:
+    does_error_count = token_differs or is_expired or problem_of_log
+    if failing_since_s is None and not is_manual and does_error_count:
         failure = unresolved_failure(entries)
         failing_since_s = failure.at_s if failure else None
     is_scheduled = schedule.next is not None or schedule.is_running

@@ -53,8 +53,8 @@ def report(paths: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> i
 def report_all() -> int:
     """Show a line for each project of this user. Return 0 if all have a live token, 1 if not.
 
-    If the user manager does not answer, the projects are those of the unit files. Raise HostError
-    if there is no project.
+    If the user manager does not answer, take the projects from the unit files, and return 1.
+    Raise HostError if there are none.
     """
     from oauthkit.host.status.view import summary  # noqa: PLC0415
 
@@ -62,14 +62,14 @@ def report_all() -> int:
     try:
         found = [*projects()]
     except ManagerError as error:
-        if not (found := sorted({*units.owners().values()})):
+        if not (found := sorted({*units.projects_by_file().values()})):
             raise
-        OUT.line(f"FAIL  {error}. Without it, no timer starts a run")
+        OUT.line(f"FAIL  {error}. No timer can start a run")
         is_live = False
     if not found:
         raise HostError(
-            "no unit of this user refreshes a project: see oauthkit install --help. For a project"
-            " that cron refreshes, use --project"
+            "none of this user's units refreshes a project. See oauthkit install --help. For a"
+            " project that cron refreshes, use --project"
         )
     for project in found:
         if inspect_path(Path(project)).is_nothing:

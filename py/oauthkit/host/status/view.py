@@ -77,7 +77,7 @@ def summary(status: Status) -> str:
     """Return a line with the project, how long its token lasts, and the first problem."""
     text = "no live token"
     if status.is_delivered and status.left_s is not None and status.left_s > 0:
-        text = ".env has a live token, but the bearer file has not"
+        text = ".env has a live token, but the bearer file does not"
     if status.is_manual_token:
         text = "a token that was put there by hand"
     if status.is_live and status.left_s is not None:

@@ -61,7 +61,7 @@ class Service:
         return project is not None and owner.is_same(project, paths.project)
 
     def missing_program(self, paths: ProjectPaths) -> str:
-        """Return the project's script, or the Python, that it runs, if that does not exist."""
+        """Return the script or the Python that the service runs, if it does not exist, or ""."""
         is_script = self.argv is not None and self.argv.endswith(f"{paths.project / SCRIPT}")
         program = str(paths.project / SCRIPT) if is_script else self.program
         return program if program and inspect_path(Path(program)).is_nothing else ""
@@ -137,7 +137,7 @@ class Schedule:
     # the service of a timer that has this project's name, but does not belong to it
     foreign_service: Service | None = None
     is_running: bool = False  # a run is in progress; it schedules the next one
-    missing: str = ""  # the program of the next run, if it does not exist
+    missing_program: str = ""  # the next run's program, if it does not exist
 
     @property
     def next(self) -> Timer | None:
@@ -160,14 +160,14 @@ def find_schedule(paths: ProjectPaths) -> Schedule:
         missing = missing or (service.missing_program(paths) if service else "")
     heals = [x for x in own if x.unit == f"{paths.heal}.timer" and x.next_s is not None]
     timers = tuple(timer for timer in own if timer.unit != f"{paths.heal}.timer")
-    found = Schedule(timers, heals[0] if heals else None, foreign_service, missing=missing)
+    found = Schedule(timers, heals[0] if heals else None, foreign_service, missing_program=missing)
     if foreign_service is not None or any(timer.next_s is not None for timer in timers):
         return found
     return replace(found, is_running=is_running((*paths.units, paths.heal)))
 
 
 def _service_of(timer: Timer) -> Service | None:
-    """Return the service that a timer will start, or None if there is none or it is unknown."""
+    """Return the service that a pending timer starts, or None if it is unknown."""
     if timer.next_s is not None:
         with suppress(ManagerError):
             return show(timer.unit.removesuffix(".timer"))

@@ -78,11 +78,11 @@ def directory() -> Path:
 
 def written_for(project: Path) -> list[Path]:
     """Return the files in that directory that install has written for a project."""
-    return [file for file, name in owners().items() if is_same(name, project)]
+    return [file for file, name in projects_by_file().items() if is_same(name, project)]
 
 
-def owners() -> dict[Path, str]:
-    """Return the files in that directory that install has written, sorted, with their projects."""
+def projects_by_file() -> dict[Path, str]:
+    """Map the unit files that install has written, in sorted order, to their projects."""
     found = (file for suffix in SUFFIXES for file in directory().glob(f"*{suffix}"))
     files = sorted(file for file in found if file.is_file())
     names = {file: owner(read(file).data.decode("utf-8", "surrogateescape")) for file in files}
@@ -118,7 +118,7 @@ def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
 
 
 def timer_text(paths: ProjectPaths) -> str:
-    """Return the text of the timer that starts a run with the manager, and every hour."""
+    """Return the text of the timer that starts a run with the user manager, and every hour."""
     return _text(
         paths, "refresh, when the manager starts and every hour",
         "[Timer]",
