@@ -460,7 +460,7 @@ lock_directory() {
     else
       _group=$_command
     fi
-    wait "$_command"
+    { wait "$_command"; } 2>/dev/null
     status=$?
     ((status != 124 && status != 137)) || status=1
     ((_group != 0)) || status=3

@@ -1519,6 +1519,30 @@ def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
         assert waiting.communicate() == (b"3\n", b"")
 
 
+def test_killed_timeout_prints_nothing(place: Path) -> None:
+    """For example, because memory runs out."""
+    text = 'source "$2"; lock_directory "$1" 60; echo $?'
+    argv = ["/bin/bash", "-c", text, "bash", str(place), str(LIBRARY)]
+    pipe = subprocess.PIPE
+    with (
+        held(place),
+        subprocess.Popen(argv, env={"PATH": "/usr/bin:/bin"}, stdout=pipe, stderr=pipe) as waiting,
+    ):
+        children = Path(f"/proc/{waiting.pid}/task/{waiting.pid}/children")
+        while not (found := children.read_text("ascii").split()) or name_of(found[0]) != "timeout":
+            time.sleep(0.05)
+        os.kill(int(found[0]), signal.SIGKILL)
+        assert waiting.communicate() == (b"1\n", b"")
+
+
+def name_of(pid: str) -> str:
+    """Return the name of a process, or "" if it has exited."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
+    except OSError:
+        return ""
+
+
 @pytest.mark.parametrize("is_held", [True, False])
 @pytest.mark.parametrize("wait", ['lock_directory "$1" 1 || :', "run_limited 60 5 true"])
 def test_signal_after_a_wait_is_not_passed_on(place: Path, wait: str, *, is_held: bool) -> None:

@@ -13,7 +13,7 @@ IMPORTS = {
     "plumbum.commands": {"ERROUT", "BaseCommand"},
 }
 MODULES = {"os", "sys"}
-BUILTINS = {"bool", "int", "len", "print", "sorted", "str", "tuple"}
+BUILTINS = {"bool", "int", "len", "print", "range", "sorted", "str", "tuple"}
 NAMES = frozenset().union(PRIMITIVES, MODULES, BUILTINS, *IMPORTS.values())
 # A default in ${NAME:-default} that needs no quotes. The dialect allows no other default there,
 # because each version of bash reads quotes inside double quotes inside ${} differently.

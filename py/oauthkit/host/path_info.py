@@ -10,6 +10,7 @@ import errno
 import itertools
 import os
 import stat
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,22 +62,41 @@ class PathInfo:
         return not self.kind and not self.problem
 
 
-def holder_of(lock: Path) -> str:
-    """Return the process that holds the flock(2) of a file, as "PID 123 (name)", or "".
+def holder_of(lock: Path) -> int | None:
+    """Return the PID of a process of this user that holds the flock(2) of a file, or None.
 
-    Also return "" if the kernel hides the process, for example in a container. See proc_locks(5).
+    The PID in /proc/locks may be that of flock(1), which has exited. See proc_pid_fdinfo(5).
     """
     try:
-        found = lock.stat()
-        device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
-        for line in Path("/proc/locks").read_text("ascii").splitlines():
-            _, kind, _, _, pid, file, *_ = line.split()
-            if kind == "FLOCK" and file == device:
-                name = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
-                return f"PID {pid} ({name})"
-    except (OSError, ValueError):
-        pass
-    return ""
+        wanted = lock.stat()
+    except OSError:
+        return None
+    for directory in Path("/proc").glob("[0-9]*/fd"):
+        with suppress(OSError):  # another user's, or it has just exited
+            for file in directory.iterdir():
+                with suppress(OSError):
+                    info = directory.with_name("fdinfo") / file.name
+                    if os.path.samestat(file.stat(), wanted) and "FLOCK" in info.read_text("ascii"):
+                        return int(directory.parent.name)
+    return None
+
+
+def process_name(pid: int) -> str:
+    """Return a process as "PID 123 (name)"."""
+    name = ""
+    with suppress(OSError):
+        name = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
+    return f"PID {pid} ({name})"
+
+
+def process_age_s(pid: int) -> float:
+    """Return how long ago a process has started, or 0 if it has exited. See proc_pid_stat(5)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    started_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return float(time.clock_gettime(time.CLOCK_BOOTTIME) - started_s)
 
 
 def real_path(path: Path | str) -> Path:

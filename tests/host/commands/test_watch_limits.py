@@ -188,6 +188,37 @@ def test_rejection_is_kept_until_the_next_refresh_with_rejected(
     assert len(flooded.modes) == (2 if is_replaced else 3)
 
 
+def test_rejection_is_kept_if_its_refresh_fails(flooded: Flooded) -> None:
+    flooded.status = 1
+    flooded.ask(rejected=FINGERPRINT)
+    flooded.watcher.scan()
+    flooded.status = 0
+    for _ in range(3):
+        flooded.now_s += REJECTED_PAUSE_S
+        flooded.watcher.scan()
+    assert flooded.modes == [("--rejected",)] * 2
+
+
+def test_rejection_that_waits_is_no_request(flooded: Flooded) -> None:
+    """It must not cause a refresh after the token has been replaced."""
+    flooded.ask(rejected=FINGERPRINT)
+    flooded.watcher.scan()
+    flooded.fingerprint = "f" * 16
+    flooded.now_s += PAUSE_S
+    flooded.ask(rejected="f" * 16)
+    flooded.watcher.scan()
+    flooded.now_s += REJECTED_PAUSE_S - PAUSE_S - 10
+    flooded.ask()
+    flooded.watcher.scan()
+    flooded.now_s += 10
+    flooded.watcher.scan()  # during the pause
+    flooded.fingerprint = "e" * 16
+    flooded.now_s += PAUSE_S
+    flooded.watcher.scan()
+    assert flooded.modes == [("--rejected",), (), ()]
+    assert not [line for line in flooded.said if "wait" in line]
+
+
 def test_flood_of_rejections_keeps_the_pause(flooded: Flooded) -> None:
     for number in range(200):
         flooded.ask(f"{number}.json", FINGERPRINT if number % 2 else f"{number:016x}")

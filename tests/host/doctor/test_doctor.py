@@ -29,6 +29,7 @@ from oauthkit.host.commands import notify
 from oauthkit.host.doctor import doctor, scheduling
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import CONF_FILE, find_paths
+from oauthkit.host.status import model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -280,15 +281,34 @@ def test_disabled_linger_is_only_a_note(well: HostProject) -> None:
 
 
 def test_lock_holder_is_reported(well: HostProject) -> None:
-    holder = f"PID {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
-    assert holder not in well.run("doctor").stdout
     lock = find_paths(str(well.project)).lock
     lock.touch(0o600)
-    with lock.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    # As in the script: the process of flock(1) has exited.
+    argv = ["/bin/bash", "-c", 'exec 9>>"$1"; flock 9; echo; read -r', "bash", str(lock)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         shown = " ".join(well.run("doctor").stdout.split("\n      "))
-        assert f"note  lock: {holder} holds {lock}" in shown
-        (problem,) = [x for x in well.status()["warnings"] if "lock" in x]
+        assert f"note  lock: PID {process.pid} (bash) holds {lock}" in shown
+        assert not [x for x in well.status()["warnings"] if "holds" in x]
+        process.communicate(b"\n")
+
+
+def test_lock_that_is_held_for_longer_than_a_run_takes(
+    well: HostProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "LONGEST_RUN_S", 0)
+    holder = f"PID {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
+    paths = find_paths(str(well.project))
+    assert model.collect(paths).lock_holder == ""
+    paths.lock.touch(0o600)
+    with paths.lock.open() as file:
+        assert model.collect(paths).lock_holder == ""
+        fcntl.flock(file, fcntl.LOCK_EX)
+        found = model.collect(paths)
+        assert found.lock_holder == holder
+        (problem,) = [x for x in found.warnings if "holds" in x]
         assert problem == f"{holder} holds the lock. No other run can start until it exits"
 
 

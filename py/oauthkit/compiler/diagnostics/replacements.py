@@ -873,8 +873,10 @@ def _of_isatty(site: Site, node: ast.Call) -> str:
     match node:
         case ast.Call(func=ast.Attribute(value=stream), args=[], keywords=[]):
             number = descriptors.get(ast.unparse(stream), "")
-        case ast.Call(args=[ast.Constant(value=int() as descriptor)], keywords=[]):
-            number = str(descriptor)
+        case ast.Call(args=[ast.Constant(value=int() as descriptor)], keywords=[]) if (
+            descriptor in range(3)
+        ):
+            number = str(int(descriptor))
         case _:
             number = ""
     way = f'{bound_name(site, "test")}["-t", "{number}"] & TF(FG=True)' if number else ""

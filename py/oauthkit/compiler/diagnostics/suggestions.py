@@ -671,24 +671,24 @@ def of_membership(left: ast.expr, right: ast.expr, is_in: bool, site: Site) -> S
         case ast.List(elts=items) | ast.Set(elts=items):
             sign = "in" if is_in else "not in"
             kinds = {site.result_of(left), *map(site.type_of, items)}
-            is_text = all(kind.is_text for kind in kinds)
-            can_compare = is_text or kinds == {Type.INT}
+            can_compare = kinds <= {Type.STR, Type.PATH} or kinds == {Type.INT}
             way = f"{replacements.shown(site, left)} {sign} {_tuple(items)}" if can_compare else ""
             return Suggestion(
                 f"`in` does not search {describe(right)}",
                 code("write the items in parentheses", way, "use items of one type"),
             )
-        case ast.Call(func=ast.Name(id="range"), args=[*start, stop], keywords=[]) if (
-            len(start) < 2
-        ):
-            name, first = replacements.shown(site, left), start[0] if start else ast.Constant(0)
-            way = f"({ast.unparse(first)} <= {name} and {name} < {ast.unparse(stop)})"
-            is_number = isinstance(left, ast.Name) and site.type_of(left) is Type.INT
-            way = (way if is_in else f"not {way}") if is_number else ""
-            return Suggestion(
-                "`in` does not search a range",
-                code("compare the number with both ends", way, "compare the number with both ends"),
-            )
+        case ast.Call(func=ast.Name(id="range"), args=bounds):
+            way, intro = "", "compare the number with both ends"
+            parts = [left, *bounds]
+            if len(bounds) in (1, 2) and all(
+                isinstance(x, (ast.Name, ast.Constant)) for x in parts
+            ):
+                kinds = {site.type_of(part) for part in parts}
+                name, *ends = [replacements.shown(site, part) for part in parts]
+                first, stop = ends if len(ends) > 1 else ("0", *ends)
+                way = f"({first} <= {name} and {name} < {stop})" if kinds == {Type.INT} else ""
+                way = way if is_in or not way else f"not {way}"
+            return Suggestion("`in` does not search a range", code(intro, way, intro))
         case ast.Attribute() if ast.unparse(right) == "os.environ":
             sign = "in" if is_in else "not in"
             return Suggestion(
@@ -730,7 +730,9 @@ def of_literal(node: ast.BinOp, site: Site) -> Suggestion | None:
         ) if site.type_of(name) is Type.STR and times in range(2, 6):
             parts: list[ast.expr] = [ast.FormattedValue(name, -1)] * times
             text = join_parts(parts)
-            text = f"{name.id} = {text}" if isinstance(site.statement, ast.AugAssign) else text
+            match site.statement:
+                case ast.AugAssign(op=ast.Mult()):
+                    text = f"{name.id} = {text}"
             return Suggestion(repeated, code("use an f-string", text))
         case ast.BinOp(left=left, op=ast.Mult(), right=right) if Type.STR in (
             site.type_of(left),

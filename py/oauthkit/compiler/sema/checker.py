@@ -44,8 +44,11 @@ class Checker:
         statement = self.scope.statement
         for outer in ast.walk(statement) if statement else ():
             if isinstance(outer, ast.JoinedStr) and any(x is node for x in ast.walk(outer)):
-                text = ast.get_source_segment(self.symbols.source.text, outer) or ""
-                return text.lstrip("fFrR")[:1]
+                text = (ast.get_source_segment(self.symbols.source.text, outer) or "").lstrip(
+                    "fFrR"
+                )
+                is_one = len(text) > 1 and text[0] == text[-1] and text[1:-1].count(text[0]) == 0
+                return text[0] if is_one else ""  # not of several adjacent literals
         return ""
 
     def need(self, node: ast.expr, value: Value, wanted: Type) -> bool:

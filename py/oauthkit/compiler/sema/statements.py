@@ -507,31 +507,26 @@ class Statements:
 
     def _numbers(self, node: ast.For, name: str, call: ast.Call) -> Numbers | None:
         """Analyze `for name in range(start, stop, step)`. Return None if it is rejected."""
-        match call:
-            case ast.Call(args=[stop], keywords=[]):
-                given: list[ast.expr] = [ast.Constant(0), stop]
-                step = 1
-            case ast.Call(args=[_, _] as given, keywords=[]):
-                step = 1
-            case ast.Call(args=[*given, ast.Constant(value=int() as step)], keywords=[]):
+        given, step = call.args[:2], 1
+        match call.args[2:]:
+            case []:
                 pass
-            case ast.Call(
-                args=[
-                    *given,
-                    ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as step)),
-                ],
-                keywords=[],
-            ):
-                step = -step
+            case [ast.Constant(value=int() as size) as third] if size is not True:
+                step = size
+                self.expressions.value(third)  # bash may be unable to store it
+            case [ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as size)) as third]:
+                step = -size
+                self.expressions.value(third)
             case _:
-                given, step = [], 0
-        if len(given) != 2 or step == 0 or isinstance(step, bool):
+                step = 0
+        if not given or step == 0 or call.keywords:
             self.reject(
                 "D105", call,
                 "range takes one to three numbers, and the third must be a literal other than 0",
                 "count in a while loop",
             )  # fmt: skip
             return None
+        given = given if given[1:] else [ast.Constant(0), *given]
         start, end = [self.expressions.value(part) for part in given]
         for part, number in zip(given, (start, end), strict=True):
             if not self.check.need(part, number, Type.INT):

@@ -358,7 +358,7 @@ def write_unit(file: Path, text: str, say: Say) -> None:
 
 def require_own_unit(file: Path, paths: ProjectPaths, *options: str) -> None:
     """Raise HostError if a unit file is masked, or if this project's install did not write it."""
-    if os.path.realpath(file) == os.devnull:
+    if units.is_masked(file):
         raise HostError(f"{file.name} is masked. Run: systemctl --user unmask {quote(file.name)}")
     if not file.exists():
         return

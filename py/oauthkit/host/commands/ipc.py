@@ -163,9 +163,10 @@ class Inbox:
         self._groups = groups
         return sum(group.requests for group in groups.values())
 
-    def is_rejected(self, fingerprint: str) -> bool:
+    def is_rejected(self, fingerprint: Callable[[], str]) -> bool:
         """Return whether a pending request names this token as rejected."""
-        return any(fingerprint in group.rejected for group in self._groups.values())
+        named = [group.rejected for group in self._groups.values() if group.rejected]
+        return bool(named) and any(fingerprint() in some for some in named)
 
     def mark_served(self) -> None:
         """Mark the pending requests as served. A later scan removes those that have not changed."""
@@ -240,7 +241,7 @@ class Inbox:
             if status.st_nlink > 1:  # Not != 1: NanoClaw may have removed it since it was opened.
                 self._reject(path, status, "is a hard link to another file", group)
                 return
-            if status.st_blocks > MAX_BLOCKS:
+            if status.st_size <= LARGEST_BYTES and status.st_blocks > MAX_BLOCKS:
                 self._reject(path, status, "uses more than 2 MiB on disk", group)
                 return
             content = os.read(descriptor, LARGEST_BYTES + 1)

@@ -118,11 +118,11 @@ class Watcher:
         if not requests and not self._is_asked and not self._is_rejection_due():
             return
         # Any other fingerprint belongs to a token that has already been replaced.
-        if self._inbox.is_rejected(current := self._fingerprint()):
-            self._rejected = current
+        if self._inbox.is_rejected(self._fingerprint):
+            self._rejected = self._fingerprint()
         left_s = self._ready_s - self._monotonic()
         if left_s > 0:
-            if not self._is_asked:
+            if requests and not self._is_asked:
                 until = time.strftime("%H:%M:%S", time.localtime(time.time() + left_s))
                 why = (
                     "the last refresh failed"
@@ -130,13 +130,13 @@ class Watcher:
                     else "the last refresh has just ended"
                 )
                 self._say(f"requests wait until {until}: {why}")
-            self._is_asked = True
+            self._is_asked |= requests > 0
             return
         self._is_asked = False
         is_rejected = self._is_rejection_due()
-        if is_rejected:
-            self._rejected = ""
         status = self._refresh(*(["--rejected"] if is_rejected else []))
+        if is_rejected and status == 0:
+            self._rejected = ""
         if is_rejected:  # after the refresh, which counts from when it has started claude
             self._rejected_ready_s = self._monotonic() + REJECTED_PAUSE_S
         self._is_failing = status != 0

@@ -25,8 +25,7 @@ NEEDED = (
 NEEDED_BY_FOLLOWER = ("find", "etcdctl", "age", "store", "records")
 # For each setting that selects a path, the checks of that path.
 CHECKS_OF_SETTING = {
-    "OAUTHKIT_LOG": ("logs", "log"),
-    "OAUTHKIT_LOCK": ("lock",),
+    "OAUTHKIT_LOG": ("logs", "log", "lock"),
     "OAUTHKIT_DOTENV": ("directory of .env", ".env"),
     "CLAUDE_CONFIG_DIR": ("login", "login's directory"),
 }

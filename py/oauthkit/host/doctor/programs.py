@@ -36,7 +36,8 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
         entries = (os.environ.get("PATH", "") if path is None else path).split(":")
         for file in [*(f"{entry}/claude" for entry in entries if entry), *usual]:
             if os.path.isfile(file):  # noqa: PTH113 - raises nothing
-                fix = f"chmod u+x {quote(file)}"
+                is_own = os.stat(file).st_uid == os.getuid()  # noqa: PTH116
+                fix = f"chmod u+x {quote(file)}" if is_own else as_root(f"chmod a+x {quote(file)}")
                 return Finding("claude", f"{file} is not executable", fix)
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command, command_on, own_unit
+from oauthkit.host.display import command, command_on, own_unit, quote
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import inspect_path, is_file, quoted, read
@@ -15,6 +15,7 @@ from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, show
+from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,10 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
 
 def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Finding]:
     """Find units that install has written, but that are missing or that systemd cannot load."""
+    for name in (heal.unit, _timer_of(heal)):
+        if units.is_masked(units.directory() / name):
+            yield Finding("units", f"{name} is masked", f"systemctl --user unmask {quote(name)}")
+            return
     written = {file.name for file in units.written_for(paths.project)}
     if f"{paths.heal}.timer" in written and heal.unit not in written:
         yield Finding("units", f"{heal.unit} is missing", install(paths, heal, watch))
@@ -216,8 +221,13 @@ def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Itera
     """Check that a service's PATH has a run's programs. Without a fix, a refresh is the fix."""
     if service.path is None:
         return
-    missing = [name for name in NEEDED_PROGRAMS if shutil.which(name, path=service.path) is None]
-    if not programs.claude(paths, service.path).is_ok:
+    # Doctor reports those that its own PATH lacks, too. There, install would not help.
+    missing = [
+        name
+        for name in NEEDED_PROGRAMS
+        if find_program(name) and shutil.which(name, path=service.path) is None
+    ]
+    if programs.claude(paths).is_ok and not programs.claude(paths, service.path).is_ok:
         missing.insert(0, "claude")
     if missing:
         text = f"{', '.join(missing)} not found in {service.path}"

@@ -17,6 +17,7 @@ from oauthkit.host.path_info import (
     inspect_path,
     inspection_hint,
     leads_away,
+    process_name,
     quoted,
     real_path,
 )
@@ -43,7 +44,7 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
         found += _file(name, file, wanted, paths)
     yield from found or [Finding("logs", str(directory))]
     if holder := holder_of(paths.lock):
-        text = f"{holder} holds {paths.lock}, so no other run can start"
+        text = f"{process_name(holder)} holds {paths.lock}, so no other run can start"
         text += ". If it is not a refresh, end it"
         yield Finding("lock", text, is_note=True)
 

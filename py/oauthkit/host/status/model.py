@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import command, command_on
-from oauthkit.host.path_info import holder_of, inspect_path, read, real_path
+from oauthkit.host.path_info import (
+    holder_of,
+    inspect_path,
+    process_age_s,
+    process_name,
+    read,
+    real_path,
+)
 from oauthkit.host.status.coverage import Coverage, measure
 from oauthkit.host.status.log import (
     RENEWED,
@@ -40,6 +47,8 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 LOGIN_WARNING_S = 3 * 24 * 3600
+# systemd ends a run after this time.
+LONGEST_RUN_S = 600
 # A refresh recognizes a bearer file by this prefix.
 BEARER_PREFIX = b'{"claudeAiOauth":{"accessToken":'
 
@@ -69,7 +78,7 @@ class Status:
     # The project has no login of its own. `login` is the store's token in .env, with its expiry.
     is_follower: bool = False
     follower: Service | None = None  # the service that follows the store
-    lock_holder: str = ""  # the process that holds the project's lock, or ""
+    lock_holder: str = ""  # the process that has held the lock for longer than a run takes, or ""
     is_followed: bool = False  # there is no such service, but the store was read not long ago
 
     @property
@@ -144,7 +153,7 @@ class Status:
             found.append(f"{text}. {self._see_doctor}")
         for name in self.dotenv.overriding:
             found.append(f".env sets {name}, which overrides the token. {self._see_doctor}")
-        if self.lock_holder and not self.schedule.is_running:
+        if self.lock_holder:
             text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
             found.append(text)
         if self.dotenv.tokens and self.dotenv.is_shared:
@@ -319,9 +328,14 @@ def collect(paths: ProjectPaths) -> Status:
         store=store,
         is_follower=follows,
         follower=follower,
-        lock_holder=holder_of(paths.lock),
+        lock_holder=_old_holder(paths.lock),
         is_followed=follows and follower is None and was_read(paths, now_s),
     )
+
+
+def _old_holder(lock: Path) -> str:
+    pid = holder_of(lock)
+    return process_name(pid) if pid is not None and process_age_s(pid) > LONGEST_RUN_S else ""
 
 
 def _read_bearer(bearer: Path, credentials: Path) -> Login:

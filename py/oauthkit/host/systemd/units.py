@@ -89,6 +89,11 @@ def projects_by_file() -> dict[Path, str]:
     return {file: name for file, name in names.items() if name is not None}
 
 
+def is_masked(file: Path) -> bool:
+    """Return whether `systemctl mask` has replaced a unit file."""
+    return os.path.realpath(file) == os.devnull
+
+
 def with_earlier_names(paths: ProjectPaths) -> list[Path]:
     """Return the project's unit files that install wrote under an earlier OAUTHKIT_UNIT."""
     return [
