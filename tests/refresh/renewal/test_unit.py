@@ -13,7 +13,7 @@ from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 from tests.support.refresh.whole_run import hook_environment, run
 
 from oauthkit import shell
-from oauthkit.program import credentials, renewal
+from oauthkit.program import credentials, process, renewal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,6 +163,11 @@ def test_output_is_truncated_and_masked(host: Host, claude: str) -> None:
     host.credentials_are(TOKEN, OLD)
     assert renew(host)[0] == NOTHING
     assert host.lines() == [f"claude: line {number} sk-ant-***!" for number in range(20)]
+
+
+def test_output_of_other_programs_is_truncated(host: Host) -> None:
+    process.log_output("hook", "\n".join(f"line {number}" for number in range(25)))
+    assert host.lines() == [f"hook: line {number}" for number in range(20)]
 
 
 def test_output_with_empty_lines(host: Host, claude: str) -> None:
