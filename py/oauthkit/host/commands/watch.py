@@ -134,9 +134,9 @@ class Watcher:
             return
         self._is_asked = False
         is_rejected = self._is_rejection_due()
-        status = self._refresh(*(["--rejected"] if is_rejected else []))
-        if is_rejected and status == 0:
+        if is_rejected:  # once, even if it fails: it may start claude, which costs quota
             self._rejected = ""
+        status = self._refresh(*(["--rejected"] if is_rejected else []))
         if is_rejected:  # after the refresh, which counts from when it has started claude
             self._rejected_ready_s = self._monotonic() + REJECTED_PAUSE_S
         self._is_failing = status != 0
