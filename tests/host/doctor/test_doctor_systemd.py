@@ -66,6 +66,8 @@ def test_jq_missing_from_a_unit_path_is_reported(well: HostProject) -> None:
     manager(well, heal=shown(f"/bin/bash {well.project}/{SCRIPT}", str(partial)))
     text = f"jq not found in {partial}"
     assert examined(well)[1] == {f"PATH of the {UNIT}-heal.service": text}
+    (well.bin / "jq").unlink()  # install would not help
+    assert examined(well)[1].keys() == {"jq"}
 
 
 def test_python_that_does_not_exist(well: HostProject) -> None:

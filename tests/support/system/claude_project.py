@@ -297,7 +297,7 @@ def _session_members(session: int) -> dict[int, str]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             # The second field is the name in parentheses. It may contain any character.
-            head, _, rest = stat.read_text().rpartition(")")
+            head, _, rest = stat.read_text("utf-8", "replace").rpartition(")")
             _, _, _, member_of, _, _, flags = rest.split()[:7]
             if int(member_of) == session and not int(flags) & PF_EXITING:
                 members[int(stat.parent.name)] = head.partition("(")[2]
