@@ -226,6 +226,14 @@ class Inbox:
                             os.unlink(entry.name, dir_fd=tasks)
                     elif not stat.S_ISREG(status.st_mode):
                         self._reject(path / entry.name, status, "is not a regular file", group)
+                    # Such a file is not even opened: the container can make open(2), read(2) and
+                    # close(2) of it wait for the removal of its blocks.
+                    elif status.st_size > LARGEST_BYTES:
+                        group.known[_identity(status)] = Kind.OTHER
+                    elif status.st_blocks > MAX_BLOCKS:
+                        self._reject(
+                            path / entry.name, status, "uses more than 2 MiB on disk", group
+                        )
                     elif reads < MAX_READS:
                         reads += 1
                         self._read(path / entry.name, tasks, group)
@@ -240,9 +248,6 @@ class Inbox:
                 return
             if status.st_nlink > 1:  # Not != 1: NanoClaw may have removed it since it was opened.
                 self._reject(path, status, "is a hard link to another file", group)
-                return
-            if status.st_size <= LARGEST_BYTES and status.st_blocks > MAX_BLOCKS:
-                self._reject(path, status, "uses more than 2 MiB on disk", group)
                 return
             content = os.read(descriptor, LARGEST_BYTES + 1)
         finally:
