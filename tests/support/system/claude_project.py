@@ -35,6 +35,7 @@ OTHER_CLI = "OAUTHKIT_TEST_CLAUDE"
 UNIT = "nanoclaw-oauth-refresh-next"
 # The product gives claude 55 s, 5 s of grace and a second attempt. A longer run counts as hung.
 RUN_LIMIT_S = 150
+EXIT_LIMIT_S = 10
 PF_EXITING = 0x4  # include/linux/sched.h: set before the kernel closes the files of the process
 # The pattern of all tokens in these tests. None may be printed, logged or passed to a program.
 SECRET = re.compile(r"sk-ant-\w+-made-up")
@@ -259,7 +260,10 @@ class Project:
         )
         try:
             output, _ = process.communicate(timeout=RUN_LIMIT_S)
-            members = _session_members(process.pid)
+            # Old versions of claude leave a search (rg) that ends soon.
+            end_s = time.monotonic() + EXIT_LIMIT_S
+            while (members := _session_members(process.pid)) and time.monotonic() < end_s:
+                time.sleep(0.1)
             left_behind = [f"{member} {name}" for member, name in members.items()]
         finally:
             # timeout(1) has its own process group, but stays in the session.
