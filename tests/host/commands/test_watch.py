@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """An inbox, its complaints in order, and its clocks, which are stopped."""
+    """An inbox, its complaints in order, and its clock, which is stopped."""
 
     def __init__(self, path: Path) -> None:
         self.complaints: list[str] = []
         self.now_s = 0.0
         self.directory = IpcDirectory(path)
-        clocks = [lambda: self.now_s] * 2
-        self.inbox = Inbox([self.directory], self.complaints.append, *clocks)
+        self.inbox = Inbox([self.directory], self.complaints.append, lambda: self.now_s)
 
     def count(self) -> int:
         """Scan once. Return the number of requests."""
@@ -239,6 +238,28 @@ def test_file_replaced_with_a_fifo_before_the_open(
     assert watched.count() == 0
     assert watched.complaints == [f"{file} is not a regular file and is ignored"]
     assert file.is_fifo()
+
+
+def test_large_files_are_not_opened(
+    tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container can make open(2), read(2) and close(2) wait for the removal of their blocks."""
+    add(tasks, "long.json", REQUEST + " " * LARGEST_BYTES)
+    add(tasks, "large.json")
+    subprocess.run(["fallocate", "-n", "-l", "3M", tasks / "large.json"], check=True)
+    real = os.open
+    opened: list[str] = []
+
+    def noted(path: str, *flags: Any, **more: Any) -> int:
+        opened.append(path)
+        return real(path, *flags, **more)
+
+    monkeypatch.setattr(os, "open", noted)
+    assert [watched.count(), watched.count()] == [0, 0]
+    assert opened == ["main", "tasks"] * 2
+    add(tasks)
+    watched.count()
+    assert opened[-1] == "request.json"
 
 
 @pytest.mark.usefixtures("little_memory", "settled")
@@ -492,7 +513,7 @@ def test_files_of_a_skipped_group_are_not_iterated(
     (group,) = watched.inbox._groups.values()
     group.ready_s = 1.0
     monkeypatch.setattr(group, "known", None)
-    monkeypatch.setattr(group, "named", None)
+    monkeypatch.setattr(group, "reports", None)
     assert watched.count() == 1
     assert watched.inbox.is_rejected(lambda: "0" * 16)
     assert not watched.inbox.is_rejected(lambda: "1" * 16)
@@ -539,6 +560,27 @@ def test_group_with_slow_calls_is_scanned_less_often(
         watched.count()
     assert watched.count() == 8
     assert {path.name for path in slow.iterdir()}.isdisjoint(served)
+
+
+def test_removal_that_takes_long_is_followed_by_a_pause(
+    watched: Watched, tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can take a second and hardly any CPU time."""
+    real = os.unlink
+
+    def slow_unlink(path: str, *, dir_fd: int) -> None:
+        watched.now_s += 1.0
+        real(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", slow_unlink)
+    add(tasks)
+    watched.serve()
+    add(tasks)
+    assert watched.count() == 0
+    watched.now_s += ipc.IDLE_SHARE - 0.1
+    assert watched.count() == 0
+    watched.now_s += 0.2
+    assert watched.count() == 1
 
 
 def test_scan_with_slow_calls_is_cut(

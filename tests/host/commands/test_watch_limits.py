@@ -12,7 +12,7 @@ from tests.support.host.host_project import REQUEST
 from tests.support.host.watch_host import running
 
 from oauthkit.host.commands import ipc
-from oauthkit.host.commands.ipc import IDLE_SHARE, IpcDirectory
+from oauthkit.host.commands.ipc import IpcDirectory
 from oauthkit.host.commands.watch import (
     COMPLAINTS_WINDOW_S,
     MAX_COMPLAINTS,
@@ -44,8 +44,6 @@ class Flooded:
         self.now_s = 1000.0
         self.status = 0
         self.duration_s = 0.0
-        self.scan_cpu_s = 0.0
-        self.cpu_s = 0.0
         self.refreshed_s: list[float] = []
         self.modes: list[tuple[str, ...]] = []
         self.fingerprint = FINGERPRINT
@@ -54,16 +52,10 @@ class Flooded:
         self.watcher = Watcher(
             [self.directory], self.refresh, self.said.append,
             fingerprint=lambda: self.fingerprint, pause_s=pause_s, monotonic=self.clock,
-            process_time=self.process_time,
         )  # fmt: skip
 
     def clock(self) -> float:
         return self.now_s
-
-    def process_time(self) -> float:
-        """Return the CPU time. It advances at each call. A scan makes two calls."""
-        self.cpu_s += self.scan_cpu_s
-        return self.cpu_s
 
     def refresh(self, *mode: str) -> int:
         self.modes.append(mode)
@@ -106,16 +98,6 @@ def test_flood_of_requests(flooded: Flooded, status: int, pause_s: float) -> Non
         flooded.watcher.scan()
     assert len(flooded.refreshed_s) == 4
     assert list(flooded.tasks.iterdir()) == []
-
-
-def test_pause_follows_a_scan_that_uses_much_cpu_time(flooded: Flooded) -> None:
-    flooded.scan_cpu_s = 1.0
-    flooded.watcher.scan()
-    flooded.ask()
-    for after_s, refreshes in ((IDLE_SHARE * 1.0 - 0.1, 0), (IDLE_SHARE * 1.0 + 0.1, 1)):
-        flooded.now_s = 1000.0 + after_s
-        flooded.watcher.scan()
-        assert len(flooded.refreshed_s) == refreshes
 
 
 @pytest.mark.parametrize(
@@ -166,17 +148,22 @@ def test_rejected_token_during_the_pause(flooded: Flooded, *, is_replaced: bool)
     assert flooded.modes == [(), () if is_replaced else ("--rejected",)]
 
 
-@pytest.mark.parametrize("is_replaced", [True, False])
-def test_rejection_is_kept_until_the_next_refresh_with_rejected(
-    flooded: Flooded, *, is_replaced: bool
-) -> None:
-    """A container reports a rejected token only once."""
+def reject_two_tokens(flooded: Flooded) -> None:
+    """Report a token and its successor. The second report waits for REJECTED_PAUSE_S."""
     flooded.ask(rejected=FINGERPRINT)
     flooded.watcher.scan()
     flooded.fingerprint = "f" * 16
     flooded.now_s += PAUSE_S
     flooded.ask(rejected="f" * 16)
     flooded.watcher.scan()
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_rejection_is_kept_until_the_next_refresh_with_rejected(
+    flooded: Flooded, *, is_replaced: bool
+) -> None:
+    """A container reports a rejected token only once."""
+    reject_two_tokens(flooded)
     assert flooded.modes == [("--rejected",), ()]
     if is_replaced:
         flooded.fingerprint = "e" * 16
@@ -202,12 +189,7 @@ def test_rejection_causes_one_refresh_even_if_it_fails(flooded: Flooded) -> None
 
 def test_rejection_that_waits_is_no_request(flooded: Flooded) -> None:
     """It must not cause a refresh after the token has been replaced."""
-    flooded.ask(rejected=FINGERPRINT)
-    flooded.watcher.scan()
-    flooded.fingerprint = "f" * 16
-    flooded.now_s += PAUSE_S
-    flooded.ask(rejected="f" * 16)
-    flooded.watcher.scan()
+    reject_two_tokens(flooded)
     flooded.now_s += REJECTED_PAUSE_S - PAUSE_S - 10
     flooded.ask()
     flooded.watcher.scan()

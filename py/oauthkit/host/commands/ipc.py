@@ -6,8 +6,8 @@ and runs under this user's uid. Therefore:
 - a file is checked and read through one descriptor;
 - nothing is created, renamed or linked. The only change is the removal of a served request,
   relative to its directory's descriptor;
-- the work and the time of one scan are bounded for each group, and a group whose scans use much CPU
-  time is scanned less often, so that one group cannot delay the others.
+- the work and the time of one scan are bounded for each group, and a group whose scans take long is
+  scanned less often, so that one group cannot delay the others.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MAX_READS = 64
 # A container can make each system call in its directory slow: it can register very often for
 # changes there (fcntl(2), F_NOTIFY). A scan of a group ends after this time.
 LONGEST_SCAN_S = 0.1
-# All groups' scans together use at most 1 / (1 + IDLE_SHARE) of one CPU, because each group waits
+# All groups' scans together take at most 1 / (1 + IDLE_SHARE) of the time, because each group waits
 # after its scan.
 IDLE_SHARE = 4
 LONGEST_PAUSE_S = 3600.0
@@ -73,24 +73,23 @@ class Kind(Enum):
 
 @dataclass
 class Group:
-    """The results and the CPU time of a group's scans.
+    """The results and the duration of a group's scans.
 
     Only the group's own scan iterates over its files, because only that time is counted.
     """
 
     known: dict[Identity, Kind] = field(default_factory=dict)  # files that need not be read again
-    named: dict[Identity, str] = field(
-        default_factory=dict
-    )  # fingerprints that requests name as rejected
-    rejected: set[str] = field(default_factory=set)  # the same fingerprints, as a set
+    # The fingerprints that requests report as rejected, by file and as a set.
+    reports: dict[Identity, str] = field(default_factory=dict)
+    rejected: set[str] = field(default_factory=set)
     requests: int = 0  # the number of pending requests
-    used_s: float = 0.0  # CPU time of this scan
+    scan_s: float = 0.0  # the duration of this scan
     ready_s: float = 0.0  # when to scan it again
 
     def count(self) -> None:
         """Count the pending requests, and drop the fingerprints of all other files."""
-        self.named = {x: y for x, y in self.named.items() if self.known.get(x) is Kind.REQUEST}
-        self.rejected = {*self.named.values()}
+        self.reports = {x: y for x, y in self.reports.items() if self.known.get(x) is Kind.REQUEST}
+        self.rejected = {*self.reports.values()}
         self.requests = sum(kind is Kind.REQUEST for kind in self.known.values())
 
 
@@ -141,12 +140,10 @@ class Inbox:
         directories: Sequence[IpcDirectory],
         complain: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
-        process_time: Callable[[], float] = time.process_time,
     ) -> None:
         self._directories = directories
         self._complain = complain
         self._monotonic = monotonic
-        self._process_time = process_time
         self._groups: dict[Path, Group] = {}
 
     def scan(self) -> int:
@@ -156,17 +153,17 @@ class Inbox:
             with self._reporting(directory.path):
                 self._scan_groups(directory, groups)
         for group in groups.values():
-            if group.used_s > 0:
-                pause_s = group.used_s * ((1 + IDLE_SHARE) * len(groups) - 1)
+            if group.scan_s > 0:
+                pause_s = group.scan_s * ((1 + IDLE_SHARE) * len(groups) - 1)
                 group.ready_s = self._monotonic() + min(pause_s, LONGEST_PAUSE_S)
-                group.used_s = 0.0
+                group.scan_s = 0.0
         self._groups = groups
         return sum(group.requests for group in groups.values())
 
     def is_rejected(self, fingerprint: Callable[[], str]) -> bool:
         """Return whether a pending request names this token as rejected."""
-        named = [group.rejected for group in self._groups.values() if group.rejected]
-        return bool(named) and any(fingerprint() in some for some in named)
+        reports = [group.rejected for group in self._groups.values() if group.rejected]
+        return bool(reports) and any(fingerprint() in rejected for rejected in reports)
 
     def mark_served(self) -> None:
         """Mark the pending requests as served. A later scan removes those that have not changed."""
@@ -188,7 +185,7 @@ class Inbox:
                     group = groups[path] = self._groups.get(path, Group())
                     if self._monotonic() < group.ready_s:
                         continue
-                    begin_s = self._process_time()
+                    begin_s = self._monotonic()
                     known, group.known = group.known, {}
                     with (
                         self._reporting(path / "tasks"),
@@ -197,7 +194,7 @@ class Inbox:
                     ):
                         self._scan_tasks(path / "tasks", tasks, known, group)
                     group.count()
-                    group.used_s = self._process_time() - begin_s
+                    group.scan_s = self._monotonic() - begin_s
 
     def _scan_tasks(
         self, path: Path, tasks: int, known: dict[Identity, Kind], group: Group
@@ -231,9 +228,8 @@ class Inbox:
                     elif status.st_size > LARGEST_BYTES:
                         group.known[_identity(status)] = Kind.OTHER
                     elif status.st_blocks > MAX_BLOCKS:
-                        self._reject(
-                            path / entry.name, status, "uses more than 2 MiB on disk", group
-                        )
+                        why = "uses more than 2 MiB on disk"
+                        self._reject(path / entry.name, status, why, group)
                     elif reads < MAX_READS:
                         reads += 1
                         self._read(path / entry.name, tasks, group)
@@ -263,7 +259,7 @@ class Inbox:
             return
         fingerprint = document[REJECTED]
         if isinstance(fingerprint, str) and _FINGERPRINT.fullmatch(fingerprint):
-            group.named[_identity(status)] = fingerprint.lower()
+            group.reports[_identity(status)] = fingerprint.lower()
         else:
             why = f"has a value of {REJECTED!r} that is not 16 hex digits"
             self._reject(path, status, why, group)

@@ -194,7 +194,7 @@ def _installed(
 
 
 def _matches_install(paths: ProjectPaths) -> bool:
-    """Return whether the heal timer's file has the text that install writes, or is missing."""
+    """Return whether the heal timer's file is missing, or has the text that install writes."""
     name = f"{paths.heal}.timer"
     content = read(units.directory() / name).data
     expected = units.timer_text(paths)
