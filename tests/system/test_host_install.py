@@ -341,11 +341,15 @@ def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)
     assert oauthkit(project, "install").returncode == 0
+    # When the persistent timer last elapsed: systemd.timer(5).
+    stamps = home / ".local/share/systemd/timers"
+    assert [file.name for file in stamps.iterdir()] == [f"stamp-{HEAL}.timer"]
     for _ in range(2):  # the second time, there is nothing to remove
         done = oauthkit(project, "uninstall")
         assert (done.returncode, done.stderr) == (0, "")
         assert not [name for name in manager.timers() if name.startswith(UNIT)]
         assert list((home / ".config/systemd/user").glob(f"{HEAL}*")) == []
+        assert list(stamps.iterdir()) == []
     status = json.loads(oauthkit(project, "status", "--json").stdout)
     assert (status["live"], status["next_run"]["timers"]) == (True, 0)
 

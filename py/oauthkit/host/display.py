@@ -49,6 +49,17 @@ def as_root(command: str) -> str:
     return command if os.geteuid() == 0 else f"sudo {command}"
 
 
+# Relative to HOME. A refresh looks for claude there if it is not in PATH.
+CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
+
+
+def claude(paths: ProjectPaths) -> str:
+    """Return the word that starts claude: its path if only a refresh would find it."""
+    usual = [f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
+    found = None if shutil.which("claude") else next(filter(shutil.which, usual), None)
+    return quote(found) if found else "claude"
+
+
 def command(name: str, paths: ProjectPaths, *more: str) -> str:
     """Return the command line of an oauthkit command for this project, valid in any directory."""
     return command_on(name, str(paths.project), *more)

@@ -148,14 +148,14 @@ def test_hooks_that_lack_their_program_are_named(
     (hooks / "login-ending").write_text("#!/bin/sh\nno-such\n", "utf-8")
     (hooks / "login-ending").chmod(0o755)
     done = well.run("doctor")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (1, "")
     fix = f"{SUDO}apt-get install {package}" if package else f"install {name}"
     text = f"{name} not found in PATH, so the hooks cannot send messages"
-    assert f"note  hooks: {text}\n      fix: {fix}\n" in done.stdout
-    assert done.stdout.count("note  hook") == 1
+    assert f"FAIL  notifications: {text}\n      fix: {fix}\n" in done.stdout
+    assert "note  hook" not in done.stdout
     if "/" not in name:
         well.program(name, "#!/bin/sh\n")
-        assert "note  hook" not in well.run("doctor").stdout
+        assert examined(well)[1] == {}
 
 
 def stale(host: HostProject) -> None:
@@ -301,10 +301,10 @@ def test_lock_that_is_held_for_longer_than_a_run_takes(
     monkeypatch.setattr(model, "LONGEST_RUN_S", 0)
     holder = f"PID {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
     paths = find_paths(str(well.project))
-    assert model.collect(paths).lock_holder == ""
+    assert not model.collect(paths).is_stuck
     paths.lock.touch(0o600)
     with paths.lock.open() as file:
-        assert model.collect(paths).lock_holder == ""
+        assert not model.collect(paths).is_stuck
         fcntl.flock(file, fcntl.LOCK_EX)
         found = model.collect(paths)
         assert found.lock_holder == holder
@@ -395,16 +395,18 @@ def test_crontab_line_that_a_user_wrote(well: HostProject, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("crontab", "path"),
+    ("crontab", "path", "missing"),
     [
-        ("* * * * * {}", "/usr/bin:/bin"),
-        ("PATH=/a:/b\n* * * * * {}", "/a:/b"),
-        ("PATH=/a\n* * * * * PATH='/c d' {}\nPATH=/b\n", "/c d"),
+        ("* * * * * {}", "/usr/bin:/bin", "claude"),
+        ("PATH=/a:/b\n* * * * * {}", "/a:/b", "claude, jq, timeout, flock"),
+        ("PATH=/a\n* * * * * PATH='/c d' {}\nPATH=/b\n", "/c d", "claude, jq, timeout, flock"),
     ],
 )
-def test_claude_that_only_cron_cannot_find(well: HostProject, crontab: str, path: str) -> None:
+def test_programs_that_only_cron_cannot_find(
+    well: HostProject, crontab: str, path: str, missing: str
+) -> None:
     without_systemd(well, crontab.format(f"bash {quoted(well.project)}/{SCRIPT}") + "\n")
-    assert examined(well)[1] == {"claude by cron": f"not in the crontab line's PATH: {path}"}
+    assert examined(well)[1] == {"PATH of the crontab line": f"{missing} not found in {path}"}
 
 
 def test_null_timers_and_a_crontab(well: HostProject) -> None:
@@ -606,6 +608,45 @@ def test_end_of_the_login_is_shown(well: HostProject) -> None:
     assert said in shown
     well.login(refreshTokenExpiresAt=well.ms(20 * DAY_S + 30))
     assert f" ok   login: {well.credentials}, ends in 20 days\n" in well.run("doctor").stdout
+
+
+@pytest.mark.parametrize("directory", [".local/bin", ".claude/local"])
+def test_claude_that_is_not_in_path(well: HostProject, directory: str) -> None:
+    """A login with the bare name would fail."""
+    claude = well.home / directory / "claude"
+    claude.parent.mkdir(parents=True)
+    (well.bin / "claude").rename(claude)
+    well.login(token="")
+    assert examined(well)[2]["login"] == f"{quoted(claude)} auth login"
+    shown = " ".join(well.run("status").stdout.split())
+    assert f"no accessToken in credentials: {quoted(claude)} auth login" in shown
+
+
+def git(host: HostProject, *arguments: str) -> None:
+    config = ["-c", "user.name=x", "-c", "user.email=x", "-C", str(host.project)]
+    subprocess.run(["git", *config, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("is_tracked", [True, False])
+def test_git_that_does_not_ignore_dotenv(well: HostProject, *, is_tracked: bool) -> None:
+    (well.bin / "git").symlink_to("/usr/bin/git")
+    git(well, "init")
+    if is_tracked:
+        git(well, "add", ".env")
+    what = "tracks it" if is_tracked else "does not ignore it"
+    shown = well.run("doctor").stdout
+    assert f"note  .env and git: git {what}, so a commit can include the token\n" in shown
+    (fix,) = re.findall(r"      fix: (.*echo /\.env .*)\n", shown)
+    subprocess.run(["sh", "-c", fix], check=True, capture_output=True)
+    assert ".env and git" not in well.run("doctor").stdout
+    assert well.dotenv.exists()
+    assert (well.project / ".gitignore").read_text("utf-8") == "/.env\n"
+
+
+def test_git_that_fails_is_not_reported(well: HostProject) -> None:
+    well.program("git", "#!/bin/sh\nexit 128\n")
+    (well.project / ".git").mkdir()
+    assert ".env and git" not in well.run("doctor").stdout
 
 
 def test_directory_that_is_not_a_project(well: HostProject, tmp_path: Path) -> None:

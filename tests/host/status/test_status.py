@@ -361,6 +361,21 @@ def test_renewal_in_the_second_of_the_expiry(live: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_run_that_systemd_did_not_start(live: HostProject) -> None:
+    live.timers({})
+    lock = live.log.with_name("oauth-refresh.lock")
+    lock.touch(0o600)
+    assert "no run is scheduled" in live.run("status").stdout
+    argv = ["/bin/bash", "-c", 'exec 9>>"$1"; flock 9; echo; read -r', "bash", str(lock)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        shown = live.run("status").stdout
+        assert f"Next run  a run is in progress: PID {process.pid} (bash)\n" in shown
+        assert live.status()["warnings"] == []
+        process.communicate(b"\n")
+
+
 def test_lock_that_cannot_be_written(live: HostProject) -> None:
     lock = live.log.with_name("oauth-refresh.lock")
     lock.touch()

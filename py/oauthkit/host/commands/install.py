@@ -306,6 +306,8 @@ def _remove(files: list[Path], say: Say) -> None:
     for file in files:
         if not file.name.endswith("-heal.service"):  # its timer is enabled instead
             systemctl("disable", "--now", "--quiet", file.name, statuses=range(256))
+        if file.suffix == ".timer":  # it is persistent: systemd.timer(5)
+            systemctl("clean", "--what=state", file.name, statuses=range(256))
     for file in files:
         file.unlink()
         say(f"removed {file}")

@@ -6,15 +6,18 @@ import errno
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbum import LocalPath
 
+from oauthkit.host.adopt.git import Git
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
+from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import (
     DIRECTORY,
     clearing,
@@ -266,6 +269,25 @@ def modes(paths: ProjectPaths) -> Iterator[Finding]:
             yield Finding(name, f"{mode:04o}")
 
 
+def committed(paths: ProjectPaths) -> Iterator[Finding]:
+    """Check that git does not add .env, which has the token, to a commit."""
+    name, project, ignore = ".env and git", paths.project, paths.project / ".gitignore"
+    if paths.dotenv != project / ".env" or not os.path.lexists(project / ".git"):
+        return
+    with suppress(HostError):  # there is no git, or it does not work there
+        git = Git(project)
+        is_tracked = bool(git.files("--", ".env"))
+        if not is_tracked and not git.files("--others", "--exclude-standard", "--", ".env"):
+            return
+        fix = inspection_hint(ignore)
+        if not os.path.lexists(ignore) or may_change(ignore, project):
+            fix = f"echo /.env >>{quoted(ignore)}"
+            if is_tracked:
+                fix = f"git -C {quoted(project)} rm --cached .env && {fix}"
+        text = "tracks it" if is_tracked else "does not ignore it"
+        yield Finding(name, f"git {text}, so a commit can include the token", fix, is_note=True)
+
+
 def variables(paths: ProjectPaths) -> Iterator[Finding]:
     """Check for variables that override the token."""
     for name in OVERRIDING:
@@ -353,7 +375,7 @@ def hooks(paths: ProjectPaths) -> Iterator[Finding]:
             fix = f"correct it. Its output is in {paths.log}"
             yield Finding(f"hook '{event}'", text, fix, True, failed[event].output)
     for problem, fix in notify.missing_programs(paths).items():
-        yield Finding("hooks", problem, fix, is_note=True)
+        yield Finding("notifications", problem, fix)
 
 
 def _missing_interpreter(script: Path) -> str:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import oauthkit
-from oauthkit.host.display import as_root
+from oauthkit.host.display import CLAUDE_DIRECTORIES, as_root
 from oauthkit.host.doctor.files import EVENTS
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.doctor.programs import CLAUDE_DIRECTORIES
 from oauthkit.host.path_info import (
     DIRECTORY,
     entries_to,

@@ -8,15 +8,15 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import as_root, quote
+from oauthkit.host.display import CLAUDE_DIRECTORIES, as_root, quote
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
-# Relative to HOME. A refresh looks for claude there if it is not in PATH.
-CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
+# The programs that a run needs besides claude.
+NEEDED_PROGRAMS = ("jq", "timeout", "flock")
 # The first line of timeout --version in uutils coreutils before 0.6.
 OLD_UUTILS = re.compile(r"timeout (\(uutils coreutils\) )?0\.[0-5]\.")
 
@@ -43,6 +43,21 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
         "npm install --global @anthropic-ai/claude-code",
     )  # fmt: skip
+
+
+def missing_in(paths: ProjectPaths, path: str, *, with_claude: bool = True) -> list[str]:
+    """Return the programs of a run that are in this process's PATH, but not in `path`.
+
+    Doctor reports those that its own PATH lacks, too. There, another `path` would not help.
+    """
+    missing = [
+        name
+        for name in NEEDED_PROGRAMS
+        if find_program(name) and shutil.which(name, path=path) is None
+    ]
+    if with_claude and claude(paths).is_ok and not claude(paths, path).is_ok:
+        missing.insert(0, "claude")
+    return missing
 
 
 def timeout() -> Finding:

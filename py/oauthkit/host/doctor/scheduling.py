@@ -113,9 +113,9 @@ def _by_cron(paths: ProjectPaths) -> Iterator[Finding]:
     if path is None:
         return
     yield Finding("next run", "a crontab line starts it")
-    if not is_follower(paths) and not programs.claude(paths, path).is_ok:
+    if missing := programs.missing_in(paths, path, with_claude=not is_follower(paths)):
         fix = f"crontab -e, and replace the line with that of {command('install', paths, '--cron')}"
-        yield Finding("claude by cron", f"not in the crontab line's PATH: {path}", fix)
+        yield Finding("PATH of the crontab line", f"{', '.join(missing)} not found in {path}", fix)
 
 
 def _lingers() -> str | None:

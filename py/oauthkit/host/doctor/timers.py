@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,15 +14,12 @@ from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, show
-from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oauthkit.host.project import ProjectPaths
 
-# The programs that a run needs besides claude.
-NEEDED_PROGRAMS = ("jq", "timeout", "flock")
 # The maximum number of queries while the answers are inconsistent, and the pause between them.
 MAX_QUERIES, QUERY_PAUSE_S = 3, 0.3
 
@@ -221,15 +217,7 @@ def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Itera
     """Check that a service's PATH has a run's programs. Without a fix, a refresh is the fix."""
     if service.path is None:
         return
-    # Doctor reports those that its own PATH lacks, too. There, install would not help.
-    missing = [
-        name
-        for name in NEEDED_PROGRAMS
-        if find_program(name) and shutil.which(name, path=service.path) is None
-    ]
-    if programs.claude(paths).is_ok and not programs.claude(paths, service.path).is_ok:
-        missing.insert(0, "claude")
-    if missing:
+    if missing := programs.missing_in(paths, service.path):
         text = f"{', '.join(missing)} not found in {service.path}"
         yield Finding(f"PATH of the {by}", text, fix, needs_refresh=not fix)
 

@@ -49,7 +49,7 @@ def to_json(status: Status) -> dict[str, Any]:
             "at_s": status.next_run_s,
             "timers": len(status.schedule.timers),
             "foreign_timer": status.foreign_timer or None,
-            "is_running": status.schedule.is_running,
+            "is_running": status.is_running,
             "by_cron": status.relies_on_cron,
             "problem": status.manager_problem or None,
         },

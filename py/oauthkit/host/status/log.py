@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command, quote
+from oauthkit.host.display import claude, command, quote
 from oauthkit.host.path_info import is_file, read
 from oauthkit.host.status.login import read_login
 from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets
@@ -241,15 +241,15 @@ def last(entries: Sequence[Entry], text: str) -> Entry | None:
 
 def log_in(paths: ProjectPaths) -> str:
     """Return the command that logs in to the directory whose credentials the refresh reads."""
-    return _in_directory(paths, LOG_IN)
+    return _for_project(paths, LOG_IN)
 
 
-def _in_directory(paths: ProjectPaths, fix: str) -> str:
-    """Make the command of claude in a fix use the credentials that the refresh reads."""
-    directory = paths.credentials.parent
-    if directory == paths.home / ".claude":
-        return fix
-    return fix.replace("claude ", f"CLAUDE_CONFIG_DIR={quote(str(directory))} claude ", 1)
+def _for_project(paths: ProjectPaths, fix: str) -> str:
+    """Make the command in a fix start the refresh's claude, with the refresh's credentials."""
+    directory, start = paths.credentials.parent, claude(paths)
+    if directory != paths.home / ".claude":
+        start = f"CLAUDE_CONFIG_DIR={quote(str(directory))} {start}"
+    return fix.replace("claude ", f"{start} ", 1)
 
 
 def fix_of(failure: Failure, paths: ProjectPaths) -> str:
@@ -264,7 +264,7 @@ def fix_of(failure: Failure, paths: ProjectPaths) -> str:
             "oauthkit refresh --rejected", command("refresh", paths, "--rejected")
         )
     if failure.fix != LOG_IN:
-        return _in_directory(paths, failure.fix) if RENEW in failure.fix else failure.fix
+        return _for_project(paths, failure.fix) if RENEW in failure.fix else failure.fix
     # A failed run may change the credentials, too.
     return "" if _changed_s(paths.credentials) > failure.at_s + 2 else log_in(paths)
 

@@ -78,7 +78,8 @@ class Status:
     # The project has no login of its own. `login` is the store's token in .env, with its expiry.
     is_follower: bool = False
     follower: Service | None = None  # the service that follows the store
-    lock_holder: str = ""  # the process that has held the lock for longer than a run takes, or ""
+    lock_holder: str = ""  # the process that holds the lock, or ""
+    is_stuck: bool = False  # it has held the lock for longer than a run takes
     is_followed: bool = False  # there is no such service, but the store was read not long ago
 
     @property
@@ -118,7 +119,12 @@ class Status:
     @property
     def is_due(self) -> bool:
         """Return whether a run is scheduled or in progress."""
-        return self.next_run_s is not None or self.schedule.is_running or self.relies_on_cron
+        return self.next_run_s is not None or self.is_running or self.relies_on_cron
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a run is in progress, started by systemd or by anybody else."""
+        return self.schedule.is_running or (self.lock_holder != "" and not self.is_stuck)
 
     @property
     def foreign_timer(self) -> str:
@@ -153,7 +159,7 @@ class Status:
             found.append(f"{text}. {self._see_doctor}")
         for name in self.dotenv.overriding:
             found.append(f".env sets {name}, which overrides the token. {self._see_doctor}")
-        if self.lock_holder:
+        if self.is_stuck:
             text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
             found.append(text)
         if self.dotenv.tokens and self.dotenv.is_shared:
@@ -189,7 +195,7 @@ class Status:
         if not self.is_delivered:
             text = self.dotenv.repetition_problem or "does not have the credentials' token"
             return [f".env {text}. Run: {refresh_command(self.paths)}"]
-        return [] if self.schedule.is_running else self._expiry_problems()
+        return [] if self.is_running else self._expiry_problems()
 
     def _expiry_problems(self) -> list[str]:
         """Return why .env has no live token until the next run, in a list of at most one."""
@@ -310,6 +316,7 @@ def collect(paths: ProjectPaths) -> Status:
         failure = unresolved_failure(entries)
         failing_since_s = failure.at_s if failure else None
     is_scheduled = schedule.next is not None or schedule.is_running
+    holder = holder_of(paths.lock)
     return Status(
         paths=paths,
         now_s=now_s,
@@ -328,14 +335,10 @@ def collect(paths: ProjectPaths) -> Status:
         store=store,
         is_follower=follows,
         follower=follower,
-        lock_holder=_old_holder(paths.lock),
+        lock_holder="" if holder is None else process_name(holder),
+        is_stuck=holder is not None and process_age_s(holder) > LONGEST_RUN_S,
         is_followed=follows and follower is None and was_read(paths, now_s),
     )
-
-
-def _old_holder(lock: Path) -> str:
-    pid = holder_of(lock)
-    return process_name(pid) if pid is not None and process_age_s(pid) > LONGEST_RUN_S else ""
 
 
 def _read_bearer(bearer: Path, credentials: Path) -> Login:

@@ -36,7 +36,7 @@ NBSP = "\xa0"
 # The command at the end of a warning or a fix.
 _COMMAND = re.compile(
     r"(?:(?<=: )|→ )(?:CLAUDE_CONFIG_DIR=|"
-    r"(?:\S*oauthkit|\S*python[0-9.]*|claude|sudo|rm|mv|mkdir|chmod|chown|ls) ).*"
+    r"(?:\S*oauthkit|\S*python[0-9.]*|\S*claude|sudo|rm|mv|mkdir|chmod|chown|ls) ).*"
 )
 
 
@@ -162,8 +162,9 @@ def _next_run(status: Status) -> Line:
         return [("by a crontab line", "")]
     if status.manager_problem:
         return [("unknown: see below", "yellow")]
-    if status.next_run_s is None and status.schedule.is_running:
-        return [("a run is in progress", "")]
+    if status.next_run_s is None and status.is_running:
+        by = f": {status.lock_holder}" if status.lock_holder else ""
+        return [(f"a run is in progress{by}", "")]
     if status.next_run_s is None and status.foreign_timer:
         return [(f"not scheduled: {status.foreign_timer}", "red")]
     if status.next_run_s is None or status.next_timer is None:
