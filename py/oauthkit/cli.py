@@ -348,6 +348,11 @@ class Install(ProjectCommand, SettingsOptions):
                 line = units.crontab(units.command_of(paths, self.form))
                 if cron.path_of_refresh(paths) is None:
                     OUT.write(line)
+                    if sys.__stdout__ is not None and sys.__stdout__.isatty():
+                        add = cron.install_command(paths)
+                        complain(f"the crontab has not been changed. To add this line, run: {add}")
+                elif line.rstrip("\n") in cron.crontab().split("\n"):
+                    complain("the crontab already has this line")
                 else:
                     complain("the crontab already has a line for this project. To change it to the")
                     complain("following one, run: crontab -e")

@@ -416,6 +416,11 @@ def test_crontab_gets_one_line_for_each_project(ready: HostProject) -> None:
     line = ready.run("install", "--cron").stdout
     ready.program("crontab", f"#!/bin/sh\n/bin/cat <<'END'\n{line}END\n")
     done = ready.run("install", "--cron")
+    said = "the crontab already has this line\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
+    earlier = line.replace("*/4", "*/3")
+    ready.program("crontab", f"#!/bin/sh\n/bin/cat <<'END'\n{earlier}END\n")
+    done = ready.run("install", "--cron")
     said = (
         "the crontab already has a line for this project. To change it to the\nfollowing one, run"
     )

@@ -409,6 +409,22 @@ def test_programs_that_only_cron_cannot_find(
     assert examined(well)[1] == {"PATH of the crontab line": f"{missing} not found in {path}"}
 
 
+@pytest.mark.parametrize(("status", "is_stopped"), [(0, False), (1, True), (2, False)])
+def test_cron_service_that_is_not_running(
+    well: HostProject, *, status: int, is_stopped: bool
+) -> None:
+    without_systemd(well, f"* * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT}\n")
+    well.program("pgrep", f"#!/bin/sh\n[ \"$*\" = '-x cron|crond|fcron' ] && exit {status}\n")
+    text = "a crontab line starts it, but no cron service is running"
+    failed = {"next run": text} if is_stopped else {}
+    assert examined(well)[1] == failed
+    assert examined(well)[2] == dict.fromkeys(failed, f"{SUDO}service cron start")
+    doctor = command("doctor", well.project)
+    warning = "a crontab line starts the runs, but no cron service is running"
+    expected = [f"{warning}. To see the fix, run: {doctor}"] if is_stopped else []
+    assert well.status()["warnings"] == expected
+
+
 def test_null_timers_and_a_crontab(well: HostProject) -> None:
     well.timers({})
     well.program("crontab", CRONTAB)
@@ -426,7 +442,8 @@ def live_warnings(host: HostProject) -> list[str]:
 def test_without_cron_it_is_installed_first(well: HostProject) -> None:
     (well.bin / "systemctl").unlink()
     fix = examined(well)[2]["next run"]
-    assert fix.startswith(f"{SUDO}apt-get install cron && (crontab -l 2>/dev/null; ")
+    start = f"{SUDO}apt-get install cron && {SUDO}service cron start && (crontab -l 2>/dev/null; "
+    assert fix.startswith(start)
     assert fix.endswith(command("install", well.project, "--cron") + ") | crontab -")
 
 

@@ -342,5 +342,11 @@ def test_edited_timer_is_reported(well: HostProject) -> None:
     file.with_suffix(".service").write_text(text.partition("\n")[0], "utf-8")
     assert examined(well)[1] == {}
     file.write_text(text.replace("hourly", "yearly"), "utf-8")
-    problem = f"{UNIT}-heal.timer differs from what install writes"
-    assert examined(well)[1:] == ({"units": problem}, {"units": command("install", well.project)})
+    problem, fix = (
+        f"{UNIT}-heal.timer differs from what install writes",
+        command("install", well.project),
+    )
+    assert examined(well)[1:] == ({"units": problem}, {"units": fix})
+    file.write_text(f"# Mine\n{text}", "utf-8")  # install does not replace it
+    fix = f"mv {quoted(file)} {quoted(file)}.old && {fix}"
+    assert examined(well)[1:] == ({"units": problem}, {"units": fix})

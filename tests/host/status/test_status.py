@@ -156,6 +156,12 @@ def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     assert data["warnings"] == [f"{text}: {command('uninstall', live.project)}"]
     live.timers({})
     assert live.status()["warnings"] == []
+    (live.project / "scripts/oauth").mkdir(parents=True)
+    line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
+    live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
+    fix = "To keep it, remove the project's line: crontab -e"
+    assert live.status()["warnings"] == [f"{text.partition(' To keep')[0]} {fix}"]
+    (live.bin / "crontab").unlink()
     shown = live.run("status")
     assert shown.returncode == 1
     assert (
@@ -209,8 +215,23 @@ def test_token_that_other_users_can_read_is_reported(live: HostProject) -> None:
     fix = f"To see the fix, run: {command('doctor', live.project)}"
     text = "other users have access to the token in .env"
     assert live.status()["warnings"] == [f"{text}. {fix}"]
-    live.dotenv.write_text("A=1\n", encoding="utf-8")
-    assert text not in str(live.status()["warnings"])
+    for content in ("A=1\n", "CLAUDE_CODE_OAUTH_TOKEN=\n"):
+        live.dotenv.write_text(content, encoding="utf-8")
+        assert text not in str(live.status()["warnings"])
+        assert ".env      has no CLAUDE_CODE_OAUTH_TOKEN\n" in live.run("status").stdout
+
+
+def test_hint_to_doctor_is_shown_once(live: HostProject) -> None:
+    doctor = command("doctor", live.project)
+    live.dotenv.chmod(0o640)
+    assert f"To see the fix, run: {doctor}" in " ".join(live.run("status").stdout.split())
+    live.dotenv.write_text(live.dotenv.read_text("utf-8") + "ANTHROPIC_API_KEY=x\n", "utf-8")
+    shown = live.run("status").stdout
+    assert shown.count(doctor) == 1
+    to_do = " ".join(shown[shown.index("To do") :].split())
+    assert to_do.startswith("To do .env sets ANTHROPIC_API_KEY, which overrides the token other")
+    assert to_do.endswith(f" the token in .env To see their fixes, run: {doctor}")
+    assert len(live.status()["warnings"]) == 2
 
 
 NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {

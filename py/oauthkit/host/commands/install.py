@@ -56,7 +56,7 @@ def install(
         *settings_file.options(settings or {}),
         *(["--notify", channel.where] if channel else []),
     ]
-    require_manager(f"For a crontab line, run {command('install', paths, '--cron', *options)}")
+    require_manager(f"Cron can start the runs instead: {cron.install_command(paths, *options)}")
     if watch:
         _require_ipc(paths)
     directory = units.directory()

@@ -245,15 +245,15 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
 def modes(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that other users cannot read a token, or the key that decrypts it."""
     files = [
-        (".env's mode", paths.dotenv, "token"),
-        ("login's mode", paths.credentials, "token"),
+        (".env's mode", paths.dotenv),
+        ("login's mode", paths.credentials),
         *(
-            ("identity's mode", Path(setting.value), "key")
+            ("identity's mode", Path(setting.value))
             for setting in paths.changed_settings
             if setting.name == "OAUTHKIT_STORE_IDENTITY"
         ),
     ]
-    for name, file, secret in files:
+    for name, file in files:
         try:
             found = file.stat()
         except OSError:
@@ -264,7 +264,7 @@ def modes(paths: ProjectPaths) -> Iterator[Finding]:
         if mode & 0o077:
             is_own = found.st_uid == os.geteuid()
             fix = _changing(paths, file, "chmod 600" if is_own else as_root("chmod 600"))
-            yield Finding(name, f"{mode:04o}: other users can read the {secret}", fix)
+            yield Finding(name, f"{mode:04o}: other users have access to it", fix)
         else:
             yield Finding(name, f"{mode:04o}")
 

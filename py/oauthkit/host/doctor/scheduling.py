@@ -15,7 +15,6 @@ from oauthkit.host.status.store import is_follower, was_read
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show
-from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
 # Where systemd runs (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
-HINT_WITHOUT_TIMERS = (
-    "without a user manager, cron can start the runs: oauthkit install --cron. A token that is"
-    " valid for a year needs no runs, if your account can create one: claude setup-token"
+WITHOUT_RUNS = (
+    "a token that is valid for a year needs no runs, if your account can create one:"
+    " claude setup-token"
 )
 
 
@@ -92,18 +91,20 @@ def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:
         if os.environ.get("XDG_RUNTIME_DIR", "") not in {"", runtime}:  # su keeps that of its user
             fix += f" && export XDG_RUNTIME_DIR={runtime}"
         yield Finding("user manager", error, fix)
+        text = "without a user manager, cron can start the runs"
+        yield Finding("timer", text, cron.install_command(paths), is_note=True)
     else:
         yield Finding("user manager", error, is_note=True)
-        need = "" if find_program("crontab") else as_root("apt-get install cron && ")
         text = "nothing starts it: there is no timer and no crontab line"
-        yield _not_due(paths, "next run", text, need + cron.install_command(paths))
-    yield Finding("timer", HINT_WITHOUT_TIMERS, is_note=True)
+        yield _not_due(paths, "next run", text, cron.install_command(paths))
+    yield Finding("token", WITHOUT_RUNS, is_note=True)
 
 
 def _not_due(paths: ProjectPaths, name: str, text: str, fix: str) -> Finding:
     """Return the finding that no run is scheduled: a note if a run would replace a manual token."""
     if files.has_manual_token(paths):
-        return Finding(name, f"{text}. A run would replace the token in .env", is_note=True)
+        text += ". A run would replace the token in .env"
+        return Finding(name, text, fix, is_note=True)
     return Finding(name, text, fix)
 
 
@@ -112,7 +113,11 @@ def _by_cron(paths: ProjectPaths) -> Iterator[Finding]:
     path = cron.path_of_refresh(paths)
     if path is None:
         return
-    yield Finding("next run", "a crontab line starts it")
+    if cron.is_running() is False:
+        text = "a crontab line starts it, but no cron service is running"
+        yield Finding("next run", text, cron.START)
+    else:
+        yield Finding("next run", "a crontab line starts it")
     if missing := programs.missing_in(paths, path, with_claude=not is_follower(paths)):
         fix = f"crontab -e, and replace the line with that of {command('install', paths, '--cron')}"
         yield Finding("PATH of the crontab line", f"{', '.join(missing)} not found in {path}", fix)

@@ -175,7 +175,10 @@ def _installed(
     if heal.is_of(paths) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
     elif heal.is_of(paths) and not _matches_install(paths):
-        yield Finding("units", f"{_timer_of(heal)} differs from what install writes", fix)
+        file = units.directory() / _timer_of(heal)
+        if units.owner(read(file).data.decode("utf-8", "surrogateescape")) is None:
+            fix = f"mv {quoted(file)} {quoted(file)}.old && {fix}"  # install would not replace it
+        yield Finding("units", f"{file.name} differs from what install writes", fix)
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)

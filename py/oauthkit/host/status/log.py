@@ -89,7 +89,8 @@ _FIXES = (
     (r"jq not found|jq could not run",
      "install jq in a directory of the timer's PATH"),
     (r"claude binary not found",
-     "install Claude Code, or refresh from a shell that finds claude: the timer keeps its PATH"),
+     ("install Claude Code, or refresh from a shell that finds claude: the timer keeps its PATH."
+      " In a crontab line, set PATH")),
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", f"check the network and the proxy. {RENEW} has to renew the token"),

@@ -150,20 +150,20 @@ class Status:
         is_failing = self.failing_since_s is not None
         found = []
         if is_failing and self.failure is None:  # for example, because the disk is full
-            found.append(f"runs fail, but the log does not say why. {self._see_doctor}")
+            found.append(f"runs fail, but the log does not say why. {self.see_doctor}")
         found += self._delivery_problems(is_failing=is_failing)
         found += self._bearer_problems(is_failing=is_failing)
         found += self.paths.settings_problems
         if self.dotenv.other_spellings:
             text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores that line"
-            found.append(f"{text}. {self._see_doctor}")
+            found.append(f"{text}. {self.see_doctor}")
         for name in self.dotenv.overriding:
-            found.append(f".env sets {name}, which overrides the token. {self._see_doctor}")
+            found.append(f".env sets {name}, which overrides the token. {self.see_doctor}")
         if self.is_stuck:
             text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
             found.append(text)
-        if self.dotenv.tokens and self.dotenv.is_shared:
-            found.append(f"other users have access to the token in .env. {self._see_doctor}")
+        if any(self.dotenv.tokens) and self.dotenv.is_shared:
+            found.append(f"other users have access to the token in .env. {self.see_doctor}")
         if self.log_problem:
             found.append(self.log_problem)
         found += self._schedule_problems()
@@ -181,11 +181,11 @@ class Status:
         if self.is_follower and (self.login.problem or not self.is_delivered):
             text = self.dotenv.repetition_problem or "does not have the store's token"
             problem = self.login.problem or f".env {text}"
-            return [] if is_failing else [f"{problem}. {self._see_doctor}"]
+            return [] if is_failing else [f"{problem}. {self.see_doctor}"]
         if self.login.problem:
             return [f"{self.login.problem}: {self.login.fix or log_in(self.paths)}"]
         if self.dotenv.problem and self._lacks_directory(self.paths.dotenv):
-            return [f"the directory of .env does not exist. {self._see_doctor}"]
+            return [f"the directory of .env does not exist. {self.see_doctor}"]
         if self.dotenv.problem and (self.dotenv.fix or not is_failing):
             return [f"{self.dotenv.problem}: {self.dotenv.fix or refresh_command(self.paths)}"]
         if self.is_manual_token:
@@ -212,17 +212,20 @@ class Status:
 
     def _schedule_problems(self) -> list[str]:
         """Return why no run will renew the token, as a list of at most one problem."""
+        if self.relies_on_cron and cron.is_running() is False:
+            text = "a crontab line starts the runs, but no cron service is running"
+            return [f"{text}. {self.see_doctor}"]
         if self.relies_on_cron or self.is_followed:
             return []
         if self.manager_problem:
-            return [f"{self.manager_problem}. {self._see_doctor}"]
+            return [f"{self.manager_problem}. {self.see_doctor}"]
         if self.is_follower:
             return self._follower_problems()
         if self.foreign_timer and not self.is_due:
             return [f"{self.foreign_timer}, {self._foreign_timer_fix}"]
         if self.schedule.missing_program:
             text = f"{self.schedule.missing_program} does not exist, so no run can start"
-            return [f"{text}. {self._see_doctor}"]
+            return [f"{text}. {self.see_doctor}"]
         if not self.is_due and not self.is_manual_token:
             return [f"no run is scheduled. Run: {refresh_command(self.paths)}"]
         return []
@@ -233,7 +236,7 @@ class Status:
         if self.follower is None:
             return [f"no service follows the store. Run: {install}"]
         if self.follower.is_restarting or not self.follower.is_active:
-            return [f"{self.follower.unit} is not running. {self._see_doctor}"]
+            return [f"{self.follower.unit} is not running. {self.see_doctor}"]
         return []
 
     def _publisher_problems(self) -> list[str]:
@@ -244,7 +247,7 @@ class Status:
             return []
         problem = self.store.problem or self.store.host_problem
         text = problem or "the store does not have this host's token"
-        return [f"{text}. {self._see_doctor}"]
+        return [f"{text}. {self.see_doctor}"]
 
     def _bearer_problems(self, *, is_failing: bool) -> list[str]:
         """Return why the bearer file does not have the token, as a list of at most one problem."""
@@ -254,7 +257,7 @@ class Status:
             return []
         text = self.bearer.problem or "its token or expiry differs from the credentials'"
         if self.paths.bearer and self._lacks_directory(self.paths.bearer):
-            return [f"the directory of {self.paths.bearer} does not exist. {self._see_doctor}"]
+            return [f"the directory of {self.paths.bearer} does not exist. {self.see_doctor}"]
         fix = self.bearer.fix or refresh_command(self.paths)
         return [f"bearer file {self.paths.bearer}: {text}: {fix}"]
 
@@ -272,16 +275,18 @@ class Status:
         return inspect_path(real_path(file).parent).is_nothing
 
     @property
-    def _see_doctor(self) -> str:
+    def see_doctor(self) -> str:
+        """Return the end of a warning whose fix depends on the cause."""
         return f"To see the fix, run: {command('doctor', self.paths)}"
 
     def _manual_token(self) -> list[str]:
         """Warn if the next run will replace a token that was put into .env by hand."""
         if not self.is_due:
             return []
-        uninstall = command("uninstall", self.paths)
-        text = "the next run replaces the token that was put into .env by hand. To keep it, run"
-        return [f"{text}: {uninstall}"]
+        uninstall = f"run: {command('uninstall', self.paths)}"
+        fix = "remove the project's line: crontab -e" if self.relies_on_cron else uninstall
+        text = "the next run replaces the token that was put into .env by hand. To keep it"
+        return [f"{text}, {fix}"]
 
 
 def collect(paths: ProjectPaths) -> Status:

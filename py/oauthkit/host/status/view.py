@@ -60,7 +60,7 @@ def show(status: Status, width: int, *, is_colour: bool) -> str:
         ("Settings", [
             [(f"{x.name}={x.value} ({x.origin})", "")] for x in status.paths.changed_settings
         ]),
-        ("To do", [[(warning, "yellow")] for warning in status.warnings]),
+        ("To do", [[(text, "yellow")] for text in _to_do(status)]),
     ]  # fmt: skip
     paint = _paint if is_colour else lambda text, _: text
     shown = []
@@ -90,6 +90,15 @@ def summary(status: Status) -> str:
     is_ok = status.is_live or status.is_manual_token
     sign = "FAIL" if not is_ok else "note" if problems or status.is_manual_token else " ok "
     return f"{sign}  {status.paths.project}: {text}{more}"
+
+
+def _to_do(status: Status) -> list[str]:
+    """Return the warnings. If several end with the command that shows the fix, show it once."""
+    hint = f". {status.see_doctor}"
+    short = [warning.removesuffix(hint) for warning in status.warnings]
+    if sum(text != warning for text, warning in zip(short, status.warnings, strict=True)) < 2:
+        return status.warnings
+    return [*short, hint.removeprefix(". ").replace("the fix", "their fixes")]
 
 
 def _wrap(line: Line, columns: int) -> list[Line]:
@@ -139,7 +148,7 @@ def _dotenv(status: Status) -> Line:
         return [("has the token", "green")]
     if status.dotenv.problem:
         return [(status.dotenv.problem, "red")]
-    if not status.dotenv.tokens:
+    if not any(status.dotenv.tokens):
         return [("has no CLAUDE_CODE_OAUTH_TOKEN", "red")]
     if status.is_manual_token:
         return [("has a token that was put there by hand. Its expiry is unknown", "yellow")]

@@ -7,20 +7,24 @@ import re
 import shlex
 import subprocess
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command
+from oauthkit.host.display import as_root, command
 from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from oauthkit.host.project import ProjectPaths
 
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
 _PATH_SETTING = re.compile(r"\s*PATH\s*=\s*([\"']?)(.*?)\1\s*")
 USUAL_PATH = "/usr/bin:/bin"
+DAEMONS = "cron|crond|fcron"  # a pattern for pgrep(1)
+# systemd-cron has no daemon.
+GENERATOR = Path("/usr/lib/systemd/system-generators/systemd-crontab-generator")
+START = as_root("service cron start")
 LIMIT_S = 30
 
 
@@ -51,6 +55,21 @@ def crontab() -> str:
     return done.stdout
 
 
+def is_running() -> bool | None:
+    """Return whether a cron daemon is running, or None if that cannot be found out."""
+    try:
+        done = subprocess.run(
+            ["pgrep", "-x", DAEMONS], capture_output=True, check=False, timeout=LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode == 0:
+        return True
+    # With hidepid, other users' processes are hidden: proc(5).
+    is_known = done.returncode == 1 and Path("/proc/1/comm").exists() and not GENERATOR.exists()
+    return False if is_known else None
+
+
 def _words(text: str) -> list[str]:
     """Split a command line into words and operators, with ~ and variables expanded."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
@@ -79,7 +98,12 @@ def _leads(directory: str, word: str, wanted: Path) -> bool:
     return os.path.realpath(os.path.join(directory, word)) == os.path.realpath(wanted)  # noqa: PTH118
 
 
-def install_command(paths: ProjectPaths) -> str:
-    """Return the command that adds such a line to the crontab."""
-    line = command("install", paths, "--cron")
-    return f"(crontab -l 2>/dev/null; {line}) | crontab -"
+def install_command(paths: ProjectPaths, *options: str) -> str:
+    """Return the command that adds such a line to the crontab. `options` are more of install's.
+
+    If there is no cron, it installs cron first.
+    """
+    add = f"(crontab -l 2>/dev/null; {command('install', paths, '--cron', *options)}) | crontab -"
+    return (
+        add if find_program("crontab") else f"{as_root('apt-get install cron')} && {START} && {add}"
+    )
