@@ -52,6 +52,7 @@ class Flooded:
         self.watcher = Watcher(
             [self.directory], self.refresh, self.said.append,
             fingerprint=lambda: self.fingerprint, pause_s=pause_s, monotonic=self.clock,
+            process_time=lambda: 0.0,
         )  # fmt: skip
 
     def clock(self) -> float:

@@ -6,8 +6,8 @@ and runs under this user's uid. Therefore:
 - a file is checked and read through one descriptor;
 - nothing is created, renamed or linked. The only change is the removal of a served request,
   relative to its directory's descriptor;
-- the work and the time of one scan are bounded for each group, and a group whose scans take long is
-  scanned less often, so that one group cannot delay the others.
+- the work and the time of one scan are bounded for each group, and a group whose scans use much CPU
+  time or take long is scanned less often, so that one group cannot delay the others.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ MAX_READS = 64
 # A container can make each system call in its directory slow: it can register very often for
 # changes there (fcntl(2), F_NOTIFY). A scan of a group ends after this time.
 LONGEST_SCAN_S = 0.1
-# All groups' scans together take at most 1 / (1 + IDLE_SHARE) of the time, because each group waits
+# All groups' scans together use at most 1 / (1 + IDLE_SHARE) of one CPU, because each group waits
 # after its scan.
 IDLE_SHARE = 4
-LONGEST_PAUSE_S = 3600.0
+# After a scan that used little CPU time, but took long. The host may be the cause, not the group.
+LONGEST_PAUSE_S = 60.0
 # A file that changed this recently and is not valid JSON may be incomplete.
 SETTLE_S = 5.0
 
@@ -73,7 +74,7 @@ class Kind(Enum):
 
 @dataclass
 class Group:
-    """The results and the duration of a group's scans.
+    """The results and the CPU time of a group's scans.
 
     Only the group's own scan iterates over its files, because only that time is counted.
     """
@@ -83,7 +84,8 @@ class Group:
     reports: dict[Identity, str] = field(default_factory=dict)
     rejected: set[str] = field(default_factory=set)
     requests: int = 0  # the number of pending requests
-    scan_s: float = 0.0  # the duration of this scan
+    used_s: float = 0.0  # CPU time of this scan
+    lasted_s: float = 0.0  # the duration of this scan
     ready_s: float = 0.0  # when to scan it again
 
     def count(self) -> None:
@@ -140,10 +142,12 @@ class Inbox:
         directories: Sequence[IpcDirectory],
         complain: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        process_time: Callable[[], float] = time.process_time,
     ) -> None:
         self._directories = directories
         self._complain = complain
         self._monotonic = monotonic
+        self._process_time = process_time
         self._groups: dict[Path, Group] = {}
 
     def scan(self) -> int:
@@ -153,10 +157,12 @@ class Inbox:
             with self._reporting(directory.path):
                 self._scan_groups(directory, groups)
         for group in groups.values():
-            if group.scan_s > 0:
-                pause_s = group.scan_s * ((1 + IDLE_SHARE) * len(groups) - 1)
-                group.ready_s = self._monotonic() + min(pause_s, LONGEST_PAUSE_S)
-                group.scan_s = 0.0
+            if group.used_s > 0 or group.lasted_s > 0:
+                # Only CPU time adds up: a wait for a disk leaves the CPU to others.
+                pause_s = group.used_s * ((1 + IDLE_SHARE) * len(groups) - 1)
+                short_s = min(group.lasted_s * IDLE_SHARE, LONGEST_PAUSE_S)
+                group.ready_s = self._monotonic() + max(pause_s, short_s)
+                group.used_s = group.lasted_s = 0.0
         self._groups = groups
         return sum(group.requests for group in groups.values())
 
@@ -185,7 +191,7 @@ class Inbox:
                     group = groups[path] = self._groups.get(path, Group())
                     if self._monotonic() < group.ready_s:
                         continue
-                    begin_s = self._monotonic()
+                    begin_s, begin_cpu_s = self._monotonic(), self._process_time()
                     known, group.known = group.known, {}
                     with (
                         self._reporting(path / "tasks"),
@@ -194,7 +200,8 @@ class Inbox:
                     ):
                         self._scan_tasks(path / "tasks", tasks, known, group)
                     group.count()
-                    group.scan_s = self._monotonic() - begin_s
+                    group.used_s = self._process_time() - begin_cpu_s
+                    group.lasted_s = self._monotonic() - begin_s
 
     def _scan_tasks(
         self, path: Path, tasks: int, known: dict[Identity, Kind], group: Group

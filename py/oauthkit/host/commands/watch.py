@@ -1,7 +1,7 @@
 """Refresh when a container asks for it through NanoClaw's IPC directory.
 
 A container can ask as often as it likes, and can fill its directory with anything. So refreshes
-and complaints are limited over time, and scans take at most a fifth of the time.
+and complaints are limited over time, and scans use at most a fifth of one CPU.
 """
 
 from __future__ import annotations
@@ -94,9 +94,10 @@ class Watcher:
         fingerprint: Callable[[], str] = str,
         pause_s: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
+        process_time: Callable[[], float] = time.process_time,
     ) -> None:
         self._complaints = Complaints(say, monotonic)
-        self._inbox = Inbox(directories, self._complaints.add, monotonic)
+        self._inbox = Inbox(directories, self._complaints.add, monotonic, process_time)
         self._refresh = refresh
         self._say = say
         self._fingerprint = fingerprint
