@@ -25,6 +25,7 @@ from tests.support.host.host_project import (
     quoted,
 )
 
+from oauthkit.host import path_info
 from oauthkit.host.commands import notify
 from oauthkit.host.doctor import doctor, scheduling
 from oauthkit.host.doctor.write_access import delivery, login, logs
@@ -293,6 +294,26 @@ def test_lock_holder_is_reported(well: HostProject) -> None:
         assert f"note  lock: PID {process.pid} (bash) holds {lock}" in shown
         assert not [x for x in well.status()["warnings"] if "holds" in x]
         process.communicate(b"\n")
+
+
+def test_search_for_the_lock_holder_is_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container with this user's uid can have very many open files."""
+    with (tmp_path / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert path_info.holder_of(tmp_path / "lock") == os.getpid()
+        monkeypatch.setattr(path_info, "LONGEST_SEARCH_S", -1.0)
+        assert path_info.holder_of(tmp_path / "lock") is None
+
+
+def test_error_before_the_token_expired_is_reported(well: HostProject) -> None:
+    """A run that cannot take the lock does not create the mark."""
+    error = "x/logs/oauth-refresh.lock cannot be locked"
+    well.lines((-60, f"ERROR: {error}"))
+    assert examined(well)[1] == {}
+    well.login(-1)
+    assert examined(well)[1]["runs"] == f"they fail: {error}"
 
 
 def test_lock_that_is_held_for_longer_than_a_run_takes(
