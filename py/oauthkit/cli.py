@@ -239,7 +239,7 @@ class Status(ProjectCommand):
     every = cli.Flag(
         "--all",
         excludes=["--project", "--json", "--prometheus"],
-        help="show a line for each project that has a timer or a unit of this user",
+        help="show a line for each project of this user",
     )
     prometheus: Any = cli.SwitchAttr(
         "--prometheus",

@@ -795,6 +795,9 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     first, second = run_all(live)[1]
     assert first == f"FAIL  {live.project}: no live token; {error}"
     assert second.startswith(f"{gone}no live token; ")
+    line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
+    live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
+    assert len(run_all(live)[1]) == 2
 
 
 def test_project_in_a_closed_directory(live: HostProject) -> None:
@@ -831,6 +834,28 @@ def test_all_projects_without_a_manager(live: HostProject) -> None:
 
 def test_no_project_of_this_user(live: HostProject) -> None:
     live.program("systemctl", "#!/bin/sh\necho '[]'\n")
-    said = "oauthkit status: none of this user's units refreshes a project. See oauthkit install"
-    said += " --help. For a project that cron refreshes, use --project"
-    assert run_all(live) == (1, [said])
+    said = "oauthkit status: none of this user's units and crontab lines refreshes a project. See"
+    assert run_all(live) == (1, [f"{said} oauthkit install --help"])
+
+
+@pytest.mark.parametrize("has_manager", [True, False])
+def test_all_projects_that_cron_refreshes(live: HostProject, *, has_manager: bool) -> None:
+    if has_manager:
+        live.program("systemctl", "#!/bin/sh\n[ $3 = list-timers ] && echo '[]'\n")
+    else:
+        (live.bin / "systemctl").unlink()
+    gone = f"{live.project}-gone"
+    lines = f"""
+PATH=/usr/bin
+*/4 * * * * bash {live.project}/scripts/oauth/refresh.sh --ensure
+0 3 * * * cd {live.project.parent} && oauthkit refresh --project {gone}
+@daily oauthkit refresh --project {live.project}
+@daily oauthkit status --project /other
+"""
+    live.program("crontab", f"#!/bin/sh\necho '{lines}'\n")
+    removal = "it does not exist. If it was removed, run: crontab -e"
+    status, shown = run_all(live)
+    assert (status, shown[1:]) == (1, [f"FAIL  {gone}: {removal}"])
+    assert shown[0] == f" ok   {live.project}: 4 h 59 min left"
+    live.program("crontab", f"#!/bin/sh\necho '{lines.replace(gone, str(live.project))}'\n")
+    assert run_all(live) == (0, shown[:1])

@@ -18,8 +18,9 @@ from oauthkit.host.project import find_paths
 from oauthkit.host.status.json_output import to_json
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
-from oauthkit.host.systemd import units
+from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError
+from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.services import projects
 
 if TYPE_CHECKING:
@@ -53,27 +54,32 @@ def report(paths: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> i
 def report_all() -> int:
     """Show a line for each project of this user. Return 0 if all have a live token, 1 if not.
 
-    If the user manager does not answer, take the projects from the unit files, and return 1.
-    Raise HostError if there are none.
+    If the user manager does not answer, take the projects from the unit files. If there are any,
+    return 1. Raise HostError if there are no projects.
     """
     from oauthkit.host.status.view import summary  # noqa: PLC0415
 
     is_live = True
+    by_cron = cron.projects()
     try:
-        found = [*projects()]
+        found = {*projects()}
     except ManagerError as error:
-        if not (found := sorted({*units.projects_by_file().values()})):
+        found = {*units.projects_by_file().values()}
+        if not found and not by_cron:
             raise
-        OUT.line(f"FAIL  {error}. No timer can start a run")
-        is_live = False
+        if found:
+            OUT.line(f"FAIL  {error}. No timer can start a run")
+            is_live = False
+    only_by_cron = {x for x in by_cron if not any(is_same(other, Path(x)) for other in found)}
+    found |= only_by_cron
     if not found:
         raise HostError(
-            "none of this user's units refreshes a project. See oauthkit install --help. For a"
-            " project that cron refreshes, use --project"
+            "none of this user's units and crontab lines refreshes a project. See oauthkit install"
+            " --help"
         )
-    for project in found:
+    for project in sorted(found):
         if inspect_path(Path(project)).is_nothing:
-            removal = command_on("uninstall", project)
+            removal = "crontab -e" if project in only_by_cron else command_on("uninstall", project)
             OUT.line(f"FAIL  {project}: it does not exist. If it was removed, run: {removal}")
             is_live = False
             continue

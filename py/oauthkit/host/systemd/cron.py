@@ -1,4 +1,4 @@
-"""Find the line of the user's crontab that refreshes a project."""
+"""Find the projects that the user's crontab refreshes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from oauthkit.host.project import ProjectPaths
 
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
@@ -30,6 +32,17 @@ LIMIT_S = 30
 
 def path_of_refresh(paths: ProjectPaths) -> str | None:
     """Return the PATH of the first line that refreshes this project, or None if there is none."""
+    wanted = os.path.realpath(paths.project)
+    return next((path for project, path in _refreshes() if project == wanted), None)
+
+
+def projects() -> set[str]:
+    """Return the projects that the crontab's lines refresh."""
+    return {project for project, _ in _refreshes()}
+
+
+def _refreshes() -> Iterator[tuple[str, str]]:
+    """Yield each project that a line refreshes, without symbolic links, and the line's PATH."""
     path = USUAL_PATH
     for line in crontab().split("\n"):
         setting = _PATH_SETTING.fullmatch(line)
@@ -37,10 +50,9 @@ def path_of_refresh(paths: ProjectPaths) -> str | None:
             path = setting[2]
         found = _LINE.fullmatch(line)
         words = _words(found[1].replace(r"\%", "%")) if found else []
-        if _is_refresh(words, paths):
-            own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
-            return own[-1] if own else path
-    return None
+        own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
+        for project in _projects_in(words):
+            yield project, own[-1] if own else path
 
 
 def crontab() -> str:
@@ -80,22 +92,18 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _is_refresh(words: list[str], paths: ProjectPaths) -> bool:
-    directory = str(paths.home)  # cron starts commands there
-    is_python = "refresh" in words
+def _projects_in(words: list[str]) -> Iterator[str]:
+    """Yield the projects that a command line refreshes, without symbolic links."""
+    directory = os.path.expanduser("~")  # noqa: PTH111 - cron starts commands there
     for before, word in pairwise(["", *words]):
-        if before == "cd":
-            directory = os.path.join(directory, word)  # noqa: PTH118
-        elif _leads(directory, word, paths.project / SCRIPT):
-            return True
+        path = os.path.realpath(os.path.join(directory, word))  # noqa: PTH118
         project = word if before == "--project" else word.partition("--project=")[2]
-        if is_python and project and _leads(directory, project, paths.project):
-            return True
-    return False
-
-
-def _leads(directory: str, word: str, wanted: Path) -> bool:
-    return os.path.realpath(os.path.join(directory, word)) == os.path.realpath(wanted)  # noqa: PTH118
+        if before == "cd":
+            directory = path
+        elif path.endswith(f"/{SCRIPT}"):
+            yield path.removesuffix(f"/{SCRIPT}")
+        elif "refresh" in words and project:
+            yield os.path.realpath(os.path.join(directory, project))  # noqa: PTH118
 
 
 def install_command(paths: ProjectPaths, *options: str) -> str:
