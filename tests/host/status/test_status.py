@@ -797,6 +797,9 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     assert second.startswith(f"{gone}no live token; ")
     line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
     live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
+    link = live.project.with_name("link")
+    link.symlink_to(live.project)
+    live.program("systemctl", ALL.replace("PROJECT", str(link)))
     assert len(run_all(live)[1]) == 2
 
 

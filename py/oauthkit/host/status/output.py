@@ -20,7 +20,6 @@ from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError
-from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.services import projects
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def report_all() -> int:
         if found:
             OUT.line(f"FAIL  {error}. No timer can start a run")
             is_live = False
-    only_by_cron = {x for x in by_cron if not any(is_same(other, Path(x)) for other in found)}
+    only_by_cron = by_cron - {str(real_path(project)) for project in found}
     found |= only_by_cron
     if not found:
         raise HostError(
