@@ -428,7 +428,7 @@ make_absolute() {
 #
 # Return the errors, a line each. Lines with an error are ignored.
 read_settings() {
-  local +x project=$1 file status rest errors number line name equals value
+  local +x project=$1 file status rest errors number line name equals value problem
   file="${project%/}/scripts/oauth/refresh.conf"
   if [[ ! -e $file && ! -L $file ]]; then
     REPLY=
@@ -474,29 +474,38 @@ read_settings() {
       errors+="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
     elif [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
       errors+="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
-    elif ! set_default "$name" "$value"; then
-      errors+="$file line $number is ignored: there is no such setting"$'\n'
+    else
+      set_default "$name" "$value"
+      problem=$REPLY
+      if [[ -n $problem ]]; then
+        errors+="$file line $number is ignored: $problem"$'\n'
+      fi
     fi
   done
   make_absolute "$project"
   REPLY=$errors
 }
 
-# Set a setting unless the environment already has it. Return 1 if the name is unknown.
+# Set a setting unless the environment already has it. Return why it is invalid, or "".
 set_default() {
   local +x name=$1 value=$2 known
   for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
     OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY \
     ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
     if [[ $name == "$known" ]]; then
+      if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # it decides on encryption
+        REPLY='it has no value'
+        return
+      fi
       get_env "$name"
       if [[ -n $value && -z $REPLY ]]; then
         set_env "$name" "$value"
       fi
-      return 0
+      REPLY=
+      return
     fi
   done
-  return 1
+  REPLY='there is no such setting'
 }
 
 # --- schedule.py ---

@@ -257,6 +257,7 @@ def test_recipients_that_cannot_be_read(
         ("OAUTHKIT_STORE_RECIPIENTS=~/keys.txt", "quotes and ~ have no meaning here"),
         ("OAUTHKIT_STORE_RECIPIENTS=keys.txt # all", "it has $, a comment or extra spaces"),
         ("OAUTHKIT_STORE_RECIPIENT=keys.txt", "there is no such setting"),
+        ("OAUTHKIT_STORE_RECIPIENTS=", "it has no value"),
     ],
 )
 def test_typo_in_the_settings_publishes_nothing_in_clear_text(
@@ -416,6 +417,7 @@ def test_encrypted_token_is_delivered(decrypting: Parity, key: tuple[str, str]) 
     [
         ("OAUTHKIT_STORE_IDENTITY=~/identity.txt", "quotes and ~ have no meaning here"),
         ("OAUTHKIT_STORE_IDENTTY=/identity.txt", "there is no such setting"),
+        ("OAUTHKIT_STORE_IDENTITY=", "it has no value"),
     ],
 )
 def test_records_in_clear_text_are_ignored_after_a_typo_in_the_settings(

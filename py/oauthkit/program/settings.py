@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbum import LocalPath, local
 
-from oauthkit.shell import Status, absolute, get_env, read_file, set_env
+from oauthkit.shell import absolute, get_env, read_file, set_env
 
 LINE_LIMIT = 200
 
@@ -29,8 +29,8 @@ def make_absolute(base: str) -> None:
         local.env.pop("CLAUDE_CONFIG_DIR", "")
 
 
-def set_default(name: str, value: str) -> Status:
-    """Set a setting unless the environment already has it. Return 1 if the name is unknown."""
+def set_default(name: str, value: str) -> str:
+    """Set a setting unless the environment already has it. Return why it is invalid, or ""."""
     for known in (
         "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
         "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",
@@ -38,11 +38,13 @@ def set_default(name: str, value: str) -> Status:
         "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
     ):  # fmt: skip
         if name == known:
+            if value == "" and name.startswith("OAUTHKIT_STORE_"):  # it decides on encryption
+                return "it has no value"
             current = get_env(name)
             if value != "" and current == "":
                 set_env(name, value)
-            return 0
-    return 1
+            return ""
+    return "there is no such setting"
 
 
 def read_settings(project: LocalPath) -> str:
@@ -78,7 +80,9 @@ def read_settings(project: LocalPath) -> str:
             errors += f"{file} line {number} is ignored: quotes and ~ have no meaning here\n"
         elif "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
             errors += f"{file} line {number} is ignored: it has $, a comment or extra spaces\n"
-        elif set_default(name, value) != 0:
-            errors += f"{file} line {number} is ignored: there is no such setting\n"
+        else:
+            problem = set_default(name, value)
+            if problem != "":
+                errors += f"{file} line {number} is ignored: {problem}\n"
     make_absolute(f"{project}")
     return errors

@@ -198,9 +198,9 @@ def test_empty_path_in_the_environment(host: Host, name: str) -> None:
 @pytest.mark.parametrize("name", [*PATHS, *TEXTS])
 def test_default_of_a_setting(host: Host, name: str) -> None:
     assert host.root.exists()
-    assert settings.set_default(name, "some/../x") == 0
+    assert settings.set_default(name, "some/../x") == ""
     assert local.env[name] == "some/../x"
-    assert settings.set_default(name, "y") == 0
+    assert settings.set_default(name, "y") == ""
     assert local.env[name] == "some/../x"
 
 
@@ -220,7 +220,7 @@ def test_absolute_path_in_the_file(host: Host, name: str) -> None:
 def test_unknown_setting(host: Host, name: str) -> None:
     assert host.root.exists()
     before = dict(local.env)
-    assert settings.set_default(name, "x") == 1
+    assert settings.set_default(name, "x") == "there is no such setting"
     assert dict(local.env) == before
 
 
@@ -242,6 +242,7 @@ def test_lines_of_the_file(host: Host, end: str) -> None:
         (b"x", [" line 1 is not NAME=VALUE and is ignored"]),
         (b"\n\nx=1\nOAUTHKIT_UNIT=u", [" line 3 is ignored: there is no such setting"]),
         (b"x=", [" line 1 is ignored: there is no such setting"]),
+        (b"OAUTHKIT_STORE_IDENTITY=", [" line 1 is ignored: it has no value"]),
         *(
             (line + b"\n", [" line 1 is ignored: quotes and ~ have no meaning here"])
             for line in (b'OAUTHKIT_LIGHT="1"', b"OAUTHKIT_LIGHT='1'", b"OAUTHKIT_LIGHT=~")

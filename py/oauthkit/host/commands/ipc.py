@@ -157,12 +157,12 @@ class Inbox:
             with self._reporting(directory.path):
                 self._scan_groups(directory, groups)
         for group in groups.values():
-            if group.used_s > 0 or group.lasted_s > 0:
+            if group.lasted_s > 0:
                 # Only CPU time adds up: a wait for a disk leaves the CPU to others.
                 pause_s = group.used_s * ((1 + IDLE_SHARE) * len(groups) - 1)
                 short_s = min(group.lasted_s * IDLE_SHARE, LONGEST_PAUSE_S)
                 group.ready_s = self._monotonic() + max(pause_s, short_s)
-                group.used_s = group.lasted_s = 0.0
+                group.lasted_s = 0.0
         self._groups = groups
         return sum(group.requests for group in groups.values())
 
