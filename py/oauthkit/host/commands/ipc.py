@@ -233,7 +233,7 @@ class Inbox:
                     # Such a file is not even opened: the container can make open(2), read(2) and
                     # close(2) of it wait for the removal of its blocks.
                     elif status.st_size > LARGEST_BYTES:
-                        group.known[_identity(status)] = Kind.OTHER
+                        pass  # a task of another type
                     elif status.st_blocks > MAX_BLOCKS:
                         why = "uses more than 2 MiB on disk"
                         self._reject(path / entry.name, status, why, group)
