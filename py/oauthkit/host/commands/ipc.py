@@ -252,7 +252,7 @@ class Inbox:
             if status.st_nlink > 1:  # Not != 1: NanoClaw may have removed it since it was opened.
                 self._reject(path, status, "is a hard link to another file", group)
                 return
-            content = os.read(descriptor, LARGEST_BYTES + 1)
+            content = os.read(descriptor, LARGEST_BYTES)
         finally:
             os.close(descriptor)
         try:
@@ -308,8 +308,6 @@ def _request(content: bytes) -> dict[str, Any] | None:
 
     Raise ValueError or RecursionError if it is not valid JSON.
     """
-    if len(content) > LARGEST_BYTES:
-        return None
     document = json.loads(content)
     is_request = isinstance(document, dict) and document.get("type") == REQUEST
     return document if is_request else None
