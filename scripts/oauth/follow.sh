@@ -841,7 +841,7 @@ make_absolute() {
 #
 # Return the errors, a line each. Lines with an error are ignored.
 read_settings() {
-  local +x project=$1 file status rest errors number line name equals value problem
+  local +x project=$1 file status rest errors number line
   file="${project%/}/scripts/oauth/refresh.conf"
   if [[ ! -e $file && ! -L $file ]]; then
     REPLY=
@@ -874,51 +874,60 @@ read_settings() {
       errors+="$file: only the first $LINE_LIMIT lines are read"$'\n'
       break
     fi
-    if [[ -z $line || $line == '#'* ]]; then
-      continue
-    fi
-    [[ $line =~ ^[^=]* ]]
-    name=${BASH_REMATCH[0]}
-    equals=${line:${#name}:1}
-    value=${line:${#name}+1}
-    if [[ -z $equals ]]; then
-      errors+="$file line $number is not NAME=VALUE and is ignored"$'\n'
-    elif [[ $value == '"'* || $value == "'"* || $value == '~'* ]]; then
-      errors+="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
-    elif [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
-      errors+="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
-    else
-      set_default "$name" "$value"
-      problem=$REPLY
-      if [[ -n $problem ]]; then
-        errors+="$file line $number is ignored: $problem"$'\n'
-      fi
+    if [[ -n $line && $line != '#'* ]]; then
+      read_setting "$line" "$file" "$number"
+      errors+="$REPLY"
     fi
   done
   make_absolute "$project"
   REPLY=$errors
 }
 
-# Set a setting unless the environment already has it. Return why it is invalid, or "".
+# Set what a line of a file sets. Return an error, as a line, if it is not NAME=VALUE.
+read_setting() {
+  local +x line=$1 file=$2 number=$3 name equals value
+  [[ $line =~ ^[^=]* ]]
+  name=${BASH_REMATCH[0]}
+  equals=${line:${#name}:1}
+  value=${line:${#name}+1}
+  if [[ -z $equals ]]; then
+    REPLY="$file line $number is not NAME=VALUE and is ignored"$'\n'
+    return
+  fi
+  if [[ $value == '"'* || $value == "'"* || $value == '~'* ]]; then
+    REPLY="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
+    return
+  fi
+  if [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
+    REPLY="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
+    return
+  fi
+  if ! set_default "$name" "$value"; then
+    REPLY="$file line $number is ignored: there is no such setting"$'\n'
+    return
+  fi
+  if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # it decides on encryption
+    REPLY="$file line $number is ignored: it has no value"$'\n'
+    return
+  fi
+  REPLY=
+}
+
+# Set a setting unless the environment already has it. Return 1 if the name is unknown.
 set_default() {
   local +x name=$1 value=$2 known
   for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
     OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY \
     ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
     if [[ $name == "$known" ]]; then
-      if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # it decides on encryption
-        REPLY='it has no value'
-        return
-      fi
       get_env "$name"
       if [[ -n $value && -z $REPLY ]]; then
         set_env "$name" "$value"
       fi
-      REPLY=
-      return
+      return 0
     fi
   done
-  REPLY='there is no such setting'
+  return 1
 }
 
 # --- lock_log.py ---

@@ -106,8 +106,8 @@ def logged(function: ast.FunctionDef) -> set[str]:
                     found.add(f"{source}: {{}}")
             case (
                 ast.Return(value=ast.JoinedStr() as value)
-                | ast.AugAssign(target=ast.Name(id="errors"), value=value)
-            ) if function.name == "read_settings":
+                | ast.AugAssign(target=ast.Name(id="errors"), value=ast.JoinedStr() as value)
+            ) if function.name in {"read_settings", "read_setting"}:
                 # It returns one line for each error. refresh logs them.
                 found.add(f"WARN: {literal_text(value)}".removesuffix("\n"))
     return found

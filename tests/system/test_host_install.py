@@ -179,7 +179,7 @@ def test_install_does_not_wait_for_the_restart_of_a_killed_run(
     assert len(chain(manager)) == 1, project.report()
 
 
-@pytest.mark.parametrize("name", ["two words", "$HOME %h \\x20", 'it\'s a "project"', "a\nb"])
+@pytest.mark.parametrize("name", ["two words", "$HOME %h \\x20", 'it\'s a "project"', "a\nb; c;d"])
 def test_any_path_and_settings(manager: UserManager, tmp_path: Path, name: str) -> None:
     root = tmp_path / "projects" / name
     settings = {
@@ -198,6 +198,8 @@ def test_any_path_and_settings(manager: UserManager, tmp_path: Path, name: str) 
     assert project.pending() == ["odd-heal.timer", "odd.timer"]
     found = oauthkit(project, "doctor").stdout.splitlines()
     assert not [line for line in found if line.startswith("FAIL") and "timer" in line], found
+    assert oauthkit(project, "uninstall").returncode == 0
+    assert project.pending() == []
 
 
 def test_status_and_doctor_report_timers(manager: UserManager, tmp_path: Path) -> None:
@@ -288,7 +290,7 @@ def test_failed_first_run_is_reported_and_units_are_installed(
     done = oauthkit(project, "install")
     assert done.returncode == 1
     assert "the first run failed. To see how to fix it, run: " in done.stdout
-    assert f"oauthkit status --project {project.root}\n" in done.stdout
+    assert f"oauthkit doctor --project {project.root}\n" in done.stdout
     reason = f"{project.credentials} not found"
     assert f"the first run logged: ERROR: {reason}\n" in done.stdout
     assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"

@@ -131,6 +131,17 @@ def _kind(status: os.stat_result) -> str:
     return _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
 
 
+def leads_nowhere(path: Path) -> bool:
+    """Return whether a path is a link to itself, or into a directory that does not exist."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return path.is_symlink() and inspect_path(real_path(path).parent).kind != DIRECTORY
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
 def is_file(path: Path) -> bool:
     """Return whether a path is a regular file; False if this user cannot tell."""
     return inspect_path(path).kind == FILE

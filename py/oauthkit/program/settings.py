@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbum import LocalPath, local
 
-from oauthkit.shell import absolute, get_env, read_file, set_env
+from oauthkit.shell import Status, absolute, get_env, read_file, set_env
 
 LINE_LIMIT = 200
 
@@ -29,8 +29,8 @@ def make_absolute(base: str) -> None:
         local.env.pop("CLAUDE_CONFIG_DIR", "")
 
 
-def set_default(name: str, value: str) -> str:
-    """Set a setting unless the environment already has it. Return why it is invalid, or ""."""
+def set_default(name: str, value: str) -> Status:
+    """Set a setting unless the environment already has it. Return 1 if the name is unknown."""
     for known in (
         "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
         "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",
@@ -38,13 +38,27 @@ def set_default(name: str, value: str) -> str:
         "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
     ):  # fmt: skip
         if name == known:
-            if value == "" and name.startswith("OAUTHKIT_STORE_"):  # it decides on encryption
-                return "it has no value"
             current = get_env(name)
             if value != "" and current == "":
                 set_env(name, value)
-            return ""
-    return "there is no such setting"
+            return 0
+    return 1
+
+
+def read_setting(line: str, file: LocalPath, number: int) -> str:
+    """Set what a line of a file sets. Return an error, as a line, if it is not NAME=VALUE."""
+    name, equals, value = line.partition("=")
+    if equals == "":
+        return f"{file} line {number} is not NAME=VALUE and is ignored\n"
+    if value.startswith('"') or value.startswith("'") or value.startswith("~"):  # noqa: PIE810
+        return f"{file} line {number} is ignored: quotes and ~ have no meaning here\n"
+    if "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
+        return f"{file} line {number} is ignored: it has $, a comment or extra spaces\n"
+    if set_default(name, value) != 0:
+        return f"{file} line {number} is ignored: there is no such setting\n"
+    if value == "" and name.startswith("OAUTHKIT_STORE_"):  # it decides on encryption
+        return f"{file} line {number} is ignored: it has no value\n"
+    return ""
 
 
 def read_settings(project: LocalPath) -> str:
@@ -71,18 +85,7 @@ def read_settings(project: LocalPath) -> str:
         if number > LINE_LIMIT:
             errors += f"{file}: only the first {LINE_LIMIT} lines are read\n"
             break
-        if line == "" or line.startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if equals == "":
-            errors += f"{file} line {number} is not NAME=VALUE and is ignored\n"
-        elif value.startswith('"') or value.startswith("'") or value.startswith("~"):  # noqa: PIE810
-            errors += f"{file} line {number} is ignored: quotes and ~ have no meaning here\n"
-        elif "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
-            errors += f"{file} line {number} is ignored: it has $, a comment or extra spaces\n"
-        else:
-            problem = set_default(name, value)
-            if problem != "":
-                errors += f"{file} line {number} is ignored: {problem}\n"
+        if line != "" and not line.startswith("#"):
+            errors += read_setting(line, file, number)
     make_absolute(f"{project}")
     return errors

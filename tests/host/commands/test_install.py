@@ -41,7 +41,7 @@ def asked(project: HostProject) -> list[str]:
 
 
 def test_calls_of_systemd(ready: HostProject) -> None:
-    shown = "LoadState ExecStart Environment ActiveState SubState"
+    shown = "LoadState ExecStart Environment ActiveState SubState InactiveExitTimestampMonotonic"
     properties = " ".join(f"--property={name}" for name in shown.split())
     done = ready.run("install")
     assert (done.returncode, done.stderr) == (0, "")

@@ -291,9 +291,54 @@ def test_lock_holder_is_reported(well: HostProject) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         shown = " ".join(well.run("doctor").stdout.split("\n      "))
-        assert f"note  lock: PID {process.pid} (bash) holds {lock}" in shown
+        said = f"a run is in progress: PID {process.pid} (bash) holds {lock}"
+        assert f"note  lock: {said}" in shown
         assert not [x for x in well.status()["warnings"] if "holds" in x]
         process.communicate(b"\n")
+
+
+@pytest.mark.parametrize("is_directory", [True, False])
+def test_log_that_is_a_link_that_leads_nowhere(well: HostProject, *, is_directory: bool) -> None:
+    path = well.log.parent if is_directory else well.log
+    path.rename(path.with_name("away"))
+    path.symlink_to("/nonexistent/x")
+    name = "logs" if is_directory else "log"
+    _, failed, fixes = examined(well)
+    assert failed[name] == f"{path} is a link that leads nowhere"
+    assert fixes[name] == f"rm -d {quoted(path)}"
+    (warning,) = well.status()["warnings"]
+    assert warning.startswith("no run can write ")
+    subprocess.run(["sh", "-c", fixes[name]], check=True)
+    assert examined(well)[1] == {}
+
+
+def test_log_that_is_dotenv(well: HostProject) -> None:
+    conf = well.project / CONF_FILE
+    conf.write_text("OAUTHKIT_LOG=.env\n", "utf-8")
+    _, failed, fixes = examined(well)
+    assert failed["log"] == f"{well.dotenv} is .env (OAUTHKIT_LOG: refresh.conf)"
+    assert fixes["log"] == "set OAUTHKIT_LOG to another path"
+    assert "the log is .env, so no run can start" in str(well.status()["warnings"])
+
+
+def test_claude_without_its_interpreter(well: HostProject) -> None:
+    well.program("claude", "#!/nope/node\n")
+    problem = f"{well.bin}/claude cannot run: /nope/node does not exist"
+    assert examined(well)[1:] == (
+        {"claude": problem}, {"claude": "npm install --global @anthropic-ai/claude-code"},
+    )  # fmt: skip
+
+
+def test_error_in_the_configuration_of_jq(well: HostProject) -> None:
+    well.login(-1)
+    well.lines((-60, "ERROR: jq could not run or was killed (exit 3)"))
+    well.failing.touch()
+    assert examined(well)[2]["runs"].startswith("correct ~/.jq: ")
+
+
+def test_error_that_has_left_a_live_token(well: HostProject) -> None:
+    well.lines((-60, "ERROR: flock not found in PATH"))
+    assert " ok   runs: the last error has left the token in .env\n" in well.run("doctor").stdout
 
 
 def test_search_for_the_lock_holder_is_limited(
@@ -529,10 +574,11 @@ def test_long_lived_token_is_a_note(well: HostProject) -> None:
 def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.mkdir()
-    assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}"
+    refresh = command("refresh", well.project)
+    assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}, then: {refresh}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # root cannot read it either
-    assert examined(well)[2][".env"] == f"check the file system of {quoted(well.dotenv)}"
+    assert examined(well)[2][".env"].startswith(f"check the file system of {quoted(well.dotenv)}")
 
 
 def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
@@ -540,13 +586,15 @@ def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
     well.dotenv.symlink_to("/no/such/file")
     assert examined(well)[1:] == (
         {".env": f"{well.dotenv} is a link that leads nowhere"},
-        {".env": f"rm -d {quoted(well.dotenv)}"},
+        {".env": f"rm -d {quoted(well.dotenv)}, then: {command('refresh', well.project)}"},
     )
 
 
 @pytest.mark.parametrize("blocks", [0, 100])
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int) -> None:
-    disk = SimpleNamespace(f_blocks=blocks, f_bfree=255, f_bavail=255, f_frsize=4096)
+    disk = SimpleNamespace(
+        f_blocks=blocks, f_bfree=255, f_bavail=255, f_frsize=4096, f_files=0, f_favail=0
+    )
     monkeypatch.setattr(os, "statvfs", lambda _: disk)
     monkeypatch.setenv("HOME", str(tmp_path))
     paths = find_paths(str(tmp_path))
@@ -556,6 +604,12 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int)
     names = {"logs", "directory of .env", "login's directory"} if blocks else set()
     assert {x.name for x in found} == names
     assert {x.fix for x in found} <= {f"free some space. What is used: df -h {quoted(tmp_path)}"}
+    disk.f_blocks, disk.f_files = 0, 100
+    found = [*logs(paths)]
+    assert found[0].text == f"no inode is free on the disk of {tmp_path}"
+    assert found[0].fix == f"remove some files. What is used: df -i {quoted(tmp_path)}"
+    disk.f_favail = 1
+    assert all(x.is_ok for x in logs(paths))
 
 
 def test_reason_of_failing_runs_and_its_fix(well: HostProject) -> None:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager, shown
+from tests.support.host.doctor_host import (
+    NOT_FOUND,
+    SCRIPT,
+    examined,
+    installation,
+    manager,
+    shown,
+)
 from tests.support.host.host_project import SAME_CODE, UNIT, command
 
 from oauthkit.host.path_info import quoted
@@ -98,6 +106,9 @@ def test_units_with_an_earlier_name_are_not_reported_as_missing(well: HostProjec
     shown = well.run("doctor").stdout
     assert "FAIL  units: some are installed with an earlier unit name" in shown
     assert "none are installed" not in shown
+    shown = well.run("doctor", OAUTHKIT_UNIT="mine").stdout
+    text = "OAUTHKIT_UNIT is set in this shell, but units have another name: earlier-heal.timer"
+    assert f"FAIL  units: {text}\n      fix: unset OAUTHKIT_UNIT\n" in shown
 
 
 def test_units_of_install_restart_the_chain(well: HostProject) -> None:
@@ -333,13 +344,69 @@ def test_units_that_are_disabled_or_do_not_run(well: HostProject) -> None:
         assert examined(well)[1:] == ({"units": text}, {"units": fix})
 
 
+def test_unit_file_that_install_has_not_written(well: HostProject) -> None:
+    """The command install does not replace it."""
+    directory = well.home / ".config/systemd/user"
+    directory.mkdir(parents=True)
+    paths = find_paths(str(well.project))
+    (directory / f"{UNIT}-heal.timer").write_text(units.timer_text(paths), "utf-8")
+    service = directory / f"{UNIT}-heal.service"
+    manager(well, heal=NOT_FOUND)
+    install = command("install", well.project)
+    assert examined(well)[1:] == (
+        {"units": f"{service.name} is missing"}, {"units": install},
+    )  # fmt: skip
+    service.touch()
+    assert examined(well)[1:] == (
+        {"units": f"{service.name} was not written by install"},
+        {"units": f"mv {quoted(service)} {quoted(service)}.old && {install}"},
+    )
+
+
+def test_directory_of_the_units_that_is_a_file(well: HostProject) -> None:
+    config = well.home / ".config"
+    config.write_text("x", "utf-8")
+    text = f"{config} is not a directory but a file: no run can write there"
+    assert examined(well)[1] == {"directory of the units": text}
+
+
+@pytest.mark.parametrize(("logged_s", "is_reported"), [(-120, True), (-30, False), (None, True)])
+def test_service_that_fails_before_it_logs(
+    well: HostProject, logged_s: int | None, *, is_reported: bool
+) -> None:
+    started_us = int((time.clock_gettime(time.CLOCK_MONOTONIC) - 60) * 1e6)
+    state = f"echo ActiveState=failed; echo InactiveExitTimestampMonotonic={started_us}"
+    heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
+    manager(well, heal=f"{state}; {heal}")
+    well.lines(*([] if logged_s is None else [(logged_s, "x")]))
+    problem = f"{UNIT}-heal.service failed before it wrote to the log"
+    assert examined(well)[1] == ({"units": problem} if is_reported else {})
+    journal = f"      log: journalctl --user -u {UNIT}-heal.service -n 20\n"
+    assert (journal in well.run("doctor").stdout) == is_reported
+
+
+def test_systemd_run_that_is_missing(well: HostProject) -> None:
+    (well.bin / "systemd-run").unlink()
+    _, failed, fixes = examined(well)
+    assert failed == {"systemd-run": "not in PATH"}
+    assert fixes == {"systemd-run": installation("systemd-run", "systemd")}
+
+
 def test_edited_timer_is_reported(well: HostProject) -> None:
     manager(well)
     file = well.home / f".config/systemd/user/{UNIT}-heal.timer"
     file.parent.mkdir(parents=True)
     text = units.timer_text(find_paths(str(well.project)))
     file.write_text(text, "utf-8")
-    file.with_suffix(".service").write_text(text.partition("\n")[0], "utf-8")
+    service = file.with_suffix(".service")
+    paths = find_paths(str(well.project))
+    texts = units.texts(paths, units.Command(("/bin/x", "y"), (("PATH", "/z"),)))
+    service.write_text(texts[service.name], "utf-8")
+    assert examined(well)[1] == {}
+    # The project's path may contain links.
+    first, rest = text.split("\n", 1)
+    file.write_text(f"{first.replace('project', 'link')}\n{rest}", "utf-8")
+    (well.project.parent / "link").symlink_to(well.project)
     assert examined(well)[1] == {}
     file.write_text(text.replace("hourly", "yearly"), "utf-8")
     problem, fix = (
@@ -347,6 +414,11 @@ def test_edited_timer_is_reported(well: HostProject) -> None:
         command("install", well.project),
     )
     assert examined(well)[1:] == ({"units": problem}, {"units": fix})
+    file.write_text(text, "utf-8")
+    service.write_text(texts[service.name].replace("on-abnormal", "no"), "utf-8")
+    edited = f"{UNIT}-heal.service differs from what install writes"
+    assert examined(well)[1:] == ({"units": edited}, {"units": fix})
+    service.write_text(texts[service.name], "utf-8")
     file.write_text(f"# Mine\n{text}", "utf-8")  # install does not replace it
     fix = f"mv {quoted(file)} {quoted(file)}.old && {fix}"
     assert examined(well)[1:] == ({"units": problem}, {"units": fix})

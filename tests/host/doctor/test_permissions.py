@@ -632,6 +632,8 @@ def test_entry_that_others_can_write(well: HostProject) -> None:
         f"FAIL  PATH: {directory}: everyone can write to it",
         f"      fix: remove {quoted(directory)} from PATH",
     ]
+    (well.bin / "jq").rename(directory / "jq")
+    assert in_path(well, f"{well.bin}:{directory}")[1] == f"      fix: chmod go-w {directory}"
 
 
 def test_entry_that_depends_on_what_others_can_write(well: HostProject) -> None:

@@ -256,7 +256,9 @@ def test_next_run_is_the_timer_of_systemd(
     assert (data["next_run"]["unit"], data["next_run"]["at_s"]) == (unit, wanted)
     is_due = next_s is not None
     assert data["warnings"] == (
-        [] if is_due else [f"no run is scheduled. Run: {command('refresh', live.project)}"]
+        []
+        if is_due
+        else [f"no run is scheduled. To see the fix, run: {command('doctor', live.project)}"]
     )
 
 
@@ -347,6 +349,9 @@ def test_login_since_the_failure_leaves_the_refresh(live: HostProject) -> None:
     live.failing.touch()
     assert live.status()["last_error"]["fix"] == ""
     assert f"→ {command('refresh', live.project)}" in live.run("status", COLUMNS="200").stdout
+    os.utime(live.credentials, (live.now_s - 2 * HOUR_S,) * 2)
+    assert live.status()["last_error"]["fix"] == ""  # the file was moved away and back
+    live.login(token="")
     os.utime(live.credentials, (live.now_s - 2 * HOUR_S,) * 2)
     assert live.status()["last_error"]["fix"] == "claude auth login"
 
@@ -639,7 +644,7 @@ def test_pipe_in_place_of_a_file(live: HostProject) -> None:
     assert data["dotenv"]["problem"].endswith(" is not a file but a FIFO")
     assert [said.rpartition(": ")[2] for said in data["warnings"]] == [
         f"rm -d {shlex.quote(str(live.credentials))}",
-        f"rm -d {shlex.quote(str(live.log))}",
+        command("doctor", live.project),
     ]
     assert data["coverage"]["share"] is None
 
@@ -671,7 +676,9 @@ def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
     live.program("systemctl", f"#!/bin/sh\n[ $3 = list-timers ] && echo '{rows}'\n")
     data = live.status()
     assert data["next_run"]["at_s"] is None
-    assert data["warnings"] == [f"no run is scheduled. Run: {command('refresh', live.project)}"]
+    assert data["warnings"] == [
+        f"no run is scheduled. To see the fix, run: {command('doctor', live.project)}"
+    ]
 
 
 def test_run_in_progress_schedules_the_next_run(live: HostProject) -> None:
@@ -776,8 +783,8 @@ def run_all(host: HostProject) -> tuple[int, list[str]]:
 
 def test_all_projects_of_this_user(live: HostProject) -> None:
     live.program("systemctl", ALL.replace("PROJECT", str(live.project)))
-    refresh = command("refresh", live.project)
-    text = f"note  {live.project}: 4 h 59 min left; no run is scheduled. Run: {refresh}"
+    hint = f"To see the fix, run: {command('doctor', live.project)}"
+    text = f"note  {live.project}: 4 h 59 min left; no run is scheduled. {hint}"
     gone = f"FAIL  {live.project}-gone: "
     status, (first, second) = run_all(live)
     assert (status, first) == (1, text)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
-from tests.support.host.host_project import UNIT
+from tests.support.host.host_project import SUDO, UNIT
+
+from oauthkit.host.doctor import programs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +34,13 @@ case $3 in
 esac
 """
 NOT_FOUND = "echo LoadState=not-found"
+
+
+def installation(name: str, package: str) -> str:
+    """Return the fix for a program that is not in PATH. It may be installed nevertheless."""
+    there = shutil.which(name, path=programs.USUAL_PATH)
+    directory = there and there.rpartition("/")[0]
+    return f"export PATH=$PATH:{directory}" if directory else f"{SUDO}apt-get install {package}"
 
 
 def shown(argv: str, path: str | Path) -> str:
@@ -59,6 +69,7 @@ def manager(
     If `active` names a running service, that timer has no next run. `timers` are other timers, in s
     from now.
     """
+    host.program("systemd-run", "#!/bin/sh\n")
     at = None if active != "-" else int((host.now_s + 3600) * 1e6)
     rows = [{"unit": f"{UNIT}.timer", "next": at}]
     if timers is None:

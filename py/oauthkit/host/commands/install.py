@@ -135,7 +135,7 @@ def _run_first(paths: ProjectPaths, say: Say) -> int:
     try:
         _start(f"{paths.heal}.service")
     except ManagerError:
-        result = f"the first run failed. To see how to fix it, run: {command('status', paths)}"
+        result = f"the first run failed. To see how to fix it, run: {command('doctor', paths)}"
         status = 1
     for entry in read_journal(paths):
         if entry.at_s >= started_s and entry.text.startswith(("ERROR: ", "WARN: ", "publish: ")):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import as_root
 from oauthkit.host.doctor import files, permissions, programs, scheduling, store, write_access
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.status.store import is_follower, refresh_command
@@ -71,9 +70,9 @@ def _with_setting(finding: Finding, paths: ProjectPaths) -> Finding:
 
 
 def _findings(paths: ProjectPaths) -> Iterator[Finding]:
-    yield programs.program("jq", as_root("apt-get install jq"))
+    yield programs.program("jq", "jq")
     yield programs.timeout()
-    yield programs.program("flock", as_root("apt-get install util-linux"))
+    yield programs.program("flock", "util-linux")
     yield from files.settings(paths)
     others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
         "claude": lambda paths: [programs.claude(paths)],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -19,11 +18,12 @@ from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import (
-    DIRECTORY,
+    FILE,
     clearing,
     inspect_path,
     inspection_hint,
     is_file,
+    leads_nowhere,
     may_change,
     quoted,
     read,
@@ -101,8 +101,9 @@ def login(paths: ProjectPaths) -> Iterator[Finding]:
 def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that .env has a live token."""
     dotenv, login = paths.dotenv, delivered_login(paths)
-    if _leads_nowhere(dotenv):
-        yield Finding(".env", f"{dotenv} is a link that leads nowhere", clearing(dotenv))
+    if leads_nowhere(dotenv):
+        text = f"{dotenv} is a link that leads nowhere"
+        yield Finding(".env", text, clearing(dotenv), needs_refresh=True)
         return
     found, source = read_dotenv(dotenv), _source(paths)
     expires_at_s = login.expires_at_s
@@ -112,7 +113,8 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     fix = "" if is_near or not link else inspection_hint(dotenv)
     if found.problem:
         fix = found.fix or fix
-        yield Finding(".env", found.problem, fix, needs_refresh=not fix)
+        is_file = inspect_path(dotenv).kind == FILE
+        yield Finding(".env", found.problem, fix, needs_refresh=not fix or not is_file)
     elif not login.token or not found.carries(login.token):
         if has_manual_token(paths):
             text = f"it has a token that is not the {source} token. A refresh would replace it"
@@ -160,7 +162,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
         if file == other or same_file(str(file), str(other)):
             yield Finding(name, f"{file} is {what}", move)
             return
-    if _leads_nowhere(file):
+    if leads_nowhere(file):
         yield Finding(name, f"{file} is a link that leads nowhere", clearing(file))
         return
     if os.path.islink(file):  # noqa: PTH114 - raises nothing
@@ -202,17 +204,6 @@ def has_manual_token(paths: ProjectPaths) -> bool:
     return token_differs and is_manual_token(paths, tokens, read_journal(paths))
 
 
-def _leads_nowhere(path: Path) -> bool:
-    """Return whether a path is a link to itself, or into a directory that does not exist."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return path.is_symlink() and inspect_path(real_path(path).parent).kind != DIRECTORY
-    except OSError as error:
-        return error.errno == errno.ELOOP
-    return False
-
-
 def runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
     entries, login = read_journal(paths), delivered_login(paths)
@@ -226,7 +217,10 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         or unresolved_failure(entries) is None
     )
     if is_over and not is_file(paths.failing):
-        yield Finding("runs", "the last run did not fail" if entries else "none in the log")
+        text = "the last run did not fail" if entries else "none in the log"
+        if unresolved_failure(entries) is not None:
+            text = "the last error has left the token in .env"
+        yield Finding("runs", text)
         return
     if failure is None:
         text = f"they fail, but {paths.log} does not say why"
@@ -367,7 +361,7 @@ def hooks(paths: ProjectPaths) -> Iterator[Finding]:
             text = f"{hook} is not executable, so it is ignored"
             fix = _changing(paths, hook, "chmod +x")
             yield Finding(f"hook '{event}'", text, fix, is_note=True)
-        elif (interpreter := _missing_interpreter(hook)) and os.access(hook, os.X_OK):
+        elif (interpreter := programs.missing_interpreter(hook)) and os.access(hook, os.X_OK):
             text = f"{hook} cannot run: {interpreter}"
             yield Finding(f"hook '{event}'", text, "change its first line", is_note=True)
         elif event in failed and is_file(hook) and hook.stat().st_mtime <= failed[event].at_s:
@@ -376,18 +370,6 @@ def hooks(paths: ProjectPaths) -> Iterator[Finding]:
             yield Finding(f"hook '{event}'", text, fix, True, failed[event].output)
     for problem, fix in notify.missing_programs(paths).items():
         yield Finding("notifications", problem, fix)
-
-
-def _missing_interpreter(script: Path) -> str:
-    """Return what is missing if a script's first line names a missing interpreter, else ""."""
-    first = read(script).data.partition(b"\n")[0].decode("utf-8", "surrogateescape")
-    words = first.removeprefix("#!").split() if first.startswith("#!") else []
-    if words and not os.path.exists(words[0]):  # noqa: PTH110 - raises nothing
-        return f"{words[0]} does not exist"
-    if words[:1] == ["/usr/bin/env"]:
-        name = next((word for word in words[1:] if word[0] != "-" and "=" not in word), "")
-        return f"{name} not found in PATH" if name and not find_program(name) else ""
-    return ""
 
 
 def _changing(paths: ProjectPaths, path: Path, command: str) -> str:

@@ -265,6 +265,10 @@ def search_path(paths: ProjectPaths) -> Iterator[Finding]:
             text = f"it finds {', '.join(programs)} in {entry}, inside the project"
             found.append(Finding("PATH", text, fix))
         elif inspect_path(Path(entry)).kind == DIRECTORY and (text := _in_entry(Path(entry))):
+            has_programs = any(find_program(name) == f"{entry}/{name}" for name in PROGRAMS)
+            is_shared = other_writer(Path(entry), _owners_of_system())
+            if has_programs and is_shared and may_change(Path(entry)):
+                fix = f"chmod go-w {quoted(Path(entry))}"
             found.append(Finding("PATH", text, fix))
     yield from found or [Finding("PATH", "only you and root can write its directories")]
 

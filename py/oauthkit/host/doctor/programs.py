@@ -6,25 +6,45 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import CLAUDE_DIRECTORIES, as_root, quote
 from oauthkit.host.doctor.finding import Finding
+from oauthkit.host.path_info import is_file
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
+INSTALL_CLAUDE = "npm install --global @anthropic-ai/claude-code"
+USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # The programs that a run needs besides claude.
 NEEDED_PROGRAMS = ("jq", "timeout", "flock")
 # The first line of timeout --version in uutils coreutils before 0.6.
 OLD_UUTILS = re.compile(r"timeout (\(uutils coreutils\) )?0\.[0-5]\.")
 
 
-def program(name: str, fix: str) -> Finding:
-    """Check that a program is in PATH."""
-    found = find_program(name)
-    return Finding(name, found) if found else Finding(name, "not in PATH", fix)
+def program(name: str, package: str) -> Finding:
+    """Check that a program is in PATH. `package` is the Debian package that has it."""
+    if found := find_program(name):
+        return Finding(name, found)
+    fix = as_root(f"apt-get install {package}")
+    if there := shutil.which(name, path=USUAL_PATH):
+        fix = f"export PATH=$PATH:{quote(os.path.dirname(there))}"  # noqa: PTH120
+    return Finding(name, "not in PATH", fix)
+
+
+def missing_interpreter(script: Path) -> str:
+    """Return what is missing if a script's first line names a missing interpreter, else ""."""
+    first = _first_line(script) if is_file(script) else ""
+    words = first.removeprefix("#!").split() if first.startswith("#!") else []
+    if words and not os.path.exists(words[0]):  # noqa: PTH110 - raises nothing
+        return f"{words[0]} does not exist"
+    if words[:1] == ["/usr/bin/env"]:
+        name = next((word for word in words[1:] if word[0] != "-" and "=" not in word), "")
+        return f"{name} not found in PATH" if name and not find_program(name) else ""
+    return ""
 
 
 def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
@@ -39,9 +59,11 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
                 is_own = os.stat(file).st_uid == os.getuid()  # noqa: PTH116
                 fix = f"chmod u+x {quote(file)}" if is_own else as_root(f"chmod a+x {quote(file)}")
                 return Finding("claude", f"{file} is not executable", fix)
+    if found and (interpreter := missing_interpreter(Path(found))):
+        return Finding("claude", f"{found} cannot run: {interpreter}", INSTALL_CLAUDE)
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
-        "npm install --global @anthropic-ai/claude-code",
+        INSTALL_CLAUDE,
     )  # fmt: skip
 
 
@@ -60,9 +82,17 @@ def missing_in(paths: ProjectPaths, path: str, *, with_claude: bool = True) -> l
     return missing
 
 
+def _first_line(script: Path) -> str:
+    try:
+        with script.open("rb") as file:
+            return os.fsdecode(file.read(256).partition(b"\n")[0])
+    except OSError:
+        return ""
+
+
 def timeout() -> Finding:
     """Check that timeout is in PATH, and ends a program that ignores SIGTERM."""
-    found = program("timeout", as_root("apt-get install coreutils"))
+    found = program("timeout", "coreutils")
     version = (found.is_ok and output_of("timeout", "--version")) or ""
     if not OLD_UUTILS.match(version):
         return found

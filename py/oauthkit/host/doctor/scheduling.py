@@ -5,24 +5,23 @@ from __future__ import annotations
 import getpass
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import as_root, command, own_unit, quote
-from oauthkit.host.doctor import files, programs, store, timers
+from oauthkit.host.doctor import files, programs, store, timers, write_access
 from oauthkit.host.doctor.finding import Finding
+from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.status.store import is_follower, was_read
 from oauthkit.host.systemd import cron, units
-from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
+from oauthkit.host.systemd.client import BOOTED, ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show
+from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oauthkit.host.project import ProjectPaths
 
-# Where systemd runs (sd_booted(3)).
-BOOTED = Path("/run/systemd/system")
 WITHOUT_RUNS = (
     "a token that is valid for a year needs no runs, if your account can create one:"
     " claude setup-token"
@@ -43,9 +42,13 @@ def systemd(paths: ProjectPaths) -> Iterator[Finding]:
         return
     yield Finding("user manager", "it answers")
     yield _linger()
+    yield from write_access.units_directory(paths)
     if is_follower(paths):
         yield from store.follower(paths)
     else:
+        found = programs.program("systemd-run", "systemd")
+        if not found.is_ok:
+            yield found
         yield from _next_run(paths)
     yield from _earlier_units(paths)
 
@@ -56,11 +59,16 @@ def _earlier_units(paths: ProjectPaths) -> Iterator[Finding]:
     if not earlier:
         return
     names = ", ".join(file.name for file in earlier)
+    text = f"some are installed with an earlier unit name: {names}"
+    if any(x.name == "OAUTHKIT_UNIT" and x.origin == ENVIRONMENT for x in paths.settings):
+        text = f"OAUTHKIT_UNIT is set in this shell, but units have another name: {names}"
+        yield Finding("units", text, "unset OAUTHKIT_UNIT")
+        return
     heals = [file.stem for file in earlier if file.stem.endswith("-heal")]
     fix = timers.install(paths, show(heals[0]) if heals else None)
     if is_follower(paths):
         fix = f"{command('uninstall', paths)} && {command('install', paths, '--follow')}"
-    yield Finding("units", f"some are installed with an earlier unit name: {names}", fix)
+    yield Finding("units", text, fix)
 
 
 def _next_run(paths: ProjectPaths) -> Iterator[Finding]:
@@ -83,7 +91,9 @@ def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:
         yield Finding("user manager", error, is_note=True)
         yield store.read_finding()
         return
-    if BOOTED.is_dir():  # but not for this user, for example after su or sudo
+    if BOOTED.is_dir() and not find_program("systemctl"):
+        yield Finding("user manager", error, programs.program("systemctl", "systemd").fix)
+    elif BOOTED.is_dir():  # but not for this user, for example after su or sudo
         fix = as_root(f"loginctl enable-linger {quote(getpass.getuser())}")
         if _lingers() == "yes":  # enabling it again would not start the manager
             fix = as_root(f"systemctl start user@{os.getuid()}.service")
@@ -104,7 +114,7 @@ def _not_due(paths: ProjectPaths, name: str, text: str, fix: str) -> Finding:
     """Return the finding that no run is scheduled: a note if a run would replace a manual token."""
     if files.has_manual_token(paths):
         text += ". A run would replace the token in .env"
-        return Finding(name, text, fix, is_note=True)
+        return Finding(name, text, is_note=True)
     return Finding(name, text, fix)
 
 

@@ -55,13 +55,13 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
         yield Finding("store", problem, fix)
         return
     if paths.store.startswith("dir:"):
-        needed = programs.program("find", as_root("apt-get install findutils"))
+        needed = programs.program("find", "findutils")
         directory = [*_directory(paths, Path(paths.store.removeprefix("dir:")))]
     else:
-        needed = programs.program("etcdctl", as_root("apt-get install etcd-client"))
+        needed = programs.program("etcdctl", "etcd-client")
         directory = [*_certificates(paths)]
         if is_follower(paths):  # without it, the store is read every minute
-            yield programs.program("setpriv", as_root("apt-get install util-linux"))
+            yield programs.program("setpriv", "util-linux")
     yield needed
     keys = [*_keys(paths)]
     yield from [*directory, *keys]
@@ -121,7 +121,7 @@ def _keys(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that age and the files for encrypted records exist."""
     files = [x for x in paths.changed_settings if x.name in KEY_FILES]
     if files:
-        yield programs.program("age", as_root("apt-get install age"))
+        yield programs.program("age", "age")
     for setting in files:
         content = read(Path(setting.value))
         if content.problem:

@@ -11,6 +11,7 @@ from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import inspect_path, is_file, quoted, read
 from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.host.status.log import read_journal
 from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, show
@@ -58,7 +59,9 @@ def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Find
             return
     written = {file.name for file in units.written_for(paths.project)}
     if f"{paths.heal}.timer" in written and heal.unit not in written:
-        yield Finding("units", f"{heal.unit} is missing", install(paths, heal, watch))
+        is_there = is_file(units.directory() / heal.unit)
+        text = "was not written by install" if is_there else "is missing"
+        yield Finding("units", f"{heal.unit} {text}", install(paths, heal, watch))
     for service in (heal, watch):
         if service.unit in written and service.load_state not in {"", "loaded"}:
             text = f"systemd cannot load {service.unit} ({service.load_state})"
@@ -79,13 +82,18 @@ def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | N
     more = ["--form", "python"] if is_python and is_file(paths.project / SCRIPT) else []
     if watch is not None and watch.load_state in {"loaded", "bad-setting"}:
         more.append("--watch")
-    return command("install", paths, *more)
+    fix = command("install", paths, *more)
+    # install does not replace what it has not written.
+    names = (f"{paths.heal}.service", f"{paths.heal}.timer", f"{paths.unit}-watch.service")
+    files = [file for name in names if is_file(file := units.directory() / name)]
+    foreign = [file for file in files if units.owner(_text_of(file)) is None]
+    return " && ".join([*(f"mv {quoted(file)} {quoted(file)}.old" for file in foreign), fix])
 
 
 def _file_runs_python(heal: Service) -> bool:
     """Return whether systemd rejects a unit's file, and the file runs the refresh in Python."""
-    text = read(units.directory() / heal.unit).data
-    return heal.load_state == "bad-setting" and b'"-m" "oauthkit" "refresh"' in text
+    text = _text_of(units.directory() / heal.unit)
+    return heal.load_state == "bad-setting" and '"-m" "oauthkit" "refresh"' in text
 
 
 def _next_run(paths: ProjectPaths) -> tuple[list[Timer], Service | None]:
@@ -174,11 +182,12 @@ def _installed(
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
-    elif heal.is_of(paths) and not _matches_install(paths):
-        file = units.directory() / _timer_of(heal)
-        if units.owner(read(file).data.decode("utf-8", "surrogateescape")) is None:
-            fix = f"mv {quoted(file)} {quoted(file)}.old && {fix}"  # install would not replace it
-        yield Finding("units", f"{file.name} differs from what install writes", fix)
+    elif heal.is_of(paths) and (edited := _edited(paths)):
+        yield Finding("units", f"{edited} differs from what install writes", fix)
+    elif heal.is_of(paths) and heal.is_failed and not _has_logged(paths, heal):
+        text = f"{heal.unit} failed before it wrote to the log"
+        journal = f"journalctl --user -u {quote(heal.unit)} -n 20"
+        yield Finding("units", text, fix, log=journal)
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)
@@ -192,12 +201,34 @@ def _installed(
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
 
 
-def _matches_install(paths: ProjectPaths) -> bool:
-    """Return whether the heal timer's file is missing, or has the text that install writes."""
-    name = f"{paths.heal}.timer"
-    content = read(units.directory() / name).data
-    expected = units.timer_text(paths)
-    return not content or content == expected.encode("utf-8", "surrogateescape")
+def _edited(paths: ProjectPaths) -> str:
+    """Return the first of install's files that has been edited, or ""."""
+    for name, text in units.texts(paths, units.Command(("-",), ())).items():
+        found = _text_of(units.directory() / name)
+        if found and _fixed_lines(found) != _fixed_lines(text):
+            return name
+    return ""
+
+
+def _fixed_lines(text: str) -> list[str]:
+    """Return the lines of a unit file that are the same in each project.
+
+    The first line has the project's path, which may contain links. Other checks are about the
+    command and its PATH.
+    """
+    lines = text.split("\n")[1:]
+    return [line for line in lines if not line.startswith(("ExecStart=", "Environment="))]
+
+
+def _text_of(file: Path) -> str:
+    return read(file).data.decode("utf-8", "surrogateescape")
+
+
+def _has_logged(paths: ProjectPaths, service: Service) -> bool:
+    """Return whether a run has written to the log since a service was last started."""
+    entries = read_journal(paths)
+    ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - service.started_s
+    return bool(entries) and entries[-1].at_s >= int(time.time() - ago_s)
 
 
 def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:

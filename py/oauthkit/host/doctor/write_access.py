@@ -17,10 +17,15 @@ from oauthkit.host.path_info import (
     inspect_path,
     inspection_hint,
     leads_away,
+    leads_nowhere,
+    process_age_s,
     process_name,
     quoted,
     real_path,
 )
+from oauthkit.host.status.log import is_log_dotenv
+from oauthkit.host.status.model import LONGEST_RUN_S
+from oauthkit.host.systemd import units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +47,14 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
     found = [*_directory("logs", directory, paths)]
     for name, (file, wanted) in files.items():
         found += _file(name, file, wanted, paths)
+    if is_log_dotenv(paths):
+        found.append(Finding("log", f"{paths.log} is .env", "set OAUTHKIT_LOG to another path"))
     yield from found or [Finding("logs", str(directory))]
     if holder := holder_of(paths.lock):
-        text = f"{process_name(holder)} holds {paths.lock}, so no other run can start"
-        text += ". If it is not a refresh, end it"
+        text = f"a run is in progress: {process_name(holder)} holds {paths.lock}"
+        if process_age_s(holder) > LONGEST_RUN_S:
+            text = f"{process_name(holder)} holds {paths.lock}, so no other run can start"
+            text += ". If it is not a refresh, end it"
         yield Finding("lock", text, is_note=True)
 
 
@@ -79,6 +88,11 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     yield from [*_directory(name, directory, paths)] or [Finding(name, str(directory))]
 
 
+def units_directory(paths: ProjectPaths) -> Iterator[Finding]:
+    """Find what prevents install from writing its units."""
+    yield from _directory("directory of the units", units.directory(), paths)
+
+
 def login(paths: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents claude from saving the login that it has renewed."""
     yield from _directory("login's directory", paths.credentials.parent, paths)
@@ -87,10 +101,12 @@ def login(paths: ProjectPaths) -> Iterator[Finding]:
 def _directory(name: str, directory: Path, paths: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents creating files in a directory, or the directory itself."""
     there = directory
-    while inspect_path(there).is_nothing:
+    while inspect_path(there).is_nothing and not os.path.islink(there):  # noqa: PTH114
         there = there.parent
     info = inspect_path(there)
-    if info.problem:
+    if info.is_nothing:
+        yield Finding(name, f"{there} is a link that leads nowhere", clearing(there))
+    elif info.problem:
         yield Finding(
             name, info.problem, access_fix(there, _IN_DIRECTORY, paths.project) or info.fix
         )
@@ -102,6 +118,9 @@ def _directory(name: str, directory: Path, paths: ProjectPaths) -> Iterator[Find
     elif _free_bytes(there) < FREE_BYTES:
         text = f"less than 1 MiB is free on the disk of {there}"
         yield Finding(name, text, f"free some space. What is used: df -h {quoted(there)}")
+    elif not _has_free_inodes(there):
+        text = f"no inode is free on the disk of {there}"
+        yield Finding(name, text, f"remove some files. What is used: df -i {quoted(there)}")
 
 
 def _free_bytes(directory: Path) -> int:
@@ -111,11 +130,19 @@ def _free_bytes(directory: Path) -> int:
     return blocks * disk.f_frsize if disk.f_blocks else FREE_BYTES
 
 
+def _has_free_inodes(directory: Path) -> bool:
+    """Return whether the disk of a directory can have more files. Some file systems do not tell."""
+    disk = os.statvfs(directory)
+    return disk.f_favail > 0 or disk.f_files == 0
+
+
 def _file(name: str, file: Path, wanted: int, paths: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents opening a file, if it exists."""
     info = inspect_path(file)
     fix = access_fix(file, wanted, paths.project)
-    if info.kind not in {"", FILE, "device"}:
+    if leads_nowhere(file):
+        yield Finding(name, f"{file} is a link that leads nowhere", clearing(file))
+    elif info.kind not in {"", FILE, "device"}:
         yield Finding(name, f"{file} is not a file but a {info.kind}", clearing(file))
     elif info.kind and fix:
         yield Finding(name, f"{file} cannot be written, so runs that write there fail", fix)

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import claude, command, quote
-from oauthkit.host.path_info import is_file, read
+from oauthkit.host.path_info import is_file, leads_nowhere, read
 from oauthkit.host.status.login import read_login
-from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets
+from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets, same_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,7 @@ RENEW = "claude -p ok"
 # Errors about the credentials file. A person may have repaired it since.
 _BAD_CREDENTIALS = re.compile(
     r"is not valid JSON|more than one JSON document|has a character that no access token has"
+    r"|no accessToken|no claudeAiOauth|\.credentials\.json not found"
     r"|\.credentials\.json is not (?:a file|readable)"
 )
 # The first match in the error applies. tests/host/status/test_journal.py checks that each ERROR has
@@ -86,6 +87,8 @@ _FIXES = (
     (r"is not a file",
      "the credentials are not a regular file. Move what is there away, and log in again"),
     (r"is not readable", "allow this user to read the credentials: chmod u+r, or chown"),
+    (r"jq could not run or was killed \(exit 3\)",
+     "correct ~/.jq: jq reads it first, and there is an error in it"),
     (r"jq not found|jq could not run",
      "install jq in a directory of the timer's PATH"),
     (r"claude binary not found",
@@ -106,7 +109,7 @@ _FIXES = (
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "find out what stopped the run"),
     (HELD, "find the run that hangs: fuser -v on the lock shows it"),
-    (r"cannot be locked", "allow this user to write to the lock file"),
+    (r"cannot be locked", "find out what the lock file is, and allow this user to write to it"),
     (r"another user's symbolic link",
      "find out who created the link .env, or the one that it leads to, then remove it"),
     (r"has been changed by another program", "find out which program keeps writing the file"),
@@ -215,15 +218,22 @@ def _changed_s(path: Path) -> float:
         return 0.0
 
 
+def is_log_dotenv(paths: ProjectPaths) -> bool:
+    """Return whether OAUTHKIT_LOG leads to .env. A refresh would write its log there."""
+    return paths.log == paths.dotenv or same_file(str(paths.log), str(paths.dotenv))
+
+
 def log_problem(paths: ProjectPaths) -> str:
     """Return why the log cannot be read or written, and the fix. Return "" if nothing is wrong."""
     see_doctor = f"To see the fix, run: {command('doctor', paths)}"
+    if is_log_dotenv(paths):
+        return f"the log is .env, so no run can start. {see_doctor}"
     found = read(paths.log, 0)
     if found.fix:
-        return f"{found.problem}: {found.fix}"
+        return f"{found.problem}. {see_doctor}"
     files = [file for file in (paths.log, paths.lock) if is_file(file)]
-    for file in files:
-        if not os.access(file, os.W_OK):
+    for file in (paths.log, paths.lock):
+        if leads_nowhere(file) or (is_file(file) and not os.access(file, os.W_OK)):
             return f"no run can write {file}. {see_doctor}"
     if len(files) == 2:
         return ""

@@ -43,6 +43,8 @@ def read_login(credentials: Path) -> Login:
     try:
         document = json.loads(content.data)
     except (ValueError, RecursionError):
+        if not content.data.strip():  # as jq does
+            return Login(f"no claudeAiOauth object in {credentials}")
         return Login(f"{credentials} is not valid JSON")
     oauth = document.get("claudeAiOauth") if isinstance(document, dict) else None
     if not isinstance(oauth, dict):

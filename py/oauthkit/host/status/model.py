@@ -190,12 +190,12 @@ class Status:
             return [f"{self.dotenv.problem}: {self.dotenv.fix or refresh_command(self.paths)}"]
         if self.is_manual_token:
             return self._manual_token()
-        if is_failing:
+        if is_failing or self.is_running:
             return []
         if not self.is_delivered:
             text = self.dotenv.repetition_problem or "does not have the credentials' token"
             return [f".env {text}. Run: {refresh_command(self.paths)}"]
-        return [] if self.is_running else self._expiry_problems()
+        return self._expiry_problems()
 
     def _expiry_problems(self) -> list[str]:
         """Return why .env has no live token until the next run, in a list of at most one."""
@@ -227,7 +227,7 @@ class Status:
             text = f"{self.schedule.missing_program} does not exist, so no run can start"
             return [f"{text}. {self.see_doctor}"]
         if not self.is_due and not self.is_manual_token:
-            return [f"no run is scheduled. Run: {refresh_command(self.paths)}"]
+            return [f"no run is scheduled. {self.see_doctor}"]
         return []
 
     def _follower_problems(self) -> list[str]:

@@ -70,7 +70,7 @@ def report_all() -> int:
             OUT.line(f"FAIL  {error}. No timer can start a run")
             is_live = False
     only_by_cron = by_cron - {str(real_path(project)) for project in found}
-    found |= only_by_cron
+    found = {str(real_path(project)) for project in found} | only_by_cron
     if not found:
         raise HostError(
             "none of this user's units and crontab lines refreshes a project. See oauthkit install"

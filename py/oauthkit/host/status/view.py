@@ -181,7 +181,8 @@ def _next_run(status: Status) -> Line:
     at = clock(status.next_run_s, status.now_s)
     away_s = status.next_run_s - status.now_s
     when = f"in {span(away_s)}" if away_s > 0 else "now"
-    return [(f"{at}, {when} ({status.next_timer.unit})", "")]
+    now = ". A run is in progress" if status.is_running else ""
+    return [(f"{at}, {when} ({status.next_timer.unit}){now}", "")]
 
 
 def _follows(status: Status) -> Line:

@@ -15,6 +15,8 @@ from oauthkit.shell import is_unit_name
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
+# Where systemd runs (sd_booted(3)).
+BOOTED = Path("/run/systemd/system")
 LIMIT_S = 30
 NEVER_US = 1 << 62
 
@@ -64,7 +66,8 @@ def systemctl(
             text=True, errors="replace", timeout=limit_s,
         )  # fmt: skip
     except FileNotFoundError:
-        raise ManagerError("systemctl is not in PATH: this host has no systemd") from None
+        more = "" if BOOTED.is_dir() else ": this host has no systemd"
+        raise ManagerError(f"systemctl is not in PATH{more}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ManagerError(f"systemctl could not be run: {error}") from None
     if done.returncode not in statuses:

@@ -24,7 +24,10 @@ from oauthkit.host.systemd.client import (
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
-_PROPERTIES = ("LoadState", "ExecStart", "Environment", "ActiveState", "SubState")
+_PROPERTIES = (
+    "LoadState", "ExecStart", "Environment", "ActiveState", "SubState",
+    "InactiveExitTimestampMonotonic",
+)  # fmt: skip
 _ESCAPED = {"n": "\n", "t": "\t"}
 
 
@@ -39,6 +42,8 @@ class Service:
     path: str | None  # the PATH that it sets
     is_restarting: bool = False  # it has failed, and systemd waits before the next start
     program: str = ""  # the path of bash or Python
+    is_failed: bool = False
+    started_s: float = 0.0  # when it was last started, by CLOCK_MONOTONIC
 
     @property
     def is_loaded(self) -> bool:
@@ -104,14 +109,17 @@ def units_of(project: Path) -> list[str]:
 def _parse(service: str, shown: str) -> Service:
     """Parse what systemctl shows of a service."""
     lines = shown.split("\n")
+    values = dict(line.split("=", 1) for line in lines if "=" in line)
     return Service(
         service,
-        next((x.removeprefix("LoadState=") for x in lines if x.startswith("LoadState=")), ""),
+        values.get("LoadState", ""),
         not {"ActiveState=active", "ActiveState=activating"}.isdisjoint(lines),
         owner.argv_of(shown),
         _path_of(lines),
         "SubState=auto-restart" in lines,
         owner.program_of(shown),
+        "ActiveState=failed" in lines,
+        int(values.get("InactiveExitTimestampMonotonic") or 0) / 1e6,
     )
 
 
