@@ -15,6 +15,7 @@ from oauthkit.compiler.diagnostics.describe import (
     condition_for,
     formatted,
     is_format,
+    is_stdin_read,
     join_parts,
     with_article,
 )
@@ -253,10 +254,10 @@ def _of_pop(site: Site, node: ast.Call) -> str:
         case [ast.Constant(value=str()) as name, *rest]:
             key = shown(site, name)
             default = shown(site, rest[0]) if rest else '""'
+            if isinstance(site.statement, ast.Expr) and site.statement.value is node:
+                return code("write", f'local.env.pop({key}, "")')
             if rest and site.type_of(rest[0]) is not Type.STR:
                 return ""
-            if isinstance(site.statement, ast.Expr):
-                return code("write", f'local.env.pop({key}, "")')
             lines = site.assigned(
                 node,
                 Type.STR,
@@ -943,19 +944,30 @@ def of_split_loop(site: Site, node: ast.For) -> str:
         case ast.For(
             target=ast.Name(id=part),
             iter=ast.Call(
-                func=ast.Attribute(value=ast.Name(id=text) as owner),
+                func=ast.Attribute(value=text),
                 args=[ast.Constant(value=str() as separator)],
                 keywords=[],
             ),
-        ) if len(separator) == 1 and site.type_of(owner) is Type.STR:
+        ) if _is_separator(separator) and (is_stdin_read(text) or site.result_of(text) is Type.STR):
             rest = site.fresh("rest")
+            begin = [f"{rest} = {shown(site, text)}", f"{rest} += {separator!r}"]
+            if isinstance(text, ast.Name):
+                begin = [f"{rest} = {text.id} + {separator!r}"]
             lines = [
-                f"{rest} = {text} + {separator!r}",
+                *begin,
                 f'while {rest} != "":',
                 f"    {part}, _, {rest} = {rest}.partition({separator!r})",
             ]
             return code("split it in a while loop", lines)
     return ""
+
+
+def _is_separator(text: str) -> bool:
+    """Return whether the last separator can be added to a text that is then split.
+
+    Otherwise its beginning could be found one character too early, as with "aa" in "a" + "aa".
+    """
+    return text != "" and not any(text.endswith(text[:n]) for n in range(1, len(text)))
 
 
 def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:

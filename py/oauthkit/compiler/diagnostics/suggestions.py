@@ -31,7 +31,7 @@ LISTS = (
 )
 STDIN = (
     "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"
-    " without line ends"
+    " without line ends. Form feeds and a few other characters also end a line"
 )
 FILES = 'iterate over the files of a Path, as in `for path in sorted(directory // "*.log"):`'
 FIND = 'run the program find, as in `for line in find(directory, "-name", "*.log").splitlines():`'
@@ -44,7 +44,8 @@ DICTIONARIES = (
     " uniq"
 )
 FRACTION = (
-    "`//` divides integers, and rounds down. To show one decimal place, print it from tenths, as in"
+    "`//` divides integers, and rounds down. To show one decimal place of a positive number, cut"
+    " off after it, print it from tenths, as in"
     ' `tenths = size * 10 // 1024` and `f"{tenths // 10}.{tenths % 10}"`'
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
@@ -109,6 +110,7 @@ CALLS = {
     "os.path.exists": "make a Path with absolute, and test it with `.exists()`",
     "os.path.isfile": "make a Path with absolute, and test it with `.is_file()`",
     "os.path.isdir": "make a Path with absolute, and test it with `.is_dir()`",
+    "os.path.isabs": 'test the text with startswith, as in `text.startswith("/")`',
     "os.path.islink": "make a Path with absolute, and test it with `.is_symlink()`",
     "os.access": "make a Path with absolute, and test it with `.access(…)`, of one letter",
     "os.path.expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
@@ -169,6 +171,7 @@ SEPARATOR = (
     "the separator must be one ASCII character that is not a blank. Without an argument, split"
     " treats consecutive blanks as one separator"
 )
+FORMAT = 'an f-string puts values into a text, as in `f"{name}: {count}"`'
 JOIN = "an f-string joins texts. In a loop, add each part with `+=`"
 TRANSLATE = 'run the program tr, as in `(tr["A-Z", "a-z"] << text)()`'
 PAD = "pad with an f-string: {text:<10} and {number:>5} with blanks, {number:05d} with zeros"
@@ -191,7 +194,7 @@ METHODS = {
     "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. Count them"
     " in the loop, or keep the last one. Take the first line with partition",
     "join": JOIN,
-    "format": JOIN,
+    "format": FORMAT,
     "ljust": PAD,
     "rjust": PAD,
     "zfill": PAD,
@@ -381,6 +384,8 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
             return Suggestion(f"{name} is outside the dialect", OS_PATH)
         if attribute in KNOWN_METHODS:
             count = "one argument" if attribute in NEED_ONE else "no argument"
+            if attribute == "access":
+                count = 'one of the texts "r", "w" and "x", as in `path.access("w")`'
             return Suggestion(f"{attribute} does not take these arguments", f"it takes {count}")
         if attribute in USED_DIFFERENTLY:
             return Suggestion(f"{attribute} cannot be used like this", help)
@@ -515,10 +520,11 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             ]
         ) if site is not None and [*map(ast.unparse, mode)] in ([], ["'r'"], ["'w'"]):
             name = replacements.shown(site, file)
-            help = f"read the file with `status, text = read_file({name})`, and iterate over"
-            help += " `text.splitlines()`"
+            help = f"read the file with `status, text = read_file({name})`. If the status is not 0,"
+            help += " return a Status that is not 0. Then iterate over `text.splitlines()`"
             if [*map(ast.unparse, mode)] == ["'w'"]:
-                help = f"write the file with `status = write_file({name}, text)`"
+                help = f"write the file with `if write_file({name}, text) != 0:`, and return a"
+                help += " Status that is not 0 there"
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
     return Suggestion(f"{describe(node)} is outside the dialect", help)
@@ -588,7 +594,7 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Attribute() | ast.Call(func=ast.Attribute()) if "sys.stdin" in ast.unparse(
             node.iter
         ):
-            return STDIN
+            return replacements.of_split_loop(site, node) or STDIN
         case ast.List(elts=items) | ast.Set(elts=items) if items:
             if not any(isinstance(item, ast.Starred) for item in items):
                 return code("write the items in parentheses", _tuple(items))

@@ -296,6 +296,7 @@ class Expressions:
                 )  # fmt: skip
                 continue
             is_bool = is_condition(part.value) and not is_choice(part.value)
+            is_bool = is_bool or self.returns_bool(part.value)
             value = BoolLiteral(True) if is_bool else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.reject(
@@ -307,17 +308,23 @@ class Expressions:
             joined.append(self._padded(part.value, value, spec) if spec else value)
         return Join(tuple(joined)) if len(self.symbols.diagnostics) == before else REJECTED
 
+    def returns_bool(self, node: ast.expr) -> bool:
+        """Return whether an expression is a call of a function that returns a Bool."""
+        return isinstance(node, ast.Call) and self._result_of(node) is Type.BOOL
+
     def _padded(self, node: ast.expr, value: Value, spec: str) -> Value:
         """Analyze {value:spec} in an f-string."""
         if value.type is Type.ERROR:
             return REJECTED
         if not is_format(value.type, spec):
-            return self.reject(
-                "D102", node,
-                f"the format {spec} for {with_article(value.type)} is outside the dialect",
+            help = (
                 "use a format such as `{number:5}` or `{number:02d}` for an Int, or `{text:<20}` or"
-                " `{text:>20}` for a Str",
-            )  # fmt: skip
+                " `{text:>20}` for a Str"
+            )
+            if value.type is Type.PATH and is_format(Type.STR, spec):
+                help = f'make a Str of it first: `text = f"{{{ast.unparse(node)}}}"`'
+            message = f"the format {spec} for {with_article(value.type)} is outside the dialect"
+            return self.reject("D102", node, message, help)
         if not self.runs_first(node):
             help = "assign the f-string first, on a line of its own"
             return self._reject_early(node, "a formatted value", help)

@@ -330,7 +330,8 @@ class Statements:
         parts: list[Value] = []
         for argument in node.args:
             operands = argument.values if isinstance(argument, ast.BoolOp) else [argument]
-            if all(map(is_condition, operands)) and not self.commands.is_redirected(argument):
+            is_bool = all(map(is_condition, operands)) or self.expressions.returns_bool(argument)
+            if is_bool and not self.commands.is_redirected(argument):
                 self.reject(
                     "D303", argument, "a Bool cannot be printed",
                     "choose the text with if and else",
