@@ -239,7 +239,8 @@ class Status(ProjectCommand):
     every = cli.Flag(
         "--all",
         excludes=["--project", "--json", "--prometheus"],
-        help="show a line for each project of this user",
+        help="show a line for each of this user's projects that has a timer, a unit or a crontab"
+        " line",
     )
     prometheus: Any = cli.SwitchAttr(
         "--prometheus",

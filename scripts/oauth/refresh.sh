@@ -470,7 +470,7 @@ read_settings() {
   REPLY=$errors
 }
 
-# Set what a line of a file sets. Return an error, as a line, if it is not NAME=VALUE.
+# Apply a line of refresh.conf. Return the error as a line, or "" if there is none.
 read_setting() {
   local +x line=$1 file=$2 number=$3 name equals value
   [[ $line =~ ^[^=]* ]]
@@ -493,7 +493,7 @@ read_setting() {
     REPLY="$file line $number is ignored: there is no such setting"$'\n'
     return
   fi
-  if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # it decides on encryption
+  if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # unset, it would disable encryption
     REPLY="$file line $number is ignored: it has no value"$'\n'
     return
   fi

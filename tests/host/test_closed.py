@@ -40,7 +40,7 @@ CLOSED: dict[str, tuple[Callable[[HostProject], Path], int, str, bool]] = {
     "the project": (lambda h: h.project, 0, "chmod u+rwx", False),
     ".env": (lambda h: h.dotenv, 0, "chmod u+r", False),
     "the directory of logs": (lambda h: h.log.parent, 0, "chmod u+rwx", True),
-    "the log": (lambda h: h.log, 0, "chmod u+r", True),
+    "the log": (lambda h: h.log, 0, "chmod u+rw", True),
 }
 
 

@@ -54,7 +54,7 @@ CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
 
 
 def claude(paths: ProjectPaths) -> str:
-    """Return the word that starts claude: its path if only a refresh would find it."""
+    """Return claude's name, or its path if it is not in PATH, but a refresh would find it."""
     usual = [f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
     found = None if shutil.which("claude") else next(filter(shutil.which, usual), None)
     return quote(found) if found else "claude"

@@ -46,7 +46,7 @@ def set_default(name: str, value: str) -> Status:
 
 
 def read_setting(line: str, file: LocalPath, number: int) -> str:
-    """Set what a line of a file sets. Return an error, as a line, if it is not NAME=VALUE."""
+    """Apply a line of refresh.conf. Return the error as a line, or "" if there is none."""
     name, equals, value = line.partition("=")
     if equals == "":
         return f"{file} line {number} is not NAME=VALUE and is ignored\n"
@@ -56,7 +56,7 @@ def read_setting(line: str, file: LocalPath, number: int) -> str:
         return f"{file} line {number} is ignored: it has $, a comment or extra spaces\n"
     if set_default(name, value) != 0:
         return f"{file} line {number} is ignored: there is no such setting\n"
-    if value == "" and name.startswith("OAUTHKIT_STORE_"):  # it decides on encryption
+    if value == "" and name.startswith("OAUTHKIT_STORE_"):  # unset, it would disable encryption
         return f"{file} line {number} is ignored: it has no value\n"
     return ""
 

@@ -630,7 +630,7 @@ def test_without_a_manager(ready: HostProject, command: str) -> None:
     ready.program("systemctl", "#!/bin/sh\nexit 1\n")
     if command == "install":
         done = ready.run("install", "--notify", "page", "--bearer", "b/c", "--light")
-        assert done.stderr.endswith(" --cron --bearer b/c --light --notify page\n")
+        assert " --cron --bearer b/c --light --notify page) | crontab -\n" in done.stderr
     else:
         done = ready.run("uninstall")
         assert done.stdout.startswith("kept the hooks that send notifications. To remove them: rm ")

@@ -244,7 +244,7 @@ def test_file_replaced_with_a_fifo_before_the_open(
 def test_large_files_are_not_opened(
     tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A container can make open(2), read(2) and close(2) wait for the removal of their blocks."""
+    """The removal of such a file's blocks can delay open(2), read(2) and close(2)."""
     add(tasks, "long.json", REQUEST + " " * LARGEST_BYTES)
     add(tasks, "large.json")
     subprocess.run(["fallocate", "-n", "-l", "3M", tasks / "large.json"], check=True)
@@ -264,7 +264,7 @@ def test_large_files_are_not_opened(
 
 
 @pytest.mark.usefixtures("little_memory", "settled")
-def test_sparse_file_of_a_terabyte_is_read_up_to_the_limit(tasks: Path, watched: Watched) -> None:
+def test_sparse_file_of_a_terabyte_is_not_read(tasks: Path, watched: Watched) -> None:
     os.truncate(add(tasks), 1 << 40)
     assert (watched.count(), watched.complaints) == (0, [])
 
@@ -570,7 +570,7 @@ def test_group_with_slow_calls_is_scanned_less_often(
 def test_removal_that_takes_long_is_followed_by_a_pause(
     watched: Watched, tasks: Path, monkeypatch: pytest.MonkeyPatch, lasts_s: float, pause_s: float
 ) -> None:
-    """It can take a second and hardly any CPU time.
+    """A removal can take a second and hardly any CPU time.
 
     Other groups do not make the pause longer. Any group's scan can take long on a busy host.
     """

@@ -188,7 +188,7 @@ def test_rejection_causes_one_refresh_even_if_it_fails(flooded: Flooded) -> None
     assert flooded.modes == [("--rejected",)]
 
 
-def test_rejection_that_waits_is_no_request(flooded: Flooded) -> None:
+def test_rejection_that_waits_is_not_a_request(flooded: Flooded) -> None:
     """It must not cause a refresh after the token has been replaced."""
     reject_two_tokens(flooded)
     flooded.now_s += REJECTED_PAUSE_S - PAUSE_S - 10

@@ -298,7 +298,7 @@ def test_lock_holder_is_reported(well: HostProject) -> None:
 
 
 @pytest.mark.parametrize("is_directory", [True, False])
-def test_log_that_is_a_link_that_leads_nowhere(well: HostProject, *, is_directory: bool) -> None:
+def test_log_link_that_leads_nowhere(well: HostProject, *, is_directory: bool) -> None:
     path = well.log.parent if is_directory else well.log
     path.rename(path.with_name("away"))
     path.symlink_to("/nonexistent/x")
@@ -316,7 +316,10 @@ def test_log_that_is_dotenv(well: HostProject) -> None:
     conf = well.project / CONF_FILE
     conf.write_text("OAUTHKIT_LOG=.env\n", "utf-8")
     _, failed, fixes = examined(well)
-    assert failed["log"] == f"{well.dotenv} is .env (OAUTHKIT_LOG: refresh.conf)"
+    assert (
+        failed["log"]
+        == f"the log {well.dotenv} and .env are the same file (OAUTHKIT_LOG: refresh.conf)"
+    )
     assert fixes["log"] == "set OAUTHKIT_LOG to another path"
     assert "the log is .env, so no run can start" in str(well.status()["warnings"])
 
@@ -333,12 +336,15 @@ def test_error_in_the_configuration_of_jq(well: HostProject) -> None:
     well.login(-1)
     well.lines((-60, "ERROR: jq could not run or was killed (exit 3)"))
     well.failing.touch()
-    assert examined(well)[2]["runs"].startswith("correct ~/.jq: ")
+    assert examined(well)[2]["runs"].startswith("correct the error in ~/.jq")
 
 
-def test_error_that_has_left_a_live_token(well: HostProject) -> None:
+def test_error_while_the_token_is_live(well: HostProject) -> None:
     well.lines((-60, "ERROR: flock not found in PATH"))
-    assert " ok   runs: the last error has left the token in .env\n" in well.run("doctor").stdout
+    assert (
+        " ok   runs: the last run failed, but .env still has its token\n"
+        in well.run("doctor").stdout
+    )
 
 
 def test_search_for_the_lock_holder_is_limited(
@@ -574,11 +580,10 @@ def test_long_lived_token_is_a_note(well: HostProject) -> None:
 def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.mkdir()
-    refresh = command("refresh", well.project)
-    assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}, then: {refresh}"
+    assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # root cannot read it either
-    assert examined(well)[2][".env"].startswith(f"check the file system of {quoted(well.dotenv)}")
+    assert examined(well)[2][".env"] == f"check the file system of {quoted(well.dotenv)}"
 
 
 def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
@@ -586,7 +591,7 @@ def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
     well.dotenv.symlink_to("/no/such/file")
     assert examined(well)[1:] == (
         {".env": f"{well.dotenv} is a link that leads nowhere"},
-        {".env": f"rm -d {quoted(well.dotenv)}, then: {command('refresh', well.project)}"},
+        {".env": f"rm -d {quoted(well.dotenv)}"},
     )
 
 
@@ -603,11 +608,13 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int)
     assert {x.text for x in found} == ({text} if blocks else set())
     names = {"logs", "directory of .env", "login's directory"} if blocks else set()
     assert {x.name for x in found} == names
-    assert {x.fix for x in found} <= {f"free some space. What is used: df -h {quoted(tmp_path)}"}
+    assert {x.fix for x in found} <= {
+        f"free some space. To see the usage, run: df -h {quoted(tmp_path)}"
+    }
     disk.f_blocks, disk.f_files = 0, 100
     found = [*logs(paths)]
-    assert found[0].text == f"no inode is free on the disk of {tmp_path}"
-    assert found[0].fix == f"remove some files. What is used: df -i {quoted(tmp_path)}"
+    assert found[0].text == f"no inodes are free on the disk of {tmp_path}"
+    assert found[0].fix == f"remove some files. To see the usage, run: df -i {quoted(tmp_path)}"
     disk.f_favail = 1
     assert all(x.is_ok for x in logs(paths))
 
@@ -704,7 +711,7 @@ def test_end_of_the_login_is_shown(well: HostProject) -> None:
 
 @pytest.mark.parametrize("directory", [".local/bin", ".claude/local"])
 def test_claude_that_is_not_in_path(well: HostProject, directory: str) -> None:
-    """A login with the bare name would fail."""
+    """The fix has claude's path, because the shell would not find the name."""
     claude = well.home / directory / "claude"
     claude.parent.mkdir(parents=True)
     (well.bin / "claude").rename(claude)
@@ -723,16 +730,20 @@ def git(host: HostProject, *arguments: str) -> None:
 def test_git_that_does_not_ignore_dotenv(well: HostProject, *, is_tracked: bool) -> None:
     (well.bin / "git").symlink_to("/usr/bin/git")
     git(well, "init")
+    (well.project / ".gitignore").write_text("node_modules", "utf-8")  # without a newline
     if is_tracked:
         git(well, "add", ".env")
+        well.deliver()
+        with well.dotenv.open("a") as file:
+            file.write("C=3\n")
     what = "tracks it" if is_tracked else "does not ignore it"
     shown = well.run("doctor").stdout
     assert f"note  .env and git: git {what}, so a commit can include the token\n" in shown
-    (fix,) = re.findall(r"      fix: (.*echo /\.env .*)\n", shown)
+    (fix,) = re.findall(r"      fix: (.*printf .*)\n", shown)
     subprocess.run(["sh", "-c", fix], check=True, capture_output=True)
     assert ".env and git" not in well.run("doctor").stdout
     assert well.dotenv.exists()
-    assert (well.project / ".gitignore").read_text("utf-8") == "/.env\n"
+    assert (well.project / ".gitignore").read_text("utf-8") == "node_modules\n/.env\n"
 
 
 def test_git_that_fails_is_not_reported(well: HostProject) -> None:

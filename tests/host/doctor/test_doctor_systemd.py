@@ -107,8 +107,8 @@ def test_units_with_an_earlier_name_are_not_reported_as_missing(well: HostProjec
     assert "FAIL  units: some are installed with an earlier unit name" in shown
     assert "none are installed" not in shown
     shown = well.run("doctor", OAUTHKIT_UNIT="mine").stdout
-    text = "OAUTHKIT_UNIT is set in this shell, but units have another name: earlier-heal.timer"
-    assert f"FAIL  units: {text}\n      fix: unset OAUTHKIT_UNIT\n" in shown
+    text = "OAUTHKIT_UNIT is set in this shell, but the installed units have another name"
+    assert f"FAIL  units: {text}: earlier-heal.timer\n      fix: unset OAUTHKIT_UNIT\n" in shown
 
 
 def test_units_of_install_restart_the_chain(well: HostProject) -> None:
@@ -367,7 +367,7 @@ def test_directory_of_the_units_that_is_a_file(well: HostProject) -> None:
     config = well.home / ".config"
     config.write_text("x", "utf-8")
     text = f"{config} is not a directory but a file: no run can write there"
-    assert examined(well)[1] == {"directory of the units": text}
+    assert examined(well)[1] == {"units' directory": text}
 
 
 @pytest.mark.parametrize(("logged_s", "is_reported"), [(-120, True), (-30, False), (None, True)])
@@ -385,7 +385,7 @@ def test_service_that_fails_before_it_logs(
     assert (journal in well.run("doctor").stdout) == is_reported
 
 
-def test_systemd_run_that_is_missing(well: HostProject) -> None:
+def test_missing_systemd_run(well: HostProject) -> None:
     (well.bin / "systemd-run").unlink()
     _, failed, fixes = examined(well)
     assert failed == {"systemd-run": "not in PATH"}
@@ -419,6 +419,18 @@ def test_edited_timer_is_reported(well: HostProject) -> None:
     edited = f"{UNIT}-heal.service differs from what install writes"
     assert examined(well)[1:] == ({"units": edited}, {"units": fix})
     service.write_text(texts[service.name], "utf-8")
+    watch = file.with_name(f"{UNIT}-watch.service")
+    watch_text = units.watch_text(paths, units.Command(("x",), ()))[watch.name]
+    watch.write_text(watch_text.replace("10s", "99s"), "utf-8")
+    assert examined(well)[1] == {"units": f"systemd cannot load {watch.name} (not-found)"}
+    manager(well, watch=shown(f"/x/oauthkit watch --project={well.project}", well.bin))
+    edited = f"{watch.name} differs from what install writes"
+    assert examined(well)[1] == {"units": edited}
+    watch.write_text(watch_text, "utf-8")
+    assert examined(well)[1] == {}
+    watch.unlink()
+    manager(well)
     file.write_text(f"# Mine\n{text}", "utf-8")  # install does not replace it
-    fix = f"mv {quoted(file)} {quoted(file)}.old && {fix}"
+    file.with_name(f"{file.name}.old").touch()
+    fix = f"mv {quoted(file)} {quoted(file)}.old1 && {fix}"
     assert examined(well)[1:] == ({"units": problem}, {"units": fix})

@@ -159,7 +159,7 @@ def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     (live.project / "scripts/oauth").mkdir(parents=True)
     line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
     live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
-    fix = "To keep it, remove the project's line: crontab -e"
+    fix = "To keep it, run crontab -e, and remove its line"
     assert live.status()["warnings"] == [f"{text.partition(' To keep')[0]} {fix}"]
     (live.bin / "crontab").unlink()
     shown = live.run("status")
@@ -230,7 +230,7 @@ def test_hint_to_doctor_is_shown_once(live: HostProject) -> None:
     assert shown.count(doctor) == 1
     to_do = " ".join(shown[shown.index("To do") :].split())
     assert to_do.startswith("To do .env sets ANTHROPIC_API_KEY, which overrides the token other")
-    assert to_do.endswith(f" the token in .env To see their fixes, run: {doctor}")
+    assert to_do.endswith(f" the token in .env To see the other fixes, run: {doctor}")
     assert len(live.status()["warnings"]) == 2
 
 
@@ -350,7 +350,9 @@ def test_login_since_the_failure_leaves_the_refresh(live: HostProject) -> None:
     assert live.status()["last_error"]["fix"] == ""
     assert f"→ {command('refresh', live.project)}" in live.run("status", COLUMNS="200").stdout
     os.utime(live.credentials, (live.now_s - 2 * HOUR_S,) * 2)
-    assert live.status()["last_error"]["fix"] == ""  # the file was moved away and back
+    assert (
+        live.status()["last_error"]["fix"] == ""
+    )  # the login is valid, although its file is older than the error
     live.login(token="")
     os.utime(live.credentials, (live.now_s - 2 * HOUR_S,) * 2)
     assert live.status()["last_error"]["fix"] == "claude auth login"
@@ -644,7 +646,7 @@ def test_pipe_in_place_of_a_file(live: HostProject) -> None:
     assert data["dotenv"]["problem"].endswith(" is not a file but a FIFO")
     assert [said.rpartition(": ")[2] for said in data["warnings"]] == [
         f"rm -d {shlex.quote(str(live.credentials))}",
-        command("doctor", live.project),
+        f"rm -d {shlex.quote(str(live.log))}",
     ]
     assert data["coverage"]["share"] is None
 
@@ -844,7 +846,7 @@ def test_all_projects_without_a_manager(live: HostProject) -> None:
 
 def test_no_project_of_this_user(live: HostProject) -> None:
     live.program("systemctl", "#!/bin/sh\necho '[]'\n")
-    said = "oauthkit status: none of this user's units and crontab lines refreshes a project. See"
+    said = "oauthkit status: none of this user's units or crontab lines refreshes a project. See"
     assert run_all(live) == (1, [f"{said} oauthkit install --help"])
 
 
@@ -861,9 +863,12 @@ PATH=/usr/bin
 0 3 * * * cd {live.project.parent} && oauthkit refresh --project {gone}
 @daily oauthkit refresh --project {live.project}
 @daily oauthkit status --project /other
+@daily bash $UNKNOWN/scripts/oauth/refresh.sh
+@daily gcloud refresh --project my-project
+@daily bash -c "bash /p/scripts/oauth/refresh.sh"
 """
     live.program("crontab", f"#!/bin/sh\necho '{lines}'\n")
-    removal = "it does not exist. If it was removed, run: crontab -e"
+    removal = "it does not exist. If it was removed, run crontab -e, and remove its line"
     status, shown = run_all(live)
     assert (status, shown[1:]) == (1, [f"FAIL  {gone}: {removal}"])
     assert shown[0] == f" ok   {live.project}: 4 h 59 min left"

@@ -533,7 +533,7 @@ def test_encrypted_record_of_a_follower(decrypting: HostProject) -> None:
 def test_identity_that_others_can_read(decrypting: HostProject, identity: Path) -> None:
     identity.chmod(0o640)
     _, failed, fixes = examined(decrypting)
-    assert failed == {"identity's mode": "0640: other users have access to it"}
+    assert failed == {"identity's mode": "0640: other users have access to this file"}
     assert fixes == {"identity's mode": f"chmod 600 {quoted(identity)}"}
 
 

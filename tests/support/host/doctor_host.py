@@ -37,10 +37,14 @@ NOT_FOUND = "echo LoadState=not-found"
 
 
 def installation(name: str, package: str) -> str:
-    """Return the fix for a program that is not in PATH. It may be installed nevertheless."""
-    there = shutil.which(name, path=programs.USUAL_PATH)
+    """Return the fix for a program that is not in PATH: if it is elsewhere, extend PATH."""
+    there = shutil.which(name, path=programs.SYSTEM_PATH)
     directory = there and there.rpartition("/")[0]
-    return f"export PATH=$PATH:{directory}" if directory else f"{SUDO}apt-get install {package}"
+    return (
+        f"export PATH=${{PATH:+$PATH:}}{directory}"
+        if directory
+        else f"{SUDO}apt-get install {package}"
+    )
 
 
 def shown(argv: str, path: str | Path) -> str:

@@ -944,11 +944,13 @@ def of_split_loop(site: Site, node: ast.For) -> str:
         case ast.For(
             target=ast.Name(id=part),
             iter=ast.Call(
-                func=ast.Attribute(value=text),
+                func=ast.Attribute(value=text, attr="split"),
                 args=[ast.Constant(value=str() as separator)],
                 keywords=[],
             ),
-        ) if _is_separator(separator) and (is_stdin_read(text) or site.result_of(text) is Type.STR):
+        ) if _can_be_appended(separator) and (
+            is_stdin_read(text) or site.result_of(text) is Type.STR
+        ):
             rest = site.fresh("rest")
             begin = [f"{rest} = {shown(site, text)}", f"{rest} += {separator!r}"]
             if isinstance(text, ast.Name):
@@ -962,10 +964,10 @@ def of_split_loop(site: Site, node: ast.For) -> str:
     return ""
 
 
-def _is_separator(text: str) -> bool:
-    """Return whether the last separator can be added to a text that is then split.
+def _can_be_appended(text: str) -> bool:
+    """Return whether a separator can be appended to a text that is then split.
 
-    Otherwise its beginning could be found one character too early, as with "aa" in "a" + "aa".
+    One that ends with its own beginning may be found too early, as "aa" in "a" + "aa".
     """
     return text != "" and not any(text.endswith(text[:n]) for n in range(1, len(text)))
 

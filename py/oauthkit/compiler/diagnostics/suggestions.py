@@ -44,8 +44,8 @@ DICTIONARIES = (
     " uniq"
 )
 FRACTION = (
-    "`//` divides integers, and rounds down. To show one decimal place of a positive number, cut"
-    " off after it, print it from tenths, as in"
+    "`//` divides integers, and rounds down. To show a positive number with one decimal place,"
+    " rounded down, compute its tenths, as in"
     ' `tenths = size * 10 // 1024` and `f"{tenths // 10}.{tenths % 10}"`'
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
@@ -385,7 +385,7 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
         if attribute in KNOWN_METHODS:
             count = "one argument" if attribute in NEED_ONE else "no argument"
             if attribute == "access":
-                count = 'one of the texts "r", "w" and "x", as in `path.access("w")`'
+                count = '"r", "w" or "x", as in `path.access("w")`'
             return Suggestion(f"{attribute} does not take these arguments", f"it takes {count}")
         if attribute in USED_DIFFERENTLY:
             return Suggestion(f"{attribute} cannot be used like this", help)
@@ -520,11 +520,11 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             ]
         ) if site is not None and [*map(ast.unparse, mode)] in ([], ["'r'"], ["'w'"]):
             name = replacements.shown(site, file)
-            help = f"read the file with `status, text = read_file({name})`. If the status is not 0,"
-            help += " return a Status that is not 0. Then iterate over `text.splitlines()`"
+            help = f"read the file with `status, text = read_file({name})`. Return the status if"
+            help += " it is not 0. Otherwise, iterate over `text.splitlines()`"
             if [*map(ast.unparse, mode)] == ["'w'"]:
-                help = f"write the file with `if write_file({name}, text) != 0:`, and return a"
-                help += " Status that is not 0 there"
+                help = f"write the file with `if write_file({name}, text) != 0:`, and return 1"
+                help += " in that branch"
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
     return Suggestion(f"{describe(node)} is outside the dialect", help)

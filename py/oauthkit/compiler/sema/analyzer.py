@@ -416,7 +416,8 @@ class _FileAnalyzer:
                 self.symbols.report(
                     "D101", node.body[0], "this is not the entry of a program",
                     "write `sys.exit(main(*sys.argv[1:]))`, with a function"
-                    " `def main(*arguments: str) -> Status:`. Its `arguments[0]` is `sys.argv[1]`",
+                    " `def main(*arguments: str) -> Status:`. In it, `arguments[0]` is"
+                    " `sys.argv[1]`",
                 )  # fmt: skip
 
     def _entry_call(self, node: ast.stmt, name: str, call: str) -> None:
@@ -433,7 +434,7 @@ class _FileAnalyzer:
         elif call != wanted:
             help = f"write `{wanted}`"
             if "sys.argv" in call and "[1:]" not in call:
-                help += ". The program's name is then not among the arguments"
+                help += ". The arguments then do not include the program's name"
             self.symbols.report("D101", node, "this is not the entry of a program", help)
         else:
             self.entry = name

@@ -160,7 +160,8 @@ class Commands:
                     words = f'env["-C", {ast.unparse(directory)}, "make"]()'
                     help = f"run the command with the program env, as in `{words}`"
                 case ast.keyword(arg="env"):
-                    help = "run the command with the program env, which takes NAME=VALUE first"
+                    words = 'env["NAME=VALUE", "make"]()'
+                    help = f"run the command with the program env, as in `{words}`"
                 case ast.keyword(arg="timeout", value=ast.Constant(value=int() as limit_s)):
                     call = f"run_limited({limit_s}, 5, {self.bracketed(node)})"
                     help = "run_limited ends a command at a time limit. It returns the status and"

@@ -322,7 +322,8 @@ class Expressions:
                 " `{text:>20}` for a Str"
             )
             if value.type is Type.PATH and is_format(Type.STR, spec):
-                help = f'make a Str of it first: `text = f"{{{ast.unparse(node)}}}"`'
+                name = self.site().fresh("text")
+                help = f'convert it to a Str first: `{name} = f"{{{ast.unparse(node)}}}"`'
             message = f"the format {spec} for {with_article(value.type)} is outside the dialect"
             return self.reject("D102", node, message, help)
         if not self.runs_first(node):

@@ -56,7 +56,7 @@ def install(
         *settings_file.options(settings or {}),
         *(["--notify", channel.where] if channel else []),
     ]
-    require_manager(f"Cron can start the runs instead: {cron.install_command(paths, *options)}")
+    require_manager(f"To start the runs with cron, run: {cron.install_command(paths, *options)}")
     if watch:
         _require_ipc(paths)
     directory = units.directory()
@@ -306,7 +306,7 @@ def _remove(files: list[Path], say: Say) -> None:
     for file in files:
         if not file.name.endswith("-heal.service"):  # its timer is enabled instead
             systemctl("disable", "--now", "--quiet", file.name, statuses=range(256))
-        if file.suffix == ".timer":  # it is persistent: systemd.timer(5)
+        if file.suffix == ".timer":  # remove its stamp file: systemd.timer(5)
             systemctl("clean", "--what=state", file.name, statuses=range(256))
     for file in files:
         file.unlink()

@@ -54,7 +54,7 @@ LONGEST_SCAN_S = 0.1
 # All groups' scans together use at most 1 / (1 + IDLE_SHARE) of one CPU, because each group waits
 # after its scan.
 IDLE_SHARE = 4
-# After a scan that used little CPU time, but took long. The host may be the cause, not the group.
+# The longest pause because of a scan's duration. The host may have caused it, not the group.
 LONGEST_PAUSE_S = 60.0
 # A file that changed this recently and is not valid JSON may be incomplete.
 SETTLE_S = 5.0
@@ -158,10 +158,11 @@ class Inbox:
                 self._scan_groups(directory, groups)
         for group in groups.values():
             if group.lasted_s > 0:
-                # Only CPU time adds up: a wait for a disk leaves the CPU to others.
+                # Only CPU time is multiplied by the number of groups: a scan that waits for a disk
+                # leaves the CPU to others.
                 pause_s = group.used_s * ((1 + IDLE_SHARE) * len(groups) - 1)
-                short_s = min(group.lasted_s * IDLE_SHARE, LONGEST_PAUSE_S)
-                group.ready_s = self._monotonic() + max(pause_s, short_s)
+                wait_pause_s = min(group.lasted_s * IDLE_SHARE, LONGEST_PAUSE_S)
+                group.ready_s = self._monotonic() + max(pause_s, wait_pause_s)
                 group.lasted_s = 0.0
         self._groups = groups
         return sum(group.requests for group in groups.values())
@@ -233,7 +234,7 @@ class Inbox:
                     # Such a file is not even opened: the container can make open(2), read(2) and
                     # close(2) of it wait for the removal of its blocks.
                     elif status.st_size > LARGEST_BYTES:
-                        pass  # a task of another type
+                        pass  # larger than any request: a task of another type
                     elif status.st_blocks > MAX_BLOCKS:
                         why = "uses more than 2 MiB on disk"
                         self._reject(path / entry.name, status, why, group)

@@ -84,7 +84,7 @@ def _findings(paths: ProjectPaths) -> Iterator[Finding]:
         "bearer file's directory": write_access.bearer,
         "runs and files": _runs,
         "modes": files.modes,
-        "git": files.committed,
+        "git": files.ignored_by_git,
         "permissions": permissions.writers,
         "PATH": permissions.search_path,
         "variables": files.variables,

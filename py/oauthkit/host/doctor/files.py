@@ -18,7 +18,6 @@ from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import (
-    FILE,
     clearing,
     inspect_path,
     inspection_hint,
@@ -102,8 +101,7 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that .env has a live token."""
     dotenv, login = paths.dotenv, delivered_login(paths)
     if leads_nowhere(dotenv):
-        text = f"{dotenv} is a link that leads nowhere"
-        yield Finding(".env", text, clearing(dotenv), needs_refresh=True)
+        yield Finding(".env", f"{dotenv} is a link that leads nowhere", clearing(dotenv))
         return
     found, source = read_dotenv(dotenv), _source(paths)
     expires_at_s = login.expires_at_s
@@ -113,8 +111,7 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     fix = "" if is_near or not link else inspection_hint(dotenv)
     if found.problem:
         fix = found.fix or fix
-        is_file = inspect_path(dotenv).kind == FILE
-        yield Finding(".env", found.problem, fix, needs_refresh=not fix or not is_file)
+        yield Finding(".env", found.problem, fix, needs_refresh=not fix)
     elif not login.token or not found.carries(login.token):
         if has_manual_token(paths):
             text = f"it has a token that is not the {source} token. A refresh would replace it"
@@ -219,7 +216,7 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
     if is_over and not is_file(paths.failing):
         text = "the last run did not fail" if entries else "none in the log"
         if unresolved_failure(entries) is not None:
-            text = "the last error has left the token in .env"
+            text = "the last run failed, but .env still has its token"
         yield Finding("runs", text)
         return
     if failure is None:
@@ -258,15 +255,16 @@ def modes(paths: ProjectPaths) -> Iterator[Finding]:
         if mode & 0o077:
             is_own = found.st_uid == os.geteuid()
             fix = _changing(paths, file, "chmod 600" if is_own else as_root("chmod 600"))
-            yield Finding(name, f"{mode:04o}: other users have access to it", fix)
+            yield Finding(name, f"{mode:04o}: other users have access to this file", fix)
         else:
             yield Finding(name, f"{mode:04o}")
 
 
-def committed(paths: ProjectPaths) -> Iterator[Finding]:
-    """Check that git does not add .env, which has the token, to a commit."""
+def ignored_by_git(paths: ProjectPaths) -> Iterator[Finding]:
+    """Check that git ignores .env, so that no commit can include the token."""
     name, project, ignore = ".env and git", paths.project, paths.project / ".gitignore"
-    if paths.dotenv != project / ".env" or not os.path.lexists(project / ".git"):
+    is_link = os.path.islink(project / ".env")  # noqa: PTH114 - git stores its target's name
+    if paths.dotenv != project / ".env" or is_link or not os.path.lexists(project / ".git"):
         return
     with suppress(HostError):  # there is no git, or it does not work there
         git = Git(project)
@@ -275,9 +273,10 @@ def committed(paths: ProjectPaths) -> Iterator[Finding]:
             return
         fix = inspection_hint(ignore)
         if not os.path.lexists(ignore) or may_change(ignore, project):
-            fix = f"echo /.env >>{quoted(ignore)}"
-            if is_tracked:
-                fix = f"git -C {quoted(project)} rm --cached .env && {fix}"
+            # The file's last line may have no newline.
+            fix = f"printf '\\n/.env\\n' >>{quoted(ignore)}"
+            if is_tracked:  # -f: the last refresh may have changed it
+                fix = f"git -C {quoted(project)} rm --cached -f .env && {fix}"
         text = "tracks it" if is_tracked else "does not ignore it"
         yield Finding(name, f"git {text}, so a commit can include the token", fix, is_note=True)
 

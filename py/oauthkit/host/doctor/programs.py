@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 INSTALL_CLAUDE = "npm install --global @anthropic-ai/claude-code"
-USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # The programs that a run needs besides claude.
 NEEDED_PROGRAMS = ("jq", "timeout", "flock")
 # The first line of timeout --version in uutils coreutils before 0.6.
@@ -26,24 +26,27 @@ OLD_UUTILS = re.compile(r"timeout (\(uutils coreutils\) )?0\.[0-5]\.")
 
 
 def program(name: str, package: str) -> Finding:
-    """Check that a program is in PATH. `package` is the Debian package that has it."""
+    """Check that a program is in PATH. `package` is the Debian package that contains it."""
     if found := find_program(name):
         return Finding(name, found)
     fix = as_root(f"apt-get install {package}")
-    if there := shutil.which(name, path=USUAL_PATH):
-        fix = f"export PATH=$PATH:{quote(os.path.dirname(there))}"  # noqa: PTH120
+    if there := shutil.which(name, path=SYSTEM_PATH):
+        fix = f"export PATH=${{PATH:+$PATH:}}{quote(os.path.dirname(there))}"  # noqa: PTH120
     return Finding(name, "not in PATH", fix)
 
 
-def missing_interpreter(script: Path) -> str:
-    """Return what is missing if a script's first line names a missing interpreter, else ""."""
+def missing_interpreter(script: Path, path: str | None = None) -> str:
+    """Return what is missing if a script's first line names a missing interpreter, else "".
+
+    A name is searched for in this process's PATH or in `path`.
+    """
     first = _first_line(script) if is_file(script) else ""
     words = first.removeprefix("#!").split() if first.startswith("#!") else []
     if words and not os.path.exists(words[0]):  # noqa: PTH110 - raises nothing
         return f"{words[0]} does not exist"
     if words[:1] == ["/usr/bin/env"]:
         name = next((word for word in words[1:] if word[0] != "-" and "=" not in word), "")
-        return f"{name} not found in PATH" if name and not find_program(name) else ""
+        return f"{name} not found in PATH" if name and not shutil.which(name, path=path) else ""
     return ""
 
 
@@ -59,8 +62,9 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
                 is_own = os.stat(file).st_uid == os.getuid()  # noqa: PTH116
                 fix = f"chmod u+x {quote(file)}" if is_own else as_root(f"chmod a+x {quote(file)}")
                 return Finding("claude", f"{file} is not executable", fix)
-    if found and (interpreter := missing_interpreter(Path(found))):
-        return Finding("claude", f"{found} cannot run: {interpreter}", INSTALL_CLAUDE)
+    if found and (problem := missing_interpreter(Path(found), path)):
+        fix = "add its directory to PATH, or install it" if "PATH" in problem else INSTALL_CLAUDE
+        return Finding("claude", f"{found} cannot run: {problem}", fix)
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
         INSTALL_CLAUDE,
@@ -68,9 +72,9 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
 
 
 def missing_in(paths: ProjectPaths, path: str, *, with_claude: bool = True) -> list[str]:
-    """Return the programs of a run that are in this process's PATH, but not in `path`.
+    """Return the programs that a run needs, and that this process's PATH finds, but not `path`.
 
-    Doctor reports those that its own PATH lacks, too. There, another `path` would not help.
+    Other checks report the programs that neither finds. Changing `path` would not help.
     """
     missing = [
         name

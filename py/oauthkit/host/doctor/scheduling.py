@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 WITHOUT_RUNS = (
-    "a token that is valid for a year needs no runs, if your account can create one:"
+    "no runs are needed with a token that is valid for a year. If your account can create one, run:"
     " claude setup-token"
 )
 
@@ -61,7 +61,8 @@ def _earlier_units(paths: ProjectPaths) -> Iterator[Finding]:
     names = ", ".join(file.name for file in earlier)
     text = f"some are installed with an earlier unit name: {names}"
     if any(x.name == "OAUTHKIT_UNIT" and x.origin == ENVIRONMENT for x in paths.settings):
-        text = f"OAUTHKIT_UNIT is set in this shell, but units have another name: {names}"
+        text = "OAUTHKIT_UNIT is set in this shell, but the installed units have another name:"
+        text += f" {names}"
         yield Finding("units", text, "unset OAUTHKIT_UNIT")
         return
     heals = [file.stem for file in earlier if file.stem.endswith("-heal")]

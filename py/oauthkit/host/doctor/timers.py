@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from oauthkit.host.display import command, command_on, own_unit, quote
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import inspect_path, is_file, quoted, read
+from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, read
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.status.log import read_journal
 from oauthkit.host.systemd import units
@@ -83,11 +83,12 @@ def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | N
     if watch is not None and watch.load_state in {"loaded", "bad-setting"}:
         more.append("--watch")
     fix = command("install", paths, *more)
-    # install does not replace what it has not written.
-    names = (f"{paths.heal}.service", f"{paths.heal}.timer", f"{paths.unit}-watch.service")
+    # install does not replace files that it did not write.
+    names = [f"{paths.heal}.service", f"{paths.heal}.timer"]
+    names += [f"{paths.unit}-watch.service"] if "--watch" in more else []
     files = [file for name in names if is_file(file := units.directory() / name)]
     foreign = [file for file in files if units.owner(_text_of(file)) is None]
-    return " && ".join([*(f"mv {quoted(file)} {quoted(file)}.old" for file in foreign), fix])
+    return " && ".join([*(clearing(file) for file in foreign), fix])
 
 
 def _file_runs_python(heal: Service) -> bool:
@@ -182,7 +183,7 @@ def _installed(
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
-    elif heal.is_of(paths) and (edited := _edited(paths)):
+    elif heal.is_of(paths) and (edited := _edited(paths, watch)):
         yield Finding("units", f"{edited} differs from what install writes", fix)
     elif heal.is_of(paths) and heal.is_failed and not _has_logged(paths, heal):
         text = f"{heal.unit} failed before it wrote to the log"
@@ -201,20 +202,24 @@ def _installed(
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
 
 
-def _edited(paths: ProjectPaths) -> str:
-    """Return the first of install's files that has been edited, or ""."""
-    for name, text in units.texts(paths, units.Command(("-",), ())).items():
+def _edited(paths: ProjectPaths, watch: Service) -> str:
+    """Return the name of the first unit file that differs from what install writes, or ""."""
+    command = units.Command(("-",), ())
+    texts = units.texts(paths, command)
+    if watch.is_loaded and watch.is_of(paths):
+        texts |= units.watch_text(paths, command)
+    for name, text in texts.items():
         found = _text_of(units.directory() / name)
-        if found and _fixed_lines(found) != _fixed_lines(text):
+        if found and _constant_lines(found) != _constant_lines(text):
             return name
     return ""
 
 
-def _fixed_lines(text: str) -> list[str]:
-    """Return the lines of a unit file that are the same in each project.
+def _constant_lines(text: str) -> list[str]:
+    """Return the lines of a unit file that do not depend on the project.
 
-    The first line has the project's path, which may contain links. Other checks are about the
-    command and its PATH.
+    The first line is skipped, because its path may contain links. Other checks cover the command
+    and its PATH.
     """
     lines = text.split("\n")[1:]
     return [line for line in lines if not line.startswith(("ExecStart=", "Environment="))]
@@ -227,8 +232,10 @@ def _text_of(file: Path) -> str:
 def _has_logged(paths: ProjectPaths, service: Service) -> bool:
     """Return whether a run has written to the log since a service was last started."""
     entries = read_journal(paths)
+    # After a suspend, this is too late: CLOCK_MONOTONIC stops. So compare with the boot's time.
     ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - service.started_s
-    return bool(entries) and entries[-1].at_s >= int(time.time() - ago_s)
+    suspended_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    return bool(entries) and entries[-1].at_s >= int(time.time() - ago_s - suspended_s)
 
 
 def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:

@@ -48,7 +48,13 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
     for name, (file, wanted) in files.items():
         found += _file(name, file, wanted, paths)
     if is_log_dotenv(paths):
-        found.append(Finding("log", f"{paths.log} is .env", "set OAUTHKIT_LOG to another path"))
+        found.append(
+            Finding(
+                "log",
+                f"the log {paths.log} and .env are the same file",
+                "set OAUTHKIT_LOG to another path",
+            )
+        )
     yield from found or [Finding("logs", str(directory))]
     if holder := holder_of(paths.lock):
         text = f"a run is in progress: {process_name(holder)} holds {paths.lock}"
@@ -90,7 +96,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
 
 def units_directory(paths: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents install from writing its units."""
-    yield from _directory("directory of the units", units.directory(), paths)
+    yield from _directory("units' directory", units.directory(), paths)
 
 
 def login(paths: ProjectPaths) -> Iterator[Finding]:
@@ -117,10 +123,12 @@ def _directory(name: str, directory: Path, paths: ProjectPaths) -> Iterator[Find
         yield Finding(name, f"{there} cannot be written, so runs that write there fail", fix)
     elif _free_bytes(there) < FREE_BYTES:
         text = f"less than 1 MiB is free on the disk of {there}"
-        yield Finding(name, text, f"free some space. What is used: df -h {quoted(there)}")
+        yield Finding(name, text, f"free some space. To see the usage, run: df -h {quoted(there)}")
     elif not _has_free_inodes(there):
-        text = f"no inode is free on the disk of {there}"
-        yield Finding(name, text, f"remove some files. What is used: df -i {quoted(there)}")
+        text = f"no inodes are free on the disk of {there}"
+        yield Finding(
+            name, text, f"remove some files. To see the usage, run: df -i {quoted(there)}"
+        )
 
 
 def _free_bytes(directory: Path) -> int:
@@ -131,7 +139,7 @@ def _free_bytes(directory: Path) -> int:
 
 
 def _has_free_inodes(directory: Path) -> bool:
-    """Return whether the disk of a directory can have more files. Some file systems do not tell."""
+    """Return whether a disk has free inodes. True if its file system does not report them."""
     disk = os.statvfs(directory)
     return disk.f_favail > 0 or disk.f_files == 0
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import claude, command, quote
-from oauthkit.host.path_info import is_file, leads_nowhere, read
+from oauthkit.host.path_info import access_fix, is_file, leads_nowhere, read
 from oauthkit.host.status.login import read_login
 from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets, same_file
 
@@ -88,12 +88,12 @@ _FIXES = (
      "the credentials are not a regular file. Move what is there away, and log in again"),
     (r"is not readable", "allow this user to read the credentials: chmod u+r, or chown"),
     (r"jq could not run or was killed \(exit 3\)",
-     "correct ~/.jq: jq reads it first, and there is an error in it"),
+     "correct the error in ~/.jq, which jq reads when it starts"),
     (r"jq not found|jq could not run",
      "install jq in a directory of the timer's PATH"),
     (r"claude binary not found",
-     ("install Claude Code, or refresh from a shell that finds claude: the timer keeps its PATH."
-      " In a crontab line, set PATH")),
+     ("install Claude Code, or refresh from a shell that finds claude: the timer keeps that shell's"
+      " PATH. For cron, set PATH in the crontab line")),
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", f"check the network and the proxy. {RENEW} has to renew the token"),
@@ -109,7 +109,7 @@ _FIXES = (
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "find out what stopped the run"),
     (HELD, "find the run that hangs: fuser -v on the lock shows it"),
-    (r"cannot be locked", "find out what the lock file is, and allow this user to write to it"),
+    (r"cannot be locked", "check that the lock is a file, and allow this user to write to it"),
     (r"another user's symbolic link",
      "find out who created the link .env, or the one that it leads to, then remove it"),
     (r"has been changed by another program", "find out which program keeps writing the file"),
@@ -219,7 +219,7 @@ def _changed_s(path: Path) -> float:
 
 
 def is_log_dotenv(paths: ProjectPaths) -> bool:
-    """Return whether OAUTHKIT_LOG leads to .env. A refresh would write its log there."""
+    """Return whether the log and .env are the same file. If so, no run starts."""
     return paths.log == paths.dotenv or same_file(str(paths.log), str(paths.dotenv))
 
 
@@ -230,7 +230,8 @@ def log_problem(paths: ProjectPaths) -> str:
         return f"the log is .env, so no run can start. {see_doctor}"
     found = read(paths.log, 0)
     if found.fix:
-        return f"{found.problem}. {see_doctor}"
+        fix = access_fix(paths.log, os.R_OK | os.W_OK) or found.fix
+        return f"{found.problem}: {fix}"
     files = [file for file in (paths.log, paths.lock) if is_file(file)]
     for file in (paths.log, paths.lock):
         if leads_nowhere(file) or (is_file(file) and not os.access(file, os.W_OK)):
@@ -256,7 +257,7 @@ def log_in(paths: ProjectPaths) -> str:
 
 
 def _for_project(paths: ProjectPaths, fix: str) -> str:
-    """Make the command in a fix start the refresh's claude, with the refresh's credentials."""
+    """Replace `claude` in a fix with the command that uses a refresh's program and credentials."""
     directory, start = paths.credentials.parent, claude(paths)
     if directory != paths.home / ".claude":
         start = f"CLAUDE_CONFIG_DIR={quote(str(directory))} {start}"

@@ -43,7 +43,7 @@ def read_login(credentials: Path) -> Login:
     try:
         document = json.loads(content.data)
     except (ValueError, RecursionError):
-        if not content.data.strip():  # as jq does
+        if not content.data.strip():  # jq accepts an empty file
             return Login(f"no claudeAiOauth object in {credentials}")
         return Login(f"{credentials} is not valid JSON")
     oauth = document.get("claudeAiOauth") if isinstance(document, dict) else None

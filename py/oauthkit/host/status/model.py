@@ -123,7 +123,7 @@ class Status:
 
     @property
     def is_running(self) -> bool:
-        """Return whether a run is in progress, started by systemd or by anybody else."""
+        """Return whether a run is in progress, no matter what started it."""
         return self.schedule.is_running or (self.lock_holder != "" and not self.is_stuck)
 
     @property
@@ -276,7 +276,7 @@ class Status:
 
     @property
     def see_doctor(self) -> str:
-        """Return the end of a warning whose fix depends on the cause."""
+        """Return the hint at the end of a warning whose fix doctor shows."""
         return f"To see the fix, run: {command('doctor', self.paths)}"
 
     def _manual_token(self) -> list[str]:
@@ -284,7 +284,7 @@ class Status:
         if not self.is_due:
             return []
         uninstall = f"run: {command('uninstall', self.paths)}"
-        fix = "remove the project's line: crontab -e" if self.relies_on_cron else uninstall
+        fix = "run crontab -e, and remove its line" if self.relies_on_cron else uninstall
         text = "the next run replaces the token that was put into .env by hand. To keep it"
         return [f"{text}, {fix}"]
 

@@ -73,13 +73,15 @@ def report_all() -> int:
     found = {str(real_path(project)) for project in found} | only_by_cron
     if not found:
         raise HostError(
-            "none of this user's units and crontab lines refreshes a project. See oauthkit install"
+            "none of this user's units or crontab lines refreshes a project. See oauthkit install"
             " --help"
         )
     for project in sorted(found):
         if inspect_path(Path(project)).is_nothing:
-            removal = "crontab -e" if project in only_by_cron else command_on("uninstall", project)
-            OUT.line(f"FAIL  {project}: it does not exist. If it was removed, run: {removal}")
+            removal = f"run: {command_on('uninstall', project)}"
+            if project in only_by_cron:
+                removal = "run crontab -e, and remove its line"
+            OUT.line(f"FAIL  {project}: it does not exist. If it was removed, {removal}")
             is_live = False
             continue
         try:

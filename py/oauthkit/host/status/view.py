@@ -94,11 +94,11 @@ def summary(status: Status) -> str:
 
 def _to_do(status: Status) -> list[str]:
     """Return the warnings. If several end with the command that shows the fix, show it once."""
-    hint = f". {status.see_doctor}"
-    short = [warning.removesuffix(hint) for warning in status.warnings]
-    if sum(text != warning for text, warning in zip(short, status.warnings, strict=True)) < 2:
-        return status.warnings
-    return [*short, hint.removeprefix(". ").replace("the fix", "their fixes")]
+    hint, warnings = f". {status.see_doctor}", status.warnings
+    if sum(warning.endswith(hint) for warning in warnings) < 2:
+        return warnings
+    short = [warning.removesuffix(hint) for warning in warnings]
+    return [*short, hint.removeprefix(". ").replace("the fix", "the other fixes", 1)]
 
 
 def _wrap(line: Line, columns: int) -> list[Line]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
 _PATH_SETTING = re.compile(r"\s*PATH\s*=\s*([\"']?)(.*?)\1\s*")
-USUAL_PATH = "/usr/bin:/bin"
+CRON_PATH = "/usr/bin:/bin"
 DAEMONS = "cron|crond|fcron"  # a pattern for pgrep(1)
 # systemd-cron has no daemon.
 GENERATOR = Path("/usr/lib/systemd/system-generators/systemd-crontab-generator")
@@ -38,12 +38,17 @@ def path_of_refresh(paths: ProjectPaths) -> str | None:
 
 def projects() -> set[str]:
     """Return the projects that the crontab's lines refresh."""
-    return {project for project, _ in _refreshes()}
+    # In another line, a shell may expand a variable, or split a word of its own.
+    return {
+        project
+        for project, _ in _refreshes()
+        if "$" not in project and (" " not in project or os.path.isdir(project))  # noqa: PTH112
+    }
 
 
 def _refreshes() -> Iterator[tuple[str, str]]:
-    """Yield each project that a line refreshes, without symbolic links, and the line's PATH."""
-    path = USUAL_PATH
+    """Yield the real path of each project that a line refreshes, and the line's PATH."""
+    path = CRON_PATH
     for line in crontab().split("\n"):
         setting = _PATH_SETTING.fullmatch(line)
         if setting:
@@ -68,7 +73,7 @@ def crontab() -> str:
 
 
 def is_running() -> bool | None:
-    """Return whether a cron daemon is running, or None if that cannot be found out."""
+    """Return whether a cron daemon is running, or None if unknown."""
     try:
         done = subprocess.run(
             ["pgrep", "-x", DAEMONS], capture_output=True, check=False, timeout=LIMIT_S
@@ -78,7 +83,8 @@ def is_running() -> bool | None:
     if done.returncode == 0:
         return True
     # With hidepid, other users' processes are hidden: proc(5).
-    is_known = done.returncode == 1 and Path("/proc/1/comm").exists() and not GENERATOR.exists()
+    are_visible = os.path.exists("/proc/1/comm")  # noqa: PTH110 - raises nothing
+    is_known = done.returncode == 1 and are_visible and not GENERATOR.exists()
     return False if is_known else None
 
 
@@ -93,7 +99,8 @@ def _words(text: str) -> list[str]:
 
 
 def _projects_in(words: list[str]) -> Iterator[str]:
-    """Yield the projects that a command line refreshes, without symbolic links."""
+    """Yield the real paths of the projects that a command line refreshes."""
+    is_oauthkit = any(word.endswith("oauthkit") for word in words) and "refresh" in words
     directory = os.path.expanduser("~")  # noqa: PTH111 - cron starts commands there
     for before, word in pairwise(["", *words]):
         path = os.path.realpath(os.path.join(directory, word))  # noqa: PTH118
@@ -102,14 +109,14 @@ def _projects_in(words: list[str]) -> Iterator[str]:
             directory = path
         elif path.endswith(f"/{SCRIPT}"):
             yield path.removesuffix(f"/{SCRIPT}")
-        elif "refresh" in words and project:
+        elif is_oauthkit and project:
             yield os.path.realpath(os.path.join(directory, project))  # noqa: PTH118
 
 
 def install_command(paths: ProjectPaths, *options: str) -> str:
-    """Return the command that adds such a line to the crontab. `options` are more of install's.
+    """Return the command that adds the project's crontab line. `options` are passed to install.
 
-    If there is no cron, it installs cron first.
+    If cron is not installed, the command first installs and starts it.
     """
     add = f"(crontab -l 2>/dev/null; {command('install', paths, '--cron', *options)}) | crontab -"
     return (

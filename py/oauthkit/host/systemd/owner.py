@@ -20,14 +20,14 @@ _SCRIPTS = "|".join(map(re.escape, (SCRIPT, FOLLOW_SCRIPT)))
 _PROJECT = re.compile(
     rf"\S+ (?P<script>/.*)/(?:{_SCRIPTS})|.* --project=(?P<option>/.*)", re.DOTALL
 )
-# A $ in a command. After a daemon-reload, systemd 252 shows its own escape as a part of it. It also
-# escapes each semicolon.
+# A $ in a command. After a daemon-reload, systemd 252 also shows the escape that it has added.
 _DOLLAR = re.compile(r"\\\$\\\$|\$\$")
 
 
 def argv_of(shown: str) -> str | None:
     """Return the argv in a service's ExecStart, or None if there is none."""
     argv = _EXEC_START.search(shown)
+    # A semicolon is shown with a backslash.
     return _DOLLAR.sub("$", argv[2]).replace("\\;", ";") if argv else None
 
 
