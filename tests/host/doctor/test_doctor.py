@@ -27,7 +27,7 @@ from tests.support.host.host_project import (
 
 from oauthkit.host import path_info
 from oauthkit.host.commands import notify
-from oauthkit.host.doctor import doctor, scheduling
+from oauthkit.host.doctor import doctor, programs, scheduling
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import CONF_FILE, find_paths
 from oauthkit.host.status import model
@@ -330,6 +330,19 @@ def test_claude_without_its_interpreter(well: HostProject) -> None:
     assert examined(well)[1:] == (
         {"claude": problem}, {"claude": "npm install --global @anthropic-ai/claude-code"},
     )  # fmt: skip
+
+
+def test_claude_of_another_user_is_not_changed(
+    well: HostProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be a link to any file, if others can write to the entry of PATH."""
+    (well.bin / "claude").chmod(0o600)
+    monkeypatch.setenv("HOME", str(well.home))
+    paths = find_paths(str(well.project))
+    assert programs.claude(paths, str(well.bin)).fix == f"chmod u+x {quoted(well.bin / 'claude')}"
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    fix = programs.claude(paths, str(well.bin)).fix
+    assert fix.startswith("check its owner before you change anything: ls -ld ")
 
 
 def test_error_in_the_configuration_of_jq(well: HostProject) -> None:
@@ -740,10 +753,27 @@ def test_git_that_does_not_ignore_dotenv(well: HostProject, *, is_tracked: bool)
     shown = well.run("doctor").stdout
     assert f"note  .env and git: git {what}, so a commit can include the token\n" in shown
     (fix,) = re.findall(r"      fix: (.*printf .*)\n", shown)
+    # The checkout may not be trusted.
+    for program in ("fsmonitor", "hooks/post-index-change"):
+        hook = well.project / ".git" / program
+        hook.write_text(f"#!/bin/sh\ntouch {quoted(well.home)}/was-run\n", "utf-8")
+        hook.chmod(0o755)
+    git(well, "config", "core.fsmonitor", str(well.project / ".git/fsmonitor"))
     subprocess.run(["sh", "-c", fix], check=True, capture_output=True)
     assert ".env and git" not in well.run("doctor").stdout
     assert well.dotenv.exists()
+    assert not (well.home / "was-run").exists()
     assert (well.project / ".gitignore").read_text("utf-8") == "node_modules\n/.env\n"
+
+
+def test_gitignore_that_is_a_link_is_not_written(well: HostProject) -> None:
+    """It could lead to a hook, or to git's configuration."""
+    (well.bin / "git").symlink_to("/usr/bin/git")
+    git(well, "init")
+    (well.project / ".gitignore").symlink_to(".git/config")
+    shown = well.run("doctor").stdout
+    assert "      fix: check its owner before you change anything: ls -ld " in shown
+    assert "printf" not in shown
 
 
 def test_git_that_fails_is_not_reported(well: HostProject) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from plumbum import LocalPath
 
-from oauthkit.host.adopt.git import Git
+from oauthkit.host.adopt.git import SWITCHES, Git
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command
 from oauthkit.host.doctor import programs
@@ -272,11 +272,13 @@ def ignored_by_git(paths: ProjectPaths) -> Iterator[Finding]:
         if not is_tracked and not git.files("--others", "--exclude-standard", "--", ".env"):
             return
         fix = inspection_hint(ignore)
-        if not os.path.lexists(ignore) or may_change(ignore, project):
+        is_link = os.path.islink(ignore)  # noqa: PTH114 - it could lead to a hook
+        if not os.path.lexists(ignore) or (may_change(ignore, project) and not is_link):
             # The file's last line may have no newline.
             fix = f"printf '\\n/.env\\n' >>{quoted(ignore)}"
             if is_tracked:  # -f: the last refresh may have changed it
-                fix = f"git -C {quoted(project)} rm --cached -f .env && {fix}"
+                switches = " ".join(f"-c {switch}" for switch in SWITCHES)
+                fix = f"git -C {quoted(project)} {switches} rm --cached -f .env && {fix}"
         text = "tracks it" if is_tracked else "does not ignore it"
         yield Finding(name, f"git {text}, so a commit can include the token", fix, is_note=True)
 
