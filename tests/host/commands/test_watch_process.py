@@ -185,6 +185,7 @@ def test_second_watcher_does_not_start(live: HostProject, tasks: Path) -> None:
         first.process.wait()
         with running(live) as second:
             assert second.line().startswith("watching ")
+            time.sleep(0.5)  # its refresh waits for the lock
             (live.home / "hold").unlink()
             assert second.line() == "refreshed for 1 request"
     assert list(tasks.iterdir()) == []

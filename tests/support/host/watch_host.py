@@ -52,7 +52,7 @@ def counting(host: HostProject) -> None:
     wait = 'while [ -e "$HOME/hold" ]; do sleep 0.05; done'
     answer = '"object"\\n"sk-ant-made-up\\n9999999999999\\n'
     host.program("jq", f"#!/bin/sh\necho >>\"$HOME/jq-calls\"\n{wait}\nprintf '{answer}'\n")
-    for tool in ("sleep", "cp", "sync", "mv", "mkdir", "rm", "flock", "stat"):
+    for tool in ("sleep", "cp", "sync", "mv", "mkdir", "rm", "flock", "stat", "timeout"):
         with suppress(FileExistsError):
             (host.bin / tool).symlink_to(f"/usr/bin/{tool}")
     host.program("systemctl", "#!/bin/sh\n")
