@@ -49,15 +49,10 @@ def as_root(command: str) -> str:
     return command if os.geteuid() == 0 else f"sudo {command}"
 
 
-# Relative to HOME. A refresh looks for claude there if it is not in PATH.
-CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
-
-
 def claude(paths: ProjectPaths) -> str:
     """Return claude's name, or its path if it is not in PATH, but a refresh would find it."""
-    usual = [f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
-    found = None if shutil.which("claude") else next(filter(shutil.which, usual), None)
-    return quote(found) if found else "claude"
+    found = paths.find_claude()
+    return quote(found) if found and not shutil.which("claude") else "claude"
 
 
 def command(name: str, paths: ProjectPaths, *more: str) -> str:

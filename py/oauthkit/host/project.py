@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,16 @@ class ProjectPaths:
     def failing(self) -> Path:
         """Return the file that exists from the first failed run to the next successful one."""
         return self.log.parent / "oauth-refresh.failing"
+
+    @property
+    def claude_files(self) -> tuple[Path, ...]:
+        """Return the files that a refresh tries if claude is not in PATH."""
+        return self.home / ".claude/local/claude", self.home / ".local/bin/claude"
+
+    def find_claude(self, path: str | None = None) -> str | None:
+        """Return the claude that a refresh runs with `path`, by default this process's PATH."""
+        found = shutil.which("claude", path=path)
+        return found or next(filter(shutil.which, map(str, self.claude_files)), None)
 
     @property
     def units(self) -> tuple[str, ...]:

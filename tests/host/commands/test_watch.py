@@ -34,8 +34,10 @@ class Watched:
         self.complaints: list[str] = []
         self.now_s = self.used_s = 0.0
         self.directory = IpcDirectory(path)
-        clocks = (lambda: self.now_s, lambda: self.used_s)
-        self.inbox = Inbox([self.directory], self.complaints.append, *clocks)
+        self.inbox = Inbox(
+            [self.directory], self.complaints.append,
+            monotonic=lambda: self.now_s, process_time=lambda: self.used_s,
+        )  # fmt: skip
 
     def count(self) -> int:
         """Scan once. Return the number of requests."""

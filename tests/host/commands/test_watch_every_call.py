@@ -150,7 +150,7 @@ def unpatched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def serve(path: Path) -> None:
     """Serve the requests as the watcher does."""
     directory = IpcDirectory(path)
-    inbox = Inbox([directory], lambda _: None, lambda: 0.0, lambda: 0.0)
+    inbox = Inbox([directory], lambda _: None, monotonic=lambda: 0.0, process_time=lambda: 0.0)
     inbox.scan()
     inbox.mark_served()
     inbox.scan()

@@ -332,6 +332,20 @@ def test_claude_without_its_interpreter(well: HostProject) -> None:
     )  # fmt: skip
 
 
+def test_interpreter_of_claude_is_searched_for_in_the_path_of_the_run(
+    well: HostProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well.program("claude", "#!/usr/bin/env jq\n")
+    (well.home / "alone").mkdir()
+    (well.home / "alone/claude").symlink_to(well.bin / "claude")
+    monkeypatch.setenv("HOME", str(well.home))
+    monkeypatch.setenv("PATH", str(well.bin))
+    paths = find_paths(str(well.project))
+    assert programs.claude(paths).is_ok
+    found = programs.claude(paths, str(well.home / "alone"))
+    assert found.text == f"{well.home}/alone/claude cannot run: jq not found in PATH"
+
+
 def test_claude_of_another_user_is_not_changed(
     well: HostProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -756,6 +770,7 @@ def test_git_that_does_not_ignore_dotenv(well: HostProject, *, is_tracked: bool)
     # The checkout may not be trusted.
     for program in ("fsmonitor", "hooks/post-index-change"):
         hook = well.project / ".git" / program
+        hook.parent.mkdir(exist_ok=True)  # git's template may lack it
         hook.write_text(f"#!/bin/sh\ntouch {quoted(well.home)}/was-run\n", "utf-8")
         hook.chmod(0o755)
     git(well, "config", "core.fsmonitor", str(well.project / ".git/fsmonitor"))

@@ -17,9 +17,11 @@ from tests.support.host.doctor_host import (
 )
 from tests.support.host.host_project import SAME_CODE, UNIT, command
 
+from oauthkit.host.doctor import timers
 from oauthkit.host.path_info import quoted
 from oauthkit.host.project import find_paths
-from oauthkit.host.systemd import units
+from oauthkit.host.systemd import owner, units
+from oauthkit.host.systemd.services import Service
 from oauthkit.host.systemd.units import _MARK
 
 if TYPE_CHECKING:
@@ -383,6 +385,27 @@ def test_service_that_fails_before_it_logs(
     assert examined(well)[1] == ({"units": problem} if is_reported else {})
     journal = f"      log: journalctl --user -u {UNIT}-heal.service -n 20\n"
     assert (journal in well.run("doctor").stdout) == is_reported
+
+
+@pytest.mark.parametrize(("suspended_s", "has_logged"), [(0, False), (3600, True)])
+def test_log_before_a_suspend(
+    well: HostProject, monkeypatch: pytest.MonkeyPatch, suspended_s: int, *, has_logged: bool
+) -> None:
+    """CLOCK_MONOTONIC does not count a suspend, so a service seems to have started later."""
+    well.lines((-1800, "x"))
+    clocks = {time.CLOCK_MONOTONIC: 1000.0, time.CLOCK_BOOTTIME: 1000.0 + suspended_s}
+    monkeypatch.setattr(time, "clock_gettime", clocks.__getitem__)
+    monkeypatch.setenv("HOME", str(well.home))
+    service = Service("x.service", "loaded", is_active=False, argv=None, path=None, started_s=940)
+    assert timers._has_logged(find_paths(str(well.project)), service) == has_logged
+
+
+def test_semicolon_in_an_argv() -> None:
+    """Systemd shows it with a backslash (systemd.service(5))."""
+    state = "ExecStart={ path=/bin/bash ; argv[]=/bin/bash /a\\;b/scripts/oauth/refresh.sh ; "
+    argv = owner.argv_of(f"LoadState=loaded\n{state}ignore_errors=no ; pid=0 }}\n")
+    assert argv == "/bin/bash /a;b/scripts/oauth/refresh.sh"
+    assert owner.project_in(argv) == "/a;b"
 
 
 def test_missing_systemd_run(well: HostProject) -> None:

@@ -141,6 +141,7 @@ class Inbox:
         self,
         directories: Sequence[IpcDirectory],
         complain: Callable[[str], None],
+        *,
         monotonic: Callable[[], float] = time.monotonic,
         process_time: Callable[[], float] = time.process_time,
     ) -> None:

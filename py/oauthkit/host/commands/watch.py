@@ -97,7 +97,9 @@ class Watcher:
         process_time: Callable[[], float] = time.process_time,
     ) -> None:
         self._complaints = Complaints(say, monotonic)
-        self._inbox = Inbox(directories, self._complaints.add, monotonic, process_time)
+        self._inbox = Inbox(
+            directories, self._complaints.add, monotonic=monotonic, process_time=process_time
+        )
         self._refresh = refresh
         self._say = say
         self._fingerprint = fingerprint

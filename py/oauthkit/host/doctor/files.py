@@ -266,7 +266,7 @@ def ignored_by_git(paths: ProjectPaths) -> Iterator[Finding]:
     is_link = os.path.islink(project / ".env")  # noqa: PTH114 - git stores its target's name
     if paths.dotenv != project / ".env" or is_link or not os.path.lexists(project / ".git"):
         return
-    with suppress(HostError):  # there is no git, or it does not work there
+    with suppress(HostError):  # git is missing or fails
         git = Git(project)
         is_tracked = bool(git.files("--", ".env"))
         if not is_tracked and not git.files("--others", "--exclude-standard", "--", ".env"):

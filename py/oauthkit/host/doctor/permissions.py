@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import oauthkit
-from oauthkit.host.display import CLAUDE_DIRECTORIES, as_root
+from oauthkit.host.display import as_root
 from oauthkit.host.doctor.files import EVENTS
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import (
@@ -108,11 +108,11 @@ def _trusted(paths: ProjectPaths) -> Iterator[tuple[str, Path]]:
     for setting in paths.changed_settings:
         if setting.name.startswith("ETCDCTL_"):
             yield setting.name, Path(setting.value)
-    for name in () if find_program("claude") else CLAUDE_DIRECTORIES:
-        directory = paths.home / name
-        yield f"~/{name}", directory
-        yield f"~/{name}/claude", directory / "claude"
-        if find_program(f"{directory}/claude"):
+    for file in () if find_program("claude") else paths.claude_files:
+        below_home = file.relative_to(paths.home)
+        yield f"~/{below_home.parent}", file.parent
+        yield f"~/{below_home}", file
+        if find_program(str(file)):
             break
 
 

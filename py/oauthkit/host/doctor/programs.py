@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import CLAUDE_DIRECTORIES, as_root, quote
+from oauthkit.host.display import as_root, quote
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import inspection_hint, is_file
 from oauthkit.shell import find_program
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 INSTALL_CLAUDE = "npm install --global @anthropic-ai/claude-code"
+# Where packages install programs: a user's PATH may lack some of these directories.
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # The programs that a run needs besides claude.
 NEEDED_PROGRAMS = ("jq", "timeout", "flock")
@@ -52,12 +53,11 @@ def missing_interpreter(script: Path, path: str | None = None) -> str:
 
 def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
     """Check that claude can be found and executed, with this process's PATH or `path`."""
-    first = find_program("claude") if path is None else shutil.which("claude", path=path)
-    usual = [f"{paths.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
-    found = first or next(filter(shutil.which, usual), None)
+    found = paths.find_claude(path)
     if found is None:
         entries = (os.environ.get("PATH", "") if path is None else path).split(":")
-        for file in [*(f"{entry}/claude" for entry in entries if entry), *usual]:
+        files = [f"{entry}/claude" for entry in entries if entry]
+        for file in [*files, *map(str, paths.claude_files)]:
             if os.path.isfile(file):  # noqa: PTH113 - raises nothing
                 is_own = os.stat(file).st_uid == os.getuid()  # noqa: PTH116
                 fix = f"chmod u+x {quote(file)}" if is_own else inspection_hint(Path(file))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
 _PATH_SETTING = re.compile(r"\s*PATH\s*=\s*([\"']?)(.*?)\1\s*")
+# cron's default (crontab(5)). A crontab can set another.
 CRON_PATH = "/usr/bin:/bin"
 DAEMONS = "cron|crond|fcron"  # a pattern for pgrep(1)
 # systemd-cron has no daemon.
