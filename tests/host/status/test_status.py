@@ -23,6 +23,8 @@ from tests.support.host.host_project import (
     command,
 )
 
+from oauthkit.shell import escape_unit
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -684,22 +686,29 @@ def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
 
 
 def test_run_in_progress_schedules_the_next_run(live: HostProject) -> None:
-    answer = "is-active) printf 'inactive\\nactivating\\n'; exit 3 ;; *) echo '[]' ;;"
+    answer = "show) printf 'ActiveState=inactive\\n\\nActiveState=activating\\n' ;; *) echo '[]' ;;"
     live.program("systemctl", f"#!/bin/sh\ncase $3 in {answer} esac\n")
     data = live.status()
     assert (data["next_run"]["is_running"], data["warnings"]) == (True, [])
-    assert "a run is in progress" in live.run("status").stdout
+    own = f"{UNIT}-{escape_unit(str(live.project))}.service"
+    shown = live.run("status", COLUMNS="300").stdout
+    assert f"Next run  a run is in progress: {own}\n" in shown
 
 
 def test_run_in_progress_while_only_the_hourly_timer_is_due(live: HostProject) -> None:
     rows = f'[{{"unit":"{UNIT}-heal.timer","next":{live.ms(HOUR_S)}000}}]'
     argv = f"/bin/bash {live.project}/scripts/oauth/refresh.sh"
-    shown = f"LoadState=loaded\\nExecStart={{ path=/bin/bash ; argv[]={argv} ; }}\\n"
-    answer = (
-        f"is-active) echo activating ;; list-timers) echo '{rows}' ;; show) printf '{shown}' ;;"
-    )
+    start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; }}"
+    shown = f"LoadState=loaded\\nActiveState=activating\\n{start}\\n"
+    answer = f"list-timers) echo '{rows}' ;; show) printf '{shown}' ;;"
     live.program("systemctl", f"#!/bin/sh\ncase $3 in {answer} esac\n")
     assert live.status()["next_run"]["is_running"] is True
+    text = f". A run is in progress: {UNIT}.service\n"
+    assert text in live.run("status", COLUMNS="300").stdout
+    killed = answer.replace("=activating", "=activating\\nSubState=auto-restart")
+    live.program("systemctl", f"#!/bin/sh\ncase $3 in {killed} esac\n")
+    text = f". A run was killed. systemd starts {UNIT}.service again within 7 min\n"
+    assert text in live.run("status", COLUMNS="300").stdout
 
 
 def test_list_of_timers_may_be_null(live: HostProject) -> None:
@@ -770,7 +779,6 @@ case $3 in
     run '/bin/oauthkit watch --project=PROJECT-gone'; echo
     run /bin/true ;;
   list-timers) echo '[]' ;;
-  is-active) exit 3 ;;
   *) exit 64 ;;
 esac
 """

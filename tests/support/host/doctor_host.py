@@ -21,14 +21,18 @@ SYSTEMCTL = """#!/bin/sh
 case $3 in
   list-timers) printf '%s\\n' '{timers}' ;;
   show)
-    case $4 in
+    shift 3
+    for unit; do case $unit in --*) exit ;; esac
+    case $unit in
       {active}) echo ActiveState=activating ;;
       *-watch.service) printf 'ActiveState=%s\nSubState=%s\n' {watching} ;;
       *-follow.service) printf 'ActiveState=%s\nSubState=%s\n' {following} ;;
       *) echo ActiveState=inactive ;;
     esac
-    case $4 in *-heal.service) {heal} ;; *-watch.service) {watch} ;; *-follow.service) {follow} ;;
-      *) {show} ;; esac ;;
+    case $unit in *-heal.service) {heal} ;; *-watch.service) {watch} ;;
+      *-follow.service) {follow} ;; *) {show} ;; esac
+    echo
+    done ;;
   is-enabled) echo {enabled} ;;
   *) exit 64 ;;
 esac

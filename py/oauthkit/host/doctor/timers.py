@@ -14,7 +14,7 @@ from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.status.log import read_journal
 from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
-from oauthkit.host.systemd.services import Service, show
+from oauthkit.host.systemd.services import Service, running_service, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def _next_run(paths: ProjectPaths) -> tuple[list[Timer], Service | None]:
             time.sleep(QUERY_PAUSE_S)
         timers = [x for x in pending_timers((*paths.units, paths.heal)) if x.next_s is not None]
         chain = [timer for timer in timers if not _is_heal(timer, paths)]
-        running = None if chain else _running(paths)  # it starts a timer when it ends
+        running = None if chain else running_service(paths)  # it starts a timer when it ends
         found = [show(timer.unit.removesuffix(".timer")) for timer in chain]
         is_consistent = all(service.is_loaded for service in found)
         if running is None and is_consistent and not any(x.is_of(paths) for x in found):
@@ -128,19 +128,10 @@ def _is_heal(timer: Timer, paths: ProjectPaths) -> bool:
     return timer.unit == f"{paths.heal}.timer"
 
 
-def _running(paths: ProjectPaths) -> Service | None:
-    """Return the project's service that runs, or is about to."""
-    services = map(_written, (*paths.units, paths.heal))
-    return next((service for service in services if service.is_active), None)
-
-
 def _timer(paths: ProjectPaths, timers: list[Timer], service: Service) -> Finding:
     """Report when the next run is due."""
     if service.is_active and all(_is_heal(timer, paths) for timer in timers):
-        text = f"a run is in progress: {service.unit}"
-        if service.is_restarting:
-            text = f"a run was killed. systemd starts {service.unit} again within 7 min"
-        return Finding("timer", text)
+        return Finding("timer", service.run_text)
     first = next(timer for timer in timers if timer.unit == _timer_of(service))
     due = time.strftime("%Y-%m-%d %H:%M", time.localtime(first.next_s))
     if _is_heal(first, paths):

@@ -124,7 +124,7 @@ class Status:
     @property
     def is_running(self) -> bool:
         """Return whether a run is in progress, no matter what started it."""
-        return self.schedule.is_running or (self.lock_holder != "" and not self.is_stuck)
+        return self.schedule.running is not None or (self.lock_holder != "" and not self.is_stuck)
 
     @property
     def foreign_timer(self) -> str:
@@ -320,7 +320,7 @@ def collect(paths: ProjectPaths) -> Status:
     if failing_since_s is None and not is_manual and does_error_count:
         failure = unresolved_failure(entries)
         failing_since_s = failure.at_s if failure else None
-    is_scheduled = schedule.next is not None or schedule.is_running
+    is_scheduled = schedule.next is not None or schedule.running is not None
     holder = holder_of(paths.lock)
     return Status(
         paths=paths,

@@ -171,9 +171,10 @@ def _next_run(status: Status) -> Line:
         return [("by a crontab line", "")]
     if status.manager_problem:
         return [("unknown: see below", "yellow")]
+    running = status.schedule.running
+    run = f"a run is in progress: {status.lock_holder}" if running is None else running.run_text
     if status.next_run_s is None and status.is_running:
-        by = f": {status.lock_holder}" if status.lock_holder else ""
-        return [(f"a run is in progress{by}", "")]
+        return [(run, "")]
     if status.next_run_s is None and status.foreign_timer:
         return [(f"not scheduled: {status.foreign_timer}", "red")]
     if status.next_run_s is None or status.next_timer is None:
@@ -181,8 +182,8 @@ def _next_run(status: Status) -> Line:
     at = clock(status.next_run_s, status.now_s)
     away_s = status.next_run_s - status.now_s
     when = f"in {span(away_s)}" if away_s > 0 else "now"
-    now = ". A run is in progress" if status.is_running else ""
-    return [(f"{at}, {when} ({status.next_timer.unit}){now}", "")]
+    more = f". {run[0].upper()}{run[1:]}" if status.is_running else ""
+    return [(f"{at}, {when} ({status.next_timer.unit}){more}", "")]
 
 
 def _follows(status: Status) -> Line:

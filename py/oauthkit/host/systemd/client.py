@@ -102,12 +102,3 @@ def _instant(next_us: int | None) -> float | None:
 def is_enabled(unit: str) -> bool:
     """Return whether a unit is started with the manager."""
     return systemctl("is-enabled", unit, statuses=range(256)).strip() == "enabled"
-
-
-def is_running(units: Sequence[str]) -> bool:
-    """Return whether a service with one of these names (without suffix) runs."""
-    try:
-        shown = systemctl("is-active", *(f"{unit}.service" for unit in units), statuses=range(256))
-    except ManagerError:
-        return False
-    return bool({"active", "activating"} & set(shown.split()))

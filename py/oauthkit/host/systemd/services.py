@@ -15,7 +15,6 @@ from oauthkit.host.systemd import owner
 from oauthkit.host.systemd.client import (
     ManagerError,
     Timer,
-    is_running,
     name_problem,
     pending_timers,
     systemctl,
@@ -59,6 +58,13 @@ class Service:
     def is_python(self) -> bool:
         """Whether it runs the refresh in Python, not the project's script."""
         return self.argv is not None and " -m oauthkit refresh --project=" in self.argv
+
+    @property
+    def run_text(self) -> str:
+        """Describe the run of an active service."""
+        if self.is_restarting:
+            return f"a run was killed. systemd starts {self.unit} again within 7 min"
+        return f"a run is in progress: {self.unit}"
 
     def is_of(self, paths: ProjectPaths) -> bool:
         """Return whether it belongs to this project."""
@@ -144,7 +150,7 @@ class Schedule:
     heal: Timer | None = None  # the timer that install writes, if it will elapse
     # the service of a timer that has this project's name, but does not belong to it
     foreign_service: Service | None = None
-    is_running: bool = False  # a run is in progress; it schedules the next one
+    running: Service | None = None  # the service of a run in progress, which schedules the next one
     missing_program: str = ""  # the next run's program, if it does not exist
 
     @property
@@ -171,7 +177,15 @@ def find_schedule(paths: ProjectPaths) -> Schedule:
     found = Schedule(timers, heals[0] if heals else None, foreign_service, missing_program=missing)
     if foreign_service is not None or any(timer.next_s is not None for timer in timers):
         return found
-    return replace(found, is_running=is_running((*paths.units, paths.heal)))
+    return replace(found, running=running_service(paths))
+
+
+def running_service(paths: ProjectPaths) -> Service | None:
+    """Return the service whose run is in progress, or starts again because it was killed."""
+    with suppress(ManagerError):
+        services = show_all([f"{unit}.service" for unit in (*paths.units, paths.heal)])
+        return next((service for service in services if service.is_active), None)
+    return None
 
 
 def _service_of(timer: Timer) -> Service | None:
