@@ -1554,6 +1554,10 @@ write_problem() {
     REPLY="$path cannot be written: $directory is not a directory"
     return
   fi
+  if [[ ! -w $directory ]]; then
+    REPLY="$path cannot be written: $directory is not writable"
+    return
+  fi
   REPLY="$path cannot be written and is unchanged"
 }
 

@@ -159,6 +159,8 @@ def write_problem(path: LocalPath, target: LocalPath, status: Status) -> str:
     directory = target.dirname
     if not directory.is_dir():
         return f"{path} cannot be written: {directory} is not a directory"
+    if not directory.access("w"):
+        return f"{path} cannot be written: {directory} is not writable"
     return f"{path} cannot be written and is unchanged"
 
 

@@ -19,18 +19,20 @@ OLD = json.dumps({"claudeAiOauth": {"accessToken": "old"}}, separators=(",", ":"
 OLD += b" " * (PAGES * PAGE - len(OLD))
 
 
-def refresh(parity: Parity, old: bytes | None) -> RefreshRun:
+def refresh(parity: Parity, old: bytes | None, mode: int = 0o755) -> RefreshRun:
     parity.credentials()
-    parity.directory("bearer")
     if old is not None:
         parity.file(PLACE, old, 0o600)
+    parity.directory("bearer", mode)
     parity.env["OAUTHKIT_BEARER"] = str(parity.project / PLACE)
     return parity.run()
 
 
-def expect_only_dotenv(parity: Parity, run: RefreshRun, old: bytes | None) -> None:
+def expect_only_dotenv(
+    parity: Parity, run: RefreshRun, old: bytes | None, *, why: str = " and is unchanged"
+) -> None:
     """Assert an unchanged bearer file, no temporary beside it, and the token in .env."""
-    problem = f"{parity.project / PLACE} cannot be written and is unchanged"
+    problem = f"{parity.project / PLACE} cannot be written{why}"
     assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert f"ERROR: {problem}" in run.messages
     found = {name: entry.content for name, entry in run.files.items() if name.startswith("bearer/")}
@@ -40,11 +42,23 @@ def expect_only_dotenv(parity: Parity, run: RefreshRun, old: bytes | None) -> No
 
 @needs_mounts
 @pytest.mark.parametrize("old", [None, OLD], ids=["new file", "old file"])
-@pytest.mark.parametrize("read_only", [True, False], ids=["read-only", "no inode left"])
-def test_unwritable_disk(parity: Parity, old: bytes | None, read_only: bool) -> None:
-    inodes = 1000 if read_only else int(old is not None)
-    put_on_disk(parity, "bearer", inodes=inodes, read_only=read_only)
+def test_disk_without_an_inode_left(parity: Parity, old: bytes | None) -> None:
+    put_on_disk(parity, "bearer", inodes=int(old is not None))
     expect_only_dotenv(parity, refresh(parity, old), old)
+
+
+@needs_mounts
+@pytest.mark.parametrize("old", [None, OLD], ids=["new file", "old file"])
+def test_read_only_disk(parity: Parity, old: bytes | None) -> None:
+    put_on_disk(parity, "bearer", read_only=True)
+    why = f": {parity.project}/bearer is not writable"
+    expect_only_dotenv(parity, refresh(parity, old), old, why=why)
+
+
+@pytest.mark.parametrize("old", [None, OLD], ids=["new file", "old file"])
+def test_unwritable_directory(parity: Parity, old: bytes | None) -> None:
+    why = f": {parity.project}/bearer is not writable"
+    expect_only_dotenv(parity, refresh(parity, old, 0o555), old, why=why)
 
 
 @needs_mounts

@@ -245,7 +245,7 @@ not_delivered() {
   chmod 0500 "$world/closed"
   refresh
   chmod 0700 "$world/closed"
-  not_delivered "$world/closed/.env cannot be written and is unchanged"
+  not_delivered "$world/closed/.env cannot be written: $world/closed is not writable"
   has_bytes "$world/closed/.env" 'A=1\n'
   is "$(ls -A "$world/closed")" .env
 }

@@ -346,8 +346,8 @@ def test_unwritable_directory_is_named(parity: Parity, content: str | None) -> N
         parity.file("conf/.env", content, mode=0o600)
     parity.directory("conf", 0o555)
     parity.env["OAUTHKIT_DOTENV"] = "conf/.env"
-    dotenv = parity.world.project / "conf/.env"
-    run = refused(parity, f"{dotenv} cannot be written and is unchanged")
+    conf = parity.world.project / "conf"
+    run = refused(parity, f"{conf}/.env cannot be written: {conf} is not writable")
     found = {name: e.content for name, e in run.files.items() if name.startswith("conf/")}
     assert found == ({} if content is None else {"conf/.env": content.encode()})
 
@@ -478,7 +478,8 @@ def test_setting_in_an_inaccessible_directory_is_named_as_written(parity: Parity
     parity.directory("conf/closed\n", mode=0)  # logged as a ?
     parity.set_cwd("conf/closed\n")
     parity.env["OAUTHKIT_DOTENV"] = "env"
-    refused(parity, f"{parity.project}/conf/closed?/env cannot be written and is unchanged")
+    closed = f"{parity.project}/conf/closed?"
+    refused(parity, f"{closed}/env cannot be written: {closed} is not writable")
 
 
 @pytest.mark.parametrize(("setting", "place"), PLACES.values(), ids=PLACES)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from oauthkit.parity import World
 
 NOT_WRITTEN = "{dotenv} cannot be written and is unchanged"
+READ_ONLY = "{dotenv} cannot be written: {project}/disk is not writable"
 LOST_LINK = "{dotenv} is a symbolic link that leads nowhere"
 NOT_FOLLOWED = "readlink could not follow {{dotenv}} (exit {})"
 NO_FILE = "No such file or directory"
@@ -154,14 +155,16 @@ def put_dotenv_on_disk(
     put_on_disk(parity, "disk", 1 + size + pages, count + inodes, read_only=read_only)
 
 
-def expect_not_written(parity: Parity, run: RefreshRun, scenario: Scenario) -> None:
+def expect_not_written(
+    parity: Parity, run: RefreshRun, scenario: Scenario, problem: str = NOT_WRITTEN
+) -> None:
     """Assert the unchanged .env with no temporary beside it, an ERROR, and a retry."""
     due_in_s = RETRY_S if scenario.writes_dotenv else scenario.due_in_s
     exit_code = 1 if scenario.writes_dotenv else scenario.exit_code
     expect_state(parity, run, scenario, exit_code, due_in_s)
     texts = scenario.messages
     if scenario.writes_dotenv:
-        texts = (*texts[: texts.index(UPDATED)], *failure(NOT_WRITTEN))
+        texts = (*texts[: texts.index(UPDATED)], *failure(problem))
     assert run.messages == messages(parity, scenario, texts, due_in_s=due_in_s)
     found = {name: entry for name, entry in run.files.items() if name.startswith("disk/")}
     content = {name: entry.content for name, entry in found.items()}
@@ -191,7 +194,8 @@ def test_dotenv_is_unchanged_on_a_full_disk(
 ) -> None:
     scenario = long_dotenv(scenario)
     put_dotenv_on_disk(parity, scenario, **room)
-    expect_not_written(parity, parity.run(*scenario.arguments), scenario)
+    problem = READ_ONLY if "read_only" in room else NOT_WRITTEN
+    expect_not_written(parity, parity.run(*scenario.arguments), scenario, problem)
 
 
 @needs_mounts

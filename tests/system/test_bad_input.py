@@ -1,0 +1,162 @@
+"""Wrong settings and logins, with the real programs: each has its own line and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.system.real_project import (
+    AFTER,
+    BEFORE,
+    REFRESH_TOKEN,
+    TOKEN,
+    RealProject,
+    without_override,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CONF = "scripts/oauth/refresh.conf"
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.fixture(params=["python", "bash"])
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> RealProject:
+    return RealProject(tmp_path, str(request.param))
+
+
+def refresh(host: RealProject) -> int:
+    """Refresh without changing the login. Return the exit status."""
+    login = host.credentials.read_bytes()
+    status = host.refresh(*without_override())
+    assert host.credentials.read_bytes() == login
+    assert [*host.credentials.parent.iterdir()] == [host.credentials]
+    assert REFRESH_TOKEN not in host.log.read_text("utf-8")
+    return status
+
+
+def bearer(host: RealProject) -> Path:
+    """Set a bearer file in a directory of its own. Return its path."""
+    path = host.project / "bearer/.credentials.json"
+    path.parent.mkdir()
+    host.env["OAUTHKIT_BEARER"] = str(path)
+    return path
+
+
+# --- The bearer file ---
+
+
+def login_itself(host: RealProject, _: Path) -> None:
+    host.env["OAUTHKIT_BEARER"] = str(host.credentials)
+
+
+# What is there in place of the bearer file, and the error without the path.
+BEARERS: dict[str, tuple[Callable[[RealProject, Path], object], str]] = {
+    "login": (login_itself, "is Claude Code's credentials file and is not changed"),
+    "directory": (lambda _, path: path.mkdir(), "is not a file and is not changed"),
+    "dangling link": (
+        lambda host, path: path.symlink_to(host.project / "nowhere"),
+        "is a symbolic link. The bearer file must not be one",
+    ),
+    "missing directory": (
+        lambda _, path: path.parent.rmdir(), "cannot be written: {directory} is not a directory",
+    ),
+    "read-only directory": (
+        lambda _, path: path.parent.chmod(0o555), "cannot be written: {directory} is not writable",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BEARERS)
+def test_bearer_path_that_is_wrong(host: RealProject, kind: str) -> None:
+    arrange, problem = BEARERS[kind]
+    path = bearer(host)
+    arrange(host, path)
+    assert refresh(host) == 1
+    named = f"{host.env['OAUTHKIT_BEARER']} {problem.format(directory=path.parent)}"
+    errors = [line for line in host.log_lines() if line.startswith("ERROR: ")]
+    assert errors == [f"ERROR: {named}"]
+    assert host.dotenv.read_text("utf-8") == AFTER
+    # Nothing is written through the link, or left in the directory.
+    assert sorted(os.listdir(host.project)) == sorted(  # noqa: PTH208
+        {".env", "logs", "scripts", "bearer"}
+        - ({"bearer"} if kind == "missing directory" else set())
+    )
+    left = [path.name] if kind in {"directory", "dangling link"} else []
+    assert kind == "missing directory" or [x.name for x in path.parent.iterdir()] == left
+
+
+# --- refresh.conf ---
+
+NO_SETTING = " is ignored: there is no such setting"
+# The content of refresh.conf, and the warnings about it, without its path.
+IGNORED = {
+    "NUL": (b"OAUTHKIT_DOTENV=x\n\0", [" has a NUL byte and is ignored"]),
+    "1 MiB": (b"#" * 2**20, [" is larger than 256 KiB and is ignored"]),
+    "unknown name": (b"PATH=/x\n", [f" line 1{NO_SETTING}"]),
+    "unknown names with CRLF": (b"A=1\r\nB=2\r\n", [f" line {n}{NO_SETTING}" for n in (1, 2)]),
+    "quotes around a value": (
+        b"OAUTHKIT_DOTENV=\"my env\"\n", [" line 1 is ignored: quotes and ~ have no meaning here"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", IGNORED)
+def test_conf_that_is_ignored(host: RealProject, kind: str) -> None:
+    content, warnings = IGNORED[kind]
+    path = bearer(host)
+    (host.project / CONF).write_bytes(content)
+    assert refresh(host) == 0
+    start = f"WARN: {host.project / CONF}"
+    found = [line.removeprefix(start) for line in host.log_lines() if line.startswith(start)]
+    assert found == warnings
+    assert (host.project / CONF).read_bytes() == content
+    assert host.dotenv.read_text("utf-8") == AFTER
+    assert json.loads(path.read_text("utf-8"))["claudeAiOauth"]["accessToken"] == TOKEN
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""], ids=["LF", "CRLF", "no final newline"])
+def test_conf_that_is_used(host: RealProject, end: str) -> None:
+    """Spaces and quotes inside a value are part of it."""
+    path = bearer(host)
+    dotenv = host.project / "my \"own\" 'dir'/.env"
+    dotenv.parent.mkdir()
+    (host.project / CONF).write_bytes(f"# my settings\nOAUTHKIT_DOTENV={dotenv}{end}".encode())
+    assert refresh(host) == 0
+    assert not [line for line in host.log_lines() if CONF in line]
+    assert dotenv.read_text("utf-8") == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
+    assert host.dotenv.read_text("utf-8") == BEFORE
+    assert json.loads(path.read_text("utf-8"))["claudeAiOauth"]["accessToken"] == TOKEN
+
+
+# --- When the login ends ---
+
+NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and is ignored"
+
+
+@pytest.mark.parametrize(
+    ("fields", "warning"),
+    [
+        ({}, None),
+        ({"refreshTokenExpiresAt": "soon"}, NOT_A_TIME),
+        ({"refreshTokenExpiresAt": 10**30}, NOT_A_TIME),
+        ({"refreshTokenExpiresAt": -DAY_MS}, NOT_A_TIME),
+        ({"refreshTokenExpiresAt": DAY_MS}, "WARN: the login ended at 1970-01-02T00:00:00+00:00"),
+    ],
+    ids=["missing", "text", "10^30", "before 1970", "past"],
+)
+def test_end_of_the_login_that_is_wrong(
+    host: RealProject, fields: dict[str, Any], warning: str | None
+) -> None:
+    host.login(**fields)
+    path = bearer(host)
+    assert refresh(host) == 0
+    found = [line for line in host.log_lines() if line.startswith("WARN: ")]
+    found.pop()  # systemd-run is not in PATH
+    assert [line.partition(". ")[0] for line in found] == ([] if warning is None else [warning])
+    assert host.dotenv.read_text("utf-8") == AFTER
+    assert json.loads(path.read_text("utf-8"))["claudeAiOauth"]["accessToken"] == TOKEN
