@@ -744,6 +744,29 @@ def test_programs_of_create_file_inherit_no_descriptors(place: Path, copies: str
         assert {Path(line).name for line in lines} <= {"0", "1", "2", "3", "255"}
 
 
+# Create a file with the model $1. Before the model is opened, a directory replaces it.
+LATE_DIRECTORY = """
+both() {
+  set -uT
+  trap '[[ $BASH_COMMAND != "exec {model}< "* ]] || { /bin/rm "$3"; /bin/mkdir "$3"; }' DEBUG
+  create_file "$1.new" x "$1" "$2"
+  local status=$?
+  trap - DEBUG
+  return "$status"
+}
+"""
+
+
+@pytest.mark.parametrize("old", ["", "old"])
+def test_directory_that_replaces_the_model(place: Path, old: str) -> None:
+    (place / "model").write_text(old, "utf-8")
+    source = LIBRARY.read_text("utf-8") + LATE_DIRECTORY
+    env = {"PATH": local.env["PATH"]}
+    found = call_in_bash("both", [(f"{place}/model", old)], source=source, env=env)
+    assert found == [Result(1, "")]
+    assert (place / "model").is_dir()
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
 @pytest.mark.parametrize(
     ("owner", "mode", "status"), [(0, 0o600, 1), (0, 0o644, 0), (4321, 0o644, 2)]

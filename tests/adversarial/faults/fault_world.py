@@ -84,11 +84,11 @@ class FaultWorld(BenchWorld):
         self.stand_in("systemctl", SYSTEMCTL)
         self.expiry_ms = self.login(NEW, life_s=8 * 3600)
         self.bearer = root / "bearer" / "bearer.json"
-        self.has_bearer = False
+        self.has_bearer = self.is_bearer_new = False
 
-    def use_bearer(self) -> None:
-        """Deliver to a bearer file, too. It is longer than one write."""
-        self.has_bearer = True
+    def use_bearer(self, *, is_new: bool = False) -> None:
+        """Deliver to a bearer file, too, which may not exist yet. It is longer than one write."""
+        self.has_bearer, self.is_bearer_new = True, is_new
         self.bearer.parent.mkdir()
         login = json.loads(self.credentials.read_bytes())
         login["claudeAiOauth"]["subscriptionType"] = SUBSCRIPTION
@@ -125,8 +125,10 @@ class FaultWorld(BenchWorld):
         self.dotenv.chmod(MODE)
         os.chown(self.dotenv, *OWNER)
         if self.has_bearer:
-            self.bearer.write_bytes(self.record(OLD))
-            self.bearer.chmod(MODE)
+            self.bearer.with_name(f"{self.bearer.name}.oauthkit.0000000000000001").touch(0o600)
+            if not self.is_bearer_new:
+                self.bearer.write_bytes(self.record(OLD))
+                self.bearer.chmod(MODE)
         (self.timers / f"{UNIT}.timer").write_text("1", encoding="ascii")
 
     def found(self) -> Dotenv:
@@ -145,7 +147,14 @@ class FaultWorld(BenchWorld):
             )
 
     def expect_bearer(self, *tokens: str, mode: int | None = MODE) -> None:
-        """Raise WrongStateError unless the bearer file is whole, with one of these tokens."""
+        """Raise WrongStateError unless the bearer file is whole, with one of these tokens.
+
+        A new one must not exist before it has the new token.
+        """
+        if self.is_bearer_new:
+            if OLD in tokens and not self.bearer.exists():
+                return
+            tokens, mode = (NEW,), 0o600 if mode else None
         content, found = self.bearer.read_bytes(), stat.S_IMODE(self.bearer.stat().st_mode)
         if content not in [self.record(token) for token in tokens] or mode not in (None, found):
             shown = content.replace(b"x" * 1000, b"~")

@@ -184,7 +184,7 @@ class Tracer:
         if not self._counts and name not in ("open", "openat"):
             return False
         text = self._text(pid, name)
-        if not self._counts and text != self._from:
+        if not self._counts and text.rstrip("/") != self._from:
             return False
         self._counts = True
         place = (process.number, process.calls)
