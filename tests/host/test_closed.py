@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -122,7 +123,7 @@ def test_metrics_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> N
     )
 
 
-# What replaces a file, and the command that removes it.
+# What replaces a file.
 ODD: dict[str, Callable[[Path], object]] = {
     "a FIFO": os.mkfifo,
     "a directory": Path.mkdir,
@@ -132,13 +133,14 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize(("kind", "make"), ODD.items(), ids=ODD)
 @pytest.mark.parametrize("name", ["dotenv", "credentials"])
-def test_entry_that_is_not_a_file_is_named_and_removed(
+def test_entry_that_is_not_a_file_is_named_and_moved(
     well: HostProject, name: str, kind: str, make: Callable[[Path], object]
 ) -> None:
     path: Path = getattr(well, name)
     path.unlink()
     make(path)
-    said, fix = f"{path} is not a file but {kind}", f"rm -d {quoted(path)}"
+    said, moved = f"{path} is not a file but {kind}", f"mv {quoted(path)} {quoted(path)}.old"
+    fix = f"rmdir {quoted(path)}" if kind == "a directory" else moved
     assert f"{said}: {fix}" in well.status()["warnings"]
     check = ".env" if name == "dotenv" else "login"
     _, failed, fixes = examined(well)
@@ -176,6 +178,18 @@ def test_fixes_do_not_change_system_paths_in_refresh_conf(
     assert not [x for x in suggestions if changes.search(x)]
 
 
+def test_socket_in_refresh_conf_is_left_alone(well: HostProject) -> None:
+    """It may be the user's D-Bus."""
+    path = well.home / "bus"
+    conf = well.project / CONF_FILE
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text(f"OAUTHKIT_LOG={path}\n", "utf-8")
+    os.mknod(path, 0o600 | stat.S_IFSOCK)
+    _, failed, fixes = examined(well)
+    assert failed["log"] == f"{path} is not a file but a socket (OAUTHKIT_LOG: refresh.conf)"
+    assert fixes["log"] == f"check its owner before you change anything: ls -ld {quoted(path)}"
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="the rule applies only to root")
 def test_root_may_change_only_entries_outside_system_directories() -> None:
     """For example in /root, or in a project at /app."""
@@ -202,8 +216,7 @@ def test_directory_with_files_in_place_of_a_file_keeps_them(
     path.with_name(f"{path.name}.old").mkdir()
     check = {"dotenv": ".env", "credentials": "login", "log": "log"}[name]
     fix = examined(well)[2][check]
-    moved = f"mv {quoted(path)} {quoted(path)}.old1"
-    assert fix == (f"rm -d {quoted(path)}" if is_link else moved)
+    assert fix == f"mv {quoted(path)} {quoted(path)}.old1"
     if name != "log":
         said = f"{path} is not a file but a directory"
         assert f"{said}: {fix}" in well.status()["warnings"]
@@ -334,5 +347,6 @@ def test_read_only_file_system_is_remounted(
 def test_link_to_itself(live: HostProject) -> None:
     live.dotenv.unlink()
     live.dotenv.symlink_to(live.dotenv.name)
-    said = f"{live.dotenv} is a link that leads to itself: rm -d {quoted(live.dotenv)}"
+    fix = f"mv {quoted(live.dotenv)} {quoted(live.dotenv)}.old"
+    said = f"{live.dotenv} is a link that leads to itself: {fix}"
     assert live.status()["warnings"] == [said]

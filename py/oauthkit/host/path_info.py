@@ -247,19 +247,17 @@ def _no_file(path: Path, kind: str) -> Content:
 def clearing(path: Path) -> str:
     """Return a command that makes room for a new entry at a path.
 
-    It renames files and nonempty directories, and removes anything else. For a device, or an entry
-    outside the user's directories, only advise inspecting it, because the path can come from a
-    project's refresh.conf.
+    It renames the entry, or removes an empty directory. For a device, a socket, or an entry outside
+    the user's directories, only advise inspecting it, because the path can come from a project's
+    refresh.conf.
     """
     if not may_remove(path):
         return inspection_hint(path)
-    try:
-        is_empty = os.path.islink(path) or not os.listdir(path)  # noqa: PTH114, PTH208 - one try
-    except NotADirectoryError:
-        is_empty = not path.is_file()
-    except OSError:
-        is_empty = False
-    return f"rm -d {quoted(path)}" if is_empty else f"mv {quoted(path)} {quoted(_free_name(path))}"
+    is_link = os.path.islink(path)  # noqa: PTH114 - raises nothing
+    with suppress(OSError):  # also if it is not a directory
+        if not is_link and not os.listdir(path):  # noqa: PTH208 - one error for all
+            return f"rmdir {quoted(path)}"
+    return f"mv {quoted(path)} {quoted(_free_name(path))}"
 
 
 def _free_name(path: Path) -> Path:
@@ -358,7 +356,8 @@ def may_remove(path: Path) -> bool:
     directory = real_path(path.parent)
     entry = directory / path.name
     with suppress(OSError):
-        return _kind(entry.lstat()) != "device" and _is_own(directory, entry)
+        # A program may be listening on a socket, for example the user's D-Bus.
+        return _kind(entry.lstat()) not in {"device", "socket"} and _is_own(directory, entry)
     return False
 
 

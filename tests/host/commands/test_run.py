@@ -142,7 +142,7 @@ def test_problem_of_dotenv_is_shown_with_its_fix(host: HostProject) -> None:
     host.dotenv.mkdir()
     done = run(host, "exit 6")
     assert done.returncode == 6
-    said = f"oauthkit run: {host.dotenv} is not a file but a directory: rm -d {host.dotenv}\n"
+    said = f"oauthkit run: {host.dotenv} is not a file but a directory: rmdir {host.dotenv}\n"
     assert done.stderr.decode().endswith(said)
 
 

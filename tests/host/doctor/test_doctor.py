@@ -305,7 +305,7 @@ def test_log_link_that_leads_nowhere(well: HostProject, *, is_directory: bool) -
     name = "logs" if is_directory else "log"
     _, failed, fixes = examined(well)
     assert failed[name] == f"{path} is a link that leads nowhere"
-    assert fixes[name] == f"rm -d {quoted(path)}"
+    assert fixes[name] == f"mv {quoted(path)} {quoted(path)}.old"
     (warning,) = well.status()["warnings"]
     assert warning.startswith("no run can write ")
     subprocess.run(["sh", "-c", fixes[name]], check=True)
@@ -607,7 +607,7 @@ def test_long_lived_token_is_a_note(well: HostProject) -> None:
 def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.mkdir()
-    assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}"
+    assert examined(well)[2][".env"] == f"rmdir {quoted(well.dotenv)}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # root cannot read it either
     assert examined(well)[2][".env"] == f"check the file system of {quoted(well.dotenv)}"
@@ -618,7 +618,7 @@ def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
     well.dotenv.symlink_to("/no/such/file")
     assert examined(well)[1:] == (
         {".env": f"{well.dotenv} is a link that leads nowhere"},
-        {".env": f"rm -d {quoted(well.dotenv)}"},
+        {".env": f"mv {quoted(well.dotenv)} {quoted(well.dotenv)}.old"},
     )
 
 
@@ -753,20 +753,37 @@ def git(host: HostProject, *arguments: str) -> None:
     subprocess.run(["git", *config, *arguments], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("is_tracked", [True, False])
-def test_git_that_does_not_ignore_dotenv(well: HostProject, *, is_tracked: bool) -> None:
+@pytest.mark.parametrize("place", ["scripts/oauth/refresh.sh", "scripts/oauth"])
+def test_script_is_not_copied_through_a_link(well: HostProject, place: str) -> None:
+    """A link of the checkout may lead to any of the user's files."""
+    path = well.project / place
+    target = well.home / "own"
+    if path.exists():
+        path.rename(target)
+    else:
+        target.write_text("x", "utf-8")
+    (target if target.is_file() else target / "refresh.sh").write_text("x", "utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+    fix = examined(well)[2]["script"]
+    assert fix.startswith("check its owner before you change anything: ls -ld ")
+
+
+@pytest.mark.parametrize(
+    ("is_tracked", "is_changed"), [(True, True), (True, False), (False, False)]
+)
+def test_git_that_does_not_ignore_dotenv(
+    well: HostProject, *, is_tracked: bool, is_changed: bool
+) -> None:
     (well.bin / "git").symlink_to("/usr/bin/git")
     git(well, "init")
     (well.project / ".gitignore").write_text("node_modules", "utf-8")  # without a newline
     if is_tracked:
         git(well, "add", ".env")
-        well.deliver()
+        git(well, "commit", "-m", "x")
+    if is_changed:
         with well.dotenv.open("a") as file:
             file.write("C=3\n")
-    what = "tracks it" if is_tracked else "does not ignore it"
-    shown = well.run("doctor").stdout
-    assert f"note  .env and git: git {what}, so a commit can include the token\n" in shown
-    (fix,) = re.findall(r"      fix: (.*printf .*)\n", shown)
     # The checkout may not be trusted.
     for program in ("fsmonitor", "hooks/post-index-change"):
         hook = well.project / ".git" / program
@@ -774,6 +791,14 @@ def test_git_that_does_not_ignore_dotenv(well: HostProject, *, is_tracked: bool)
         hook.write_text(f"#!/bin/sh\ntouch {quoted(well.home)}/was-run\n", "utf-8")
         hook.chmod(0o755)
     git(well, "config", "core.fsmonitor", str(well.project / ".git/fsmonitor"))
+    # git runs the filter to find out whether a file with another time has changed.
+    git(well, "config", "filter.own.clean", f"touch {quoted(well.home)}/was-run; cat")
+    (well.project / ".gitattributes").write_text(".env filter=own\n", "utf-8")
+    os.utime(well.dotenv, (0, 0))
+    what = "tracks it" if is_tracked else "does not ignore it"
+    shown = well.run("doctor").stdout
+    assert f"note  .env and git: git {what}, so a commit can include the token\n" in shown
+    (fix,) = re.findall(r"      fix: (.*printf .*)\n", shown)
     subprocess.run(["sh", "-c", fix], check=True, capture_output=True)
     assert ".env and git" not in well.run("doctor").stdout
     assert well.dotenv.exists()
@@ -879,7 +904,7 @@ def test_dotenv_elsewhere_leaves_the_usual_one(well: HostProject) -> None:
 def test_conf_that_cannot_be_read(well: HostProject) -> None:
     conf = well.project / CONF_FILE
     conf.mkdir()
-    assert examined(well)[2]["setting"] == f"rm -d {quoted(conf)}"
+    assert examined(well)[2]["setting"] == f"rmdir {quoted(conf)}"
 
 
 def test_unknown_state_is_a_note(well: HostProject) -> None:

@@ -19,7 +19,7 @@ from tests.support.host.host_project import SAME_CODE, UNIT, command
 
 from oauthkit.host.doctor import timers
 from oauthkit.host.path_info import quoted
-from oauthkit.host.project import find_paths
+from oauthkit.host.project import CONF_FILE, find_paths
 from oauthkit.host.systemd import owner, units
 from oauthkit.host.systemd.services import Service
 from oauthkit.host.systemd.units import _MARK
@@ -363,6 +363,17 @@ def test_unit_file_that_install_has_not_written(well: HostProject) -> None:
         {"units": f"{service.name} was not written by install"},
         {"units": f"mv {quoted(service)} {quoted(service)}.old && {install}"},
     )
+
+
+def test_unit_files_with_a_name_from_refresh_conf_are_left_alone(well: HostProject) -> None:
+    """They may be any units of the user."""
+    directory = well.home / ".config/systemd/user"
+    directory.mkdir(parents=True)
+    (directory / "backup-heal.service").write_text("[Service]\nExecStart=true\n", "utf-8")
+    (well.project / CONF_FILE).write_text("OAUTHKIT_UNIT=backup\n", "utf-8")
+    manager(well, heal=NOT_FOUND, timers={})
+    own = command("install", well.project, "--unit", "oauth-refresh-project")
+    assert examined(well)[1:] == ({"timer": "no run is scheduled"}, {"timer": own})
 
 
 def test_directory_of_the_units_that_is_a_file(well: HostProject) -> None:

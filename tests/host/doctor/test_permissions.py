@@ -129,7 +129,7 @@ def test_lock_that_others_can_hold(well: HostProject, mode: int) -> None:
     assert failed == {
         name: f"{lock}: other users can open it, and lock it so that no run can start"
     }
-    assert fixes == {name: f"chmod 600 {quoted(lock)}"}
+    assert fixes == {name: f"chmod go= {quoted(lock)}"}
     subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
     assert examined(well)[1] == {}
 

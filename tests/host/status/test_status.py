@@ -123,7 +123,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "odd expiry": (lambda p: p.login(None, expiresAt="BASH_VERSINFO[$(touch x)]"), NO_EXPIRY),
     "endless expiry": (lambda p: p.login(None, expiresAt=10**30), NO_EXPIRY),
     "no login": (lambda p: p.credentials.unlink(), "not found: claude auth login"),
-    "a directory": (directory_in_its_place, "is not a file but a directory: rm -d "),
+    "a directory": (directory_in_its_place, "is not a file but a directory: rmdir "),
     "not JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: claude auth login"),
     "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
     "no token": (lambda p: p.login(token=""), "no accessToken in credentials: claude auth login"),
@@ -522,7 +522,7 @@ def test_commands_are_not_broken(live: HostProject) -> None:
     shown += live.run("status", COLUMNS="50").stdout
     live.dotenv.unlink()
     live.dotenv.mkdir()
-    commands.append(f"rm -d {live.dotenv}")
+    commands.append(f"rmdir {live.dotenv}")
     shown += live.run("status", COLUMNS="50").stdout
     lines = [line.strip() for line in shown.splitlines()]
     assert [lines.count(line) for line in commands] == [1, 2, 1]
@@ -647,8 +647,8 @@ def test_pipe_in_place_of_a_file(live: HostProject) -> None:
     assert data["token"]["problem"].endswith(" is not a file but a FIFO")
     assert data["dotenv"]["problem"].endswith(" is not a file but a FIFO")
     assert [said.rpartition(": ")[2] for said in data["warnings"]] == [
-        f"rm -d {shlex.quote(str(live.credentials))}",
-        f"rm -d {shlex.quote(str(live.log))}",
+        f"mv {shlex.quote(str(live.credentials))} {shlex.quote(str(live.credentials))}.old",
+        f"mv {shlex.quote(str(live.log))} {shlex.quote(str(live.log))}.old",
     ]
     assert data["coverage"]["share"] is None
 
@@ -802,7 +802,7 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     assert second == f"{gone}it does not exist. If it was removed, run: {removal}"
     other = live.project.parent / "project-gone"
     other.symlink_to("project-gone")
-    assert run_all(live)[1][1].startswith(f"{gone}{other} is a link that leads to itself: rm ")
+    assert run_all(live)[1][1].startswith(f"{gone}{other} is a link that leads to itself: mv ")
     other.unlink()
     other.mkdir()
     error = "jq not found in PATH. It is needed to read the credentials"

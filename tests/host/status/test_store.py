@@ -533,8 +533,9 @@ def test_encrypted_record_of_a_follower(decrypting: HostProject) -> None:
 def test_identity_that_others_can_read(decrypting: HostProject, identity: Path) -> None:
     identity.chmod(0o640)
     _, failed, fixes = examined(decrypting)
-    assert failed == {"identity's mode": "0640: other users have access to this file"}
-    assert fixes == {"identity's mode": f"chmod 600 {quoted(identity)}"}
+    origin = " (OAUTHKIT_STORE_IDENTITY: refresh.conf)"
+    assert failed == {"identity's mode": f"0640: other users have access to this file{origin}"}
+    assert fixes == {"identity's mode": f"chmod go= {quoted(identity)}"}
 
 
 def without_identity(host: HostProject) -> None:

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from oauthkit.host.display import quote
 from oauthkit.host.errors import HostError
 
 if TYPE_CHECKING:
@@ -112,12 +113,20 @@ class Git:
                 found[path] = described.split(" ")[2]
         return found
 
+    def command(self, *arguments: str) -> str:
+        """Return the command for a shell that runs git as this class does."""
+        settings = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
+        return " ".join(map(quote, ["env", *settings, *self._argv(*arguments)]))
+
+    def _argv(self, *arguments: str) -> list[str]:
+        switches = [word for switch in self._switches for word in ("-c", switch)]
+        return ["git", "--no-pager", "-C", str(self.checkout), *switches, *arguments]
+
     def _run(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> bytes:
         # In a git hook or a rebase, GIT_DIR and others are set and name another repository.
         env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         env |= ENVIRONMENT
-        switches = [word for switch in self._switches for word in ("-c", switch)]
-        argv = ["git", "--no-pager", "-C", str(self.checkout), *switches, *arguments]
+        argv = self._argv(*arguments)
         failed = f"git {arguments[0]} in {self.checkout}"
         try:
             status, stdout, stderr = _read_output(argv, env)

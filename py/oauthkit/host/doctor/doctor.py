@@ -25,7 +25,8 @@ NEEDED_BY_FOLLOWER = ("find", "etcdctl", "age", "store", "records")
 # For each setting that selects a path, the checks of that path.
 CHECKS_OF_SETTING = {
     "OAUTHKIT_LOG": ("logs", "log", "lock"),
-    "OAUTHKIT_DOTENV": ("directory of .env", ".env"),
+    "OAUTHKIT_DOTENV": ("directory of .env", ".env", ".env's mode"),
+    "OAUTHKIT_STORE_IDENTITY": ("identity's mode",),
     "CLAUDE_CONFIG_DIR": ("login", "login's directory"),
 }
 # What only a host with a login needs.

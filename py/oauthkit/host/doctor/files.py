@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from plumbum import LocalPath
 
-from oauthkit.host.adopt.git import SWITCHES, Git
+from oauthkit.host.adopt.git import Git
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command
 from oauthkit.host.doctor import programs
@@ -27,6 +27,7 @@ from oauthkit.host.path_info import (
     quoted,
     read,
     real_path,
+    require_no_links,
 )
 from oauthkit.host.project import CONF
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
@@ -254,7 +255,7 @@ def modes(paths: ProjectPaths) -> Iterator[Finding]:
         mode = stat.S_IMODE(found.st_mode)
         if mode & 0o077:
             is_own = found.st_uid == os.geteuid()
-            fix = _changing(paths, file, "chmod 600" if is_own else as_root("chmod 600"))
+            fix = _changing(paths, file, "chmod go=" if is_own else as_root("chmod go="))
             yield Finding(name, f"{mode:04o}: other users have access to this file", fix)
         else:
             yield Finding(name, f"{mode:04o}")
@@ -277,8 +278,7 @@ def ignored_by_git(paths: ProjectPaths) -> Iterator[Finding]:
             # The file's last line may have no newline.
             fix = f"printf '\\n/.env\\n' >>{quoted(ignore)}"
             if is_tracked:  # -f: the last refresh may have changed it
-                switches = " ".join(f"-c {switch}" for switch in SWITCHES)
-                fix = f"git -C {quoted(project)} {switches} rm --cached -f .env && {fix}"
+                fix = f"{git.command('rm', '--cached', '-f', '.env')} && {fix}"
         text = "tracks it" if is_tracked else "does not ignore it"
         yield Finding(name, f"git {text}, so a commit can include the token", fix, is_note=True)
 
@@ -337,7 +337,7 @@ def script(paths: ProjectPaths) -> Iterator[Finding]:
             if name == SCRIPT:
                 yield Finding("script", f"{script} does not exist", is_note=True)
             elif is_script and paths.store:
-                yield Finding("script", f"{script} does not exist", _copying(ours, script))
+                yield Finding("script", f"{script} does not exist", _copying(paths, name))
             continue
         is_script = is_script or name == SCRIPT
         if content.problem:
@@ -346,11 +346,17 @@ def script(paths: ProjectPaths) -> Iterator[Finding]:
             yield Finding("script", str(script))
         else:
             text = f"{script} differs from this version's script"
-            yield Finding("script", text, _changing(paths, script, f"cp {quoted(ours)}"))
+            yield Finding("script", text, _copying(paths, name))
 
 
-def _copying(source: Path, target: Path) -> str:
-    return f"cp {quoted(source)} {quoted(target)}"
+def _copying(paths: ProjectPaths, name: str) -> str:
+    """Return the command that copies this version's script to the project, if no link is there."""
+    script = paths.project / name
+    with suppress(HostError):
+        require_no_links(paths.project, Path(name))
+        if may_change(script) or not os.path.lexists(script):
+            return f"cp {quoted(shipped_path(name))} {quoted(script)}"
+    return inspection_hint(script)
 
 
 def hooks(paths: ProjectPaths) -> Iterator[Finding]:

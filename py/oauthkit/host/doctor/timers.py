@@ -15,6 +15,7 @@ from oauthkit.host.status.log import read_journal
 from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, running_service, show
+from oauthkit.program.schedule import DEFAULT_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +89,9 @@ def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | N
     names += [f"{paths.unit}-watch.service"] if "--watch" in more else []
     files = [file for name in names if is_file(file := units.directory() / name)]
     foreign = [file for file in files if units.owner(_text_of(file)) is None]
+    # With a name from refresh.conf, they may be any units of the user.
+    if foreign and paths.unit != DEFAULT_UNIT:
+        return own_unit(paths, *more)
     return " && ".join([*(clearing(file) for file in foreign), fix])
 
 

@@ -36,7 +36,7 @@ NBSP = "\xa0"
 # The command at the end of a warning or a fix.
 _COMMAND = re.compile(
     r"(?:(?<=: )|→ )(?:CLAUDE_CONFIG_DIR=|"
-    r"(?:\S*oauthkit|\S*python[0-9.]*|\S*claude|sudo|rm|mv|mkdir|chmod|chown|ls) ).*"
+    r"(?:\S*oauthkit|\S*python[0-9.]*|\S*claude|sudo|rmdir|mv|mkdir|chmod|chown|ls) ).*"
 )
 
 
