@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,6 +163,20 @@ def find_paths(project: str) -> ProjectPaths:
         tuple(settings),
         tuple(errors),
     )
+
+
+def other_user(paths: ProjectPaths) -> str:
+    """Return the project's owner if root looks at it, but has no login of its own, else "".
+
+    That user has another login and other timers.
+    """
+    uid = paths.project.stat().st_uid
+    has_login = bool(paths.store) or os.path.lexists(paths.credentials)
+    if os.geteuid() != 0 or uid == 0 or has_login:
+        return ""
+    with suppress(KeyError):  # a container may not know the user
+        return pwd.getpwuid(uid).pw_name
+    return ""
 
 
 def _read_settings(project: Path) -> tuple[dict[str, str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import re
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from tests.support.host.host_project import (
 
 from oauthkit.host import path_info
 from oauthkit.host.commands import notify
-from oauthkit.host.doctor import doctor, programs, scheduling
+from oauthkit.host.doctor import doctor, programs, scheduling, write_access
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import CONF_FILE, find_paths
 from oauthkit.host.status import model
@@ -408,7 +409,13 @@ def test_lock_that_is_held_for_longer_than_a_run_takes(
         found = model.collect(paths)
         assert found.lock_holder == holder
         (problem,) = [x for x in found.warnings if "holds" in x]
-        assert problem == f"{holder} holds the lock. No other run can start until it exits"
+        text = f"{holder} holds the lock. No other run can start until it exits. To see the fix"
+        assert problem.startswith(text)
+        monkeypatch.setattr(write_access, "LONGEST_RUN_S", 0)
+        monkeypatch.setenv("HOME", str(well.home))
+        finding = next(x for x in write_access.logs(paths) if x.name == "lock")
+        assert finding.text == f"{holder} holds {paths.lock}, so no other run can start"
+        assert finding.fix == f"kill {os.getpid()}"
 
 
 def test_long_lived_token_is_suggested_without_a_user_manager(well: HostProject) -> None:
@@ -617,8 +624,11 @@ def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.symlink_to("/no/such/file")
     assert examined(well)[1:] == (
-        {".env": f"{well.dotenv} is a link that leads nowhere"},
-        {".env": f"mv {quoted(well.dotenv)} {quoted(well.dotenv)}.old"},
+        {".env": f"{well.dotenv} is a link to /no/such/file, whose directory does not exist"},
+        {
+            ".env": "create or mount /no/such, or"
+            f" mv {quoted(well.dotenv)} {quoted(well.dotenv)}.old"
+        },
     )
 
 
@@ -751,6 +761,20 @@ def test_claude_that_is_not_in_path(well: HostProject, directory: str) -> None:
 def git(host: HostProject, *arguments: str) -> None:
     config = ["-c", "user.name=x", "-c", "user.email=x", "-C", str(host.project)]
     subprocess.run(["git", *config, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_project_of_another_user_as_root(well: HostProject) -> None:
+    """Root has no login there: its fixes would set up a second chain, for root."""
+    well.credentials.rename(well.home / "away")
+    user = pwd.getpwnam("nobody")
+    os.chown(well.project, user.pw_uid, user.pw_gid)
+    text = f"{well.project} belongs to nobody, who has another login: continue as that user"
+    assert examined(well) == (1, {"project": text}, {"project": "su - nobody"})
+    (warning,) = well.status()["warnings"]
+    assert warning.endswith("who has another login. Continue as that user. Run: su - nobody")
+    (well.home / "away").rename(well.credentials)
+    assert "project" not in examined(well)[1]
 
 
 @pytest.mark.parametrize("place", ["scripts/oauth/refresh.sh", "scripts/oauth"])

@@ -18,6 +18,7 @@ from tests.support.host.doctor_host import (
 from tests.support.host.host_project import SAME_CODE, UNIT, command
 
 from oauthkit.host.doctor import timers
+from oauthkit.host.doctor.doctor import AS_ABOVE
 from oauthkit.host.path_info import quoted
 from oauthkit.host.project import CONF_FILE, find_paths
 from oauthkit.host.systemd import owner, units
@@ -89,7 +90,7 @@ def test_python_that_does_not_exist(well: HostProject) -> None:
     again = command("install", well.project, "--form", "python")
     assert examined(well)[1:] == (
         dict.fromkeys(names, "/gone/python does not exist"),
-        dict.fromkeys(names, again),
+        dict(zip(names, [again, AS_ABOVE], strict=True)),
     )
 
 
@@ -182,11 +183,19 @@ def test_timer_of_a_project_that_was_moved(well: HostProject) -> None:
     manager(well, argv=argv, heal=shown(argv, well.bin))
     _, failed, fixes = examined(well)
     uninstall = command("uninstall", gone)
-    assert fixes == {"whose timer": uninstall, "whose units": uninstall}
+    again = f"{uninstall} && {command('install', well.project)}"
+    assert fixes == {"whose timer": again, "whose units": AS_ABOVE}
     said = f"{UNIT}.service belongs to {gone}, which does not exist"
     assert failed["whose timer"] == said
     said = f"{UNIT}-heal.timer belongs to {gone}, which does not exist. Run: {uninstall}"
     assert well.status()["warnings"] == [said]
+    manager(well, argv=argv, heal=NOT_FOUND)
+    then = f"{uninstall}, then: {command('refresh', well.project)}"
+    assert examined(well)[2] == {"whose timer": then}
+    watch = shown(f"python -m oauthkit watch --project={gone}", well.bin)
+    manager(well, argv=argv, heal=shown(argv, well.bin), watch=watch)
+    again = f"{uninstall} && {command('install', well.project, '--watch')}"
+    assert examined(well)[2]["whose timer"] == again
 
 
 @pytest.mark.parametrize("is_own_pending", [True, False])

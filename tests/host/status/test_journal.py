@@ -156,6 +156,8 @@ def test_fix_of_a_start_that_was_too_soon_names_the_project(tmp_path: Path) -> N
     paths = paths_in(tmp_path)
     fix = f"wait 5 min, then run {command('refresh', paths, '--rejected')}"
     assert fix_of(Failure(0, f"{TOO_SOON} in the last 5 min"), paths) == fix
+    again = command("refresh", paths, "--rejected")
+    assert fix_of(Failure(0, NOT_RENEWED), paths).endswith(f"it reports, then: {again}")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,9 @@ def test_fix_of_a_start_that_was_too_soon_names_the_project(tmp_path: Path) -> N
 def test_fix_of_a_failed_cli_depends_on_its_output(error: str, output: str, fix: str) -> None:
     failure = last_failure(entries(f"claude: {output}", f"ERROR: {error}"))
     assert failure == Failure(1, error, (f"claude: {output}",))
-    assert failure.fix == fix
+    # Without --rejected, a refresh would not start claude: the token has not expired.
+    again = ", then: oauthkit refresh --rejected" if error == NOT_RENEWED and fix != LOG_IN else ""
+    assert failure.fix == fix + again
 
 
 def test_failure_has_the_output_of_its_own_run() -> None:

@@ -154,20 +154,22 @@ def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.deliver(OTHER)
     data = live.status()
     assert (data["live"], data["dotenv"]["is_manual"]) == (False, True)
-    text = "the next run replaces the token that was put into .env by hand. To keep it, run"
-    assert data["warnings"] == [f"{text}: {command('uninstall', live.project)}"]
+    text = "the next run replaces the token that was put into .env by hand or by a deploy."
+    now = f"to replace that token now, run: {command('refresh', live.project)}"
+    keep = f"To keep it, run: {command('uninstall', live.project)}"
+    assert data["warnings"] == [f"{text} {keep}", now]
     live.timers({})
     assert live.status()["warnings"] == []
     (live.project / "scripts/oauth").mkdir(parents=True)
     line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
     live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
     fix = "To keep it, run crontab -e, and remove its line"
-    assert live.status()["warnings"] == [f"{text.partition(' To keep')[0]} {fix}"]
+    assert live.status()["warnings"] == [f"{text} {fix}", now]
     (live.bin / "crontab").unlink()
     shown = live.run("status")
     assert shown.returncode == 1
     assert (
-        "\n.env      has a token that was put there by hand. Its expiry is unknown\n"
+        "\n.env      has a token that the last run did not deliver. Its expiry is unknown\n"
         in shown.stdout
     )
     assert "To do" not in shown.stdout

@@ -29,6 +29,7 @@ CHECKS_OF_SETTING = {
     "OAUTHKIT_STORE_IDENTITY": ("identity's mode",),
     "CLAUDE_CONFIG_DIR": ("login", "login's directory"),
 }
+AS_ABOVE = "the same as above"
 # What only a host with a login needs.
 OF_LOGIN = ("claude", "login", "login's directory", "claude's lock")
 
@@ -45,15 +46,16 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
     refresh = refresh_command(paths)
     needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(paths) else ()))
     can_succeed = True
+    fixes = set()
     for found in _findings(paths):
         finding = _with_setting(found, paths)
-        if not finding.needs_refresh:
-            yield finding
-        elif not can_succeed:
-            yield replace(finding, fix=f"after the fixes above: {refresh}")
-        else:
-            first = f"{finding.fix}, then: " if finding.fix else ""
-            yield replace(finding, fix=first + refresh)
+        fix = finding.fix
+        if finding.needs_refresh and not can_succeed:
+            fix = f"after the fixes above: {refresh}"
+        elif finding.needs_refresh:
+            fix = f"{fix}, then: {refresh}" if fix else refresh
+        yield replace(finding, fix=AS_ABOVE if fix in fixes else fix)
+        fixes |= {fix} if fix else set()
         if not finding.is_ok and finding.name in needed and finding.fix:
             can_succeed = False
 

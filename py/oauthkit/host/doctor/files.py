@@ -13,7 +13,7 @@ from plumbum import LocalPath
 
 from oauthkit.host.adopt.git import Git
 from oauthkit.host.commands import notify
-from oauthkit.host.display import as_root, command
+from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.errors import HostError
@@ -29,7 +29,7 @@ from oauthkit.host.path_info import (
     real_path,
     require_no_links,
 )
-from oauthkit.host.project import CONF
+from oauthkit.host.project import CONF, other_user
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.status.log import (
     failed_hooks,
@@ -68,6 +68,9 @@ EVENTS = ("renewed", "failed", "recovered", "login-ending")
 def project(paths: ProjectPaths) -> Finding:
     """Check that the directory is a project, in which a refresh may create .env."""
     directory = str(paths.project)
+    if user := other_user(paths):
+        text = f"{directory} belongs to {user}, who has another login: continue as that user"
+        return Finding("project", text, f"su - {quote(user)}")
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
     # is_project is also false if the directory cannot be searched.
@@ -102,7 +105,12 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that .env has a live token."""
     dotenv, login = paths.dotenv, delivered_login(paths)
     if leads_nowhere(dotenv):
-        yield Finding(".env", f"{dotenv} is a link that leads nowhere", clearing(dotenv))
+        directory = real_path(dotenv).parent
+        text, fix = f"{dotenv} is a link that leads nowhere", clearing(dotenv)
+        if inspect_path(directory).is_nothing:  # for example, it is not mounted yet
+            text = f"{dotenv} is a link to {real_path(dotenv)}, whose directory does not exist"
+            fix = f"create or mount {quoted(directory)}, or {fix}"
+        yield Finding(".env", text, fix)
         return
     found, source = read_dotenv(dotenv), _source(paths)
     expires_at_s = login.expires_at_s
@@ -231,7 +239,10 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         fix = "" if programs.claude(paths).is_ok else fix  # it is there now
     elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
         fix = "" if find_program(name) else fix
-    yield Finding("runs", text, fix, output=failure.output, log=str(paths.log), needs_refresh=True)
+    needs_refresh = " --rejected" not in fix
+    yield Finding(
+        "runs", text, fix, output=failure.output, log=str(paths.log), needs_refresh=needs_refresh
+    )
 
 
 def modes(paths: ProjectPaths) -> Iterator[Finding]:

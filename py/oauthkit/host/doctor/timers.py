@@ -42,7 +42,8 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
             yield from _program(paths, service, "timer", install(paths, heal, watch))
             yield from _alone(paths, timers, service)
         else:
-            yield _whose(service, "timer", "No run of this project is scheduled")
+            again = install(paths, heal, watch) if heal.is_loaded else ""
+            yield _whose(service, "timer", "No run of this project is scheduled", again=again)
     broken = [*_broken(paths, heal, watch)]
     yield from broken
     if heal.is_loaded:
@@ -174,7 +175,7 @@ def _installed(
             yield from _program(paths, service, service.unit, fix)
         elif service.is_loaded:
             need = "This project needs a unit name of its own"
-            yield _whose(service, "units", need, own_unit(paths))
+            yield _whose(service, "units", need, own_unit(paths), again=fix)
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
@@ -233,10 +234,11 @@ def _has_logged(paths: ProjectPaths, service: Service) -> bool:
     return bool(entries) and entries[-1].at_s >= int(time.time() - ago_s - suspended_s)
 
 
-def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:
+def _whose(service: Service, what: str, result: str, fix: str = "", *, again: str = "") -> Finding:
     """Report a service that does not belong to this project. Without a fix, a refresh is the fix.
 
-    A project that does not exist may be this one, before it was moved.
+    A project that does not exist may be this one, before it was moved. `again` then installs this
+    project's units.
     """
     name, project = f"whose {what}", service.project
     if project is None:
@@ -244,7 +246,10 @@ def _whose(service: Service, what: str, result: str, fix: str = "") -> Finding:
         return Finding(name, text, fix, needs_refresh=not fix)
     if inspect_path(Path(project)).is_nothing:
         text = f"{service.unit} belongs to {project}, which does not exist"
-        return Finding(name, text, command_on("uninstall", project))
+        uninstall = command_on("uninstall", project)
+        if again:
+            return Finding(name, text, f"{uninstall} && {again}")
+        return Finding(name, text, uninstall, needs_refresh=True)
     text = f"{service.unit} belongs to another project: {project}. {result}"
     return Finding(name, text, fix, needs_refresh=not fix)
 

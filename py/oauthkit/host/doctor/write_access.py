@@ -57,11 +57,12 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
         )
     yield from found or [Finding("logs", str(directory))]
     if holder := holder_of(paths.lock):
-        text = f"a run is in progress: {process_name(holder)} holds {paths.lock}"
         if process_age_s(holder) > LONGEST_RUN_S:
             text = f"{process_name(holder)} holds {paths.lock}, so no other run can start"
-            text += ". If it is not a refresh, end it"
-        yield Finding("lock", text, is_note=True)
+            yield Finding("lock", text, f"kill {holder}")
+        else:
+            text = f"a run is in progress: {process_name(holder)} holds {paths.lock}"
+            yield Finding("lock", text, is_note=True)
 
 
 def delivery(paths: ProjectPaths) -> Iterator[Finding]:

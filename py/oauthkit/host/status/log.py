@@ -43,7 +43,7 @@ TOO_SOON = "the API refuses the token. claude was started"
 HELD = "another refresh has held"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
-RETRY_REJECTED = "wait 5 min, then run oauthkit refresh --rejected"
+REFRESH_REJECTED = "oauthkit refresh --rejected"
 RENEW = "claude -p ok"
 # Errors about the credentials file. A person may have repaired it since.
 _BAD_CREDENTIALS = re.compile(
@@ -56,8 +56,10 @@ _BAD_CREDENTIALS = re.compile(
 _FIXES = (
     (r"claude CLI refresh failed \(exit (124|137)\)",
      f"it took too long: check the network and the proxy, then run {RENEW}"),
-    (r"claude CLI refresh failed|the API refuses .* did not renew it \(exit [1-9]",
-     f"run {RENEW}, and fix what it reports"),
+    (r"claude CLI refresh failed", f"run {RENEW}, and fix what it reports"),
+    # A refresh without --rejected would not start claude.
+    (r"the API refuses .* did not renew it \(exit [1-9]",
+     f"run {RENEW}, and fix what it reports, then: {REFRESH_REJECTED}"),
     (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
     (r"is not valid JSON|more than one JSON document|has a character that no access token has",
      "the credentials are damaged. Move the file away and log in again"),
@@ -97,7 +99,7 @@ _FIXES = (
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", f"check the network and the proxy. {RENEW} has to renew the token"),
-    (re.escape(TOO_SOON), RETRY_REJECTED),
+    (re.escape(TOO_SOON), f"wait 5 min, then run {REFRESH_REJECTED}"),
     (r"the API refuses the token", LOG_IN),
     (TOO_OFTEN, "fix the earlier failure, then wait for the next try"),
     (r"claude could not save the login",
@@ -271,12 +273,9 @@ def fix_of(failure: Failure, paths: ProjectPaths) -> str:
     """
     if _BAD_CREDENTIALS.search(failure.text) and not read_login(paths.credentials).problem:
         return ""
-    if failure.fix == RETRY_REJECTED:
-        return failure.fix.replace(
-            "oauthkit refresh --rejected", command("refresh", paths, "--rejected")
-        )
     if failure.fix != LOG_IN:
-        return _for_project(paths, failure.fix) if RENEW in failure.fix else failure.fix
+        fix = _for_project(paths, failure.fix) if RENEW in failure.fix else failure.fix
+        return fix.replace(REFRESH_REJECTED, command("refresh", paths, "--rejected"))
     # A failed run may change the credentials, too.
     return "" if _changed_s(paths.credentials) > failure.at_s + 2 else log_in(paths)
 

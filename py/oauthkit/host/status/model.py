@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command, command_on
+from oauthkit.host.display import command, command_on, quote
 from oauthkit.host.path_info import (
     holder_of,
     inspect_path,
@@ -16,6 +16,7 @@ from oauthkit.host.path_info import (
     read,
     real_path,
 )
+from oauthkit.host.project import other_user
 from oauthkit.host.status.coverage import Coverage, measure
 from oauthkit.host.status.log import (
     RENEWED,
@@ -148,7 +149,13 @@ class Status:
         # While runs fail, their error is shown with its own fix. Do not suggest a refresh, which
         # would fail again.
         is_failing = self.failing_since_s is not None
+        if user := other_user(self.paths):
+            text = f"the project belongs to {user}, who has another login. Continue as that user"
+            return [f"{text}. Run: su - {quote(user)}"]
         found = []
+        if self.is_stuck:
+            text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
+            found.append(f"{text}. {self.see_doctor}")
         if is_failing and self.failure is None:  # for example, because the disk is full
             found.append(f"runs fail, but the log does not say why. {self.see_doctor}")
         found += self._delivery_problems(is_failing=is_failing)
@@ -159,9 +166,6 @@ class Status:
             found.append(f"{text}. {self.see_doctor}")
         for name in self.dotenv.overriding:
             found.append(f".env sets {name}, which overrides the token. {self.see_doctor}")
-        if self.is_stuck:
-            text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
-            found.append(text)
         if any(self.dotenv.tokens) and self.dotenv.is_shared:
             found.append(f"other users have access to the token in .env. {self.see_doctor}")
         if self.log_problem:
@@ -190,7 +194,7 @@ class Status:
             return [f"{self.dotenv.problem}: {self.dotenv.fix or refresh_command(self.paths)}"]
         if self.is_manual_token:
             return self._manual_token()
-        if is_failing or self.is_running:
+        if is_failing or self.is_running or self.is_stuck:
             return []
         if not self.is_delivered:
             text = self.dotenv.repetition_problem or "does not have the credentials' token"
@@ -285,8 +289,9 @@ class Status:
             return []
         uninstall = f"run: {command('uninstall', self.paths)}"
         fix = "run crontab -e, and remove its line" if self.relies_on_cron else uninstall
-        text = "the next run replaces the token that was put into .env by hand. To keep it"
-        return [f"{text}, {fix}"]
+        text = "the next run replaces the token that was put into .env by hand or by a deploy"
+        now = f"to replace that token now, run: {refresh_command(self.paths)}"
+        return [f"{text}. To keep it, {fix}", now]
 
 
 def collect(paths: ProjectPaths) -> Status:

@@ -151,7 +151,7 @@ def _dotenv(status: Status) -> Line:
     if not any(status.dotenv.tokens):
         return [("has no CLAUDE_CODE_OAUTH_TOKEN", "red")]
     if status.is_manual_token:
-        return [("has a token that was put there by hand. Its expiry is unknown", "yellow")]
+        return [("has a token that the last run did not deliver. Its expiry is unknown", "yellow")]
     if status.login.problem:
         return [("has a token, but it is unknown whether it is live", "yellow")]
     if status.dotenv.repetition_problem:
