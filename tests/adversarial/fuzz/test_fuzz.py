@@ -237,6 +237,47 @@ def test_file_that_is_a_mount_point(runner: Runner) -> None:
     assert kind_of(runner.run_python(case)) == expected
 
 
+BEARER = f"{PROJECT}/bearer/credentials.json"
+CONF = f"{PROJECT}/scripts/oauth/refresh.conf"
+# Worlds that are drawn too rarely for a run of CI: the items, and what the log says.
+RARE = {
+    "bearer link": ([Item(BEARER, "symlink", target="elsewhere")], "is a symbolic link"),
+    "bearer directory": ([Item(BEARER, "directory", mode=0o755)], "is not a file"),
+    "quotes": ([Item(CONF, content=b"OAUTHKIT_LIGHT='1'\n")], "quotes and ~ have no meaning"),
+    "NUL": ([Item(CONF, content=b"OAUTHKIT_LIGHT=1\n\0")], "has a NUL byte"),
+    "1 MiB": ([Item(CONF, content=b"#" * 2**20)], "is larger than 256 KiB"),
+    "201 lines": ([Item(CONF, content=b"#\n" * 201)], "only the first 200 lines are read"),
+}
+
+
+@pytest.mark.parametrize("kind", RARE)
+def test_rare_worlds(runner: Runner, kind: str) -> None:
+    items, text = RARE[kind]
+    directory = Item(BEARER.rpartition("/")[0], "directory", mode=0o755)
+    case = Case(items=(GOOD, directory, *items), env=(("OAUTHKIT_BEARER", BEARER),))
+    assert text in rare_log(runner, case)
+
+
+def test_bearer_file_that_is_the_login(runner: Runner) -> None:
+    case = Case(items=(GOOD,), env=(("OAUTHKIT_BEARER", CREDENTIALS),))
+    assert "is Claude Code's credentials file" in rare_log(runner, case)
+
+
+@needs_mounts
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_bearer_file_that_is_a_mount_point(runner: Runner) -> None:
+    directory = Item(BEARER.rpartition("/")[0], "directory", mode=0o755)
+    items = (GOOD, directory, Item(BEARER), Item(BEARER, "mount"))
+    case = Case(items=items, env=(("OAUTHKIT_BEARER", BEARER),))
+    assert "is a mount point and cannot be replaced" in rare_log(runner, case)
+
+
+def rare_log(runner: Runner, case: Case) -> str:
+    """Return the log of a run in this world, in which the forms must not differ."""
+    assert runner.difference(case) == ""
+    return runner.run_python(case).files["project/logs/oauth-refresh.log"].content.decode()
+
+
 @pytest.mark.parametrize(
     ("renewed", "expected"),
     [(GOOD.content, b" claude exited 124 "), (None, b" failed (exit 143)")],

@@ -11,11 +11,13 @@ import resource
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.support.host.host_project import REQUEST, TOKEN
 from tests.support.refresh.world import REPOSITORY
 
@@ -152,6 +154,38 @@ def test_fingerprint_that_is_not_one(tasks: Path, watched: Watched, value: objec
     why = "has a value of 'rejected' that is not 16 hex digits and is ignored"
     assert watched.complaints == [f"{file} {why}"]
     assert file.exists()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "rejected", "x"]), children, max_size=3)
+    ),
+    max_leaves=5,
+)
+FINGERPRINTS = st.text("0123456789abcdefABCDEFg\n", min_size=15, max_size=17)
+DRAWN = st.builds(lambda value: {"type": "refresh_oauth", "rejected": value}, FINGERPRINTS | JSON)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=100) | (DRAWN | JSON).map(lambda x: json.dumps(x).encode()))
+@pytest.mark.usefixtures("settled")
+def test_any_file_beside_a_request(tasks: Path, watched: Watched, content: bytes) -> None:
+    """Whatever a container writes, the request is served, and only a valid one is removed."""
+    good = add(tasks, "good.json", '{"type":"refresh_oauth"}')
+    other = tasks / "other.json"
+    other.write_bytes(content)
+    is_valid = False
+    with suppress(ValueError):
+        document = json.loads(content)
+        if isinstance(document, dict) and document.get("type") == "refresh_oauth":
+            rejected = document.get("rejected", "0" * 16)
+            is_valid = isinstance(rejected, str) and bool(re.fullmatch("[0-9a-fA-F]{16}", rejected))
+    assert watched.count() == 1 + is_valid
+    watched.serve()
+    assert (good.exists(), other.exists()) == (False, not is_valid)
+    other.unlink(missing_ok=True)
 
 
 def test_fingerprint_is_forgotten_with_its_request(tasks: Path, watched: Watched) -> None:
