@@ -26,7 +26,7 @@ class MountedProject(RealProject):
 
     def refresh_mounted(self, source: Path, target: Path) -> int:
         """Refresh with `source` mounted at `target`. Return the exit status."""
-        return self.refresh(*wrapper("/bin/sh", "-c", MOUNTED, "sh", str(source), str(target)))
+        return self.refresh(start=wrapper("/bin/sh", "-c", MOUNTED, "sh", str(source), str(target)))
 
 
 @pytest.fixture(params=["python", "bash"])

@@ -62,19 +62,25 @@ class RealProject:
         oauth = {**tokens, "expiresAt": self.expires_at_ms, **fields}
         self.credentials.write_text(json.dumps({"claudeAiOauth": oauth}), "utf-8")
 
-    def refresh(self, *start: str) -> int:
+    def refresh(self, *arguments: str, start: Sequence[str] = ()) -> int:
         """Refresh, and return the exit status. `start` is a command that runs its arguments."""
-        python = [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.project)]
         argv = [str(self.tools / "bash"), str(self.project / SCRIPT)]
+        if self.form == "python":
+            argv = [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.project)]
+        return self.run([*argv, *arguments], start=start).returncode
+
+    def run(
+        self, argv: Sequence[str], cwd: Path = Path("/"), *, start: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program with this project's HOME, PATH and settings."""
         settings = {"HOME": str(self.home), "PATH": str(self.tools), "TZ": "UTC0"}
         settings |= {**SAME_CODE, **self.env}
         env = ["env", "-i", *(f"{name}={value}" for name, value in settings.items())]
         done = subprocess.run(
-            [*start, *env, *(argv if self.form == "bash" else python)],
-            cwd="/", check=False, capture_output=True, timeout=LIMIT_S,
-        )  # fmt: skip
+            [*start, *env, *argv], cwd=cwd, check=False, capture_output=True, timeout=LIMIT_S
+        )
         assert b"sk-ant-" not in done.stdout + done.stderr
-        return done.returncode
+        return done
 
     def log_lines(self) -> list[str]:
         """Return the log's lines, without their times."""

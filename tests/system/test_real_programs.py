@@ -1,9 +1,11 @@
-"""Wrong settings and logins, with the real programs: each has its own line and loses nothing."""
+"""Runs with the real jq, flock and coreutils. Bad input has its own line and loses nothing."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ from tests.support.system.real_project import (
     AFTER,
     BEFORE,
     REFRESH_TOKEN,
+    SCRIPT,
     TOKEN,
     RealProject,
     without_override,
@@ -32,7 +35,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> RealProject:
 def refresh(host: RealProject) -> int:
     """Refresh without changing the login. Return the exit status."""
     login = host.credentials.read_bytes()
-    status = host.refresh(*without_override())
+    status = host.refresh(start=without_override())
     assert host.credentials.read_bytes() == login
     assert [*host.credentials.parent.iterdir()] == [host.credentials]
     assert REFRESH_TOKEN not in host.log.read_text("utf-8")
@@ -45,6 +48,35 @@ def bearer(host: RealProject) -> Path:
     path.parent.mkdir()
     host.env["OAUTHKIT_BEARER"] = str(path)
     return path
+
+
+def test_ensure_restores_the_bearer_file(host: RealProject) -> None:
+    path = bearer(host)
+    assert refresh(host) == 0
+    content = path.read_bytes()
+    path.unlink()
+    before = host.log_lines()
+    assert host.refresh("--ensure") == 0
+    assert path.read_bytes() == content
+    assert host.log_lines() != before
+    before = host.log_lines()
+    assert host.refresh("--ensure") == 0  # nothing to do
+    assert host.log_lines() == before
+
+
+def test_directory_that_is_not_a_project(host: RealProject) -> None:
+    """It gets no .env and no logs, although there is a live login."""
+    place = host.root / "tools/oauth"
+    place.mkdir(parents=True)
+    shutil.copy(host.project / SCRIPT, place)
+    python = [sys.executable, "-m", "oauthkit", "refresh"]
+    argv = [str(host.tools / "bash"), str(place / "refresh.sh")] if host.form == "bash" else python
+    cwd = host.root if host.form == "bash" else place
+    before = sorted(host.root.rglob("*"))
+    done = host.run(argv, cwd)
+    assert done.returncode == 2
+    assert b"is not a project" in done.stderr or b"pass --project" in done.stderr
+    assert sorted(host.root.rglob("*")) == before
 
 
 # --- The bearer file ---
