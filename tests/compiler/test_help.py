@@ -40,6 +40,7 @@ def try_it(name: str) -> Status:
 # help in CPython and in bash.
 SAME = [
     # Numbers
+    "b = 1 > 2\nn = int(b)\nprint(f'{n}')",
     "n = 0\nm = n or 5\nprint(f'{m}')",
     "n = 3\nm = n % 2 or n or 9\nprint(f'{m}')",
     "n = 3\nn = n and n + 4\nprint(f'{n}')",

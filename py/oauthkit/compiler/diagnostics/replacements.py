@@ -55,11 +55,12 @@ def called(site: Site, node: ast.expr, call: str, kind: Type, intro: str = "writ
 def checked(site: Site, node: ast.expr, call: str, kind: Type, intro: str) -> str:
     """Return the help for a function that returns a Status and a value, with its check."""
     status = site.fresh("status")
+    failure = site.failure(status)
 
     def lines(name: str) -> list[str]:
-        return [f"{status}, {name} = {call}", f"if {status} != 0:", "    return 1"]
+        return [f"{status}, {name} = {call}", f"if {status} != 0:", f"    return {failure}"]
 
-    return code(intro, site.assigned(node, kind, lines)) if site.can_fail else ""
+    return code(intro, site.assigned(node, kind, lines)) if failure else ""
 
 
 def bound(site: Site, node: ast.expr, program: str) -> str:
@@ -78,7 +79,9 @@ def _of_int(site: Site, node: ast.Call) -> str:
     if site.statement is None:
         return "write the number, or call parse_int in a function"
     match node:
-        case ast.Call(args=[ast.Compare() as test], keywords=[]):
+        case ast.Call(args=[test], keywords=[]) if (
+            isinstance(test, ast.Compare) or site.type_of(test) is Type.BOOL
+        ):
             choice = f"1 if {shown(site, test)} else 0"
             lines = site.assigned(node, Type.INT, lambda name: [f"{name} = {choice}"])
             return code("use a conditional expression", lines)
@@ -89,6 +92,8 @@ def _of_int(site: Site, node: ast.Call) -> str:
             given = shown(site, call)
             stripped = f"parse_int({given if given.endswith('.strip()') else f'{given}.strip()'})"
             return checked(site, node, stripped, Type.INT, "convert it, and check the status")
+        case ast.Call(args=[ast.Call() as call], keywords=[]) if ast.unparse(call) == "time.time()":
+            return code("write", "now_ms() // 1000")
         case ast.Call(args=[ast.Subscript() as index], keywords=[]) if site.can_fail:
             return _of_int_of_split(site, node, index)
         case ast.Call(

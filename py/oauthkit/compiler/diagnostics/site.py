@@ -50,6 +50,15 @@ class Site:
         """Return whether `return 1` reports a failure."""
         return self.results == (Type.STATUS,)
 
+    def failure(self, status: str) -> str:
+        """Return what to return if the variable `status` is not 0; "" if there is no Status."""
+        empty = {Type.STR: '""', Type.INT: "0"}
+        if self.can_fail:
+            return "1"
+        if self.results[:1] != (Type.STATUS,) or not empty.keys() >= {*self.results[1:]}:
+            return ""
+        return ", ".join([status, *(empty[kind] for kind in self.results[1:])])
+
     def fresh(self, name: str) -> str:
         """Return a name that the function does not use yet, such as `name`."""
         number, found = 2, name

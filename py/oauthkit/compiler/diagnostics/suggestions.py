@@ -52,10 +52,13 @@ PROGRAM = "run the program {}, bound at the top with `program`"
 MAIN_STATUS = "only main can end the program. Return a Status to it"
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
-    "parse_int converts text, but rejects blanks around it, as in"
-    " `status, number = parse_int(text.strip())`"
+    "parse_int returns a Status and a number, as in `status, number = parse_int(text.strip())`."
+    " Test the Status with if. A function that returns the number must return the Status, too"
 )
-EXTENSION = "split the text at its last dot with rpartition. Without a dot, the first part is empty"
+EXTENSION = (
+    'take the name with `_, _, name = text.rpartition("/")`. Then split it at its last dot with'
+    " rpartition. Without a dot, the first part is empty"
+)
 CALLS = {
     "int": TO_NUMBER,
     "str": "an f-string converts numbers and Paths. Choose the text for a Bool with if and else",
@@ -269,7 +272,7 @@ ATTRIBUTES = {
     "name": "split the text with rpartition, at its last slash",
     "basename": "split the text with rpartition, at its last slash",
     "stem": EXTENSION,
-    "suffix": "test it with endswith, or split the text with rpartition, at its last dot",
+    "suffix": f"test it with endswith, or {EXTENSION}",
     "parent": "a Path has `.dirname`",
     "size": PROGRAM.format("stat"),
 }

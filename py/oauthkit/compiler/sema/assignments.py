@@ -68,7 +68,9 @@ class Assignments:
             kind = self._annotated(node, node.value, kind)
         if name == "_":
             return None
-        kind = Type.INT if kind is Type.STATUS else kind
+        if kind is Type.STATUS:
+            self.scope.statuses.add(name)
+            kind = Type.INT
         place = _target(node, name)
         if name == self.scope.arguments:
             self.reject(

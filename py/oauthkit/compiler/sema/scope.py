@@ -31,6 +31,7 @@ class Scope:
     arguments: str | None = None  # the name of *arguments
     places: dict[str, ast.AST] = field(default_factory=dict)  # the first assignment to each name
     used: set[str] = field(default_factory=set)
+    statuses: set[str] = field(default_factory=set)  # variables that hold an exit status
     results: tuple[Type, ...] = ()
     names: frozenset[str] = frozenset()
     counters: frozenset[str] = frozenset()

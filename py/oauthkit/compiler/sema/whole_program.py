@@ -149,9 +149,13 @@ class Checks:
                         )  # fmt: skip
                 for name, place in scope.places.items():
                     if name not in scope.used and name not in scope.parameters:
-                        is_bool = scope.type_of(name) is Type.BOOL
-                        way = "test it with if" if is_bool else "write `_` instead"
-                        _unused(file, place, name, f"{way}, or delete the assignment")
+                        help = "write `_` instead, or delete the assignment"
+                        if scope.type_of(name) is Type.BOOL:
+                            help = "test it with if, or delete the assignment"
+                        elif name in scope.statuses:
+                            help = f"test it, as in `if {name} != 0:`. Write `_` instead only if a"
+                            help += " failure has no effect"
+                        _unused(file, place, name, help)
 
 
 def _callees(calls: dict[str, set[str]], name: str) -> set[str]:
