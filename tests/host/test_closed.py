@@ -325,7 +325,7 @@ def test_fix_for_a_file_of_another_user_changes_its_owner(
         return os.stat_result((*found[:4], 4711, *found[5:])) if path == file else found
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert access_fix(file, os.W_OK) == f"{SUDO}chown -h {uid} {quoted(file)}"
+    assert access_fix(file, os.W_OK) == f"{SUDO}chown -h {uid}:{os.getgid()} {quoted(file)}"
     monkeypatch.setattr(os, "getuid", lambda: 4712)
     check = f"check its owner before you change anything: ls -ld {quoted(file)}"
     assert access_fix(file, os.W_OK) == check

@@ -308,7 +308,7 @@ def _opening(blocking: Path, rights: int) -> str:
     if blocking.stat().st_uid == os.getuid():
         return f"chmod u+{letters} {quoted(blocking)}"
     # -h: another user who can write the directory may have put a link there since.
-    return as_root(f"chown -h {os.getuid()} {quoted(blocking)}")
+    return as_root(f"chown -h {os.getuid()}:{os.getgid()} {quoted(blocking)}")
 
 
 def _missing(real: Path, wanted: int) -> tuple[Path, int] | None:

@@ -32,6 +32,7 @@ from oauthkit.host.doctor import doctor, programs, scheduling, write_access
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import CONF_FILE, find_paths
 from oauthkit.host.status import model
+from oauthkit.host.status.view import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +78,9 @@ def test_hook_that_failed_is_named(well: HostProject) -> None:
         (-30, "WARN: hook 'failed' failed (exit 127)"),
         (-30, "hook 'failed': notify-send: not found"),
     )  # fmt: skip
+    at = clock(well.now_s - 30, well.now_s)
     said = f"""\
-note  hook 'failed': it failed when it was last run (exit 127)
+note  hook 'failed': it failed when it was last run, at {at} (exit 127)
       hook 'failed': notify-send: not found
       fix: correct it. Its output is in {well.log}
 """

@@ -50,7 +50,7 @@ from oauthkit.host.status.login import (
 )
 from oauthkit.host.status.model import BEARER_PREFIX, LOGIN_WARNING_S
 from oauthkit.host.status.store import followed_login, is_follower, read_store
-from oauthkit.host.status.view import span
+from oauthkit.host.status.view import clock, span
 from oauthkit.program.hooks import HOOKS
 from oauthkit.program.start import is_project
 from oauthkit.shell import find_program, same_file
@@ -383,7 +383,8 @@ def hooks(paths: ProjectPaths) -> Iterator[Finding]:
             text = f"{hook} cannot run: {interpreter}"
             yield Finding(f"hook '{event}'", text, "change its first line", is_note=True)
         elif event in failed and is_file(hook) and hook.stat().st_mtime <= failed[event].at_s:
-            text = f"it failed when it was last run ({failed[event].text})"
+            at = clock(failed[event].at_s, time.time())
+            text = f"it failed when it was last run, at {at} ({failed[event].text})"
             fix = f"correct it. Its output is in {paths.log}"
             yield Finding(f"hook '{event}'", text, fix, True, failed[event].output)
     for problem, fix in notify.missing_programs(paths).items():

@@ -208,7 +208,7 @@ class Status:
             text = "the token's expiry is unknown"
         elif expires_at_s <= self.now_s:
             text = "the token has expired"
-        elif self.next_run_s is not None and self.next_run_s > expires_at_s:
+        elif (self.schedule.earliest_s or 0) > expires_at_s:
             text = "the token expires before the next run"
         else:
             return []

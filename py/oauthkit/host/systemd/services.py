@@ -159,6 +159,12 @@ class Schedule:
         due = next((timer for timer in self.timers if timer.next_s is not None), None)
         return due or self.heal
 
+    @property
+    def earliest_s(self) -> float | None:
+        """Return when the first of all timers starts a run. That run also renews the token."""
+        timers = (*self.timers, *([self.heal] if self.heal else []))
+        return min((timer.next_s for timer in timers if timer.next_s is not None), default=None)
+
 
 def find_schedule(paths: ProjectPaths) -> Schedule:
     """Query a project's timers and runs. Raise ManagerError if the manager does not answer."""
