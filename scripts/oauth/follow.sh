@@ -76,6 +76,9 @@ start() {
   local +x -r EMPTY='!the record %f is empty\n'
   local +x -r UNREADABLE='!the record %f cannot be read\n'
   local +x -r LARGE='!the record %f is larger than 64 KiB\n'
+  local +x -r RECORDS_LIMIT=2000
+  # Longer than a listing of that many records. To take a line from a text, bash copies the rest.
+  local +x -r LISTING_LIMIT=260000
   local +x -r HOST_PATTERN='.*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json'
 
   # etcdctl itself ends most requests after 5 s.
@@ -104,7 +107,6 @@ start() {
   # Without another token, the last one is used until it has this much left. A host renews its token
   # when 5 min are left, so a single publisher has none that can be delivered until then.
   local +x -r SERVE_BEFORE_MS=$((60 * 1000))
-  local +x -r RECORDS_LIMIT=2000
   # jq can need a hundred times a record's size. A file can also grow after find has checked its size.
   local +x -r MEMORY_LIMIT_KIB=$((1024 * 1024))
 
@@ -1265,6 +1267,11 @@ list_directory() {
   # find exits with 1 for a dangling link, for example.
   if ((status > 1)) || [[ ! -r $directory ]]; then
     REPLIES=("$directory cannot be read (find exit $status)" '')
+    return
+  fi
+  count_characters "$files"
+  if ((REPLY > LISTING_LIMIT)); then
+    REPLIES=("$directory has more than $RECORDS_LIMIT records" '')
     return
   fi
   REPLIES=('' "$files")

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from plumbum import LocalPath
 from tests.support.refresh.world import LOG
+
+from oauthkit.program import directory
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity, RefreshRun
@@ -417,6 +420,16 @@ def test_number_of_records_is_limited(follower: Parity, count: int, status: int)
     run = follow(follower, status)
     if status:
         assert run.messages[0] == f"ERROR: {follower.home}/store has more than 2000 records"
+
+
+@pytest.mark.parametrize(("count", "is_listed"), [(2000, True), (3100, False)])
+def test_long_listing_is_not_parsed(tmp_path: Path, count: int, *, is_listed: bool) -> None:
+    """Taking lines from a text is slow in bash: 60 s for 30,000 files."""
+    for number in range(count):
+        (tmp_path / f"{number:080}.json").touch()
+    problem, files = directory.list_directory(LocalPath(str(tmp_path)))
+    assert (problem == "", len(files.splitlines())) == (is_listed, count if is_listed else 0)
+    assert is_listed or problem == f"{tmp_path} has more than 2000 records"
 
 
 def test_token_that_was_not_delivered_does_not_serve(follower: Parity) -> None:

@@ -17,7 +17,8 @@ import pytest
 from tests.support.host.doctor_host import examined
 from tests.support.host.host_project import SUDO, quoted
 
-from oauthkit.host.path_info import access_fix, may_change, may_remove
+from oauthkit.host import path_info
+from oauthkit.host.path_info import access_fix, creating, may_change, may_remove
 from oauthkit.host.project import CONF_FILE
 
 if TYPE_CHECKING:
@@ -139,14 +140,20 @@ def test_entry_that_is_not_a_file_is_named_and_moved(
     path: Path = getattr(well, name)
     path.unlink()
     make(path)
-    said, moved = f"{path} is not a file but {kind}", f"mv {quoted(path)} {quoted(path)}.old"
-    fix = f"rmdir {quoted(path)}" if kind == "a directory" else moved
+    said = f"{path} is not a file but {kind}"
+    fix = {
+        "a FIFO": f"mv {quoted(path)} {quoted(path)}.old",
+        "a directory": f"rmdir {quoted(path)}",
+        # A link to /dev/null can mask a unit of the user.
+        "a device": f"check its owner before you change anything: ls -ld {quoted(path)} /dev/null",
+    }[kind]
     assert f"{said}: {fix}" in well.status()["warnings"]
     check = ".env" if name == "dotenv" else "login"
     _, failed, fixes = examined(well)
     assert (failed[check], fixes[check]) == (said, fix)
-    subprocess.run(["/bin/sh", "-c", fix], check=True)
-    assert examined(well)[1][check] == f"{path} not found"
+    subprocess.run(["/bin/sh", "-c", fix.rpartition(": ")[2]], check=True)
+    if kind != "a device":
+        assert examined(well)[1][check] == f"{path} not found"
 
 
 @pytest.mark.parametrize(
@@ -185,9 +192,44 @@ def test_socket_in_refresh_conf_is_left_alone(well: HostProject) -> None:
     conf.parent.mkdir(parents=True, exist_ok=True)
     conf.write_text(f"OAUTHKIT_LOG={path}\n", "utf-8")
     os.mknod(path, 0o600 | stat.S_IFSOCK)
+    link = well.home / "link"
+    link.symlink_to(path)
+    assert not may_remove(link)
     _, failed, fixes = examined(well)
     assert failed["log"] == f"{path} is not a file but a socket (OAUTHKIT_LOG: refresh.conf)"
     assert fixes["log"] == f"check its owner before you change anything: ls -ld {quoted(path)}"
+
+
+def test_directory_is_created_only_in_a_directory_of_the_user(tmp_path: Path) -> None:
+    assert creating(tmp_path / "a/b") == f"mkdir -p {quoted(tmp_path / 'a/b')}"
+    hint = "check its owner before you change anything: ls -ld"
+    assert creating(Path("/etc/no/such")) == f"{hint} /etc"
+    assert creating(Path("/run/no-such")) == f"{hint} {quoted(Path('/run').resolve())}"
+
+
+def test_entry_below_run_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even in the user's own /run/user/UID, which has sockets of running programs."""
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    monkeypatch.setattr(Path, "stat", lambda *_: SimpleNamespace(st_uid=4242))
+    paths = [Path("/srv/x/systemd"), Path("/run/user/4242/systemd")]
+    assert [path_info._is_own(path, path) for path in paths] == [True, False]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_mode_of_a_file_of_another_user_is_not_changed(well: HostProject) -> None:
+    """That user could put a link in its place: chmod(1) follows it."""
+    os.chown(well.dotenv, 4711, 4711)
+    well.dotenv.chmod(0o644)
+    assert examined(well)[2][".env's mode"].startswith("check its owner ")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the rule applies only to root")
+def test_mode_in_a_directory_that_others_can_write_to_is_not_changed(well: HostProject) -> None:
+    well.project.chmod(0o777)
+    well.dotenv.chmod(0o644)
+    assert examined(well)[2][".env's mode"].startswith("check its owner ")
+    well.project.chmod(0o755)
+    assert examined(well)[2][".env's mode"] == f"chmod go= {quoted(well.dotenv)}"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="the rule applies only to root")
@@ -340,8 +382,18 @@ def test_read_only_file_system_is_remounted(
     """On a read-only file system, chmod fails."""
     monkeypatch.setattr(os, "access", lambda _, right: right != os.W_OK)
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
-    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path.parent)
+    mounts = tmp_path.parent / "mounts"
+    monkeypatch.setattr(path_info, "MOUNTS", mounts)
+    place = str(tmp_path.parent)
+    mounts.write_text(f"1 1 8:1 / / rw - ext4 x rw\n2 1 8:1 /x {place} ro - ext4 x rw\n", "utf-8")
     assert access_fix(tmp_path, os.W_OK) == f"{SUDO}mount -o remount,rw {quoted(tmp_path.parent)}"
+    mounts.write_text("1 1 8:1 / / ro - ext4 x rw\n", "utf-8")
+    assert access_fix(tmp_path, os.W_OK).startswith("check its owner before you change anything: ")
+    spaced = tmp_path / "a b\\c"
+    shown = str(spaced).replace("\\", "\\134").replace(" ", "\\040")
+    mounts.write_text(f"1 1 8:1 / / rw - ext4 x rw\n2 1 8:1 /x {shown} ro - ext4 x rw\n", "utf-8")
+    spaced.mkdir()
+    assert access_fix(spaced, os.W_OK) == f"{SUDO}mount -o remount,rw {quoted(spaced)}"
 
 
 def test_link_to_itself(live: HostProject) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 import stat
 import time
 from contextlib import suppress
@@ -40,6 +41,7 @@ _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
 # The size limit of files that are read whole.
 MAX_FILE_BYTES = 1024 * 1024
+MOUNTS = Path("/proc/self/mountinfo")
 # The maximum number of symbolic links that Linux follows in one path (path_resolution(7)).
 MAX_LINKS = 40
 
@@ -304,7 +306,10 @@ def _opening(blocking: Path, rights: int) -> str:
     """Return the command that gives this user more rights to a path."""
     letters = "".join(letter for right, letter in _RIGHTS if rights & right)
     if os.statvfs(blocking).f_flag & os.ST_RDONLY and rights & os.W_OK:
-        return as_root(f"mount -o remount,rw {quoted(_mount_of(blocking))}")
+        mount = _mount_of(blocking)
+        if mount == Path("/"):  # it may be read-only on purpose
+            return inspection_hint(blocking)
+        return as_root(f"mount -o remount,rw {quoted(mount)}")
     if blocking.stat().st_uid == os.getuid():
         return f"chmod u+{letters} {quoted(blocking)}"
     # -h: another user who can write the directory may have put a link there since.
@@ -343,6 +348,10 @@ def may_change(path: Path, base: Path | None = None) -> bool:
     """
     real = real_path(path)
     with suppress(OSError):  # another process may remove it at any moment
+        # Another user could put a link there later. As root, chmod(1) would follow it anywhere.
+        above = real.parent.stat().st_mode
+        if os.getuid() == 0 and above & 0o022 and not above & stat.S_ISVTX:
+            return False
         is_device = _kind(real.stat()) == "device"
         return not is_device and not leads_away(path, base) and _is_own(real, real)
     return False
@@ -356,8 +365,12 @@ def may_remove(path: Path) -> bool:
     directory = real_path(path.parent)
     entry = directory / path.name
     with suppress(OSError):
-        # A program may be listening on a socket, for example the user's D-Bus.
-        return _kind(entry.lstat()) not in {"device", "socket"} and _is_own(directory, entry)
+        # A program may be listening on a socket, for example the user's D-Bus. A link to /dev/null
+        # can mask a unit.
+        kinds = {_kind(entry.lstat())}
+        with suppress(OSError):
+            kinds.add(_kind(entry.stat()))
+        return kinds.isdisjoint({"device", "socket"}) and _is_own(directory, entry)
     return False
 
 
@@ -367,6 +380,8 @@ def _is_own(real: Path, entry: Path) -> bool:
     For root, `entry` must also be outside the system directories (see may_change).
     """
     uid = os.getuid()
+    if entry.is_relative_to("/run"):  # sockets of running programs
+        return False
     if uid == 0 and (len(entry.parts) <= 2 or entry.parts[1] in _SYSTEM):
         return False
     home = real_path(os.environ.get("HOME") or "/")
@@ -382,7 +397,20 @@ def inspection_hint(path: Path) -> str:
 
 
 def _mount_of(path: Path) -> Path:
-    return next(directory for directory in (path, *path.parents) if directory.is_mount())
+    """Return where the file system of a real path is mounted, also by a bind mount.
+
+    See proc_pid_mountinfo(5).
+    """
+    lines = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    places = {re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), x.split(" ")[4]) for x in lines}
+    return next((x for x in (path, *path.parents) if str(x) in places), Path("/"))
+
+
+def creating(directory: Path, options: str = "-p") -> str:
+    """Return the command that creates a directory, or advice in one that is not the user's."""
+    above = next(x for x in real_path(directory).parents if not inspect_path(x).is_nothing)
+    is_own = _is_own(above, directory)
+    return f"mkdir {options} {quoted(directory)}" if is_own else inspection_hint(above)
 
 
 def quoted(path: Path) -> str:

@@ -28,6 +28,9 @@ READ_S = 60
 EMPTY = "!the record %f is empty\\n"
 UNREADABLE = "!the record %f cannot be read\\n"
 LARGE = "!the record %f is larger than 64 KiB\\n"
+RECORDS_LIMIT = 2000
+# Longer than a listing of that many records. To take a line from a text, bash copies the rest.
+LISTING_LIMIT = 260000
 HOST_PATTERN = ".*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json"
 
 find = program("find")
@@ -61,6 +64,8 @@ def list_directory(directory: LocalPath) -> tuple[str, str]:
     # find exits with 1 for a dangling link, for example.
     if status > 1 or not directory.access("r"):
         return f"{directory} cannot be read (find exit {status})", ""
+    if len(files) > LISTING_LIMIT:
+        return f"{directory} has more than {RECORDS_LIMIT} records", ""
     return "", files
 
 

@@ -17,7 +17,13 @@ from oauthkit.program.credentials import (
     outlasts,
     read_credentials,
 )
-from oauthkit.program.directory import READ_LIMIT_S, list_directory, open_directory, write_record
+from oauthkit.program.directory import (
+    READ_LIMIT_S,
+    RECORDS_LIMIT,
+    list_directory,
+    open_directory,
+    write_record,
+)
 from oauthkit.program.encryption import (
     age_problem,
     decrypt,
@@ -50,7 +56,6 @@ KEEP_BEFORE_MS = 30 * 60 * 1000
 # Without another token, the last one is used until it has this much left. A host renews its token
 # when 5 min are left, so a single publisher has none that can be delivered until then.
 SERVE_BEFORE_MS = 60 * 1000
-RECORDS_LIMIT = 2000
 # Followers ignore a longer record.
 RECORD_LIMIT_BYTES = 64 * 1024
 # jq can need a hundred times a record's size. A file can also grow after find has checked its size.

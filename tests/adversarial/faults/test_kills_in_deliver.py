@@ -77,9 +77,12 @@ def sample(world: FaultWorld, calls: list[SystemCall], victims: str) -> list[Sys
 
 
 def check_killed(
-    world: FaultWorld, form: str, call: SystemCall, victims: str, next_form: str
+    world: FaultWorld, form: str, call: SystemCall, victims: str, next_form: str, *left: str
 ) -> None:
-    """Kill a run at this call. Check the state then, and after the next run."""
+    """Kill a run at this call. Check the state then, and after the next run.
+
+    The next run removes the files `left` that a process killed alone would have removed.
+    """
     world.reset()
     old, new = dotenv(OLD), dotenv(NEW)
     main_is_dead = victims != "self" or call.process == 0
@@ -101,7 +104,7 @@ def check_killed(
         expect_whole(world, *((new,) if victims == "main" and is_released else (old, new)))
         world.expect_known_files(TEMPORARY)
     else:
-        check_survivor(world, call, status)
+        check_survivor(world, status, *left)
     if main_is_dead and status != -9:
         raise WrongStateError(f"the form was to be killed and exits {status}")
     world.heal(next_form)
@@ -114,11 +117,9 @@ def expect_whole(world: FaultWorld, *wanted: Dotenv) -> None:
         world.expect_bearer(OLD, NEW)
 
 
-def check_survivor(world: FaultWorld, call: SystemCall, status: int) -> None:
+def check_survivor(world: FaultWorld, status: int, *left: str) -> None:
     """Check the invariants after a child was killed and the form has run to its end."""
     lines = world.log_lines()
-    # The next run removes what a killed rm has left.
-    left = [TEMPORARY] if call.program == "rm" or call.text.endswith("/rm") else []
     world.expect_one_timer()
     if status == 0:
         world.expect(dotenv(NEW))
@@ -158,10 +159,12 @@ def test_kill_at_system_call(
     # Not every SHARDS-th call in the list: the order of two processes differs between runs, so some
     # calls would be in no shard. The order within a process is always the same.
     own = [call for call in chosen if (call.process + call.number) % SHARDS == shard]
+    removing = {call.process for call in calls if call.program == "rm"}
     for number, call in enumerate(own):
         next_form = FORMS[number % 2]
         try:
-            check_killed(world, form, call, victims, next_form)
+            left = [TEMPORARY] if call.process in removing else []
+            check_killed(world, form, call, victims, next_form, *left)
         except WrongStateError as error:
             faults.survived(f"{call}, then {next_form}: {error}")
         else:

@@ -13,7 +13,7 @@ from plumbum import LocalPath
 
 from oauthkit.host.adopt.git import Git
 from oauthkit.host.commands import notify
-from oauthkit.host.display import as_root, command, quote
+from oauthkit.host.display import command, quote
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.errors import HostError
@@ -266,7 +266,7 @@ def modes(paths: ProjectPaths) -> Iterator[Finding]:
         mode = stat.S_IMODE(found.st_mode)
         if mode & 0o077:
             is_own = found.st_uid == os.geteuid()
-            fix = _changing(paths, file, "chmod go=" if is_own else as_root("chmod go="))
+            fix = _changing(paths, file, "chmod go=") if is_own else inspection_hint(file)
             yield Finding(name, f"{mode:04o}: other users have access to this file", fix)
         else:
             yield Finding(name, f"{mode:04o}")

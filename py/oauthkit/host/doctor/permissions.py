@@ -77,7 +77,7 @@ def _lock(lock: Path) -> Iterator[Finding]:
     with suppress(OSError):
         status = lock.stat()
         if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            is_own = status.st_uid == os.getuid() and not lock.is_symlink()
+            is_own = status.st_uid == os.getuid() and may_change(lock)
             fix = f"chmod go= {quoted(lock)}" if is_own else inspection_hint(lock)
             text = f"{lock}: other users can open it, and lock it so that no run can start"
             yield Finding("permissions of the lock", text, fix)
@@ -151,7 +151,8 @@ def _closing(path: Path, paths: ProjectPaths) -> str:
         return f"run oauthkit as {_user(found.st_uid)}"
     if is_foreign:
         return as_root(f"chown -h {uid} {real} && chmod go-w {real}")
-    return f"chmod go-w {real}" if found.st_uid == uid else as_root(f"chmod go-w {real}")
+    # chmod(1) follows a link that another user puts there later.
+    return f"chmod go-w {real}" if found.st_uid == uid else inspection_hint(path)
 
 
 def _is_inside(path: Path, paths: ProjectPaths) -> bool:

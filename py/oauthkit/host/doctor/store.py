@@ -16,6 +16,7 @@ from oauthkit.host.path_info import (
     DIRECTORY,
     access_fix,
     clearing,
+    creating,
     inspect_path,
     is_file,
     may_remove,
@@ -84,7 +85,7 @@ def _directory(paths: ProjectPaths, directory: Path) -> Iterator[Finding]:
     info, shown = inspect_path(directory), quoted(directory)
     if info.is_nothing:
         text = f"{directory} not found. If it is on another host, mount it. Otherwise create it"
-        yield Finding("store", text, "" if is_follower(paths) else f"mkdir -m 700 -p {shown}")
+        yield Finding("store", text, "" if is_follower(paths) else creating(directory, "-m 700 -p"))
     elif info.problem:
         yield Finding("store", info.problem, info.fix)
     elif info.kind != DIRECTORY:

@@ -13,6 +13,7 @@ from oauthkit.host.path_info import (
     FILE,
     access_fix,
     clearing,
+    creating,
     holder_of,
     inspect_path,
     inspection_hint,
@@ -74,7 +75,7 @@ def delivery(paths: ProjectPaths) -> Iterator[Finding]:
         if leads_away(paths.dotenv, paths.project):
             fix = inspection_hint(paths.dotenv)
         else:
-            fix = f"mkdir -p {quoted(directory)}"
+            fix = creating(directory)
         yield Finding("directory of .env", f"{directory} not found", fix)
         return
     found = [*_directory("directory of .env", directory, paths)]
@@ -90,7 +91,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
         return
     name, directory = "bearer file's directory", real_path(paths.bearer).parent
     if inspect_path(directory).is_nothing:
-        yield Finding(name, f"{directory} not found", f"mkdir -p {quoted(directory)}")
+        yield Finding(name, f"{directory} not found", creating(directory))
         return
     yield from [*_directory(name, directory, paths)] or [Finding(name, str(directory))]
 
