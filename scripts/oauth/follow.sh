@@ -77,7 +77,8 @@ start() {
   local +x -r UNREADABLE='!the record %f cannot be read\n'
   local +x -r LARGE='!the record %f is larger than 64 KiB\n'
   local +x -r RECORDS_LIMIT=2000
-  # Longer than a listing of that many records. To take a line from a text, bash copies the rest.
+  # The maximum number of characters in a listing: RECORDS_LIMIT records always fit. bash copies the
+  # rest of a text for each line that is taken from it.
   local +x -r LISTING_LIMIT=260000
   local +x -r HOST_PATTERN='.*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json'
 

@@ -424,7 +424,7 @@ def test_number_of_records_is_limited(follower: Parity, count: int, status: int)
 
 @pytest.mark.parametrize(("count", "is_listed"), [(2000, True), (3100, False)])
 def test_long_listing_is_not_parsed(tmp_path: Path, count: int, *, is_listed: bool) -> None:
-    """Taking lines from a text is slow in bash: 60 s for 30,000 files."""
+    """Reading a long listing line by line is slow in bash: 60 s for 30,000 files."""
     for number in range(count):
         (tmp_path / f"{number:080}.json").touch()
     problem, files = directory.list_directory(LocalPath(str(tmp_path)))

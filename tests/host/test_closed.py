@@ -134,7 +134,7 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize(("kind", "make"), ODD.items(), ids=ODD)
 @pytest.mark.parametrize("name", ["dotenv", "credentials"])
-def test_entry_that_is_not_a_file_is_named_and_moved(
+def test_entry_that_is_not_a_file_is_reported_with_its_fix(
     well: HostProject, name: str, kind: str, make: Callable[[Path], object]
 ) -> None:
     path: Path = getattr(well, name)
@@ -152,8 +152,9 @@ def test_entry_that_is_not_a_file_is_named_and_moved(
     _, failed, fixes = examined(well)
     assert (failed[check], fixes[check]) == (said, fix)
     subprocess.run(["/bin/sh", "-c", fix.rpartition(": ")[2]], check=True)
-    if kind != "a device":
-        assert examined(well)[1][check] == f"{path} not found"
+    is_left = kind == "a device"
+    assert path.is_symlink() == is_left
+    assert examined(well)[1][check] == (said if is_left else f"{path} not found")
 
 
 @pytest.mark.parametrize(
@@ -204,19 +205,22 @@ def test_directory_is_created_only_in_a_directory_of_the_user(tmp_path: Path) ->
     assert creating(tmp_path / "a/b") == f"mkdir -p {quoted(tmp_path / 'a/b')}"
     hint = "check its owner before you change anything: ls -ld"
     assert creating(Path("/etc/no/such")) == f"{hint} /etc"
-    assert creating(Path("/run/no-such")) == f"{hint} {quoted(Path('/run').resolve())}"
+    (tmp_path / "link").symlink_to("/etc")
+    assert creating(tmp_path / "link/no-such") == f"{hint} /etc"
+    (tmp_path / "file").touch()
+    assert creating(tmp_path / "file/x").startswith(f"mv {quoted(tmp_path / 'file')} ")
 
 
-def test_entry_below_run_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_below_run_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even in the user's own /run/user/UID, which has sockets of running programs."""
-    monkeypatch.setattr(os, "getuid", lambda: 4242)
-    monkeypatch.setattr(Path, "stat", lambda *_: SimpleNamespace(st_uid=4242))
-    paths = [Path("/srv/x/systemd"), Path("/run/user/4242/systemd")]
-    assert [path_info._is_own(path, path) for path in paths] == [True, False]
+    monkeypatch.setattr(path_info, "RUN", tmp_path / "run")
+    for place in ("run/user", "user"):
+        (tmp_path / place).mkdir(parents=True)
+    assert [may_remove(tmp_path / x) for x in ("user", "run/user")] == [True, False]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
-def test_mode_of_a_file_of_another_user_is_not_changed(well: HostProject) -> None:
+def test_mode_of_another_users_file_is_not_changed(well: HostProject) -> None:
     """That user could put a link in its place: chmod(1) follows it."""
     os.chown(well.dotenv, 4711, 4711)
     well.dotenv.chmod(0o644)
@@ -230,6 +234,9 @@ def test_mode_in_a_directory_that_others_can_write_to_is_not_changed(well: HostP
     assert examined(well)[2][".env's mode"].startswith("check its owner ")
     well.project.chmod(0o755)
     assert examined(well)[2][".env's mode"] == f"chmod go= {quoted(well.dotenv)}"
+    assert may_change(well.dotenv)
+    os.chown(well.project, 4711, 4711)
+    assert not may_change(well.dotenv)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="the rule applies only to root")
@@ -388,7 +395,8 @@ def test_read_only_file_system_is_remounted(
     mounts.write_text(f"1 1 8:1 / / rw - ext4 x rw\n2 1 8:1 /x {place} ro - ext4 x rw\n", "utf-8")
     assert access_fix(tmp_path, os.W_OK) == f"{SUDO}mount -o remount,rw {quoted(tmp_path.parent)}"
     mounts.write_text("1 1 8:1 / / ro - ext4 x rw\n", "utf-8")
-    assert access_fix(tmp_path, os.W_OK).startswith("check its owner before you change anything: ")
+    fix = f"its file system is mounted read-only: findmnt -T {quoted(tmp_path)}"
+    assert access_fix(tmp_path, os.W_OK) == fix
     spaced = tmp_path / "a b\\c"
     shown = str(spaced).replace("\\", "\\134").replace(" ", "\\040")
     mounts.write_text(f"1 1 8:1 / / rw - ext4 x rw\n2 1 8:1 /x {shown} ro - ext4 x rw\n", "utf-8")

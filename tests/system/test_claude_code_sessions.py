@@ -45,7 +45,7 @@ def test_rejected_token_is_renewed_with_2_h_left(
     assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
     assert len(run.called("claude")) == 1, run.story
     assert len(loopback.asked(TOKEN_PATH)) == 1
-    # The next such call within 5 min does not start claude.
+    # Another refresh with --rejected within 5 min does not start claude.
     run = project.refresh(arguments=["--rejected"])
     assert run.exit_status == 1, run.story
     assert run.called("claude") == [], run.story
@@ -144,7 +144,7 @@ def test_light_renewal_sends_less(
         return sum(len(request.body) for request in loopback.asked(MESSAGES_PATH))
 
     project = Project(tmp_path, form, loopback)
-    # On a busy machine, the run may end claude before it sends the prompt: it has 5 s.
+    # The run ends claude after 5 s. On a busy machine, claude may not have sent the prompt by then.
     sizes = [
         next(filter(None, (sent(settings) for _ in range(3))), 0)
         for settings in ({"OAUTHKIT_LIGHT": "1"}, {})

@@ -1,4 +1,4 @@
-"""Runs with the real jq, flock and coreutils. Bad input has its own line and loses nothing."""
+"""Runs with the real jq, flock and coreutils. Each kind of bad input is logged on its own line."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def login_itself(host: RealProject, _: Path) -> None:
     host.env["OAUTHKIT_BEARER"] = str(host.credentials)
 
 
-# What is there in place of the bearer file, and the error without the path.
+# For each wrong bearer path: how to set it up, and the error after the path.
 BEARERS: dict[str, tuple[Callable[[RealProject, Path], object], str]] = {
     "login": (login_itself, "is Claude Code's credentials file and is not changed"),
     "directory": (lambda _, path: path.mkdir(), "is not a file and is not changed"),
@@ -181,7 +181,7 @@ NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and
     ],
     ids=["missing", "text", "10^30", "before 1970", "past"],
 )
-def test_end_of_the_login_that_is_wrong(
+def test_login_end_that_is_missing_or_invalid(
     host: RealProject, fields: dict[str, Any], warning: str | None
 ) -> None:
     host.login(**fields)

@@ -42,6 +42,7 @@ _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 # The size limit of files that are read whole.
 MAX_FILE_BYTES = 1024 * 1024
 MOUNTS = Path("/proc/self/mountinfo")
+RUN = Path("/run")  # directories there have the sockets of running programs
 # The maximum number of symbolic links that Linux follows in one path (path_resolution(7)).
 MAX_LINKS = 40
 
@@ -249,14 +250,14 @@ def _no_file(path: Path, kind: str) -> Content:
 def clearing(path: Path) -> str:
     """Return a command that makes room for a new entry at a path.
 
-    It renames the entry, or removes an empty directory. For a device, a socket, or an entry outside
-    the user's directories, only advise inspecting it, because the path can come from a project's
-    refresh.conf.
+    The command removes an empty directory, and renames anything else. For a device, a socket, or an
+    entry outside the user's directories, only advise to inspect it: the path can come from a
+    project's refresh.conf.
     """
     if not may_remove(path):
         return inspection_hint(path)
     is_link = os.path.islink(path)  # noqa: PTH114 - raises nothing
-    with suppress(OSError):  # also if it is not a directory
+    with suppress(OSError):  # also raised if it is not a directory
         if not is_link and not os.listdir(path):  # noqa: PTH208 - one error for all
             return f"rmdir {quoted(path)}"
     return f"mv {quoted(path)} {quoted(_free_name(path))}"
@@ -308,12 +309,14 @@ def _opening(blocking: Path, rights: int) -> str:
     if os.statvfs(blocking).f_flag & os.ST_RDONLY and rights & os.W_OK:
         mount = _mount_of(blocking)
         if mount == Path("/"):  # it may be read-only on purpose
-            return inspection_hint(blocking)
+            return f"its file system is mounted read-only: findmnt -T {quoted(blocking)}"
         return as_root(f"mount -o remount,rw {quoted(mount)}")
     if blocking.stat().st_uid == os.getuid():
         return f"chmod u+{letters} {quoted(blocking)}"
     # -h: another user who can write the directory may have put a link there since.
-    return as_root(f"chown -h {os.getuid()}:{os.getgid()} {quoted(blocking)}")
+    # A run does not replace a file of a group that the user is not in. A directory keeps its group.
+    group = f":{os.getgid()}" if is_file(blocking) else ""
+    return as_root(f"chown -h {os.getuid()}{group} {quoted(blocking)}")
 
 
 def _missing(real: Path, wanted: int) -> tuple[Path, int] | None:
@@ -348,13 +351,18 @@ def may_change(path: Path, base: Path | None = None) -> bool:
     """
     real = real_path(path)
     with suppress(OSError):  # another process may remove it at any moment
-        # Another user could put a link there later. As root, chmod(1) would follow it anywhere.
-        above = real.parent.stat().st_mode
-        if os.getuid() == 0 and above & 0o022 and not above & stat.S_ISVTX:
+        if os.getuid() == 0 and _is_replaceable(real):
             return False
         is_device = _kind(real.stat()) == "device"
         return not is_device and not leads_away(path, base) and _is_own(real, real)
     return False
+
+
+def _is_replaceable(real: Path) -> bool:
+    """Return whether another user can put a link in place of root's file: chmod(1) follows it."""
+    above = real.parent.stat()
+    is_kept = above.st_mode & stat.S_ISVTX and real.stat().st_uid == 0
+    return above.st_uid != 0 or bool(above.st_mode & 0o022 and not is_kept)
 
 
 def may_remove(path: Path) -> bool:
@@ -370,7 +378,8 @@ def may_remove(path: Path) -> bool:
         kinds = {_kind(entry.lstat())}
         with suppress(OSError):
             kinds.add(_kind(entry.stat()))
-        return kinds.isdisjoint({"device", "socket"}) and _is_own(directory, entry)
+        is_odd = not kinds.isdisjoint({"device", "socket"})
+        return not is_odd and not entry.is_relative_to(RUN) and _is_own(directory, entry)
     return False
 
 
@@ -380,8 +389,6 @@ def _is_own(real: Path, entry: Path) -> bool:
     For root, `entry` must also be outside the system directories (see may_change).
     """
     uid = os.getuid()
-    if entry.is_relative_to("/run"):  # sockets of running programs
-        return False
     if uid == 0 and (len(entry.parts) <= 2 or entry.parts[1] in _SYSTEM):
         return False
     home = real_path(os.environ.get("HOME") or "/")
@@ -397,7 +404,7 @@ def inspection_hint(path: Path) -> str:
 
 
 def _mount_of(path: Path) -> Path:
-    """Return where the file system of a real path is mounted, also by a bind mount.
+    """Return the mount point that contains a real path. Bind mounts count.
 
     See proc_pid_mountinfo(5).
     """
@@ -407,9 +414,15 @@ def _mount_of(path: Path) -> Path:
 
 
 def creating(directory: Path, options: str = "-p") -> str:
-    """Return the command that creates a directory, or advice in one that is not the user's."""
-    above = next(x for x in real_path(directory).parents if not inspect_path(x).is_nothing)
-    is_own = _is_own(above, directory)
+    """Return the command that creates a directory.
+
+    If the nearest directory that exists is not the user's, only advise to inspect that.
+    """
+    real = real_path(directory)
+    above = next(x for x in real.parents if not inspect_path(x).is_nothing)
+    if inspect_path(above).kind != DIRECTORY:
+        return clearing(above)
+    is_own = _is_own(above, real)
     return f"mkdir {options} {quoted(directory)}" if is_own else inspection_hint(above)
 
 

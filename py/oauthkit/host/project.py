@@ -15,7 +15,7 @@ from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import inspect_path
 from oauthkit.program import settings as program_settings
 from oauthkit.program.schedule import DEFAULT_UNIT, unit_name
-from oauthkit.shell import escape_unit
+from oauthkit.shell import escape_unit, find_program
 
 CONF_FILE = "scripts/oauth/refresh.conf"
 
@@ -98,8 +98,11 @@ class ProjectPaths:
         return self.home / ".claude/local/claude", self.home / ".local/bin/claude"
 
     def find_claude(self, path: str | None = None) -> str | None:
-        """Return the claude that a refresh runs with `path`, by default this process's PATH."""
-        found = shutil.which("claude", path=path)
+        """Return the path of the claude that a refresh starts, or None.
+
+        `path` replaces this process's PATH.
+        """
+        found = find_program("claude") if path is None else shutil.which("claude", path=path)
         return found or next(filter(shutil.which, map(str, self.claude_files)), None)
 
     @property
@@ -166,16 +169,16 @@ def find_paths(project: str) -> ProjectPaths:
 
 
 def other_user(paths: ProjectPaths) -> str:
-    """Return the project's owner if root looks at it, but has no login of its own, else "".
+    """Return the project's owner if this process is root and root has no login, else "".
 
-    That user has another login and other timers.
+    The owner's login and timers are separate from root's.
     """
-    uid = paths.project.stat().st_uid
     has_login = bool(paths.store) or os.path.lexists(paths.credentials)
-    if os.geteuid() != 0 or uid == 0 or has_login:
+    if os.geteuid() != 0 or has_login:
         return ""
-    with suppress(KeyError):  # a container may not know the user
-        return pwd.getpwuid(uid).pw_name
+    with suppress(OSError, KeyError):  # a container may not know the user
+        uid = paths.project.stat().st_uid
+        return pwd.getpwuid(uid).pw_name if uid else ""
     return ""
 
 

@@ -29,7 +29,8 @@ EMPTY = "!the record %f is empty\\n"
 UNREADABLE = "!the record %f cannot be read\\n"
 LARGE = "!the record %f is larger than 64 KiB\\n"
 RECORDS_LIMIT = 2000
-# Longer than a listing of that many records. To take a line from a text, bash copies the rest.
+# The maximum number of characters in a listing: RECORDS_LIMIT records always fit. bash copies the
+# rest of a text for each line that is taken from it.
 LISTING_LIMIT = 260000
 HOST_PATTERN = ".*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json"
 

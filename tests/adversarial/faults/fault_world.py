@@ -87,7 +87,10 @@ class FaultWorld(BenchWorld):
         self.has_bearer = self.is_bearer_new = False
 
     def use_bearer(self, *, is_new: bool = False) -> None:
-        """Deliver to a bearer file, too, which may not exist yet. It is longer than one write."""
+        """Also deliver to a bearer file, which takes more than one write.
+
+        With `is_new`, it does not exist yet.
+        """
         self.has_bearer, self.is_bearer_new = True, is_new
         self.bearer.parent.mkdir()
         login = json.loads(self.credentials.read_bytes())
@@ -149,7 +152,7 @@ class FaultWorld(BenchWorld):
     def expect_bearer(self, *tokens: str, mode: int | None = MODE) -> None:
         """Raise WrongStateError unless the bearer file is whole, with one of these tokens.
 
-        A new one must not exist before it has the new token.
+        A new bearer file must not appear before it has the new token.
         """
         if self.is_bearer_new:
             if OLD in tokens and not self.bearer.exists():

@@ -43,7 +43,7 @@ def target(world: FaultWorld) -> Path:
 
 
 def start(world: FaultWorld) -> Path:
-    """The path whose opening starts the delivery: .env, or the bearer file's directory.
+    """Return the path whose opening starts the delivery: .env, or the bearer file's directory.
 
     A run lists that directory first, to remove a temporary file that an earlier run has left.
     """
@@ -81,7 +81,7 @@ def check_killed(
 ) -> None:
     """Kill a run at this call. Check the state then, and after the next run.
 
-    The next run removes the files `left` that a process killed alone would have removed.
+    `left` are files that remain if only the process that removes them is killed.
     """
     world.reset()
     old, new = dotenv(OLD), dotenv(NEW)

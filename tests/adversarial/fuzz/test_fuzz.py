@@ -239,7 +239,7 @@ def test_file_that_is_a_mount_point(runner: Runner) -> None:
 
 BEARER = f"{PROJECT}/bearer/credentials.json"
 CONF = f"{PROJECT}/scripts/oauth/refresh.conf"
-# Worlds that are drawn too rarely for a run of CI: the items, and what the log says.
+# Worlds that CI's random draws rarely reach: the items, and a text in the log.
 RARE = {
     "bearer link": ([Item(BEARER, "symlink", target="elsewhere")], "is a symbolic link"),
     "bearer directory": ([Item(BEARER, "directory", mode=0o755)], "is not a file"),

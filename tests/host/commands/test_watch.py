@@ -172,7 +172,7 @@ DRAWN = st.builds(lambda value: {"type": "refresh_oauth", "rejected": value}, FI
 @given(content=st.binary(max_size=100) | (DRAWN | JSON).map(lambda x: json.dumps(x).encode()))
 @pytest.mark.usefixtures("settled")
 def test_any_file_beside_a_request(tasks: Path, watched: Watched, content: bytes) -> None:
-    """Whatever a container writes, the request is served, and only a valid one is removed."""
+    """The request is served. The other file is removed only if it is a valid request, too."""
     good = add(tasks, "good.json", '{"type":"refresh_oauth"}')
     other = tasks / "other.json"
     other.write_bytes(content)

@@ -335,7 +335,7 @@ def test_claude_without_its_interpreter(well: HostProject) -> None:
     )  # fmt: skip
 
 
-def test_interpreter_of_claude_is_searched_for_in_the_path_of_the_run(
+def test_claudes_interpreter_is_searched_for_in_the_runs_path(
     well: HostProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     well.program("claude", "#!/usr/bin/env jq\n")
@@ -416,7 +416,8 @@ def test_lock_that_is_held_for_longer_than_a_run_takes(
         monkeypatch.setattr(write_access, "LONGEST_RUN_S", 0)
         monkeypatch.setenv("HOME", str(well.home))
         finding = next(x for x in write_access.logs(paths) if x.name == "lock")
-        assert finding.text == f"{holder} holds {paths.lock}, so no other run can start"
+        text = f" min ago and holds {paths.lock}, so no other run can start"
+        assert (finding.text.startswith(holder), finding.text.endswith(text)) == (True, True)
         assert finding.fix == f"kill {os.getpid()}"
 
 
@@ -628,7 +629,7 @@ def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
     assert examined(well)[1:] == (
         {".env": f"{well.dotenv} is a link to /no/such/file, whose directory does not exist"},
         {
-            ".env": "create or mount /no/such, or"
+            ".env": "create or mount /no/such. To move the link away instead, run:"
             f" mv {quoted(well.dotenv)} {quoted(well.dotenv)}.old"
         },
     )
@@ -767,14 +768,14 @@ def git(host: HostProject, *arguments: str) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
 def test_project_of_another_user_as_root(well: HostProject) -> None:
-    """Root has no login there: its fixes would set up a second chain, for root."""
+    """Root has no login, so doctor's fixes would create a second chain, for root."""
     well.credentials.rename(well.home / "away")
     user = pwd.getpwnam("nobody")
     os.chown(well.project, user.pw_uid, user.pw_gid)
-    text = f"{well.project} belongs to nobody, who has another login: continue as that user"
+    text = f"{well.project} belongs to nobody, and root has no login of its own. Become that user"
     assert examined(well) == (1, {"project": text}, {"project": "su - nobody"})
     (warning,) = well.status()["warnings"]
-    assert warning.endswith("who has another login. Continue as that user. Run: su - nobody")
+    assert warning.endswith("has no login of its own. To become that user, run: su - nobody")
     (well.home / "away").rename(well.credentials)
     assert "project" not in examined(well)[1]
 
@@ -817,7 +818,7 @@ def test_git_that_does_not_ignore_dotenv(
         hook.write_text(f"#!/bin/sh\ntouch {quoted(well.home)}/was-run\n", "utf-8")
         hook.chmod(0o755)
     git(well, "config", "core.fsmonitor", str(well.project / ".git/fsmonitor"))
-    # git runs the filter to find out whether a file with another time has changed.
+    # If a file's mtime has changed, git runs the filter to compare the content.
     git(well, "config", "filter.own.clean", f"touch {quoted(well.home)}/was-run; cat")
     (well.project / ".gitattributes").write_text(".env filter=own\n", "utf-8")
     os.utime(well.dotenv, (0, 0))

@@ -18,7 +18,6 @@ from tests.support.host.doctor_host import (
 from tests.support.host.host_project import SAME_CODE, UNIT, command
 
 from oauthkit.host.doctor import timers
-from oauthkit.host.doctor.doctor import AS_ABOVE
 from oauthkit.host.path_info import quoted
 from oauthkit.host.project import CONF_FILE, find_paths
 from oauthkit.host.systemd import owner, units
@@ -90,7 +89,7 @@ def test_python_that_does_not_exist(well: HostProject) -> None:
     again = command("install", well.project, "--form", "python")
     assert examined(well)[1:] == (
         dict.fromkeys(names, "/gone/python does not exist"),
-        dict(zip(names, [again, AS_ABOVE], strict=True)),
+        dict(zip(names, [again, f"see the fix of '{names[0]}' above"], strict=True)),
     )
 
 
@@ -184,7 +183,7 @@ def test_timer_of_a_project_that_was_moved(well: HostProject) -> None:
     _, failed, fixes = examined(well)
     uninstall = command("uninstall", gone)
     again = f"{uninstall} && {command('install', well.project)}"
-    assert fixes == {"whose timer": again, "whose units": AS_ABOVE}
+    assert fixes == {"whose timer": again, "whose units": "see the fix of 'whose timer' above"}
     said = f"{UNIT}.service belongs to {gone}, which does not exist"
     assert failed["whose timer"] == said
     said = f"{UNIT}-heal.timer belongs to {gone}, which does not exist. Run: {uninstall}"

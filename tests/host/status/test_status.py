@@ -154,16 +154,16 @@ def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.deliver(OTHER)
     data = live.status()
     assert (data["live"], data["dotenv"]["is_manual"]) == (False, True)
-    text = "the next run replaces the token that was put into .env by hand or by a deploy."
-    now = f"to replace that token now, run: {command('refresh', live.project)}"
-    keep = f"To keep it, run: {command('uninstall', live.project)}"
+    text = "the next run replaces the token that a person or a deployment put into .env."
+    now = f"To replace that token now, run: {command('refresh', live.project)}"
+    keep = f"To keep that token, run: {command('uninstall', live.project)}"
     assert data["warnings"] == [f"{text} {keep}", now]
     live.timers({})
     assert live.status()["warnings"] == []
     (live.project / "scripts/oauth").mkdir(parents=True)
     line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
     live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
-    fix = "To keep it, run crontab -e, and remove its line"
+    fix = "To keep that token, run crontab -e, and remove this project's line"
     assert live.status()["warnings"] == [f"{text} {fix}", now]
     (live.bin / "crontab").unlink()
     shown = live.run("status")

@@ -57,7 +57,7 @@ class RealProject:
         self.dotenv.chmod(0o600)
 
     def login(self, **fields: Any) -> None:
-        """Write the login, with more fields."""
+        """Write the credentials file, with extra fields in claudeAiOauth."""
         tokens = {"accessToken": TOKEN, "refreshToken": REFRESH_TOKEN}
         oauth = {**tokens, "expiresAt": self.expires_at_ms, **fields}
         self.credentials.write_text(json.dumps({"claudeAiOauth": oauth}), "utf-8")

@@ -51,7 +51,10 @@ class Site:
         return self.results == (Type.STATUS,)
 
     def failure(self, status: str) -> str:
-        """Return what to return if the variable `status` is not 0; "" if there is no Status."""
+        """Return the operands of `return` after a failed call, whose status is in `status`.
+
+        Return "" if the first result is not a Status, or another one is neither a Str nor an Int.
+        """
         empty = {Type.STR: '""', Type.INT: "0"}
         if self.can_fail:
             return "1"

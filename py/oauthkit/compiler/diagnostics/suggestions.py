@@ -49,15 +49,15 @@ FRACTION = (
     ' `tenths = size * 10 // 1024` and `f"{tenths // 10}.{tenths % 10}"`'
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
-MAIN_STATUS = "only main can end the program. Return a Status to it"
+MAIN_STATUS = "only main can end the program with return. Return a Status to it"
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
     "parse_int returns a Status and a number, as in `status, number = parse_int(text.strip())`."
     " Test the Status with if. A function that returns the number must return the Status, too"
 )
 EXTENSION = (
-    'take the name with `_, _, name = text.rpartition("/")`. Then split it at its last dot with'
-    " rpartition. Without a dot, the first part is empty"
+    'take the name with `_, _, name = text.rpartition("/")`. Then split it at its last dot:'
+    ' `stem, dot, extension = name.rpartition(".")`. Without a dot, `stem` is empty'
 )
 CALLS = {
     "int": TO_NUMBER,
@@ -272,7 +272,7 @@ ATTRIBUTES = {
     "name": "split the text with rpartition, at its last slash",
     "basename": "split the text with rpartition, at its last slash",
     "stem": EXTENSION,
-    "suffix": f"test it with endswith, or {EXTENSION}",
+    "suffix": f"test the text with endswith. To get the extension, {EXTENSION}",
     "parent": "a Path has `.dirname`",
     "size": PROGRAM.format("stat"),
 }

@@ -154,7 +154,7 @@ class Checks:
                             help = "test it with if, or delete the assignment"
                         elif name in scope.statuses:
                             help = f"test it, as in `if {name} != 0:`. Write `_` instead only if a"
-                            help += " failure has no effect"
+                            help += " failure can be ignored"
                         _unused(file, place, name, help)
 
 

@@ -114,7 +114,7 @@ class Git:
         return found
 
     def command(self, *arguments: str) -> str:
-        """Return the command for a shell that runs git as this class does."""
+        """Return a shell command that runs git with this class's environment and options."""
         settings = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
         return " ".join(map(quote, ["env", *settings, *self._argv(*arguments)]))
 

@@ -29,7 +29,6 @@ CHECKS_OF_SETTING = {
     "OAUTHKIT_STORE_IDENTITY": ("identity's mode",),
     "CLAUDE_CONFIG_DIR": ("login", "login's directory"),
 }
-AS_ABOVE = "the same as above"
 # What only a host with a login needs.
 OF_LOGIN = ("claude", "login", "login's directory", "claude's lock")
 
@@ -46,7 +45,7 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
     refresh = refresh_command(paths)
     needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(paths) else ()))
     can_succeed = True
-    fixes = set()
+    names: dict[str, str] = {}  # by fix
     for found in _findings(paths):
         finding = _with_setting(found, paths)
         fix = finding.fix
@@ -54,8 +53,9 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
             fix = f"after the fixes above: {refresh}"
         elif finding.needs_refresh:
             fix = f"{fix}, then: {refresh}" if fix else refresh
-        yield replace(finding, fix=AS_ABOVE if fix in fixes else fix)
-        fixes |= {fix} if fix else set()
+        first = names.setdefault(fix, finding.name)
+        is_shown = fix != "" and first != finding.name
+        yield replace(finding, fix=f"see the fix of '{first}' above" if is_shown else fix)
         if not finding.is_ok and finding.name in needed and finding.fix:
             can_succeed = False
 

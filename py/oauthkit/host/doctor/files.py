@@ -69,7 +69,7 @@ def project(paths: ProjectPaths) -> Finding:
     """Check that the directory is a project, in which a refresh may create .env."""
     directory = str(paths.project)
     if user := other_user(paths):
-        text = f"{directory} belongs to {user}, who has another login: continue as that user"
+        text = f"{directory} belongs to {user}, and root has no login of its own. Become that user"
         return Finding("project", text, f"su - {quote(user)}")
     if is_project(LocalPath(directory)):
         return Finding("project", directory)
@@ -109,7 +109,7 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
         text, fix = f"{dotenv} is a link that leads nowhere", clearing(dotenv)
         if inspect_path(directory).is_nothing:  # for example, it is not mounted yet
             text = f"{dotenv} is a link to {real_path(dotenv)}, whose directory does not exist"
-            fix = f"create or mount {quoted(directory)}, or {fix}"
+            fix = f"create or mount {quoted(directory)}. To move the link away instead, run: {fix}"
         yield Finding(".env", text, fix)
         return
     found, source = read_dotenv(dotenv), _source(paths)
@@ -361,11 +361,15 @@ def script(paths: ProjectPaths) -> Iterator[Finding]:
 
 
 def _copying(paths: ProjectPaths, name: str) -> str:
-    """Return the command that copies this version's script to the project, if no link is there."""
+    """Return the command that copies this version's script to the project.
+
+    If a link is on the way, or the script is not the user's, only advise to inspect it.
+    """
     script = paths.project / name
     with suppress(HostError):
         require_no_links(paths.project, Path(name))
-        if may_change(script) or not os.path.lexists(script):
+        changed = script if os.path.lexists(script) else script.parent
+        if may_change(changed):
             return f"cp {quoted(shipped_path(name))} {quoted(script)}"
     return inspection_hint(script)
 

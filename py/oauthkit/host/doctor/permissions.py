@@ -173,7 +173,7 @@ def _on_way(name: str, path: Path, paths: ProjectPaths) -> Iterator[Finding]:
             continue
         is_above = place in path.parents  # not where a link leads
         is_own = status.st_uid == os.getuid() and not status.st_mode & stat.S_ISVTX
-        if is_own and (is_above or _is_inside(place, paths)):
+        if is_own and may_change(place) and (is_above or _is_inside(place, paths)):
             fix = f"chmod go-w {quoted(place)}"
         elif is_above:
             fix = f"move {quoted(path)} to a directory that only you can write"

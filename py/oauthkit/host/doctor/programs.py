@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.display import as_root, quote
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import inspection_hint, is_file
+from oauthkit.host.path_info import inspection_hint, is_file, may_change
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
         files = [f"{entry}/claude" for entry in entries if entry]
         for file in [*files, *map(str, paths.claude_files)]:
             if os.path.isfile(file):  # noqa: PTH113 - raises nothing
-                is_own = os.stat(file).st_uid == os.getuid()  # noqa: PTH116
+                is_own = os.stat(file).st_uid == os.getuid() and may_change(Path(file))  # noqa: PTH116
                 fix = f"chmod u+x {quote(file)}" if is_own else inspection_hint(Path(file))
                 return Finding("claude", f"{file} is not executable", fix)
     if found and (problem := missing_interpreter(Path(found), path)):

@@ -90,7 +90,7 @@ def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | N
     names += [f"{paths.unit}-watch.service"] if "--watch" in more else []
     files = [file for name in names if is_file(file := units.directory() / name)]
     foreign = [file for file in files if units.owner(_text_of(file)) is None]
-    # With a name from refresh.conf, they may be any units of the user.
+    # If the name comes from refresh.conf, these can be unrelated units.
     if foreign and paths.unit != DEFAULT_UNIT:
         return own_unit(paths, *more)
     return " && ".join([*(clearing(file) for file in foreign), fix])
@@ -115,7 +115,7 @@ def _next_run(paths: ProjectPaths) -> tuple[list[Timer], Service | None]:
             time.sleep(QUERY_PAUSE_S)
         timers = [x for x in pending_timers((*paths.units, paths.heal)) if x.next_s is not None]
         chain = [timer for timer in timers if not _is_heal(timer, paths)]
-        running = None if chain else running_service(paths)  # it starts a timer when it ends
+        running = None if chain else running_service(paths)  # it schedules the next run
         found = [show(timer.unit.removesuffix(".timer")) for timer in chain]
         is_consistent = all(service.is_loaded for service in found)
         if running is None and is_consistent and not any(x.is_of(paths) for x in found):
@@ -237,8 +237,8 @@ def _has_logged(paths: ProjectPaths, service: Service) -> bool:
 def _whose(service: Service, what: str, result: str, fix: str = "", *, again: str = "") -> Finding:
     """Report a service that does not belong to this project. Without a fix, a refresh is the fix.
 
-    A project that does not exist may be this one, before it was moved. `again` then installs this
-    project's units.
+    If the service's project does not exist, it may be the old path of this one. The fix is then to
+    uninstall its units, and to run `again`, which installs this project's units.
     """
     name, project = f"whose {what}", service.project
     if project is None:

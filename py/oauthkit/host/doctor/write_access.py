@@ -58,8 +58,9 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
         )
     yield from found or [Finding("logs", str(directory))]
     if holder := holder_of(paths.lock):
-        if process_age_s(holder) > LONGEST_RUN_S:
-            text = f"{process_name(holder)} holds {paths.lock}, so no other run can start"
+        if (age_s := process_age_s(holder)) > LONGEST_RUN_S:
+            text = f"{process_name(holder)} was started {age_s / 60:.0f} min ago and holds"
+            text += f" {paths.lock}, so no other run can start"
             yield Finding("lock", text, f"kill {holder}")
         else:
             text = f"a run is in progress: {process_name(holder)} holds {paths.lock}"

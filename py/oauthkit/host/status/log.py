@@ -57,7 +57,7 @@ _FIXES = (
     (r"claude CLI refresh failed \(exit (124|137)\)",
      f"it took too long: check the network and the proxy, then run {RENEW}"),
     (r"claude CLI refresh failed", f"run {RENEW}, and fix what it reports"),
-    # A refresh without --rejected would not start claude.
+    # The token has not expired, so a refresh starts claude only with --rejected.
     (r"the API refuses .* did not renew it \(exit [1-9]",
      f"run {RENEW}, and fix what it reports, then: {REFRESH_REJECTED}"),
     (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
@@ -128,6 +128,7 @@ _FIXES = (
     (r"larger than 256 KiB", "check what that file contains, and make it smaller"),
     (r"is a mount point", "mount the directory of .env instead of the file"),
     (r"cannot be read and is not changed", "allow this user to read it: chmod u+r, or chown"),
+    (r"is not writable", "allow this user to write to that directory, or mount it read-write"),
     (r"cannot be written", "check for a full disk or a directory that this user cannot write to"),
 )  # fmt: skip
 

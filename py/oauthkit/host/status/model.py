@@ -150,8 +150,8 @@ class Status:
         # would fail again.
         is_failing = self.failing_since_s is not None
         if user := other_user(self.paths):
-            text = f"the project belongs to {user}, who has another login. Continue as that user"
-            return [f"{text}. Run: su - {quote(user)}"]
+            text = f"the project belongs to {user}, and root has no login of its own"
+            return [f"{text}. To become that user, run: su - {quote(user)}"]
         found = []
         if self.is_stuck:
             text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
@@ -180,7 +180,7 @@ class Status:
     def _delivery_problems(self, *, is_failing: bool) -> list[str]:
         """Return the problem that leaves .env without a live token now or before the next run.
 
-        The list has at most one problem.
+        The list has at most one problem. For a token that no run delivered, it has two choices.
         """
         if self.is_follower and (self.login.problem or not self.is_delivered):
             text = self.dotenv.repetition_problem or "does not have the store's token"
@@ -288,10 +288,10 @@ class Status:
         if not self.is_due:
             return []
         uninstall = f"run: {command('uninstall', self.paths)}"
-        fix = "run crontab -e, and remove its line" if self.relies_on_cron else uninstall
-        text = "the next run replaces the token that was put into .env by hand or by a deploy"
-        now = f"to replace that token now, run: {refresh_command(self.paths)}"
-        return [f"{text}. To keep it, {fix}", now]
+        fix = "run crontab -e, and remove this project's line" if self.relies_on_cron else uninstall
+        text = "the next run replaces the token that a person or a deployment put into .env"
+        now = f"To replace that token now, run: {refresh_command(self.paths)}"
+        return [f"{text}. To keep that token, {fix}", now]
 
 
 def collect(paths: ProjectPaths) -> Status:

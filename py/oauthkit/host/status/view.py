@@ -36,7 +36,7 @@ NBSP = "\xa0"
 # The command at the end of a warning or a fix.
 _COMMAND = re.compile(
     r"(?:(?<=: )|→ )(?:CLAUDE_CONFIG_DIR=|"
-    r"(?:\S*oauthkit|\S*python[0-9.]*|\S*claude|sudo|rmdir|mv|mkdir|chmod|chown|ls) ).*"
+    r"(?:\S*oauthkit|\S*python[0-9.]*|\S*claude|sudo|su|rmdir|mv|mkdir|chmod|chown|ls) ).*"
 )
 
 
@@ -79,7 +79,7 @@ def summary(status: Status) -> str:
     if status.is_delivered and status.left_s is not None and status.left_s > 0:
         text = ".env has a live token, but the bearer file does not"
     if status.is_manual_token:
-        text = "a token that was put there by hand"
+        text = "a token that the last run did not deliver"
     if status.is_live and status.left_s is not None:
         text = f"{span(status.left_s)} left"
         if status.next_run_s is not None:

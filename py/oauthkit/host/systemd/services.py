@@ -161,7 +161,7 @@ class Schedule:
 
     @property
     def earliest_s(self) -> float | None:
-        """Return when the first of all timers starts a run. That run also renews the token."""
+        """Return the time of the earliest scheduled run. An hourly run renews the token, too."""
         timers = (*self.timers, *([self.heal] if self.heal else []))
         return min((timer.next_s for timer in timers if timer.next_s is not None), default=None)
 
@@ -190,7 +190,8 @@ def running_service(paths: ProjectPaths) -> Service | None:
     """Return the service whose run is in progress, or starts again because it was killed."""
     with suppress(ManagerError):
         services = show_all([f"{unit}.service" for unit in (*paths.units, paths.heal)])
-        return next((service for service in services if service.is_active), None)
+        own = (x for x in services if x.argv is None or x.is_of(paths))
+        return next((service for service in own if service.is_active), None)
     return None
 
 
