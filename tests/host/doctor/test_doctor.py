@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from plumbum import local
 from tests.support import forked
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
 from tests.support.host.host_project import (
@@ -344,7 +345,8 @@ def test_claudes_interpreter_is_searched_for_in_the_runs_path(
     monkeypatch.setenv("HOME", str(well.home))
     monkeypatch.setenv("PATH", str(well.bin))
     paths = find_paths(str(well.project))
-    assert programs.claude(paths).is_ok
+    with local.env(PATH=str(well.bin)):
+        assert programs.claude(paths).is_ok
     found = programs.claude(paths, str(well.home / "alone"))
     assert found.text == f"{well.home}/alone/claude cannot run: jq not found in PATH"
 
