@@ -240,6 +240,17 @@ def test_mode_in_a_directory_that_others_can_write_to_is_not_changed(well: HostP
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="the rule applies only to root")
+def test_mode_below_a_directory_that_others_can_replace_is_not_changed(well: HostProject) -> None:
+    assert may_change(well.dotenv)
+    well.project.parent.chmod(0o777)
+    assert not may_change(well.dotenv)
+    well.project.parent.chmod(0o1777)
+    assert may_change(well.dotenv)  # only root can rename its entry
+    os.chown(well.project, 4711, 4711)
+    assert not may_change(well.dotenv)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the rule applies only to root")
 def test_root_may_change_only_entries_outside_system_directories() -> None:
     """For example in /root, or in a project at /app."""
     with tempfile.NamedTemporaryFile(dir="/tmp") as file:
@@ -360,11 +371,12 @@ def test_missing_directory_of_dotenv(well: HostProject) -> None:
     assert " ".join(text.split()) == f"{directory} not found (OAUTHKIT_DOTENV: environment)"
 
 
-def test_fix_for_a_file_of_another_user_changes_its_owner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_fix_for_a_path_of_another_user_changes_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    file = tmp_path / "file"
-    file.touch()
+    file = tmp_path / kind
+    file.touch() if kind == "file" else file.mkdir()
     monkeypatch.setattr(os, "access", lambda path, right: right != os.W_OK or path != file)
     uid = os.getuid()
     real_stat = Path.stat
@@ -374,7 +386,8 @@ def test_fix_for_a_file_of_another_user_changes_its_owner(
         return os.stat_result((*found[:4], 4711, *found[5:])) if path == file else found
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert access_fix(file, os.W_OK) == f"{SUDO}chown -h {uid}:{os.getgid()} {quoted(file)}"
+    owner = f"{uid}:{os.getgid()}" if kind == "file" else uid
+    assert access_fix(file, os.W_OK) == f"{SUDO}chown -h {owner} {quoted(file)}"
     monkeypatch.setattr(os, "getuid", lambda: 4712)
     check = f"check its owner before you change anything: ls -ld {quoted(file)}"
     assert access_fix(file, os.W_OK) == check

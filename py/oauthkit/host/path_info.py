@@ -347,7 +347,8 @@ def may_change(path: Path, base: Path | None = None) -> bool:
 
     False if a link leads out of `base` (see leads_away), and for a device. The file must belong to
     the user, or be in the user's home or in a directory that belongs to the user. Root owns
-    all system files. For root, the file must therefore be outside the system directories.
+    all system files. For root, the file must therefore be outside the system directories, and no
+    other user may be able to put a link in its place.
     """
     real = real_path(path)
     with suppress(OSError):  # another process may remove it at any moment
@@ -359,16 +360,23 @@ def may_change(path: Path, base: Path | None = None) -> bool:
 
 
 def _is_replaceable(real: Path) -> bool:
-    """Return whether another user can put a link in place of root's file: chmod(1) follows it."""
-    above = real.parent.stat()
-    is_kept = above.st_mode & stat.S_ISVTX and real.stat().st_uid == 0
-    return above.st_uid != 0 or bool(above.st_mode & 0o022 and not is_kept)
+    """Return whether a user other than root can put a link in place of a path: chmod(1) follows it.
+
+    A link in place of a directory above it has the same effect.
+    """
+    for entry in (real, *real.parents[:-1]):
+        directory = entry.parent.stat()
+        is_kept = directory.st_mode & stat.S_ISVTX and entry.stat().st_uid == 0
+        if directory.st_uid != 0 or (directory.st_mode & 0o022 and not is_kept):
+            return True
+    return False
 
 
 def may_remove(path: Path) -> bool:
     """Return whether to suggest a command that removes or renames an entry.
 
-    If the entry is a link, check the link, not its target.
+    If the entry is a link, check the link, not its target. False for a device or a socket, and for
+    an entry below /run.
     """
     directory = real_path(path.parent)
     entry = directory / path.name

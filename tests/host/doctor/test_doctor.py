@@ -277,6 +277,17 @@ def test_claude_outside_path_is_found(well: HostProject) -> None:
     assert "claude" in examined(well)[1]
 
 
+def test_mode_of_a_claude_elsewhere_is_not_changed(well: HostProject) -> None:
+    file = well.home / "package/claude"
+    file.parent.mkdir()
+    (well.bin / "claude").rename(file)
+    file.chmod(0o644)
+    (well.bin / "claude").symlink_to(file)
+    _, failed, fixes = examined(well)
+    assert failed["claude"] == f"{well.bin}/claude is not executable"
+    assert fixes["claude"].startswith("check its owner before you change anything: ")
+
+
 def test_disabled_linger_is_only_a_note(well: HostProject) -> None:
     well.program("loginctl", "#!/bin/sh\necho no\n")
     assert examined(well)[:2] == (0, {})
@@ -402,6 +413,7 @@ def test_error_before_the_token_expired_is_reported(well: HostProject) -> None:
 def test_lock_that_is_held_for_longer_than_a_run_takes(
     well: HostProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(well.home))
     monkeypatch.setattr(model, "LONGEST_RUN_S", 0)
     holder = f"PID {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
     paths = find_paths(str(well.project))
@@ -415,8 +427,9 @@ def test_lock_that_is_held_for_longer_than_a_run_takes(
         (problem,) = [x for x in found.warnings if "holds" in x]
         text = f"{holder} holds the lock. No other run can start until it exits. To see the fix"
         assert problem.startswith(text)
+        well.dotenv.write_text("OTHER=1\n", "utf-8")  # a refresh would wait for the lock
+        assert model.collect(paths).warnings == [problem]
         monkeypatch.setattr(write_access, "LONGEST_RUN_S", 0)
-        monkeypatch.setenv("HOME", str(well.home))
         finding = next(x for x in write_access.logs(paths) if x.name == "lock")
         text = f" min ago and holds {paths.lock}, so no other run can start"
         assert (finding.text.startswith(holder), finding.text.endswith(text)) == (True, True)

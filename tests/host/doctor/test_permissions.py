@@ -351,6 +351,21 @@ def test_directory_that_a_link_leads_through(
 
 
 @needs_root
+def test_mode_of_a_directory_that_others_can_replace_is_not_changed(
+    hooked: HostProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They could put a link in its place: chmod(1) follows it."""
+    linked = LinkedPath(hooked.dotenv, hooked.home / "linked")
+    linked.above.chmod(0o777)
+    linked.between.chmod(0o777)
+    monkeypatch.setenv("HOME", str(hooked.home))
+    paths = find_paths(str(hooked.project))
+    fixes = [finding.fix for finding in permissions._on_way(".env", hooked.dotenv, paths)]
+    hint = f"check its owner before you change anything: ls -ld {quoted(linked.between)}"
+    assert fixes == [f"chmod go-w {quoted(linked.above)}", hint]
+
+
+@needs_root
 @pytest.mark.parametrize("name", ["above", "between"])
 @pytest.mark.parametrize("mode", [0o755, 0o1777])
 def test_directory_of_another_user_that_a_link_leads_through(

@@ -129,6 +129,11 @@ def test_every_error_has_a_fix(error: str) -> None:
     assert "next run" not in fix  # doctor adds what to do then
 
 
+def test_fix_of_a_directory_that_is_not_writable_is_not_about_a_full_disk() -> None:
+    fix = Failure(0, "/p/.env cannot be written: /p is not writable").fix
+    assert fix == "allow this user to write to that directory, or mount it read-write"
+
+
 def entries(*texts: str) -> list[Entry]:
     return [Entry(number, text) for number, text in enumerate(texts)]
 

@@ -700,10 +700,20 @@ def test_run_in_progress_schedules_the_next_run(live: HostProject) -> None:
     assert f"Next run  a run is in progress: {own}\n" in shown
 
 
+def test_run_of_another_project_is_not_this_projects(live: HostProject) -> None:
+    argv = f"/bin/bash {live.project}2/scripts/oauth/refresh.sh"
+    start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no }}"
+    shown = f"LoadState=loaded\\nActiveState=activating\\n{start}\\n"
+    live.program(
+        "systemctl", f"#!/bin/sh\ncase $3 in show) printf '{shown}' ;; *) echo '[]' ;; esac\n"
+    )
+    assert live.status()["next_run"]["is_running"] is False
+
+
 def test_run_in_progress_while_only_the_hourly_timer_is_due(live: HostProject) -> None:
     rows = f'[{{"unit":"{UNIT}-heal.timer","next":{live.ms(HOUR_S)}000}}]'
     argv = f"/bin/bash {live.project}/scripts/oauth/refresh.sh"
-    start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; }}"
+    start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no }}"
     shown = f"LoadState=loaded\\nActiveState=activating\\n{start}\\n"
     answer = f"list-timers) echo '{rows}' ;; show) printf '{shown}' ;;"
     live.program("systemctl", f"#!/bin/sh\ncase $3 in {answer} esac\n")

@@ -77,8 +77,8 @@ def _lock(lock: Path) -> Iterator[Finding]:
     with suppress(OSError):
         status = lock.stat()
         if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            is_own = status.st_uid == os.getuid() and may_change(lock)
-            fix = f"chmod go= {quoted(lock)}" if is_own else inspection_hint(lock)
+            can_change = status.st_uid == os.getuid() and may_change(lock)
+            fix = f"chmod go= {quoted(lock)}" if can_change else inspection_hint(lock)
             text = f"{lock}: other users can open it, and lock it so that no run can start"
             yield Finding("permissions of the lock", text, fix)
 

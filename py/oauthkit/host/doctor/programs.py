@@ -59,8 +59,9 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
         files = [f"{entry}/claude" for entry in entries if entry]
         for file in [*files, *map(str, paths.claude_files)]:
             if os.path.isfile(file):  # noqa: PTH113 - raises nothing
-                is_own = os.stat(file).st_uid == os.getuid() and may_change(Path(file))  # noqa: PTH116
-                fix = f"chmod u+x {quote(file)}" if is_own else inspection_hint(Path(file))
+                is_own = os.stat(file).st_uid == os.getuid()  # noqa: PTH116
+                can_change = is_own and may_change(Path(file))
+                fix = f"chmod u+x {quote(file)}" if can_change else inspection_hint(Path(file))
                 return Finding("claude", f"{file} is not executable", fix)
     if found and (problem := missing_interpreter(Path(found), path)):
         fix = "add its directory to PATH, or install it" if "PATH" in problem else INSTALL_CLAUDE
