@@ -142,11 +142,18 @@ def test_runtime_library_beside_the_program(directory: Path) -> None:
 def test_builtins_are_imported_from_their_module(directory: Path) -> None:
     (directory / "words.py").write_text(WORDS_PY)
     (directory / "words.bash").write_text(WORDS_BASH)
-    text = USES_WORDS.replace("from words import shout", "from words import now_ms")
-    (directory / "loud.py").write_text(text, encoding="utf-8")
-    done = oauthkit(directory, "loud.py")
-    assert done.returncode == 1
-    assert "words has no builtin now_ms" in done.stderr
+    helps = {
+        "now_ms": "write: `from oauthkit.shell import now_ms`",
+        "shot": "did you mean `shout`?",
+        "xyz": "its builtins are shout",
+    }
+    for name, help in helps.items():
+        text = USES_WORDS.replace("from words import shout", f"from words import {name}")
+        (directory / "loud.py").write_text(text, encoding="utf-8")
+        done = oauthkit(directory, "loud.py")
+        assert done.returncode == 1
+        assert f"words has no builtin {name}" in done.stderr
+        assert f"= help: {help}" in done.stderr
 
 
 @pytest.mark.parametrize(

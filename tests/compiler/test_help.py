@@ -45,6 +45,7 @@ SAME = [
     "n = 3\nm = n % 2 or n or 9\nprint(f'{m}')",
     "n = 3\nn = n and n + 4\nprint(f'{n}')",
     "t = 'x'\ny = t and 'yes'\nprint(y)",
+    "t = ''\nprint(t and 'yes')\nt = 'x'\nprint(t and 'yes')",
     "n = 2\nif n in range(3):\n    print('in')\nif n + 1 > 2 and n not in range(2, 9):\n    print('out')",
     "t = ' a '\nif t.strip() in ['a', 'b']:\n    print('in')",
     "if label(1) not in {'<1>', 'b'}:\n    print('out')\nprint('end')",

@@ -348,7 +348,7 @@ CASES = [
     ("D303", "x: str = 5", "5", "`'5'`", 'x: str = f"{5}"'),
     # Rejected code causes no further diagnostics
     ("D101", "try:\n    x = 'a'\nexcept OSError:\n    return 1\nprint(x)", "try:", "no exceptions", "x = 'a'\nprint(x)"),
-    ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "no exceptions", "print('x')"),
+    ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "clean up before you return", "print('x')"),
     ("D101", "with open('f') as f:\n    x = f.read()\nprint(x)", "with open('f') as f:", "status, text = read_file('f')", "status, text = read_file('f')"),
     ("D101", "x = 'a'\nmatch x:\n    case 'a':\n        y = 1\n    case z:\n        print(z)\nprint(f'{y}')", "match x:", "if, elif and else", "x = 'a'\nif x == 'a':\n    print(x)"),
     ("D101", "a = b = 'x'\nprint(a + b)", "a = b = 'x'", "b = 'x'", "a = 'x'\nb = 'x'\nprint(a + b)"),
@@ -360,6 +360,10 @@ CASES = [
     ("D303", "a, _, b = True.partition('x')\nprint(a + b)", "True", "choose the text with if and else", "t = 'x'\na, _, b = t.partition('x')"),
     ("D102", "for a in ('x', [1]):\n    print(a)", "[1]", "list the values in the loop", "for a in ('x', 'y'):\n    print(a)"),
     ("D304", "a = 'x'\nb = a - 1\nb += 'x'\nprint(b)", "a", "parse_int(a.strip())", "a = 1"),
+    ("D305", "if arguments[1:]:\n    print('x')", "arguments[1:]", "`len(arguments) > 1`", "if len(arguments) > 1:\n    print('x')"),
+    ("D102", "a = 'x'\nprint(a and 'y')", "a and 'y'", "`'y' if a != \"\" else \"\"`", "a = 'x'\nprint('y' if a != \"\" else \"\")"),
+    ("D102", "print(sys.platform)", "sys.platform", "run the program uname", "s, t = cat['x'] & CAPTURE"),
+    ("D104", "print(f'{os.getpid()}')", "os.getpid", "there is no process ID", "print('x')"),
     ("D301", "n += 1\nn += 1\nprint(f'{n}')", "n", "assign it", "n = 0\nn += 1"),
 ]  # fmt: skip
 
@@ -419,6 +423,9 @@ PROGRAMS = [
     ("D103", "from plumbum import ProcessExecutionError\n", "", "ProcessExecutionError", "there are no exceptions. Test the status of each command"),
     ("D103", "from plumbum import CommandNotFound as Missing\n", "", "CommandNotFound as Missing", "there are no exceptions. Test the status of each command"),
     ("D103", "from plumbum.commands.processes import run_proc\n", "", "run_proc", "remove it. plumbum has LocalPath, local"),
+    ("D103", "from oauthkit.shell import Str\n", "", "Str", "the annotation of a Str is `str`"),
+    ("D103", "from oauthkit.shell import Path\n", "", "Path", "the annotation of a Path is `LocalPath`"),
+    ("D103", "from oauthkit.shell import parse\n", "", "parse", "did you mean `parse_int`?"),
     ("D103", "import oauthkit.shell\n", "", "oauthkit.shell", "from oauthkit.shell import"),
     ("D103", "from plumbum import RETCODE\n", "", "RETCODE", "from oauthkit.shell import RETCODE"),
     ("D301", "", "_ = open_log('x')\n    _ = open_log('y')", "open_log", "from oauthkit.shell import open_log"),

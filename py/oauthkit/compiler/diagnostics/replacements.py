@@ -856,8 +856,13 @@ def of_or_and(site: Site, node: ast.BoolOp) -> str:
 
 
 def of_and_or(site: Site, node: ast.expr) -> str:
-    """Return the help for `test and "first" or "second"`, or ""."""
+    """Return the help for `test and "first" or "second"` and `text and "x"`, or ""."""
     match node:
+        case ast.BoolOp(op=ast.And(), values=[test, last]) if (
+            site.result_of(test) is Type.STR and site.result_of(last) is Type.STR
+        ):
+            choice = f'{shown(site, last)} if {operand(site, test)} != "" else ""'
+            return code("use a conditional expression", choice)
         case ast.BoolOp(
             op=ast.Or(),
             values=[

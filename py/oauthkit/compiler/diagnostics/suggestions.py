@@ -9,7 +9,7 @@ from typing import NamedTuple
 from oauthkit.compiler.diagnostics import replacements
 from oauthkit.compiler.diagnostics.describe import describe, formatted, is_format, join_parts
 from oauthkit.compiler.diagnostics.site import Site, code
-from oauthkit.compiler.types import Type
+from oauthkit.compiler.types import ANNOTATIONS, Type
 
 
 class Suggestion(NamedTuple):
@@ -125,7 +125,7 @@ CALLS = {
     "os.getcwd": "absolute makes a Path of `.`, on a line of its own",
     "os.umask": "the mask must be a literal, such as 0o077",
     "os.chdir": CHDIR,
-    "os.getpid": "temporary_name returns a new name for a temporary file beside a Path",
+    "os.getpid": "there is no process ID. For a temporary file, temporary_name returns a new name",
     "os.getuid": "user_id returns it, on a line of its own",
     "os.geteuid": "user_id returns the real user ID, usually the same",
     "os.uname": PROGRAM.format("uname"),
@@ -266,6 +266,7 @@ ATTRIBUTES = {
     "local.env": "read a variable with `local.env.get`",
     "local.cwd": "absolute makes a Path of `.`, on a line of its own",
     "sys.stdin": STDIN,
+    "sys.platform": PROGRAM.format("uname"),
     "os.sep": "write the text `/`",
     "local.env.home": "read HOME with `local.env.get`",
     "local.env.user": "read USER with `local.env.get`",
@@ -330,7 +331,8 @@ STATEMENTS = {
     ast.ImportFrom: "move it to the top level",
     ast.Match: "write if, elif and else",
     ast.Raise: "print the message with `file=sys.stderr`, and return a Status that is not 0",
-    ast.Try: "there are no exceptions. Test the status of each command with if",
+    ast.Try: "there are no exceptions. Test the status of each command with if, and clean up before"
+    " you return",
     ast.With: "read_file and write_file open and close a file. Use them without `with`",
 }
 # Context managers of plumbum.
@@ -400,6 +402,17 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
         f"{name} is not defined",
         "define it, import it from a runtime library, or bind a program at the top with `program`",
     )
+
+
+def of_builtin(name: str, builtins: list[str]) -> str:
+    """Return the help for a builtin that does not exist."""
+    import difflib  # noqa: PLC0415
+
+    written = {str(kind.value): annotation for annotation, kind in ANNOTATIONS.items()}
+    if name in written:
+        return f"the annotation of a {name} is `{written[name]}`"
+    found = difflib.get_close_matches(name, builtins, n=1)
+    return f"did you mean `{found[0]}`?" if found else f"its builtins are {', '.join(builtins)}"
 
 
 def _near(attribute: str) -> str:

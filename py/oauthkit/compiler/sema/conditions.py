@@ -304,6 +304,15 @@ class Conditions:
                 return BoolOp(tuple(operands), either)
             case ast.Name(id=name) if name == self.check.scope.arguments:
                 return Compare("!=", Name(COUNT, Type.INT), IntLiteral(0))
+            case ast.Subscript(
+                value=ast.Name(id=name),
+                slice=ast.Slice(lower=ast.Constant(value=int() as first), upper=None, step=None),
+            ) if name == self.check.scope.arguments:
+                self.reject(
+                    "D305", node, f"{name} cannot be sliced",
+                    code("test their number", f"len({name}) > {first}"),
+                )  # fmt: skip
+                return IsTrue(REJECTED)
             case ast.UnaryOp(op=ast.Not(), operand=ast.Name() | ast.Call() as operand) if (
                 kind := self.check.result_of(operand)
             ) in (Type.STR, Type.PATH, Type.INT, Type.STATUS):

@@ -181,9 +181,8 @@ def _reject(symbols: Symbols, alias: ast.alias, module: str, name: str) -> None:
     library = symbols.library
     if name and module in library.modules:
         builtins = [word for word, found in library.builtins.items() if found.module == module]
-        place = symbols.home.get(name)
-        help = f"its builtins are {', '.join(builtins)}"
-        if place:
+        help = suggestions.of_builtin(name, builtins)
+        if place := symbols.home.get(name):
             help = f"write: `from {place} import {name}`"
         symbols.report("D103", alias, f"{module} has no builtin {name}", help)
         return
