@@ -51,6 +51,11 @@ def test_log_line_stays_one_line(host: Host) -> None:
     assert host.log_file.read_bytes() == line.encode("utf-8", "surrogateescape")
 
 
+def test_control_characters_in_a_token_do_not_unmask_it(host: Host) -> None:
+    shell.log("a sk\x01-ant-made-up\x1b b")
+    assert host.log_file.read_text("utf-8") == f"{NOW_TEXT} a sk-ant-*** b\n"
+
+
 def test_unwritable_log_stops_nothing(host: Host) -> None:
     host.log_file.unlink()
     host.log_file.mkdir()
@@ -266,6 +271,23 @@ def test_signal_after_the_wait_for_a_directory_is_not_passed_on(host: Host) -> N
     shell.unlock_directory()
     shell.end_command()
     assert host.signals == []
+
+
+def test_signal_while_a_command_is_started_is_passed_on(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.fake("timeout")
+    host.group_lives_s = 1
+    spawn = shell._spawn
+
+    def interrupted(*call: Any) -> Any:
+        shell.end_command()
+        return spawn(*call)
+
+    monkeypatch.setattr(shell, "_spawn", interrupted)
+    assert shell.start_command(55, 5, program("x")) == 0
+    assert host.signals == [signal.SIGTERM]
+    assert shell.finish_command(5)[0] == 124
 
 
 def test_command_is_watched_for_1_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ Stage = list[str]
 KILLERS = Path(__file__).with_name("killers.json")
 MOST_KILLERS = 3
 BUILTINS = "tests/runtime_library/test_both.py"
+# The tests of the builtins that the refresh does not use.
+CONFORMANCE = "tests/compiler/conformance/test_conformance.py"
 WHOLE_RUN = "tests/refresh/test_unit.py"
 WATCH_TESTS = (
     "watch",
@@ -89,12 +91,16 @@ def stages(mutant: Mutant) -> list[Stage]:
     parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]
     if re.fullmatch(FLEET, mutant.function):
         parity += [[f"tests/fleet/test_{name}.py"] for name in FLEET_TESTS]
+    if mutant.function == "disable_core_dumps":
+        parity.append(["tests/test_security.py"])
     named = [[BUILTINS, "-k", mutant.function]] if mutant.function else []
+    language = [] if subjects else [[CONFORMANCE]]
     if mutant.file == bash_mutators.LIBRARY:
-        return [*named, [BUILTINS], *scripts, *parity]
+        return [*named, [BUILTINS], *language, *scripts, *parity]
     first = [file for (file,) in _files(subjects, "test_unit.py")] or [WHOLE_RUN]
     if mutant.file == python_mutators.LIBRARY:
         first += [file for (file,) in _files_below("tests/runtime_library") if file != BUILTINS]
+        first += [file for (file,) in language]
         scripts = []  # the script is the same
     else:
         named = []
