@@ -347,7 +347,7 @@ class Install(ProjectCommand, SettingsOptions):
                 if channel:
                     notify.write(paths, channel, complain)  # stdout has the crontab line
                 line = units.crontab(units.command_of(paths, self.form))
-                if cron.path_of_refresh(paths) is None:
+                if cron.line_of(paths) is None:
                     OUT.write(line)
                     if sys.__stdout__ is not None and sys.__stdout__.isatty():
                         add = cron.install_command(paths)

@@ -96,7 +96,7 @@ def status(login_left_s: float = 19 * DAY_S) -> Status:
         Dotenv("", (TOKEN.encode(),)),
         Schedule((Timer(f"{DEFAULT_UNIT}.timer", expires_at_s - HOUR_S / 2),)),
         manager_problem="",
-        relies_on_cron=False,
+        crontab_line=None,
         last_renewal_s=renewed_s,
         failure=None,
         failing_since_s=None,

@@ -533,6 +533,24 @@ def test_programs_that_only_cron_cannot_find(
     assert examined(well)[1] == {"PATH of the crontab line": f"{missing} not found in {path}"}
 
 
+def test_crontab_line_whose_script_does_not_exist(well: HostProject) -> None:
+    without_systemd(well, f"* * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT}\n")
+    assert examined(well)[1] == {}
+    (well.project / SCRIPT).unlink()
+    _, failed, fixes = examined(well)
+    gone = f"{well.project}/{SCRIPT} does not exist"
+    name = "program of the crontab line"
+    assert failed == {name: gone}
+    install = command("install", well.project, "--cron")
+    assert fixes == {name: f"crontab -e, and replace the line with that of {install}"}
+    doctor = command("doctor", well.project)
+    warning = f"{gone}, so no run can start. To see the fix, run: {doctor}"
+    assert well.status()["warnings"] == [warning]
+    line = well.run("install", "--cron").stderr.splitlines()[-1]
+    (well.home / "crontab").write_text(f"{line}\n", "utf-8")
+    assert (examined(well)[1], well.status()["warnings"]) == ({}, [])
+
+
 @pytest.mark.parametrize(("status", "is_stopped"), [(0, False), (1, True), (2, False)])
 def test_cron_service_that_is_not_running(
     well: HostProject, *, status: int, is_stopped: bool

@@ -880,6 +880,9 @@ def test_all_projects_that_cron_refreshes(live: HostProject, *, has_manager: boo
     else:
         (live.bin / "systemctl").unlink()
     gone = f"{live.project}-gone"
+    script = live.project / "scripts/oauth/refresh.sh"
+    script.parent.mkdir(parents=True)
+    script.touch()
     lines = f"""
 PATH=/usr/bin
 */4 * * * * bash {live.project}/scripts/oauth/refresh.sh --ensure

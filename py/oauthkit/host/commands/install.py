@@ -224,7 +224,7 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     # Units installed under an earlier OAUTHKIT_UNIT would restart the chain.
     there = list(dict.fromkeys([*there, *units.written_for(paths.project)]))
     hint = "Without it there are no timers to stop"
-    has_crontab_line = cron.path_of_refresh(paths) is not None
+    has_crontab_line = cron.line_of(paths) is not None
     if has_crontab_line:
         hint = "Remove the project's line from the crontab by hand: crontab -e"
     elif there:

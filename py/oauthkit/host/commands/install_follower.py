@@ -89,7 +89,7 @@ def install_follower(
 
 def _require_no_refresh(paths: ProjectPaths) -> None:
     """Raise HostError if a timer or crontab line refreshes the project: it also writes .env."""
-    if cron.path_of_refresh(paths) is not None:
+    if cron.line_of(paths) is not None:
         raise HostError("a crontab line refreshes this project. Remove it first: crontab -e")
     next_run = find_schedule(paths).next
     installed = [file.name for file in units.written_for(paths.project)]

@@ -121,17 +121,20 @@ def _not_due(paths: ProjectPaths, name: str, text: str, fix: str) -> Finding:
 
 def _by_cron(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the crontab line that refreshes the project, if there is one."""
-    path = cron.path_of_refresh(paths)
-    if path is None:
+    line = cron.line_of(paths)
+    if line is None:
         return
+    fix = f"crontab -e, and replace the line with that of {command('install', paths, '--cron')}"
     if cron.is_running() is False:
         text = "a crontab line starts it, but no cron service is running"
         yield Finding("next run", text, cron.START)
     else:
         yield Finding("next run", "a crontab line starts it")
-    if missing := programs.missing_in(paths, path, with_claude=not is_follower(paths)):
-        fix = f"crontab -e, and replace the line with that of {command('install', paths, '--cron')}"
-        yield Finding("PATH of the crontab line", f"{', '.join(missing)} not found in {path}", fix)
+    if script := line.missing_program:
+        yield Finding("program of the crontab line", f"{script} does not exist", fix)
+    if missing := programs.missing_in(paths, line.path, with_claude=not is_follower(paths)):
+        text = f"{', '.join(missing)} not found in {line.path}"
+        yield Finding("PATH of the crontab line", text, fix)
 
 
 def _lingers() -> str | None:

@@ -182,7 +182,7 @@ def follower(paths: ProjectPaths) -> Iterator[Finding]:
     service = show(paths.follow)
     install = _install(paths, service)
     if not service.is_loaded:
-        if cron.path_of_refresh(paths) is not None:
+        if cron.line_of(paths) is not None:
             yield Finding("follower", "a crontab line starts it")
         elif was_read(paths, time.time()):
             yield read_finding()

@@ -67,7 +67,7 @@ class Status:
     dotenv: Dotenv
     schedule: Schedule
     manager_problem: str
-    relies_on_cron: bool  # no timer is due, but a crontab line refreshes the project
+    crontab_line: cron.Line | None  # that refreshes the project, if no timer is due
     last_renewal_s: float | None
     failure: Failure | None  # the last one, even if runs succeed now
     failing_since_s: float | None
@@ -121,6 +121,11 @@ class Status:
     def is_due(self) -> bool:
         """Return whether a run is scheduled or in progress."""
         return self.next_run_s is not None or self.is_running or self.relies_on_cron
+
+    @property
+    def relies_on_cron(self) -> bool:
+        """Return whether no timer is due, but a crontab line refreshes the project."""
+        return self.crontab_line is not None
 
     @property
     def is_running(self) -> bool:
@@ -216,10 +221,9 @@ class Status:
 
     def _schedule_problems(self) -> list[str]:
         """Return why no run will renew the token, as a list of at most one problem."""
-        if self.relies_on_cron and cron.is_running() is False:
-            text = "a crontab line starts the runs, but no cron service is running"
-            return [f"{text}. {self.see_doctor}"]
-        if self.relies_on_cron or self.is_followed:
+        if self.crontab_line is not None:
+            return self._cron_problems(self.crontab_line)
+        if self.is_followed:
             return []
         if self.manager_problem:
             return [f"{self.manager_problem}. {self.see_doctor}"]
@@ -228,11 +232,20 @@ class Status:
         if self.foreign_timer and not self.is_due:
             return [f"{self.foreign_timer}, {self._foreign_timer_fix}"]
         if self.schedule.missing_program:
-            text = f"{self.schedule.missing_program} does not exist, so no run can start"
-            return [f"{text}. {self.see_doctor}"]
+            return [self._cannot_start(self.schedule.missing_program)]
         if not self.is_due and not self.is_manual_token:
             return [f"no run is scheduled. {self.see_doctor}"]
         return []
+
+    def _cron_problems(self, line: cron.Line) -> list[str]:
+        """Return why cron starts no run, as a list of at most one problem."""
+        if cron.is_running() is False:
+            text = "a crontab line starts the runs, but no cron service is running"
+            return [f"{text}. {self.see_doctor}"]
+        return [self._cannot_start(line.missing_program)] if line.missing_program else []
+
+    def _cannot_start(self, program: str) -> str:
+        return f"{program} does not exist, so no run can start. {self.see_doctor}"
 
     def _follower_problems(self) -> list[str]:
         """Return why nothing follows the store, as a list of at most one problem."""
@@ -334,7 +347,7 @@ def collect(paths: ProjectPaths) -> Status:
         dotenv=dotenv,
         schedule=schedule,
         manager_problem=problem,
-        relies_on_cron=not is_scheduled and cron.path_of_refresh(paths) is not None,
+        crontab_line=None if is_scheduled else cron.line_of(paths),
         last_renewal_s=None if renewal is None else renewal.at_s,
         failure=last_failure(entries),
         failing_since_s=failing_since_s,

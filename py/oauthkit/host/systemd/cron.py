@@ -6,11 +6,13 @@ import os
 import re
 import shlex
 import subprocess
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import as_root, command
+from oauthkit.host.path_info import inspect_path
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.shell import find_program
 
@@ -31,24 +33,38 @@ START = as_root("service cron start")
 LIMIT_S = 30
 
 
-def path_of_refresh(paths: ProjectPaths) -> str | None:
-    """Return the PATH of the first line that refreshes this project, or None if there is none."""
+@dataclass(frozen=True)
+class Line:
+    """A crontab line that refreshes a project."""
+
+    project: str  # its real path
+    path: str  # the PATH that the line sets
+    script: str = ""  # the real path of the script that it runs, if it runs one
+
+    @property
+    def missing_program(self) -> str:
+        """Return the line's script, if it does not exist, or ""."""
+        return self.script if self.script and inspect_path(Path(self.script)).is_nothing else ""
+
+
+def line_of(paths: ProjectPaths) -> Line | None:
+    """Return the first line that refreshes this project, or None if there is none."""
     wanted = os.path.realpath(paths.project)
-    return next((path for project, path in _refreshes() if project == wanted), None)
+    return next((line for line in _lines() if line.project == wanted), None)
 
 
 def projects() -> set[str]:
     """Return the projects that the crontab's lines refresh."""
     # In another line, a shell may expand a variable, or split a word of its own.
     return {
-        project
-        for project, _ in _refreshes()
-        if "$" not in project and (" " not in project or os.path.isdir(project))  # noqa: PTH112
+        line.project
+        for line in _lines()
+        if "$" not in line.project and (" " not in line.project or os.path.isdir(line.project))  # noqa: PTH112
     }
 
 
-def _refreshes() -> Iterator[tuple[str, str]]:
-    """Yield the real path of each project that a line refreshes, and the line's PATH."""
+def _lines() -> Iterator[Line]:
+    """Yield each line that refreshes a project, once for each of its projects."""
     path = CRON_PATH
     for line in crontab().split("\n"):
         setting = _PATH_SETTING.fullmatch(line)
@@ -57,8 +73,8 @@ def _refreshes() -> Iterator[tuple[str, str]]:
         found = _LINE.fullmatch(line)
         words = _words(found[1].replace(r"\%", "%")) if found else []
         own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
-        for project in _projects_in(words):
-            yield project, own[-1] if own else path
+        for project, script in _projects_in(words):
+            yield Line(project, own[-1] if own else path, script)
 
 
 def crontab() -> str:
@@ -99,8 +115,8 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _projects_in(words: list[str]) -> Iterator[str]:
-    """Yield the real paths of the projects that a command line refreshes."""
+def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the real path of each project that a command line refreshes, and its script or ""."""
     is_oauthkit = any(word.endswith("oauthkit") for word in words) and "refresh" in words
     directory = os.path.expanduser("~")  # noqa: PTH111 - cron starts commands there
     for before, word in pairwise(["", *words]):
@@ -109,9 +125,9 @@ def _projects_in(words: list[str]) -> Iterator[str]:
         if before == "cd":
             directory = path
         elif path.endswith(f"/{SCRIPT}"):
-            yield path.removesuffix(f"/{SCRIPT}")
+            yield path.removesuffix(f"/{SCRIPT}"), path
         elif is_oauthkit and project:
-            yield os.path.realpath(os.path.join(directory, project))  # noqa: PTH118
+            yield os.path.realpath(os.path.join(directory, project)), ""  # noqa: PTH118
 
 
 def install_command(paths: ProjectPaths, *options: str) -> str:
