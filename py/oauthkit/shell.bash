@@ -243,7 +243,8 @@ create_file() {
   elif { exec {model}<"$3"; } 2>/dev/null; then
     # The first stat(1) call checks the name and the open file together, because the name may lead
     # elsewhere at any moment.
-    if ! { IFS= read -r -d '' -n 262145 -u "$model" content; } 2>/dev/null &&
+    if [[ -f /dev/fd/$model ]] && # cp(1) would open a FIFO again, and wait for a writer
+      ! { IFS= read -r -d '' -n 262145 -u "$model" content; } 2>/dev/null &&
       [[ -v content && $content == "$4" ]] &&
       found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - "$1" \
         <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-); then

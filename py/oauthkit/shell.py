@@ -597,6 +597,9 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
                 status, mode = int(_run(chmod, new.fileno())[0] != 0), ""
             else:
                 with open(model, "rb", opener=_open_final) as old:
+                    # cp(1) would open a FIFO again, and wait for a writer.
+                    if not stat.S_ISREG(os.fstat(old.fileno()).st_mode):
+                        return 1, ""
                     if old.read(len(content) + FILE_LIMIT_BYTES) != _encode(content):
                         return 1, ""
                     status, mode = _copy_attributes(model, old.fileno(), path, new.fileno())

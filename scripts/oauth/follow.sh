@@ -949,7 +949,7 @@ is_dotenv() {
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere locked
+  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere
   logs=${log_file%/*}
   logs=${logs:-/}
   lock="${logs%/}/oauth-refresh.lock"
@@ -985,16 +985,7 @@ lock_project() {
     complain "oauthkit: the log $REPLY cannot be written"
     return 1
   fi
-  take_lock "$lock" "$LOCK_WAIT_S"
-  locked=$?
-  if ((locked == 1)); then
-    log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
-  elif ((locked == 127)); then
-    log_error "ERROR: flock not found in PATH. It is needed to lock $lock"
-  elif ((locked != 0)); then
-    log_error "ERROR: $lock cannot be locked"
-  fi
-  if ((locked != 0)); then
+  if ! lock_run "$lock"; then
     return 1
   fi
   outlive_signals
@@ -1002,9 +993,31 @@ lock_project() {
   log_size
   if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as one to /dev/stdout
     quiet mv -f -T "$log_file" "$log_file.1"
-    open_log "$log_file"
+    if ! open_log "$log_file"; then # such as without a free inode: the next run needs a log
+      quiet mv -f -T "$log_file.1" "$log_file"
+    fi
   fi
   return 0
+}
+
+# Take the lock for the rest of the run. Return whether that worked, or report the error.
+lock_run() {
+  local +x lock=$1 locked=2 whose end
+  resolve "$lock"
+  whose=${REPLIES[0]}
+  end=${REPLIES[1]}
+  if [[ $whose != foreign ]]; then
+    take_lock "$end" "$LOCK_WAIT_S"
+    locked=$?
+  fi
+  if ((locked == 1)); then
+    log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
+  elif ((locked == 127)); then
+    log_error "ERROR: flock not found in PATH. It is needed to lock $lock"
+  elif ((locked != 0)); then
+    log_error "ERROR: $lock cannot be locked"
+  fi
+  ((locked == 0))
 }
 
 # --- hooks.py ---
@@ -2001,7 +2014,8 @@ create_file() {
   elif { exec {model}<"$3"; } 2>/dev/null; then
     # The first stat(1) call checks the name and the open file together, because the name may lead
     # elsewhere at any moment.
-    if ! { IFS= read -r -d '' -n 262145 -u "$model" content; } 2>/dev/null &&
+    if [[ -f /dev/fd/$model ]] && # cp(1) would open a FIFO again, and wait for a writer
+      ! { IFS= read -r -d '' -n 262145 -u "$model" content; } 2>/dev/null &&
       [[ -v content && $content == "$4" ]] &&
       found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - "$1" \
         <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-); then

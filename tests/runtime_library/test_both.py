@@ -767,6 +767,44 @@ def test_directory_that_replaces_the_model(place: Path, old: str) -> None:
     assert (place / "model").is_dir()
 
 
+# The same with a FIFO, which has a writer.
+LATE_FIFO = """
+both() {
+  set -T
+  trap '[[ $BASH_COMMAND != "exec {model}< "* ]] ||
+    { /bin/rm "$3"; /usr/bin/mkfifo -m 644 "$3"; exec {writer}<>"$3"; }' DEBUG
+  create_file "$1.new" x "$1" ""
+}
+"""
+LATE_FIFO_IN_PYTHON = """\
+import os, sys
+
+os.environ["PATH"] = "/usr/bin:/bin"
+from oauthkit import shell as s
+
+model = sys.argv[1]
+os.mkfifo(model, 0o644)
+os.path.isfile = lambda _: True
+print(s.create_file(f"{model}.new", "x", model, ""), end="")
+"""
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_fifo_that_replaces_the_model(place: Path, form: str) -> None:
+    model = place / "model"
+    try:
+        if form == "python":
+            assert run_python(LATE_FIFO_IN_PYTHON, str(model)) == "(1, '')"
+        else:
+            model.touch()
+            source = LIBRARY.read_text("utf-8") + LATE_FIFO
+            env = {"PATH": local.env["PATH"]}
+            assert call_in_bash("both", [str(model)], source=source, env=env) == [Result(1, "")]
+    except subprocess.TimeoutExpired:
+        pytest.fail("create_file waits for a FIFO")
+    assert model.is_fifo()
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
 @pytest.mark.parametrize(
     ("owner", "mode", "status"), [(0, 0o600, 1), (0, 0o644, 0), (4321, 0o644, 2)]

@@ -60,19 +60,28 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: the log {shown} cannot be written")
         return 1
-    locked = take_lock(lock, LOCK_WAIT_S)
-    if locked == 1:
-        log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
-    elif locked == 127:
-        log_error(f"ERROR: flock not found in PATH. It is needed to lock {lock}")
-    elif locked != 0:
-        log_error(f"ERROR: {lock} cannot be locked")
-    if locked != 0:
+    if not lock_run(lock):
         return 1
     outlive_signals()
     _ = open_log(opened)  # the run that held the lock may have renamed it
     size = log_size()
     if size > LOG_LIMIT_BYTES and not log_file.is_symlink():  # such as one to /dev/stdout
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
-        _ = open_log(log_file)
+        if open_log(log_file) != 0:  # such as without a free inode: the next run needs a log
+            _ = mv["-f", "-T", f"{log_file}.1", log_file] & RETCODE
     return 0
+
+
+def lock_run(lock: LocalPath) -> bool:
+    """Take the lock for the rest of the run. Return whether that worked, or report the error."""
+    locked = 2
+    whose, end = resolve(lock)
+    if whose != "foreign":
+        locked = take_lock(end, LOCK_WAIT_S)
+    if locked == 1:
+        log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
+    elif locked == 127:
+        log_error(f"ERROR: flock not found in PATH. It is needed to lock {lock}")
+    elif locked != 0:
+        log_error(f"ERROR: {lock} cannot be locked")
+    return locked == 0

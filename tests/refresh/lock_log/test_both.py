@@ -443,6 +443,28 @@ def test_log_behind_a_link_to_a_link_of_another_user(parity: Parity, place: str,
     assert (run.exit_code, run.stderr, run.touched) == (1, said, [])
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
+def test_lock_behind_a_link_to_a_link_of_another_user(parity: Parity) -> None:
+    parity.credentials()
+    parity.symlink("theirs", "mine")
+    parity.directory("logs")
+    parity.symlink(LOCK, "../theirs")
+    parity.step(lambda w: os.chown(w.project / "theirs", 1234, 1234, follow_symlinks=False))
+    run = parity.run()
+    assert (run.exit_code, run.timers) == (1, [])
+    assert run.messages == [f"ERROR: {parity.project / LOCK} cannot be locked"]
+    assert "mine" not in run.files
+
+
+def test_lock_behind_links_of_the_user(parity: Parity) -> None:
+    parity.credentials()
+    parity.symlink("second", "mine")
+    parity.directory("logs")
+    parity.symlink(LOCK, "../second")
+    run = refresh(parity)
+    assert run.files["mine"].mode == 0o600
+
+
 LOG_PLACES = {
     "absolute": ("{home}/l/my.log", "~/l/my.log"),
     "relative to the caller's directory": ("my.log", "~/my.log"),

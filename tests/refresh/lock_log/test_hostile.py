@@ -64,6 +64,21 @@ def test_no_inode_for_the_log(parity: Parity, scenario: Scenario) -> None:
 
 
 @needs_mounts
+def test_no_inode_for_the_next_log(parity: Parity) -> None:
+    """It is not rotated: without a log, the next run could not start."""
+    parity.credentials()
+    before = b"x" * (1024 * 1024 + 1) + b"\n"
+    parity.file(LOG, before, 0o600)
+    parity.file(LOCK, "", 0o600)
+    put_on_disk(parity, "logs", inodes=2)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert len(run.timers) == 1
+    assert f"{LOG}.1" not in run.files
+    assert run.files[LOG].content.startswith(before)
+
+
+@needs_mounts
 @every_full_run
 def test_read_only_log_directory(parity: Parity, scenario: Scenario) -> None:
     scenario.arrange(parity)
