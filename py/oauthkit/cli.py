@@ -140,7 +140,7 @@ class SettingsOptions(cli.Application):
 
     def settings(self) -> dict[str, str]:
         """Return the selected settings. Raise UsageError if a value cannot be written."""
-        from oauthkit.host.settings_file import selected  # noqa: PLC0415
+        from oauthkit.host.settings_writer import selected  # noqa: PLC0415
 
         return selected(self.unit, self.bearer, store=self.store, is_light=bool(self.light))
 

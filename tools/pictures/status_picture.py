@@ -22,7 +22,7 @@ from oauthkit.host.status.coverage import measure
 from oauthkit.host.status.log import RENEWED, Entry
 from oauthkit.host.status.login import Dotenv, Login
 from oauthkit.host.status.model import Status
-from oauthkit.host.status.view import show
+from oauthkit.host.status.text_output import show
 from oauthkit.host.systemd.client import Timer
 from oauthkit.host.systemd.services import Schedule
 from oauthkit.program.schedule import DEFAULT_UNIT

@@ -33,7 +33,7 @@ from oauthkit.host.doctor import doctor, programs, scheduling, write_access
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import CONF_FILE, find_paths
 from oauthkit.host.status import model
-from oauthkit.host.status.view import clock
+from oauthkit.host.status.text_output import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from oauthkit.host.doctor.files import EVENTS
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import require_no_links
 from oauthkit.host.project import CONF_FILE
-from oauthkit.host.settings_file import with_settings
+from oauthkit.host.settings_writer import with_settings
 from oauthkit.host.shipped_files import CHECKOUT_FILES, shipped_path
 from oauthkit.program.hooks import HOOKS
 from oauthkit.shell import find_program

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host import settings_file
+from oauthkit.host import settings_writer
 from oauthkit.host.adopt import changes
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, command_on, own_unit, quote
@@ -53,7 +53,7 @@ def install(
     if channel:
         notify.require_own(paths)
     options = [
-        *settings_file.options(settings or {}),
+        *settings_writer.options(settings or {}),
         *(["--notify", channel.where] if channel else []),
     ]
     require_manager(f"To start the runs with cron, run: {cron.install_command(paths, *options)}")
@@ -167,8 +167,8 @@ def change_settings(paths: ProjectPaths, settings: Mapping[str, str], say: Say) 
     HostError, with nothing written, if a refresh would reject one of them.
     """
     _require_bearer(paths, settings)
-    settings_file.require_no_override(settings)
-    settings_file.write(paths, settings, say)
+    settings_writer.require_no_override(settings)
+    settings_writer.write(paths, settings, say)
     if "OAUTHKIT_BEARER" in settings and os.path.lexists(paths.project / ".git"):
         for change in changes.gitignore(paths.project, []):
             changes.require_writable(paths.project, change)

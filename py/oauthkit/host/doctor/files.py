@@ -50,7 +50,7 @@ from oauthkit.host.status.login import (
 )
 from oauthkit.host.status.model import BEARER_PREFIX, LOGIN_WARNING_S
 from oauthkit.host.status.store import followed_login, is_follower, read_store
-from oauthkit.host.status.view import clock, span
+from oauthkit.host.status.text_output import clock, span
 from oauthkit.program.hooks import HOOKS
 from oauthkit.program.start import is_project
 from oauthkit.shell import find_program, same_file

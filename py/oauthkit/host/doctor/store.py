@@ -28,7 +28,7 @@ from oauthkit.host.shipped_files import FOLLOW_SCRIPT
 from oauthkit.host.status.log import Failure
 from oauthkit.host.status.login import read_login
 from oauthkit.host.status.store import Store, is_follower, no_token, read_store, url_error, was_read
-from oauthkit.host.status.view import clock
+from oauthkit.host.status.text_output import clock
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import is_enabled
 from oauthkit.host.systemd.services import Service, find_schedule, show

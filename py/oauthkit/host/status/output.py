@@ -39,7 +39,7 @@ def report(paths: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> i
     elif is_json:
         print(json.dumps(to_json(status), indent=2))
     else:
-        from oauthkit.host.status.view import show  # noqa: PLC0415 - only this format needs it
+        from oauthkit.host.status.text_output import show  # noqa: PLC0415 - only this format needs it
 
         # cli.main redirects stdout.
         is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
@@ -56,7 +56,7 @@ def report_all() -> int:
     If the user manager does not answer, take the projects from the unit files. If there are any,
     return 1. Raise HostError if there are no projects.
     """
-    from oauthkit.host.status.view import summary  # noqa: PLC0415
+    from oauthkit.host.status.text_output import summary  # noqa: PLC0415
 
     is_live = True
     by_cron = cron.projects()

@@ -13,7 +13,7 @@ from plumbum import LocalPath, local
 from tests.support.host.host_project import UNIT, HostProject, quoted
 
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.settings_file import selected, with_settings
+from oauthkit.host.settings_writer import selected, with_settings
 from oauthkit.program.settings import LINE_LIMIT, read_settings
 
 if TYPE_CHECKING:
