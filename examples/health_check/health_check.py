@@ -201,7 +201,7 @@ def finish(directory: LocalPath, name: str, alert: str, problem: str) -> Status:
         return result
     # No alert for a check that succeeds from the start.
     if word == "down" or before == "down":
-        log(f"{name} is {word}: {alert} is called")
+        log(f"{name} is {word}: calling {alert}")
         if send_alert(output, call) != 0:
             return 1
     if write_state(state, word, problem) != 0:
@@ -246,7 +246,7 @@ def usage_problem(alert: str, place: str, command: str) -> str:
         return "--alert, NAME and COMMAND are required"
     for path in (alert, command):
         if "=" in path:
-            return f"{path} contains a =, so env would parse it as a variable"
+            return f"{path} contains an equals sign, so env would parse it as a variable"
     if place == "":
         return "HOME is not set. Use --directory=DIR"
     return ""

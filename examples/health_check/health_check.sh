@@ -208,7 +208,7 @@ usage_problem() {
   fi
   for path in "$alert" "$command"; do
     if [[ $path == *=* ]]; then
-      REPLY="$path contains a =, so env would parse it as a variable"
+      REPLY="$path contains an equals sign, so env would parse it as a variable"
       return
     fi
   done
@@ -344,7 +344,7 @@ finish() {
   fi
   # No alert for a check that succeeds from the start.
   if [[ $word == down || $before == down ]]; then
-    log "$name is $word: $alert is called"
+    log "$name is $word: calling $alert"
     if ! send_alert "$output" "${call[@]}"; then
       return 1
     fi

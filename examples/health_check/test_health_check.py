@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TOOLS = ["cat", "dd", "env", "flock", "mkdir", "mv", "stat", "sync", "timeout"]
 NOW = "2026-01-02T03:04:05+00:00"
 DIRECTORY = "~/.local/state/health_check"
-# The arguments of most tests: without retries.
+# Most tests use these arguments: a single try, so no retries.
 ONCE = ("--tries=1", "--alert=page", "web")
 
 
@@ -70,7 +70,7 @@ def test_state_has_the_time_and_reason_of_the_failure(parity: Pair[Run]) -> None
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.stderr) == (1, "")
     assert text(run, "state") == f"down {NOW}\nexit 22\n"
-    assert text(run, "log") == f"{NOW} down: exit 22\n{NOW} web is down: page is called\n"
+    assert text(run, "log") == f"{NOW} down: exit 22\n{NOW} web is down: calling page\n"
     assert (text(run, "output"), text(run, "alert")) == ("no route\n", "paged\n")
 
 
@@ -190,15 +190,15 @@ def test_variables_without_a_command_are_rejected(parity: Pair[Run]) -> None:
     [
         (
             ("--alert=./a=b", "web", "probe"),
-            "./a=b contains a =, so env would parse it as a variable",
+            "./a=b contains an equals sign, so env would parse it as a variable",
         ),
         (
             ("--alert=page", "web", "./a=b"),
-            "./a=b contains a =, so env would parse it as a variable",
+            "./a=b contains an equals sign, so env would parse it as a variable",
         ),
         (
             ("--alert=page", "web", "A=1", "/x/a=b", "c"),
-            "/x/a=b contains a =, so env would parse it as a variable",
+            "/x/a=b contains an equals sign, so env would parse it as a variable",
         ),
     ],
 )

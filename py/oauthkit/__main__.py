@@ -1,13 +1,13 @@
 """Run the command line: python -m oauthkit COMMAND.
 
-In a directory that is not trusted, use the console script, oauthkit COMMAND. To find this module,
-Python imports a package named oauthkit and some standard modules, such as contextlib, from the
-current directory. It does so before it runs the first line below.
+In an untrusted directory, use the console script, oauthkit COMMAND. Before Python runs the first
+line below, it looks for the package oauthkit and for some standard modules, such as contextlib, in
+the current directory first.
 """
 
-# Do not import plumbum.py or json.py from the current directory: `-m` puts it first in sys.path,
-# unless safe_path (3.11) or -I is set or the directory no longer exists. Python has already
-# loaded os.
+# Keep Python from importing plumbum.py or json.py from the current directory: `-m` puts it first in
+# sys.path, unless safe_path (3.11) or -I is set or the directory no longer exists. Importing os is
+# safe, because Python has already loaded it.
 import os
 import sys
 

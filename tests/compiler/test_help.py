@@ -1,4 +1,4 @@
-"""The code in a help compiles, and does what the rejected code does in CPython."""
+"""The code in a help message compiles, and does what the rejected code does in CPython."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def try_it(name: str) -> Status:
     return 0
 """
 
-# A body of main whose help is code, and prints what it does. Each is run in CPython, and with its
-# help in CPython and in bash.
+# Bodies of main that are rejected with a help message that contains code. Each prints its result.
+# The body runs in CPython. The code of the help runs in CPython and in bash.
 SAME = [
     # Numbers
     "b = 1 > 2\nn = int(b)\nprint(f'{n}')",
@@ -228,8 +228,8 @@ SAME = [
     "t = local.which('no-such-program')\nprint(t)",
 ]  # fmt: skip
 
-# Code that does not do in CPython what is meant: the reason, a body of main, and a body for CPython
-# that does what is meant.
+# Rejected code that CPython runs, but not as its author intended: the reason, the body of main, and
+# a body that does the intended thing in CPython.
 MEANT = [
     ("one of the redirections is lost", "printf['x'] > 'f' >= 'g'\n_, t = cat['f'] & CAPTURE\nprint(t)",
      "_ = ((printf['x'] > 'f') >= 'g') & RETCODE\n_, t = cat['f'] & CAPTURE\nprint(t)"),
@@ -299,7 +299,7 @@ def test_each_replacement_has_a_row() -> None:
     untested = {name for name in names if f"{name}(" not in rows}
     assert untested == {
         "shutil.which",
-        "os.environ.pop",  # Python does not remove it from local.env
+        "os.environ.pop",  # in CPython, this does not remove the variable from local.env
         "os.unlink",
         "quit",
         ".read_text",  # pathlib's
@@ -307,9 +307,9 @@ def test_each_replacement_has_a_row() -> None:
     }
 
 
-# Rejected code that no code can replace: the body of main. Its help has no code.
+# Bodies of main that are rejected with a help message that contains no code.
 WITHOUT_CODE = [
-    # changed() sets the variable that is read before it.
+    # CHANGED is read before changed() sets it.
     "print(local.env.get('CHANGED', '') + changed())",
     "b = local.env.get('CHANGED', '') != changed()\nprint(f'{b}')",
     "text = input()\nprint(text)",

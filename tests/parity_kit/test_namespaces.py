@@ -31,8 +31,9 @@ def way(at_once: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
 
 
 @NEEDED
-def test_forms_run_at_the_same_moment(tmp_path: Path) -> None:
-    # Each waits for the other at a FIFO outside the sandbox. In turn, both would wait forever.
+def test_forms_run_at_the_same_time(tmp_path: Path) -> None:
+    # Each waits for the other at a FIFO outside the sandbox. If they ran one after the other, the
+    # first would wait forever.
     os.mkfifo(tmp_path / "fifo")
     meet = tmp_path / "fifo"
     forms = (
@@ -131,7 +132,7 @@ def test_process_in_its_own_namespace_is_found(
 
 
 @NEEDED
-def test_mounts_of_a_step_exist(tmp_path: Path) -> None:
+def test_form_sees_a_mount_that_a_step_made(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "cat small/file")
     pair.directory("small")
 

@@ -66,7 +66,7 @@ def main(*arguments: str) -> Status:
     if len(arguments) == 1:
         status, count = parse_int(arguments[0])
         if status != 0 or count < 1:
-            print(f"{arguments[0]} is not a number of processes", file=sys.stderr)
+            print(f"COUNT must be a positive number, not {arguments[0]}", file=sys.stderr)
             return 2
     proc = absolute(local.env.get("PROC") or "/proc")
     if not proc.is_dir():

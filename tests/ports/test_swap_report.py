@@ -21,7 +21,7 @@ def parity(make_port: Callable[..., Pair[Run]]) -> Pair[Run]:
 
 
 def process(parity: Pair[Run], pid: int, name: str, swap: str) -> None:
-    """Create /proc/PID/status. A kernel thread has no line VmSwap."""
+    """Create /proc/PID/status. A kernel thread has no VmSwap line."""
     line = f"VmSwap:\t{swap:>8} kB\n" if swap else ""
     parity.file(f"proc/{pid}/status", f"Name:\t{name}\nPid:\t{pid}\n{line}Threads:\t1\n")
 
@@ -56,7 +56,7 @@ def test_total_includes_processes_that_are_not_shown(parity: Pair[Run]) -> None:
     ]
 
 
-def test_process_that_has_ended(parity: Pair[Run]) -> None:
+def test_process_that_has_exited(parity: Pair[Run]) -> None:
     parity.directory("proc/77")
     parity.file("proc/80/status", "Name:\tno swap", mode=0o600)
     parity.file("proc/self", "")
@@ -83,8 +83,8 @@ def test_directory_with_blanks(parity: Pair[Run]) -> None:
     ("arguments", "proc", "error"),
     [
         (("1", "2"), "proc", "usage: swap_report [COUNT]\n"),
-        (("many",), "proc", "many is not a number of processes\n"),
-        (("0",), "proc", "0 is not a number of processes\n"),
+        (("many",), "proc", "COUNT must be a positive number, not many\n"),
+        (("0",), "proc", "COUNT must be a positive number, not 0\n"),
         ((), "/missing", "/missing is not a directory\n"),
     ],
 )

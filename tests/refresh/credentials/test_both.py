@@ -152,7 +152,9 @@ def test_symbolic_link_to_the_credentials_is_followed(parity: Parity) -> None:
         pytest.param(oauth(b'"\\ud800"'), NO_JSON, id="token half a surrogate pair"),
     ],
 )
-def test_file_without_one_login_is_rejected(parity: Parity, raw: bytes, problem: str) -> None:
+def test_file_without_exactly_one_login_is_rejected(
+    parity: Parity, raw: bytes, problem: str
+) -> None:
     parity.credentials(raw=raw)
     assert len(refuse(parity, problem).calls("jq")) == 1
 
@@ -171,7 +173,7 @@ def test_token_that_is_not_text_counts_as_missing(parity: Parity, token: str) ->
     refuse(parity, NO_TOKEN)
 
 
-def test_empty_token_is_an_ended_login(parity: Parity) -> None:
+def test_empty_token_means_that_the_login_has_ended(parity: Parity) -> None:
     parity.credentials(raw=oauth(b'""'))
     refuse(parity, f"{NO_TOKEN}. The login has ended: run 'claude auth login'")
 
@@ -196,7 +198,7 @@ def test_token_with_a_character_that_could_break_dotenv_is_rejected(
     refuse(parity, BAD_TOKEN)
 
 
-def test_token_with_a_command_substitution_runs_nothing(parity: Parity) -> None:
+def test_command_substitution_in_the_token_is_not_run(parity: Parity) -> None:
     parity.credentials(f"sk$(touch {parity.project}/x)`touch {parity.project}/x`")
     assert "x" not in refuse(parity, BAD_TOKEN).files
 
@@ -258,7 +260,7 @@ def test_missing_expiry_forces_a_renewal(parity: Parity) -> None:
 
 
 @pytest.mark.parametrize("expression", ["BASH_VERSINFO[$(touch {x})]", "a[`touch {x}`]"])
-def test_expiry_with_shell_arithmetic_touches_nothing(parity: Parity, expression: str) -> None:
+def test_shell_arithmetic_in_the_expiry_is_not_evaluated(parity: Parity, expression: str) -> None:
     parity.credentials(expires_at=expression.format(x=f"{parity.project}/x"))
     run = force(parity)
     in_project = sorted(name for name in run.files if name[0] not in "~/")
@@ -338,7 +340,7 @@ def test_home_is_not_a_fallback_for_the_config_dir(parity: Parity) -> None:
     refuse(parity, NOT_FOUND, "~/config/.credentials.json")
 
 
-def test_relative_config_dir_starts_at_the_caller_s_directory(parity: Parity) -> None:
+def test_relative_config_dir_is_resolved_against_the_caller_s_directory(parity: Parity) -> None:
     parity.directory("here")
     parity.set_cwd("here")
     parity.env["CLAUDE_CONFIG_DIR"] = "../my config"
@@ -347,7 +349,7 @@ def test_relative_config_dir_starts_at_the_caller_s_directory(parity: Parity) ->
     assert run.timers[0].setenv["CLAUDE_CONFIG_DIR"] == f"{parity.project}/my config"
 
 
-def test_claude_finds_a_relative_config_dir_and_home_too(parity: Parity) -> None:
+def test_claude_gets_absolute_paths_for_a_relative_config_dir_and_home(parity: Parity) -> None:
     parity.env |= {"CLAUDE_CONFIG_DIR": "config", "HOME": "../home"}
     parity.credentials(expires_in="-1h", path="config/.credentials.json")
     parity.claude.always.renews("new")
@@ -383,7 +385,7 @@ def test_jq_without_execute_permission_fails_the_run(parity: Parity) -> None:
 
 
 @pytest.mark.parametrize("status", [1, 2, 5])
-def test_failure_of_jq_counts_more_than_its_output(parity: Parity, status: int) -> None:
+def test_failure_of_jq_takes_precedence_over_its_output(parity: Parity, status: int) -> None:
     parity.credentials()
     answer = f'"object"\n"stolen"\n{IN_8_H_MS}\n'
     parity.jq.exits(status, stdout=answer.encode(), stderr=b"jq: error\n")
