@@ -277,6 +277,15 @@ def test_claude_outside_path_is_found(well: HostProject) -> None:
     assert "claude" in examined(well)[1]
 
 
+def test_claude_that_is_a_dangling_link(well: HostProject) -> None:
+    """As after its version was removed."""
+    (well.bin / "claude").unlink()
+    (well.home / ".local/bin").mkdir(parents=True)
+    (well.home / ".local/bin/claude").symlink_to(well.home / "versions/1.0")
+    text = f"{well.home}/.local/bin/claude leads to {well.home}/versions/1.0, which does not exist"
+    assert examined(well)[1]["claude"] == text
+
+
 def test_mode_of_a_claude_elsewhere_is_not_changed(well: HostProject) -> None:
     file = well.home / "package/claude"
     file.parent.mkdir()

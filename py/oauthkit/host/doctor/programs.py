@@ -63,6 +63,9 @@ def claude(paths: ProjectPaths, path: str | None = None) -> Finding:
                 can_change = is_own and may_change(Path(file))
                 fix = f"chmod u+x {quote(file)}" if can_change else inspection_hint(Path(file))
                 return Finding("claude", f"{file} is not executable", fix)
+            if os.path.islink(file):  # noqa: PTH114 - raises nothing
+                text = f"{file} leads to {os.path.realpath(file)}, which does not exist"
+                return Finding("claude", text, INSTALL_CLAUDE)
     if found and (problem := missing_interpreter(Path(found), path)):
         fix = "add its directory to PATH, or install it" if "PATH" in problem else INSTALL_CLAUDE
         return Finding("claude", f"{found} cannot run: {problem}", fix)
