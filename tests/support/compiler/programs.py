@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.support.forked import run as run_forked
@@ -49,6 +50,7 @@ if __name__ == "__main__":
 """
 
 
+@cache
 def library() -> RuntimeLibrary:
     """Return the runtime library that oauthkit ships."""
     return load_library(PACKAGE / "shell.py", "oauthkit.shell")
