@@ -18,6 +18,7 @@ SEED = "OAUTHKIT_TEST_SEED"
 SHARE = "OAUTHKIT_TEST_SHARE"
 KEPT = (REQUIRE, SEED, SHARE, "OAUTHKIT_TEST_CLAUDE")
 SAMPLED_FILES = ("refresh/*/test_hostile*.py", "faults/test_kills_*.py")
+LIMIT_S = 300  # far more than any test takes on a busy machine
 LONGEST = "test_sampled_mutants_are_killed"
 # Variables that would lead a test, or a program that it starts, to the user's login, session bus or
 # settings.
@@ -38,6 +39,13 @@ def _isolate() -> str:
 # imported later and may read HOME. Each xdist worker runs this code itself.
 _HOME = _isolate()
 _NO_SKIPS = os.environ.get(REQUIRE) == "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Limit the time of each test. The limit is not in pyproject.toml: examples need no plugin."""
+    if config.option.timeout is None:
+        config.option.timeout = LIMIT_S
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
