@@ -347,6 +347,7 @@ class Install(ProjectCommand, SettingsOptions):
                 if channel:
                     notify.write(paths, channel, complain)  # stdout has the crontab line
                 line = units.crontab(units.command_of(paths, self.form))
+                install.report_unready(paths, complain)
                 if cron.line_of(paths) is None:
                     OUT.write(line)
                     if sys.__stdout__ is not None and sys.__stdout__.isatty():

@@ -12,7 +12,8 @@ from tests.support.host.host_project import SAME_CODE, SUDO, quoted
 from tests.support.host.host_project import command as oauthkit_command
 
 from oauthkit.host.child import python_command
-from oauthkit.host.project import CONF_FILE
+from oauthkit.host.commands import install
+from oauthkit.host.project import CONF_FILE, find_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,8 @@ def ready(live: HostProject) -> HostProject:
     """Create a host whose user manager accepts everything, and whose user does not linger."""
     live.program("systemctl", RECORD)
     live.program("loginctl", f"{RECORD}echo no\n")
+    for name in ("jq", "timeout", "flock"):
+        live.program(name, "#!/bin/sh\n")
     return live
 
 
@@ -429,6 +432,39 @@ def test_crontab_gets_one_line_for_each_project(ready: HostProject) -> None:
     other = line.replace(str(ready.project), f"{ready.project}-2")
     ready.program("crontab", f"#!/bin/sh\n/bin/cat <<'END'\n{other}END\n")
     assert ready.run("install", "--cron").stdout == line
+
+
+def test_crontab_line_whose_runs_would_fail(ready: HostProject) -> None:
+    (ready.bin / "jq").unlink()
+    ready.credentials.unlink()
+    done = ready.run("install", "--cron")
+    assert done.returncode == 0
+    assert done.stdout.startswith("*/4 ")
+    starts = [line.partition(". Fix: ")[0] for line in done.stderr.splitlines()]
+    assert starts == [
+        "no run can succeed: jq: not in PATH",
+        f"no run can succeed: login: {ready.credentials} not found",
+    ]
+
+
+@pytest.mark.parametrize("has_line", [True, False])
+@pytest.mark.parametrize("is_booted", [True, False])
+def test_what_starts_the_runs_without_a_manager(
+    ready: HostProject, monkeypatch: pytest.MonkeyPatch, *, has_line: bool, is_booted: bool
+) -> None:
+    """With systemd, for example after su, only this user's manager is missing."""
+    monkeypatch.setenv("HOME", str(ready.home))
+    monkeypatch.setattr(install, "BOOTED", ready.home if is_booted else ready.home / "none")
+    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line if has_line else '')}\n")
+    monkeypatch.setenv("PATH", str(ready.bin))
+    said = install._without_manager(find_paths(str(ready.project)))
+    by_cron = "To start the runs with cron, run: "
+    doctor = f"To see how to start it, run: {oauthkit_command('doctor', ready.project)}. "
+    if has_line:
+        assert said == "The crontab has a line for this project, so cron starts the runs"
+    else:
+        assert said.startswith(f"{doctor if is_booted else ''}{by_cron}")
 
 
 def test_path_that_a_crontab_cannot_contain(ready: HostProject) -> None:

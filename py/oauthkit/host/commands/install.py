@@ -18,8 +18,9 @@ from oauthkit.host.path_info import read, require_no_links, write_file
 from oauthkit.host.project import find_paths
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.status.log import read_journal
+from oauthkit.host.status.store import is_follower
 from oauthkit.host.systemd import cron, units
-from oauthkit.host.systemd.client import ManagerError, pending_timers, systemctl
+from oauthkit.host.systemd.client import BOOTED, ManagerError, pending_timers, systemctl
 from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.services import show, units_of
 
@@ -56,7 +57,7 @@ def install(
         *settings_writer.options(settings or {}),
         *(["--notify", channel.where] if channel else []),
     ]
-    require_manager(f"To start the runs with cron, run: {cron.install_command(paths, *options)}")
+    require_manager(_without_manager(paths, *options))
     if watch:
         _require_ipc(paths)
     directory = units.directory()
@@ -109,6 +110,30 @@ def _require_ipc(paths: ProjectPaths) -> None:
         raise HostError(f"{ipc} is not a directory: --watch needs a checkout of NanoClaw")
     if ipc.is_symlink():  # the watcher would not start
         raise HostError(f"{ipc} is a symbolic link: --watch needs the directory itself there")
+
+
+def _without_manager(paths: ProjectPaths, *options: str) -> str:
+    """Return what to do if no user manager answers. `options` are those of this command."""
+    if cron.line_of(paths) is not None:
+        return "The crontab has a line for this project, so cron starts the runs"
+    by_cron = f"To start the runs with cron, run: {cron.install_command(paths, *options)}"
+    if BOOTED.is_dir():  # but not for this user, for example after su or sudo
+        return f"To see how to start it, run: {command('doctor', paths)}. {by_cron}"
+    return by_cron
+
+
+def report_unready(paths: ProjectPaths, say: Say) -> None:
+    """Report each program that a run would not find, and a login that cannot be used."""
+    needed = [
+        programs.program("jq", "jq"),
+        programs.timeout(),
+        programs.program("flock", "util-linux"),
+    ]
+    if not is_follower(paths):
+        needed += [programs.claude(paths), *files.login(paths)]
+    for finding in needed:
+        if not finding.is_ok:
+            say(f"no run can succeed: {finding.name}: {finding.text}. Fix: {finding.fix}")
 
 
 def _note_missing_claude(paths: ProjectPaths, say: Say) -> None:
