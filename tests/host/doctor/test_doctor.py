@@ -437,7 +437,7 @@ def test_lock_that_is_held_for_longer_than_a_run_takes(
         text = f"{holder} holds the lock. No other run can start until it exits. To see the fix"
         assert problem.startswith(text)
         well.dotenv.write_text("OTHER=1\n", "utf-8")  # a refresh would wait for the lock
-        assert model.collect(paths).warnings == [problem]
+        assert not [x for x in model.collect(paths).warnings if ".env" in x]
         monkeypatch.setattr(write_access, "LONGEST_RUN_S", 0)
         finding = next(x for x in write_access.logs(paths) if x.name == "lock")
         text = f" min ago and holds {paths.lock}, so no other run can start"

@@ -161,6 +161,7 @@ def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.timers({})
     assert live.status()["warnings"] == []
     (live.project / "scripts/oauth").mkdir(parents=True)
+    (live.project / "scripts/oauth/refresh.sh").touch()
     line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
     live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
     fix = "To keep that token, run crontab -e, and remove this project's line"
