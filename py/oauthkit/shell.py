@@ -803,8 +803,8 @@ def log(text: str) -> None:
     """
     line = _append_to_log(text)
     if sys.stderr is not None and sys.stderr.isatty():
-        sys.stderr.buffer.write(_encode(f"{line}\n"))
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # such as a terminal that is gone, or stopped
+            os.write(sys.stderr.fileno(), _encode(f"{line}\n"))
 
 
 def log_error(text: str) -> None:
@@ -1082,14 +1082,21 @@ def disable_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of a variable
+
+
 def get_env(name: str) -> str:
-    """Return the environment variable `name`, or "" if it is unset."""
-    return str(local.env.get(name, ""))
+    """Return the environment variable `name`, or "" if it is unset or this is not a name."""
+    return str(local.env.get(name, "")) if _NAME.fullmatch(name) else ""
 
 
 def set_env(name: str, value: str) -> None:
-    """Set the environment variable `name` for this process and the commands that it starts."""
-    local.env[name] = value
+    """Set the environment variable `name` for this process and the commands that it starts.
+
+    Do nothing if this is not a name: letters, digits and _, not first a digit.
+    """
+    if _NAME.fullmatch(name):
+        local.env[name] = value
 
 
 def user_id() -> int:

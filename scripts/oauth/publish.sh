@@ -1228,12 +1228,18 @@ disable_core_dumps() {
 
 # Set REPLY to the environment variable $1, empty if it is unset.
 get_env() {
-  REPLY=${!1-}
+  REPLY=
+  # bash would run a command in the subscript of another text.
+  if [[ $1 =~ ^[A-Za-z_][A-Za-z0-9_]*$ && -v $1 && ${!1@a} == *x* ]]; then
+    REPLY=${!1}
+  fi
 }
 
 # Set the environment variable $1 to $2 for the script and the commands that it starts.
 set_env() {
-  export -- "$1=$2"
+  if [[ $1 =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]]; then
+    declare -gx -- "$1=$2" # not a local variable of the program
+  fi
 }
 
 # Set REPLY to the real user ID (getuid(2)). If the caller exports UID, bash does not set it.

@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,19 @@ def test_log_when_the_terminal_is_gone(host: Host, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "stderr", stderr)
         os.close(reader)
         shell.log("words")
+    assert host.lines() == ["words"]
+
+
+def test_log_on_a_terminal_that_takes_no_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = pty.openpty()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 1000)
+    with os.fdopen(writer, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        shell.log("words")
+    os.close(reader)
     assert host.lines() == ["words"]
 
 
