@@ -359,7 +359,7 @@ save() {
     create_file "$temporary" "$text" '' ''
     status=$?
     if ((status == 0)); then
-      quiet mv -f -T "$temporary" "$file"
+      rename_file "$temporary" "$file"
     fi
   fi
 }
@@ -949,7 +949,7 @@ is_dotenv() {
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere
+  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere rotated
   logs=${log_file%/*}
   logs=${logs:-/}
   lock="${logs%/}/oauth-refresh.lock"
@@ -992,9 +992,11 @@ lock_project() {
   open_log "$opened" # the run that held the lock may have renamed it
   log_size
   if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as one to /dev/stdout
-    quiet mv -f -T "$log_file" "$log_file.1"
+    absolute "$log_file.1"
+    rotated=$REPLY
+    rename_file "$log_file" "$rotated"
     if ! open_log "$log_file"; then # such as without a free inode: the next run needs a log
-      quiet mv -f -T "$log_file.1" "$log_file"
+      rename_file "$rotated" "$log_file"
     fi
   fi
   return 0
@@ -1539,7 +1541,7 @@ rename_over() {
     else
       is_same=false
     fi
-    if [[ $is_same == true ]] && quiet mv -f -T "$temporary" "$target"; then
+    if [[ $is_same == true ]] && rename_file "$temporary" "$target"; then
       REPLY=$mode
       return 0
     fi
@@ -1682,6 +1684,24 @@ with_token() {
     result+=$'\n'
   fi
   REPLIES=("${result}CLAUDE_CODE_OAUTH_TOKEN=$token"$'\n' renewed)
+}
+
+# --- rename.py ---
+# Rename a file in one step.
+
+# Rename `old` to `new`, which it replaces. Return whether that worked.
+#
+# Whoever owns the directory can make rename(2) fail with EXDEV (XFS, project quotas). mv(1) would
+# then copy by name, even directories, and through links that replace what it has created.
+rename_file() {
+  local +x old=$1 new=$2 status text
+  { text=$(exec mv --no-copy -f -T "$old" "$new" 2>&1); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
+  status=$?
+  if ((status != 0)) && [[ $text == *--no-copy* ]]; then # coreutils before 9.5 do not have the option
+    quiet mv -f -T "$old" "$new"
+    return
+  fi
+  ((status == 0))
 }
 
 # --- links.py ---

@@ -528,7 +528,7 @@ write_record() {
     # A new file, with mode 600: the old one may have been another user's.
     create_file "$temporary" "$record"$'\n' '' ''
     status=$?
-    if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$file"; then
+    if ((status == 0)) && quiet sync "$temporary" && rename_file "$temporary" "$file"; then
       REPLY=
       return
     fi
@@ -541,6 +541,24 @@ write_record() {
   done
   quiet rm -f "$temporary"
   REPLY="$file cannot be written"
+}
+
+# --- rename.py ---
+# Rename a file in one step.
+
+# Rename `old` to `new`, which it replaces. Return whether that worked.
+#
+# Whoever owns the directory can make rename(2) fail with EXDEV (XFS, project quotas). mv(1) would
+# then copy by name, even directories, and through links that replace what it has created.
+rename_file() {
+  local +x old=$1 new=$2 status text
+  { text=$(exec mv --no-copy -f -T "$old" "$new" 2>&1); } 2>/dev/null
+  status=$?
+  if ((status != 0)) && [[ $text == *--no-copy* ]]; then # coreutils before 9.5 do not have the option
+    quiet mv -f -T "$old" "$new"
+    return
+  fi
+  ((status == 0))
 }
 
 # --- credentials.py ---

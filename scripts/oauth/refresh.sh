@@ -972,7 +972,7 @@ record_start() {
     status=$?
   fi
   quiet rm -f "$place"
-  if ((status == 0)) && quiet mv -f -T "$temporary" "$state"; then
+  if ((status == 0)) && rename_file "$temporary" "$state"; then
     REPLY=
     return
   fi
@@ -1201,7 +1201,7 @@ is_dotenv() {
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere
+  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere rotated
   logs=${log_file%/*}
   logs=${logs:-/}
   lock="${logs%/}/oauth-refresh.lock"
@@ -1244,9 +1244,11 @@ lock_project() {
   open_log "$opened" # the run that held the lock may have renamed it
   log_size
   if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as one to /dev/stdout
-    quiet mv -f -T "$log_file" "$log_file.1"
+    absolute "$log_file.1"
+    rotated=$REPLY
+    rename_file "$log_file" "$rotated"
     if ! open_log "$log_file"; then # such as without a free inode: the next run needs a log
-      quiet mv -f -T "$log_file.1" "$log_file"
+      rename_file "$rotated" "$log_file"
     fi
   fi
   return 0
@@ -1736,7 +1738,7 @@ rename_over() {
     else
       is_same=false
     fi
-    if [[ $is_same == true ]] && quiet mv -f -T "$temporary" "$target"; then
+    if [[ $is_same == true ]] && rename_file "$temporary" "$target"; then
       REPLY=$mode
       return 0
     fi
@@ -1839,6 +1841,24 @@ deliver_token() {
     log "WARN: other users have access to the token. Set mode 600 for $path"
   fi
   REPLIES=('' "$event")
+}
+
+# --- rename.py ---
+# Rename a file in one step.
+
+# Rename `old` to `new`, which it replaces. Return whether that worked.
+#
+# Whoever owns the directory can make rename(2) fail with EXDEV (XFS, project quotas). mv(1) would
+# then copy by name, even directories, and through links that replace what it has created.
+rename_file() {
+  local +x old=$1 new=$2 status text
+  { text=$(exec mv --no-copy -f -T "$old" "$new" 2>&1); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
+  status=$?
+  if ((status != 0)) && [[ $text == *--no-copy* ]]; then # coreutils before 9.5 do not have the option
+    quiet mv -f -T "$old" "$new"
+    return
+  fi
+  ((status == 0))
 }
 
 # --- links.py ---

@@ -12,6 +12,7 @@ from oauthkit.program.credentials import (
     read_credentials,
 )
 from oauthkit.program.links import follow
+from oauthkit.program.rename import rename_file
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
@@ -28,7 +29,6 @@ from oauthkit.shell import (
     temporary_name,
 )
 
-mv = program("mv")
 readlink = program("readlink")
 rm = program("rm")
 sync = program("sync")
@@ -138,7 +138,7 @@ def rename_over(target: LocalPath, temporary: LocalPath, old: str, text: str) ->
     if sync[temporary] & TF:
         read, now = read_file(target)
         is_same = now == old and read < 2
-        if is_same and (mv["-f", "-T", temporary, target] & TF):
+        if is_same and rename_file(temporary, target):
             return 0, mode
     return 6, mode
 

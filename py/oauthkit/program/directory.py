@@ -8,6 +8,7 @@ from __future__ import annotations
 from plumbum import LocalPath
 
 from oauthkit.program.process import GRACE_S
+from oauthkit.program.rename import rename_file
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
@@ -35,7 +36,6 @@ LISTING_LIMIT = 260000
 HOST_PATTERN = ".*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json"
 
 find = program("find")
-mv = program("mv")
 rm = program("rm")
 sleep = program("sleep")
 sync = program("sync")
@@ -76,7 +76,7 @@ def write_record(file: LocalPath, record: str) -> str:
     for _ in ("first", "second", "third"):
         # A new file, with mode 600: the old one may have been another user's.
         status, _ = create_file(temporary, f"{record}\n", "", "")
-        if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, file] & TF):
+        if status == 0 and (sync[temporary] & TF) and rename_file(temporary, file):
             return ""
         # Another project's run may have taken the name, or removed the file (write_target).
         if status != 4 and temporary.exists():

@@ -30,6 +30,7 @@ PROGRAM = tuple(
         "settings",
         "start",
         "links",
+        "rename",
         "lock_log",
         "refresh",
     )

@@ -49,7 +49,7 @@ SUBJECTS = (
     ("run_within|(log|report)_output|(mask|add)_secrets?", "renewal hooks"),
     ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
      "|_(signal_group|spawn)", "signals renewal environment"),
-    ("with_token|follow|resolve|rename_over|sweep|(read|write)_target|is_mount_point|write_problem|deliver_token|own_temporary|temporary_name|is_own_link"
+    ("with_token|follow|resolve|rename_over|rename_file|sweep|(read|write)_target|is_mount_point|write_problem|deliver_token|own_temporary|temporary_name|is_own_link"
      "|same_file|(read|write|create)_file", "delivery"),
     ("is_foreign", "delivery lock_log"),
     ("is_delivered", "ensure delivery bearer"),
