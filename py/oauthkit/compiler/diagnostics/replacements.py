@@ -24,7 +24,7 @@ from oauthkit.compiler.types import Type
 
 SPLIT_TEXT = "split the text"
 FIND_PART = 'find the part in a loop ("" if it is missing)'
-SLICES = "use a slice, `text[start:end]`, without a step"
+SLICES = "use a slice, `text[start:end]`. It has no step: to reverse a text, run the program rev"
 # A pattern that is the same in Python and bash.
 GLOB = re.compile(r"[A-Za-z0-9_.-]*\*[A-Za-z0-9_.-]*")
 ACCESS = {"os.R_OK": "r", "os.W_OK": "w", "os.X_OK": "x"}

@@ -24,7 +24,8 @@ class Suggestion(NamedTuple):
 LINES = (
     'store one item per line in a Str: begin with `names = "\\n"`, add with'
     ' `names += f"{name}\\n"`, test with `f"\\n{name}\\n" in names`, and iterate over'
-    " `names[1:].splitlines()`. To count the items, use a separate variable"
+    ' `names[1:].splitlines()`. Without an item, `names == "\\n"` is true. To count the items, use'
+    " a separate variable"
 )
 LISTS = (
     f'list the values in the loop, as in `for name in ("a", "b"):`. If they are not known, {LINES}'
@@ -310,7 +311,8 @@ MODULES = {
     "tarfile": PROGRAM.format("tar"),
     "tempfile": PROGRAM.format("mktemp"),
     "threading": "there are no threads. To run commands in parallel, run the program xargs with -P",
-    "time": "oauthkit.shell has now_ms. sleep is a program",
+    "time": "oauthkit.shell has now_ms, and timestamp, which formats a time. date and sleep are"
+    " programs",
     "typer": ARGUMENTS,
     "typing": "annotations are str, int, bool, LocalPath, BaseCommand, Status, and tuples of them",
     "urllib": PROGRAM.format("curl"),
@@ -489,6 +491,8 @@ def of_expression(node: ast.expr, site: Site, asked: str = "") -> Suggestion:
                 known=target.id,
             )
             help = code("assign it first", lines, "assign it on a line of its own")
+            if isinstance(site.statement, ast.While):
+                help = "use `while True:`. Assign it there, and leave the loop with `break`"
     return Suggestion(f"{describe(node)} is outside the dialect", help)
 
 

@@ -339,7 +339,8 @@ class Conditions:
                 help = replacements.compared(self.expressions.site(), node, pairs, "and")
                 self.reject(
                     "D102", node, "chained comparisons are outside the dialect",
-                    ("" not in signs and help) or "compare one by one, joined with `and`",
+                    ("" not in signs and help)
+                    or "compare one by one, joined with `and`, in parentheses",
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             case ast.Call(
