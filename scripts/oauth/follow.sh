@@ -64,6 +64,8 @@ start() {
 
   local +x -r MOST_LINKS=40 # as the kernel follows (path_resolution(7))
 
+  local +x -r BEARER_START='{"claudeAiOauth":{"accessToken":'
+
   # Seconds from a program's SIGTERM to its SIGKILL.
   local +x -r GRACE_S=5
   local +x -r OUTPUT_LIMIT_LINES=20
@@ -359,7 +361,7 @@ save() {
     create_file "$temporary" "$text" '' ''
     status=$?
     if ((status == 0)); then
-      rename_file "$temporary" "$file"
+      quiet mv -f -T "$temporary" "$file"
     fi
   fi
 }
@@ -949,7 +951,7 @@ is_dotenv() {
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere rotated
+  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere
   logs=${log_file%/*}
   logs=${logs:-/}
   lock="${logs%/}/oauth-refresh.lock"
@@ -992,11 +994,9 @@ lock_project() {
   open_log "$opened" # the run that held the lock may have renamed it
   log_size
   if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as one to /dev/stdout
-    absolute "$log_file.1"
-    rotated=$REPLY
-    rename_file "$log_file" "$rotated"
+    quiet mv -f -T "$log_file" "$log_file.1"
     if ! open_log "$log_file"; then # such as without a free inode: the next run needs a log
-      rename_file "$rotated" "$log_file"
+      quiet mv -f -T "$log_file.1" "$log_file"
     fi
   fi
   return 0
@@ -1414,7 +1414,7 @@ deliver_bearer() {
     REPLIES=("$problem" '')
     return
   fi
-  if [[ -n $text && $text != '{"claudeAiOauth":{"accessToken":'* ]]; then
+  if [[ -n $text && $text != "$BEARER_START"* ]]; then
     REPLIES=("$path is not a bearer file and is not changed" '')
     return
   fi
@@ -1541,7 +1541,13 @@ rename_over() {
     else
       is_same=false
     fi
-    if [[ $is_same == true ]] && rename_file "$temporary" "$target"; then
+    # A container may be able to write to the directory of a bearer file.
+    if [[ $is_same == true && $text == "$BEARER_START"* ]]; then
+      if rename_file "$temporary" "$target"; then
+        REPLY=$mode
+        return 0
+      fi
+    elif [[ $is_same == true ]] && quiet mv -f -T "$temporary" "$target"; then
       REPLY=$mode
       return 0
     fi

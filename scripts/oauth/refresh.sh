@@ -80,6 +80,8 @@ start() {
 
   local +x -r MOST_LINKS=40 # as the kernel follows (path_resolution(7))
 
+  local +x -r BEARER_START='{"claudeAiOauth":{"accessToken":'
+
   # Seconds from a program's SIGTERM to its SIGKILL.
   local +x -r GRACE_S=5
   local +x -r OUTPUT_LIMIT_LINES=20
@@ -972,7 +974,7 @@ record_start() {
     status=$?
   fi
   quiet rm -f "$place"
-  if ((status == 0)) && rename_file "$temporary" "$state"; then
+  if ((status == 0)) && quiet mv -f -T "$temporary" "$state"; then
     REPLY=
     return
   fi
@@ -1201,7 +1203,7 @@ is_dotenv() {
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere rotated
+  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere
   logs=${log_file%/*}
   logs=${logs:-/}
   lock="${logs%/}/oauth-refresh.lock"
@@ -1244,11 +1246,9 @@ lock_project() {
   open_log "$opened" # the run that held the lock may have renamed it
   log_size
   if ((REPLY > LOG_LIMIT_BYTES)) && [[ ! -L $log_file ]]; then # such as one to /dev/stdout
-    absolute "$log_file.1"
-    rotated=$REPLY
-    rename_file "$log_file" "$rotated"
+    quiet mv -f -T "$log_file" "$log_file.1"
     if ! open_log "$log_file"; then # such as without a free inode: the next run needs a log
-      rename_file "$rotated" "$log_file"
+      quiet mv -f -T "$log_file.1" "$log_file"
     fi
   fi
   return 0
@@ -1611,7 +1611,7 @@ deliver_bearer() {
     REPLIES=("$problem" '')
     return
   fi
-  if [[ -n $text && $text != '{"claudeAiOauth":{"accessToken":'* ]]; then
+  if [[ -n $text && $text != "$BEARER_START"* ]]; then
     REPLIES=("$path is not a bearer file and is not changed" '')
     return
   fi
@@ -1738,7 +1738,13 @@ rename_over() {
     else
       is_same=false
     fi
-    if [[ $is_same == true ]] && rename_file "$temporary" "$target"; then
+    # A container may be able to write to the directory of a bearer file.
+    if [[ $is_same == true && $text == "$BEARER_START"* ]]; then
+      if rename_file "$temporary" "$target"; then
+        REPLY=$mode
+        return 0
+      fi
+    elif [[ $is_same == true ]] && quiet mv -f -T "$temporary" "$target"; then
       REPLY=$mode
       return 0
     fi

@@ -13,7 +13,6 @@ from oauthkit.program.etcd import open_etcd, wait_for_etcd
 from oauthkit.program.hooks import HOOKS, failure_event, prepare_hooks, run_hook
 from oauthkit.program.lock_log import is_dotenv, lock_project
 from oauthkit.program.process import log_output
-from oauthkit.program.rename import rename_file
 from oauthkit.program.settings import read_settings
 from oauthkit.program.start import paths, script_project, set_up
 from oauthkit.program.store import (
@@ -32,6 +31,7 @@ from oauthkit.shell import (
     log_error,
     own_temporary,
     parse_int,
+    program,
     read_file,
     replace_controls,
     sibling_command,
@@ -41,6 +41,8 @@ FOLLOWED = "oauth-refresh.followed"
 
 USAGE = "usage: follow.sh [--once | --rejected]"
 
+mv = program("mv")
+
 
 def save(file: LocalPath, text: str) -> None:
     """Write `text` to a file, unless the file already has it."""
@@ -49,7 +51,7 @@ def save(file: LocalPath, text: str) -> None:
         temporary = own_temporary(file)
         status, _ = create_file(temporary, text, "", "")
         if status == 0:
-            _ = rename_file(temporary, file)
+            _ = mv["-f", "-T", temporary, file] & RETCODE
 
 
 def read_state(state: LocalPath) -> tuple[str, str]:

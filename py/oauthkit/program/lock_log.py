@@ -5,11 +5,9 @@ from __future__ import annotations
 from plumbum import LocalPath
 
 from oauthkit.program.links import is_foreign, resolve
-from oauthkit.program.rename import rename_file
 from oauthkit.shell import (
     RETCODE,
     Status,
-    absolute,
     complain,
     log_error,
     log_size,
@@ -25,6 +23,7 @@ LOCK_WAIT_S = 120
 LOG_LIMIT_BYTES = 1024 * 1024
 
 mkdir = program("mkdir")
+mv = program("mv")
 
 
 def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
@@ -67,10 +66,9 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     _ = open_log(opened)  # the run that held the lock may have renamed it
     size = log_size()
     if size > LOG_LIMIT_BYTES and not log_file.is_symlink():  # such as one to /dev/stdout
-        rotated = absolute(f"{log_file}.1")
-        _ = rename_file(log_file, rotated)
+        _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
         if open_log(log_file) != 0:  # such as without a free inode: the next run needs a log
-            _ = rename_file(rotated, log_file)
+            _ = mv["-f", "-T", f"{log_file}.1", log_file] & RETCODE
     return 0
 
 

@@ -14,9 +14,9 @@ from oauthkit.program.credentials import (
     read_credentials,
 )
 from oauthkit.program.process import GRACE_S, log_output, report_output
-from oauthkit.program.rename import rename_file
 from oauthkit.shell import (
     RETCODE,
+    TF,
     Status,
     absolute,
     command_runs,
@@ -48,6 +48,7 @@ RESERVE_DOUBLINGS = 20
 # How long a renewal by another session can take.
 OTHER_LIMIT_S = 30
 
+mv = program("mv")
 rm = program("rm")
 sleep = program("sleep")
 
@@ -158,7 +159,7 @@ def record_start(state: LocalPath, text: str) -> str:
         # A separate file, because another user may have replaced the first one with a link.
         status, _ = create_file(temporary, text, "", "")
     _ = rm["-f", place] & RETCODE
-    if status == 0 and rename_file(temporary, state):
+    if status == 0 and (mv["-f", "-T", temporary, state] & TF):
         return ""
     _ = rm["-f", temporary] & RETCODE
     return (

@@ -62,6 +62,20 @@ def test_new_file_has_the_login_without_the_refresh_token(host: Parity) -> None:
     assert run.timers[0].setenv["OAUTHKIT_BEARER"] == str(host.project / PLACE)
 
 
+@pytest.mark.parametrize("is_old", [False, True])
+def test_file_is_never_copied_in_place_of_a_rename(host: Parity, is_old: bool) -> None:
+    """A container that owns the directory could exchange what mv(1) copies. See rename_file."""
+    host.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n")
+    host.file(PLACE, record(host, "old").encode(), 0o600)
+    if is_old:  # coreutils before 9.5
+        host.stand_in("mv").fails(stderr="mv: unrecognized option '--no-copy'\n")
+    host.stand_in("mv").fails(stderr="mv: cannot move 'a' to 'b': Invalid cross-device link\n")
+    run = refresh(host, 1)
+    assert content(run) == record(host, "old")
+    options = [call[:-2] for call in run.calls("mv")]
+    assert options == [["--no-copy", "-f", "-T"], *([["-f", "-T"]] if is_old else [])]
+
+
 def test_renewed_token_replaces_the_old_one_and_keeps_the_mode(host: Parity) -> None:
     host.file(PLACE, record(host, "old").encode(), 0o640)
     host.credentials(expires_in="1m")

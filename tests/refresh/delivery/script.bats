@@ -334,14 +334,14 @@ not_delivered() {
   record_tool sync
   make_stand_in mv
   plan mv "$(type -P cp) '$dotenv' '$world/old'; $(type -P cp) '$temporary' '$world/new'" \
-    "shift; exec $(type -P mv) \"\$@\"" # as coreutils that have --no-copy
+    "exec $(type -P mv) \"\$@\""
   refresh
   ended 0
   has_bytes "$world/old" 'A=1\n'
   has_bytes "$world/new" "A=1\n$LINE\n"
   is "$(call_names)" 'sync mv systemctl systemd-run'
   called_with sync 1 "$temporary"
-  called_with mv 1 --no-copy -f -T "$temporary" "$dotenv"
+  called_with mv 1 -f -T "$temporary" "$dotenv"
   [[ $(stat -c %i "$dotenv") != "$inode" ]]
 }
 

@@ -424,22 +424,6 @@ def test_failed_step_keeps_the_old_file(parity: Parity, program: str) -> None:
     assert [name for name in run.files if name.startswith(".env")] == [".env"]
 
 
-EXDEV = "mv: cannot move 'a' to 'b': Invalid cross-device link\n"
-
-
-@pytest.mark.parametrize("is_old", [False, True])
-def test_file_is_never_copied_in_place_of_a_rename(parity: Parity, is_old: bool) -> None:
-    """Whoever owns the directory could exchange what mv(1) copies. See rename_file."""
-    parity.dotenv(f"{OLD}\n", mode=0o640)
-    if is_old:  # coreutils before 9.5
-        parity.stand_in("mv").fails(stderr="mv: unrecognized option '--no-copy'\n")
-    parity.stand_in("mv").fails(stderr=EXDEV)
-    run = refused(parity, f"{parity.world.project}/.env cannot be written and is unchanged")
-    assert run.dotenv == f"{OLD}\n"
-    options = [call[:-2] for call in run.calls("mv")]
-    assert options == [["--no-copy", "-f", "-T"], *([["-f", "-T"]] if is_old else [])]
-
-
 @pytest.mark.parametrize("content", [None, "A=1\n"], ids=["new", "existing"])
 @pytest.mark.parametrize("now", [b"A=2\n", b"A=\0\n"])
 def test_change_during_the_delivery_is_kept(
@@ -463,9 +447,7 @@ def test_new_content_is_on_disk_before_it_is_renamed(parity: Parity) -> None:
     record_tools(parity)
     parity.dotenv(f"{OLD}\n")
     run = delivered(parity)
-    names = [name for name in run.programs if name in {"sync", "mv"}]
-    assert names[:2] == ["sync", "mv"]
-    assert {*names[2:]} <= {"mv"}  # again without --no-copy, with coreutils before 9.5
+    assert [name for name in run.programs if name in {"sync", "mv"}] == ["sync", "mv"]
     [[written]] = run.calls("sync")
     assert written.startswith(f"{parity.project}/.env.")
     assert run.calls("mv")[0][-2:] == [written, f"{parity.project}/.env"]

@@ -167,12 +167,8 @@ class Host:
         return [command[1:] for command in self.commands() if command[0] == name]
 
     def names(self) -> list[str]:
-        """Return the called programs, in order.
-
-        Without the second call of mv, which coreutils before 9.5 need.
-        """
-        commands = [command[:2] for command in self.commands()]
-        return [command[0] for command in commands if command != ["mv", "-f"]]
+        """Return the called programs, in order."""
+        return [command[0] for command in self.commands()]
 
     def lines(self) -> list[str]:
         """Return the log's lines without their times, which must be NOW_TEXT."""
