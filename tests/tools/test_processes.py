@@ -30,12 +30,13 @@ def test_bash_form_starts_few_processes(world: BenchWorld, case: Case) -> None:
     assert len(found.processes) <= case.most_processes, found.processes
 
 
-def test_bearer_file_that_changes_costs_at_most_three_processes(world: BenchWorld) -> None:
+def test_bearer_file_that_changes_costs_at_most_four_processes(world: BenchWorld) -> None:
+    """With coreutils 9.5 or newer, three: their mv is not called twice. See rename_file."""
     full, _, ensure = CASES
     reset(full, world)
     (world.project / "bearer").mkdir()
     bearer = world.project / "bearer" / ".credentials.json"
-    for case, more in ((full, 3), (ensure, 0)):
+    for case, more in ((full, 4), (ensure, 0)):
         found = traced(world, world.bash_form(*case.options), OAUTHKIT_BEARER=str(bearer))
         assert found.status == 0, world.log.read_text(encoding="utf-8")
         assert TOKEN in bearer.read_text(encoding="utf-8")
