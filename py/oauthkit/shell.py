@@ -1093,7 +1093,7 @@ def get_env(name: str) -> str:
 def set_env(name: str, value: str) -> None:
     """Set the environment variable `name` for this process and the commands that it starts.
 
-    Do nothing if this is not a name: letters, digits and _, not first a digit.
+    Do nothing if this is not a name: letters, digits and _, and no digit at the start.
     """
     if _NAME.fullmatch(name):
         local.env[name] = value
