@@ -44,7 +44,7 @@ _NO_SKIPS = os.environ.get(REQUIRE) == "1"
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Limit the time of each test. The limit is not in pyproject.toml: examples need no plugin."""
-    if config.option.timeout is None:
+    if config.option.timeout is None and "PYTEST_TIMEOUT" not in os.environ:
         config.option.timeout = LIMIT_S
 
 

@@ -1703,7 +1703,7 @@ rename_file() {
   local +x old=$1 new=$2 status text
   { text=$(exec mv --no-copy -f -T "$old" "$new" 2>&1); } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
   status=$?
-  if ((status != 0)) && [[ $text == *--no-copy* ]]; then # coreutils before 9.5 do not have the option
+  if ((status != 0)) && [[ $text == *no-copy* ]]; then # an mv that does not have the option
     quiet mv -f -T "$old" "$new"
     return
   fi

@@ -73,6 +73,17 @@ def test_record_of_the_same_token_is_unchanged(publisher: Parity) -> None:
     assert run.touched == []
 
 
+def test_record_is_never_copied_in_place_of_a_rename(publisher: Parity) -> None:
+    """Whoever owns the store could exchange what mv(1) copies. See rename_file."""
+    publish(publisher)
+    publisher.credentials("sk-ant-oat01-made-up-new", expires_in="9h")
+    publisher.stand_in("mv").fails(stderr="mv: cannot move 'a': Invalid cross-device link\n")
+    run = publish(publisher, 1)
+    assert json.loads(run.files[RECORD].content)["access_token"] == TOKEN
+    [call] = run.calls("mv")
+    assert call[:-2] == ["--no-copy", "-f", "-T"]
+
+
 def test_new_token_replaces_the_record(publisher: Parity) -> None:
     publish(publisher)
     publisher.credentials("sk-ant-oat01-made-up-new", expires_in="9h")

@@ -17,6 +17,6 @@ def rename_file(old: LocalPath, new: LocalPath) -> bool:
     then copy by name, even directories, and through links that replace what it has created.
     """
     status, text = (mv["--no-copy", "-f", "-T", old, new] >= ERROUT) & CAPTURE
-    if status != 0 and "--no-copy" in text:  # coreutils before 9.5 do not have the option
+    if status != 0 and "no-copy" in text:  # an mv that does not have the option
         return mv["-f", "-T", old, new] & TF
     return status == 0

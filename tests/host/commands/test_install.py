@@ -442,8 +442,8 @@ def test_crontab_line_whose_runs_would_fail(ready: HostProject) -> None:
     assert done.stdout.startswith("*/4 ")
     starts = [line.partition(". Fix: ")[0] for line in done.stderr.splitlines()]
     assert starts == [
-        "no run can succeed: jq: not in PATH",
-        f"no run can succeed: login: {ready.credentials} not found",
+        "a run will fail: jq: not in PATH",
+        f"a run will fail: login: {ready.credentials} not found",
     ]
 
 
@@ -462,7 +462,10 @@ def test_what_starts_the_runs_without_a_manager(
     by_cron = "To start the runs with cron, run: "
     doctor = f"To see how to start it, run: {oauthkit_command('doctor', ready.project)}. "
     if has_line:
-        assert said == "The crontab has a line for this project, so cron starts the runs"
+        assert said == "The crontab already has a line for this project"
+        said = install._without_manager(find_paths(str(ready.project)), "--light")
+        again = oauthkit_command("install", ready.project, "--cron", "--light")
+        assert said.endswith(f". To change the settings, run: {again}")
     else:
         assert said.startswith(f"{doctor if is_booted else ''}{by_cron}")
 

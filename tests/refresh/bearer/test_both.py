@@ -67,7 +67,7 @@ def test_file_is_never_copied_in_place_of_a_rename(host: Parity, is_old: bool) -
     """A container that owns the directory could exchange what mv(1) copies. See rename_file."""
     host.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n")
     host.file(PLACE, record(host, "old").encode(), 0o600)
-    if is_old:  # coreutils before 9.5
+    if is_old:
         host.stand_in("mv").fails(stderr="mv: unrecognized option '--no-copy'\n")
     host.stand_in("mv").fails(stderr="mv: cannot move 'a' to 'b': Invalid cross-device link\n")
     run = refresh(host, 1)

@@ -115,7 +115,9 @@ def _require_ipc(paths: ProjectPaths) -> None:
 def _without_manager(paths: ProjectPaths, *options: str) -> str:
     """Return what to do if no user manager answers. `options` are those of this command."""
     if cron.line_of(paths) is not None:
-        return "The crontab has a line for this project, so cron starts the runs"
+        text = "The crontab already has a line for this project"
+        settings = command("install", paths, "--cron", *options)
+        return f"{text}. To change the settings, run: {settings}" if options else text
     by_cron = f"To start the runs with cron, run: {cron.install_command(paths, *options)}"
     if BOOTED.is_dir():  # but not for this user, for example after su or sudo
         return f"To see how to start it, run: {command('doctor', paths)}. {by_cron}"
@@ -126,14 +128,14 @@ def report_unready(paths: ProjectPaths, say: Say) -> None:
     """Report each program that a run would not find, and a login that cannot be used."""
     needed = [
         programs.program("jq", "jq"),
-        programs.timeout(),
+        programs.program("timeout", "coreutils"),
         programs.program("flock", "util-linux"),
     ]
     if not is_follower(paths):
         needed += [programs.claude(paths), *files.login(paths)]
     for finding in needed:
         if not finding.is_ok:
-            say(f"no run can succeed: {finding.name}: {finding.text}. Fix: {finding.fix}")
+            say(f"a run will fail: {finding.name}: {finding.text}. Fix: {finding.fix}")
 
 
 def _note_missing_claude(paths: ProjectPaths, say: Say) -> None:
