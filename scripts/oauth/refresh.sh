@@ -1239,7 +1239,7 @@ lock_project() {
     complain "oauthkit: the log $REPLY cannot be written"
     return 1
   fi
-  if ! lock_run "$lock"; then
+  if ! take_project_lock "$lock"; then
     return 1
   fi
   outlive_signals
@@ -1255,15 +1255,11 @@ lock_project() {
 }
 
 # Take the lock for the rest of the run. Return whether that worked, or report the error.
-lock_run() {
-  local +x lock=$1 locked=2 whose end
-  resolve "$lock"
-  whose=${REPLIES[0]}
-  end=${REPLIES[1]}
-  if [[ $whose != foreign ]]; then
-    take_lock "$end" "$LOCK_WAIT_S"
-    locked=$?
-  fi
+take_project_lock() {
+  local +x lock=$1 locked
+  resolve "$lock" # at another user's link, which take_lock rejects
+  take_lock "${REPLIES[1]}" "$LOCK_WAIT_S"
+  locked=$?
   if ((locked == 1)); then
     log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
   elif ((locked == 127)); then

@@ -60,7 +60,7 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: the log {shown} cannot be written")
         return 1
-    if not lock_run(lock):
+    if not take_project_lock(lock):
         return 1
     outlive_signals()
     _ = open_log(opened)  # the run that held the lock may have renamed it
@@ -72,12 +72,10 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     return 0
 
 
-def lock_run(lock: LocalPath) -> bool:
+def take_project_lock(lock: LocalPath) -> bool:
     """Take the lock for the rest of the run. Return whether that worked, or report the error."""
-    locked = 2
-    whose, end = resolve(lock)
-    if whose != "foreign":
-        locked = take_lock(end, LOCK_WAIT_S)
+    _, end = resolve(lock)  # at another user's link, which take_lock rejects
+    locked = take_lock(end, LOCK_WAIT_S)
     if locked == 1:
         log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
     elif locked == 127:
