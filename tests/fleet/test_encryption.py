@@ -551,7 +551,7 @@ def test_errors_do_not_fill_the_log(decrypting: Parity, key: tuple[str, str]) ->
 def in_terminal(form: Form) -> Form:
     """Return the form with a terminal of its own, where age could ask for a passphrase."""
     sh, script = str(shutil.which("sh")), str(shutil.which("script"))
-    wrapper = [sh, "-c", f'exec {script} -qec "$*" /dev/null', "sh"]
+    wrapper = [sh, "-c", f'exec {script} -E never -qec "$*" /dev/null', "sh"]
     return replace(form, argv=lambda world: [*wrapper, *form.argv(world)])
 
 
