@@ -560,6 +560,29 @@ def test_crontab_line_whose_script_does_not_exist(well: HostProject) -> None:
     assert (examined(well)[1], well.status()["warnings"]) == ({}, [])
 
 
+@pytest.mark.parametrize("way", ["{}/oauthkit", "{}/python -P -m oauthkit"])
+def test_crontab_line_whose_python_does_not_exist(well: HostProject, way: str) -> None:
+    venv = well.home / "venv"
+    program, _, module = way.format(venv).partition(" ")
+    called = f"PATH={well.bin} {program} {module} refresh --project {quoted(well.project)}"
+    without_systemd(well, f"* * * * * {called} --ensure\n")
+    gone = {"program of the crontab line": f"{program} does not exist"}
+    assert examined(well)[1] == gone
+    venv.mkdir()
+    Path(program).touch()
+    assert examined(well)[1] == {}
+
+
+def test_of_two_crontab_lines_one_that_can_start_is_enough(well: HostProject) -> None:
+    called = f"refresh --project {quoted(well.project)} --ensure"
+    lines = [f"* * * * * PATH={well.bin} {at}/oauthkit {called}\n" for at in ("/gone", well.bin)]
+    well.program("oauthkit", "#!/bin/sh\n")
+    without_systemd(well, "")
+    for crontab in (lines, lines[::-1]):
+        (well.home / "crontab").write_text("".join(crontab), "utf-8")
+        assert examined(well)[1] == {}
+
+
 @pytest.mark.parametrize(("status", "is_stopped"), [(0, False), (1, True), (2, False)])
 def test_cron_service_that_is_not_running(
     well: HostProject, *, status: int, is_stopped: bool

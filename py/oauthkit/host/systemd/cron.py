@@ -39,18 +39,22 @@ class Line:
 
     project: str  # its real path
     path: str  # the PATH that the line sets
-    script: str = ""  # the real path of the script that it runs, if it runs one
+    program: str = ""  # the script or the Python program that it runs, if it has an absolute path
 
     @property
     def missing_program(self) -> str:
-        """Return the line's script, if it does not exist, or ""."""
-        return self.script if self.script and inspect_path(Path(self.script)).is_nothing else ""
+        """Return the line's program, if it does not exist, or ""."""
+        return self.program if self.program and inspect_path(Path(self.program)).is_nothing else ""
 
 
 def line_of(paths: ProjectPaths) -> Line | None:
-    """Return the first line that refreshes this project, or None if there is none."""
+    """Return the first line that can refresh this project, else the first whose program is missing.
+
+    Return None if no line names the project.
+    """
     wanted = os.path.realpath(paths.project)
-    return next((line for line in _lines() if line.project == wanted), None)
+    found = [line for line in _lines() if line.project == wanted]
+    return min(found, key=lambda line: line.missing_program != "", default=None)
 
 
 def projects() -> set[str]:
@@ -73,8 +77,8 @@ def _lines() -> Iterator[Line]:
         found = _LINE.fullmatch(line)
         words = _words(found[1].replace(r"\%", "%")) if found else []
         own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
-        for project, script in _projects_in(words):
-            yield Line(project, own[-1] if own else path, script)
+        for project, program in _projects_in(words):
+            yield Line(project, own[-1] if own else path, program)
 
 
 def crontab() -> str:
@@ -116,8 +120,10 @@ def _words(text: str) -> list[str]:
 
 
 def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the real path of each project that a command line refreshes, and its script or ""."""
+    """Yield the real path of each project that a command line refreshes, and the program or ""."""
     is_oauthkit = any(word.endswith("oauthkit") for word in words) and "refresh" in words
+    start = words[: words.index("refresh")] if is_oauthkit else []
+    program = next((word for word in start if word.startswith("/")), "")
     directory = os.path.expanduser("~")  # noqa: PTH111 - cron starts commands there
     for before, word in pairwise(["", *words]):
         path = os.path.realpath(os.path.join(directory, word))  # noqa: PTH118
@@ -127,7 +133,7 @@ def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:
         elif path.endswith(f"/{SCRIPT}"):
             yield path.removesuffix(f"/{SCRIPT}"), path
         elif is_oauthkit and project:
-            yield os.path.realpath(os.path.join(directory, project)), ""  # noqa: PTH118
+            yield os.path.realpath(os.path.join(directory, project)), program  # noqa: PTH118
 
 
 def install_command(paths: ProjectPaths, *options: str) -> str:
