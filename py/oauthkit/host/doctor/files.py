@@ -48,9 +48,10 @@ from oauthkit.host.status.login import (
     read_dotenv,
     read_login,
 )
-from oauthkit.host.status.model import BEARER_PREFIX, LOGIN_WARNING_S
+from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.host.status.text_output import clock, span
+from oauthkit.program.delivery import BEARER_START
 from oauthkit.program.hooks import HOOKS
 from oauthkit.program.start import is_project
 from oauthkit.shell import find_program, same_file
@@ -178,7 +179,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     content, login, found = read(file), delivered_login(paths), read_login(file)
     expires_at_s = found.expires_at_s
     is_login = b'"refreshToken"' in content.data
-    if is_login or (content.data and not content.data.startswith(BEARER_PREFIX)):
+    if is_login or (content.data and not content.data.startswith(BEARER_START.encode())):
         text = "has a refresh token, so it is a login" if is_login else "is not a bearer file"
         yield Finding(name, f"{file} {text}. A refresh does not touch it", move)
     elif found.problem:

@@ -42,6 +42,7 @@ from oauthkit.host.status.store import (
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, Timer
 from oauthkit.host.systemd.services import Schedule, Service, find_schedule
+from oauthkit.program.delivery import BEARER_START
 from oauthkit.shell import same_file
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
 LOGIN_WARNING_S = 3 * 24 * 3600
 # systemd ends a run after this time.
 LONGEST_RUN_S = 600
-# A refresh recognizes a bearer file by this prefix.
-BEARER_PREFIX = b'{"claudeAiOauth":{"accessToken":'
 
 
 @dataclass(frozen=True)
@@ -372,6 +371,6 @@ def _read_bearer(bearer: Path, credentials: Path) -> Login:
     content = read(bearer).data
     if b'"refreshToken"' in content:
         return Login("it has a refresh token, so it is a login", fix=fix)
-    if content and not content.startswith(BEARER_PREFIX):
+    if content and not content.startswith(BEARER_START.encode()):
         return Login("it is not a bearer file", fix=fix)
     return read_login(bearer)
