@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONF = "scripts/oauth/refresh.conf"
-RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'
 CONTENTS = {
     "none": (b"", b"OAUTHKIT_UNIT=new\n"),
     "no final newline": (b"# a", b"# a\nOAUTHKIT_UNIT=new\n"),
@@ -40,10 +39,7 @@ CONTENTS = {
 @pytest.fixture
 def ready(live: HostProject) -> HostProject:
     """A host whose user manager accepts everything."""
-    live.program("systemctl", RECORD)
-    live.program("loginctl", f"{RECORD}echo yes\n")
-    for name in ("jq", "timeout", "flock"):
-        live.program(name, "#!/bin/sh\n")
+    live.accepting_manager(lingers="yes")
     return live
 
 

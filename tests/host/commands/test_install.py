@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import SAME_CODE, SUDO, quoted
+from tests.support.host.host_project import RECORD, SAME_CODE, SUDO, quoted
 from tests.support.host.host_project import command as oauthkit_command
 
 from oauthkit.host.child import python_command
@@ -21,16 +22,12 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 HEAL = "nanoclaw-oauth-refresh-next-heal"
-RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'
 
 
 @pytest.fixture
 def ready(live: HostProject) -> HostProject:
     """Create a host whose user manager accepts everything, and whose user does not linger."""
-    live.program("systemctl", RECORD)
-    live.program("loginctl", f"{RECORD}echo no\n")
-    for name in ("jq", "timeout", "flock"):
-        live.program(name, "#!/bin/sh\n")
+    live.accepting_manager(lingers="no")
     return live
 
 
@@ -436,14 +433,16 @@ def test_crontab_gets_one_line_for_each_project(ready: HostProject) -> None:
 
 def test_crontab_line_whose_runs_would_fail(ready: HostProject) -> None:
     (ready.bin / "jq").unlink()
+    (ready.bin / "claude").unlink()
     ready.credentials.unlink()
     done = ready.run("install", "--cron")
     assert done.returncode == 0
     assert done.stdout.startswith("*/4 ")
-    starts = [line.partition(". Fix: ")[0] for line in done.stderr.splitlines()]
+    starts = [re.split(r"\. Fix: |, ", line)[0] for line in done.stderr.splitlines()]
     assert starts == [
         "a run will fail: jq: not in PATH",
         f"a run will fail: login: {ready.credentials} not found",
+        "note: claude is not in PATH",
     ]
 
 

@@ -32,6 +32,8 @@ SAME_CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.en
 # Records that it was run, because only the refresh may run claude. The record is not in HOME,
 # because a test may make HOME inaccessible.
 CLAUDE = '#!/bin/sh\n: >"${0%/*}/claude-was-run"\n'
+# Accepts everything, and records how it was called.
+RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'
 
 
 def quoted(path: Path | str) -> str:
@@ -113,6 +115,13 @@ class HostProject:
         check = f'[ "$*" = "{asked}" ] || exit 64'
         show = f'while read -r line; do printf "%s\\n" "$line"; done <{shlex.quote(str(answer))}'
         self.program("systemctl", f"#!/bin/sh\n{check}\n{show}\n")
+
+    def accepting_manager(self, lingers: str) -> None:
+        """Use a user manager that accepts everything. `lingers` is "yes" or "no"."""
+        self.program("systemctl", RECORD)
+        self.program("loginctl", f"{RECORD}echo {lingers}\n")
+        for name in ("jq", "timeout", "flock"):
+            self.program(name, "#!/bin/sh\n")
 
     def without_override(self) -> None:
         """Run oauthkit without root's right to read and write every file."""

@@ -132,10 +132,12 @@ def report_unready(paths: ProjectPaths, say: Say) -> None:
         programs.program("flock", "util-linux"),
     ]
     if not is_follower(paths):
-        needed += [programs.claude(paths), *files.login(paths)]
+        needed += files.login(paths)
     for finding in needed:
         if not finding.is_ok:
             say(f"a run will fail: {finding.name}: {finding.text}. Fix: {finding.fix}")
+    if not is_follower(paths):
+        _note_missing_claude(paths, say)
 
 
 def _note_missing_claude(paths: ProjectPaths, say: Say) -> None:
