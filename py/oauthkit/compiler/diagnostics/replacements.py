@@ -518,7 +518,30 @@ def of_arguments(site: Site, node: ast.expr) -> str:
             lines = [f"if len({all_of}) != {len(names)}:", "    return 1"]
             lines += [f"{name} = {all_of}[{i}]" for i, name in enumerate(names)]
             return code("check the number of arguments, then assign each one", lines)
+    for part in ast.walk(site.statement) if site.statement else ():
+        match part:
+            case ast.Subscript(
+                value=value, slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1))
+            ) if value is node and site.can_fail:
+                return _of_last_argument(site, part, ast.unparse(node))
+            case ast.Call(func=ast.Name(id="sorted"), args=[value]) if value is node:
+                return (
+                    "put each into a text, on a line of its own, and iterate over the lines of"
+                    " `(sort << text)()`"
+                )
     return ""
+
+
+def _of_last_argument(site: Site, node: ast.Subscript, arguments: str) -> str:
+    """Return the help for `arguments[-1]`."""
+
+    def lines(name: str) -> list[str]:
+        check = [f"if len({arguments}) == 0:", "    return 1", f'{name} = ""']
+        return [*check, f"for {argument} in {arguments}:", f"    {name} = {argument}"]
+
+    argument = site.fresh("argument")
+    found = site.assigned(node, Type.STR, lines, name="last")
+    return code("check the number of arguments, then take the last one in a loop", found)
 
 
 def _of_count(site: Site, node: ast.Call) -> str:

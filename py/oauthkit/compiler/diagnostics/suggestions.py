@@ -380,6 +380,9 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
     if name in CALLS:
         replace = replacements.CALLS.get(name)
         help = (replace and replace(site, node)) or CALLS[name]
+        match node:
+            case ast.Call(func=ast.Name(id="int"), args=[ast.BinOp(op=ast.Div())]):
+                help = FRACTION
         return Suggestion(f"{name} is outside the dialect", help)
     if attribute:
         if attribute == "chdir" and [*map(ast.unparse, node.args)] == ["'/'"]:

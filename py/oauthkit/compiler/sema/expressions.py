@@ -183,8 +183,11 @@ class Expressions:
         if isinstance(node, ast.IfExp) and self.scope.root is not None:
             help = self.first(node, self._result_of(node.body), "choice")
             return self._reject_early(node, "a conditional expression", help)
-        if self.check.arguments_in(node) is not None:
-            return self.value(self.check.arguments_in(node) or node)
+        found = self.check.arguments_in(node)
+        if found is not None and not (
+            isinstance(node, ast.NamedExpr) and self.counts_arguments(node.value)
+        ):
+            return self.value(found)
         asked = ""
         if isinstance(node, ast.IfExp):
             asked = self._asked(node.test)
@@ -211,7 +214,7 @@ class Expressions:
             "pass a text",
         )  # fmt: skip
 
-    def counts_arguments(self, node: ast.Call) -> bool:
+    def counts_arguments(self, node: ast.expr) -> bool:
         """Return whether an expression is len(arguments)."""
         match node:
             case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)], keywords=[]):
