@@ -633,7 +633,7 @@ read_credentials() {
   add_secret "${refresh_token%\"}"
   if ! is_b64token "$token"; then
     # A newline or a $ would change the meaning of .env.
-    REPLIES=('accessToken in credentials has a character that no access token has' '')
+    REPLIES=('accessToken in credentials has a character that tokens do not contain' '')
     return
   fi
   REPLIES=('' "$token"$'\n'"$expiry"$'\n'"$login_end"$'\n'"$record")

@@ -72,7 +72,7 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str]:
     add_secret(refresh_token.removesuffix('"'))
     if not is_b64token(token):
         # A newline or a $ would change the meaning of .env.
-        return "accessToken in credentials has a character that no access token has", ""
+        return "accessToken in credentials has a character that tokens do not contain", ""
     return "", f"{token}\n{expiry}\n{login_end}\n{record}"
 
 

@@ -17,7 +17,7 @@ FAILURES = (
     ("more than one JSON document", "two documents"),
     ("no claudeAiOauth object", "no claudeAiOauth"),
     ("no accessToken in credentials", "no accessToken"),
-    ("has a character that no access token has", "token with a bad character"),
+    ("has a character that tokens do not contain", "token with a bad character"),
     ("jq (not found|could not run)", "no jq"),
     ("claude binary not found", "no claude"),
     ("no accessToken after CLI refresh", "claude lost the token"),

@@ -127,7 +127,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "not JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: claude auth login"),
     "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
     "no token": (lambda p: p.login(token=""), "no accessToken in credentials: claude auth login"),
-    "odd token": (odd_token, "a character that no access token has"),
+    "odd token": (odd_token, "a character that tokens do not contain"),
     "another token": (another_token, REFRESH),
     "two tokens": (
         lambda p: p.dotenv.write_text(f"{LINE}\n{LINE}x\n"),

@@ -157,7 +157,7 @@ keep_dotenv() {
     raw_credentials "{\"claudeAiOauth\":{\"accessToken\":\"${token/\"/\\\\\"}\",\"expiresAt\":$((NOW_MS + HOUR_MS))}}"
     rm -rf "$project/logs"
     refresh
-    refused 'accessToken in credentials has a character that no access token has'
+    refused 'accessToken in credentials has a character that tokens do not contain'
   done
 }
 

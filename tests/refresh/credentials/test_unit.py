@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NO_TOKEN = "no accessToken in credentials"
 LOGIN_ENDED = "The login has ended: run 'claude auth login'"
-STRANGE_TOKEN = "accessToken in credentials has a character that no access token has"
+STRANGE_TOKEN = "accessToken in credentials has a character that tokens do not contain"
 NO_OBJECT = "no claudeAiOauth object in {path}"
 TWO_DOCUMENTS = "{path} holds more than one JSON document"
 

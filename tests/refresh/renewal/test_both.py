@@ -301,7 +301,7 @@ def test_credentials_broken_by_claude_are_named(expired: Parity, raw: bytes, pro
 @pytest.mark.parametrize("token", ["new\nB=2", "new$(id)", "new one", "newé"])
 def test_renewed_token_with_bad_characters_is_not_delivered(expired: Parity, token: str) -> None:
     expired.claude.renews(token, stdout="")
-    bad = "accessToken in credentials has a character that no access token has"
+    bad = "accessToken in credentials has a character that tokens do not contain"
     fail(expired, NO_TOKEN, warning=bad)
 
 

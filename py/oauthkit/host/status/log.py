@@ -47,7 +47,7 @@ REFRESH_REJECTED = "oauthkit refresh --rejected"
 RENEW = "claude -p ok"
 # Errors about the credentials file. A person may have repaired it since.
 _BAD_CREDENTIALS = re.compile(
-    r"is not valid JSON|more than one JSON document|has a character that no access token has"
+    r"is not valid JSON|more than one JSON document|has a character that tokens do not contain"
     r"|no accessToken|no claudeAiOauth|\.credentials\.json not found"
     r"|\.credentials\.json is not (?:a file|readable)"
 )
@@ -61,7 +61,7 @@ _FIXES = (
     (r"the API refuses .* did not renew it \(exit [1-9]",
      f"run {RENEW}, and fix what it reports, then: {REFRESH_REJECTED}"),
     (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
-    (r"is not valid JSON|more than one JSON document|has a character that no access token has",
+    (r"is not valid JSON|more than one JSON document|has a character that tokens do not contain",
      "the credentials are damaged. Move the file away and log in again"),
     (r"OAUTHKIT_STORE is ", "set OAUTHKIT_STORE in scripts/oauth/refresh.conf"),
     (r"etcdctl not found", "install etcdctl: apt install etcd-client"),

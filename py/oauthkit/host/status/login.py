@@ -53,7 +53,7 @@ def read_login(credentials: Path) -> Login:
     if not isinstance(token, str) or not token:
         return Login("no accessToken in credentials")
     if not is_b64token(token):
-        return Login("accessToken in credentials has a character that no access token has")
+        return Login("accessToken in credentials has a character that tokens do not contain")
     return Login(
         "", token, _seconds(oauth.get("expiresAt")), _seconds(oauth.get("refreshTokenExpiresAt"))
     )
