@@ -60,6 +60,9 @@ start() {
   # This redirection keeps the script's stdin, which is read below.
   isolate </dev/null
 
+  local +x -r OUTPUT_LIMIT_LINES=20
+
+  # Claude Code does not renew a token that has more time left.
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
 
   local +x -r MOST_LINKS=40 # as the kernel follows (path_resolution(7))
@@ -68,7 +71,6 @@ start() {
 
   # Seconds from a program's SIGTERM to its SIGKILL.
   local +x -r GRACE_S=5
-  local +x -r OUTPUT_LIMIT_LINES=20
 
   # A store on a network can hang.
   local +x -r READ_LIMIT_S=30
@@ -271,21 +273,21 @@ follow_once() {
 #
 # If the store has none, keep the last delivered token while it is live, and the API does not
 # refuse it: that is what the mode "rejected" says. `errors` is what read_settings returned.
-# Three files store state for the next pass: oauth-refresh.followed the token's expiry and whether
-# the warning was logged, oauth-refresh.refused the expiry of the last token that the API refused,
-# and oauth-refresh.revision the store's revision, for follow_store.
+# Three files store state for the next pass: oauth-refresh.followed has the token's expiry and
+# whether the warning was logged, oauth-refresh.rejected the expiry of the last token that the API
+# rejected, and oauth-refresh.revision the store's revision, for follow_store.
 take_token() {
-  local +x dotenv=$1 credentials=$2 logs=$3 mode=$4 errors=$5 state expiry warned refused store
-  local +x problem revision records current login event
+  local +x dotenv=$1 credentials=$2 logs=$3 mode=$4 errors=$5 state expiry warned rejected_expiry
+  local +x store problem revision records current login event
   state="${logs%/}/$FOLLOWED"
   read_state "$state"
   expiry=${REPLIES[0]}
   warned=${REPLIES[1]}
   if [[ $mode == rejected ]]; then
-    save "${logs%/}/oauth-refresh.refused" "$expiry"
+    save "${logs%/}/oauth-refresh.rejected" "$expiry"
   fi
-  read_file "${logs%/}/oauth-refresh.refused"
-  refused=$REPLY
+  read_file "${logs%/}/oauth-refresh.rejected"
+  rejected_expiry=$REPLY
   store=${OAUTHKIT_STORE-}
   read_records "$store"
   problem=${REPLIES[0]}
@@ -302,7 +304,7 @@ take_token() {
     records=${REPLIES[1]}
   fi
   if [[ -z $problem ]]; then
-    choose_token "$records" "$current" "$refused"
+    choose_token "$records" "$current" "$rejected_expiry"
     login=$REPLY
     if [[ -z $login ]]; then
       problem="$store has no record of a live token"
@@ -320,7 +322,7 @@ take_token() {
     else
       save "$state" ''
     fi
-  elif [[ -n $current && -n $expiry && $expiry == "$refused" ]]; then
+  elif [[ -n $current && -n $expiry && $expiry == "$rejected_expiry" ]]; then
     problem="the API refuses the token in .env, and $problem"
     log_error "ERROR: $problem"
   elif [[ -n $current ]] && outlasts "$expiry" "$SERVE_BEFORE_MS"; then
@@ -572,11 +574,11 @@ decrypt_records() {
 # Return the login to deliver, as read_credentials does, or "" if no record has a live token.
 #
 # Keep the `current` token if it has more than 30 min left. Otherwise select the one that expires
-# last. Never select the token that expires at `refused`: the API refuses it. Log errors in
-# records.
+# last. Never select the token that expires at `rejected_expiry`: the API rejects it. Log errors
+# in records.
 choose_token() {
-  local +x records=$1 current=$2 refused=$3 login='' rest host problem expiry issued token record
-  local +x issued_at_ms now when is_kept
+  local +x records=$1 current=$2 rejected_expiry=$3 login='' rest host problem expiry issued token
+  local +x record issued_at_ms now when is_kept
   rest=$records
   while [[ -n $rest ]]; do
     [[ $rest =~ ^[^$'\n']* ]]
@@ -609,7 +611,7 @@ choose_token() {
       when=$REPLY
       timestamp "$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))"
       log_error "ERROR: the record of $host was issued at $when, but this host's time is $REPLY"
-    elif [[ $expiry != "$refused" ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"; then
+    elif [[ $expiry != "$rejected_expiry" ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"; then
       if [[ $token == "$current" ]] && outlasts "$expiry" "$KEEP_BEFORE_MS"; then
         is_kept=true
       else
@@ -1024,8 +1026,8 @@ take_project_lock() {
 # Keep a file with the failure's kind from the first failed run to the next successful one.
 #
 # Return "failed" when the failure starts, "recovered" when it ends, else "". The kind is
-# "refused" if the API refuses the token, else "". Such a failure does not end when the same token
-# is delivered again. If a failure of the other kind follows it, return "failed" again.
+# "rejected" if the API rejects the token, else "". Such a failure does not end when the same
+# token is delivered again. If a failure of the other kind follows it, return "failed" again.
 failure_event() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
   read_file "$failing"
@@ -1036,12 +1038,12 @@ failure_event() {
     is_failing=false
   fi
   if [[ -z $problem ]]; then
-    if [[ $is_failing != true || ($kind == refused && $last == refused) ]]; then
+    if [[ $is_failing != true || ($kind == rejected && $last == rejected) ]]; then
       REPLY=
       return
     fi
     quiet rm -f "$failing"
-    if [[ $kind == refused ]]; then # the token is still refused
+    if [[ $kind == rejected ]]; then # the token is still rejected
       create_file "$failing" "$kind" '' ''
       REPLY=
       return
@@ -1049,7 +1051,7 @@ failure_event() {
     REPLY=recovered
     return
   fi
-  if [[ $is_failing == true && ($kind == refused || $last != refused) ]]; then
+  if [[ $is_failing == true && ($kind == rejected || $last != rejected) ]]; then
     REPLY=
     return
   fi
@@ -1318,23 +1320,6 @@ wait_for_directory() {
     fi
   done
   return 0
-}
-
-# --- process.py ---
-# Limit the programs that a run starts, and log their output.
-
-# Log the output of a failed program line by line.
-log_output() {
-  local +x source=$1 text=$2 rest lines line
-  rest=$text
-  lines=0
-  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    rest=${rest:${#line}+1}
-    log "$source: $line"
-    lines=$((lines + 1))
-  done
 }
 
 # --- delivery.py ---
@@ -1842,6 +1827,23 @@ bearer() {
   [[ $rest =~ ^[^$'\n']* ]]
   record=${rest:${#BASH_REMATCH[0]}+1}
   REPLY=$record
+}
+
+# --- command_output.py ---
+# Log the output of the programs that a run starts.
+
+# Log the output of a failed program line by line.
+log_output() {
+  local +x source=$1 text=$2 rest lines line
+  rest=$text
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    log "$source: $line"
+    lines=$((lines + 1))
+  done
 }
 
 # --- Runtime library ---

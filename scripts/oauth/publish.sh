@@ -68,6 +68,7 @@ start() {
 
   local +x -r LINE_LIMIT=200
 
+  # Claude Code does not renew a token that has more time left.
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
 
   # Prints the type of claudeAiOauth and, for an object, the access token, its expiry and the end of
@@ -618,7 +619,7 @@ read_credentials() {
     REPLIES=("no claudeAiOauth object in $credentials" '')
     return
   fi
-  if [[ $token == '""' ]]; then # as claude leaves it when its login is refused
+  if [[ $token == '""' ]]; then # as claude leaves it when its login is rejected
     REPLIES=("no accessToken in credentials. $LOGIN_ENDED" '')
     return
   fi

@@ -62,6 +62,11 @@ start() {
   local +x -a REPLIES
   isolate
 
+  local +x -r OUTPUT_LIMIT_LINES=20
+  # How many of these lines are shown outside the log.
+  local +x -r REPORT_LIMIT_LINES=5
+
+  # Claude Code does not renew a token that has more time left.
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
 
   # Prints the type of claudeAiOauth and, for an object, the access token, its expiry and the end of
@@ -84,9 +89,6 @@ start() {
 
   # Seconds from a program's SIGTERM to its SIGKILL.
   local +x -r GRACE_S=5
-  local +x -r OUTPUT_LIMIT_LINES=20
-  # How many of these lines are shown outside the log.
-  local +x -r REPORT_LIMIT_LINES=5
 
   local +x -r HOOKS=scripts/oauth/hooks
   local +x -r HOOK_LIMIT_S=30
@@ -97,7 +99,7 @@ start() {
 
   local +x -r CLAUDE_LIMIT_S=55
   local +x -r LOGIN_WAIT_S=120
-  # In this time, claude may fail 3 times, and is started at most once for a refused token.
+  # In this time, claude may fail 3 times, and is started at most once for a rejected token.
   local +x -r START_LIMIT_MS=$((5 * 60 * 1000))
   local +x -r MAX_FAILURES=3
   local +x -r FAILURES=.oauthkit-failures
@@ -159,7 +161,7 @@ main() {
 # mode "ensure", do nothing if .env already has one. With "rejected", renew the token that .env
 # has, even if it is live. A project that follows a store does that instead.
 refresh() {
-  local +x project=$1 mode=$2 errors home credentials dotenv log_file logs followed refused problem
+  local +x project=$1 mode=$2 errors home credentials dotenv log_file logs followed rejected problem
   local +x login is_live event kind turn expiry login_end is_ending hooks
   local +x -a timer
   if ! set_up; then
@@ -187,13 +189,13 @@ refresh() {
   fi
 
   # Before the wait for the lock: another run may deliver a new token meanwhile.
-  refused_token "$mode" "$dotenv"
-  refused=$REPLY
+  rejected_token "$mode" "$dotenv"
+  rejected=$REPLY
   if is_dotenv "$log_file" "$dotenv" || ! lock_project "$log_file" "$credentials"; then
     return 1
   fi
   log_output WARN "$errors"
-  live_token "$credentials" "$home" "$refused"
+  live_token "$credentials" "$home" "$rejected"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
   if [[ -z $problem ]]; then
@@ -293,8 +295,8 @@ run_follower() {
   return "$status"
 }
 
-# Return the token in .env, which the API has refused. In other modes, return "".
-refused_token() {
+# Return the token in .env, which the API has rejected. In other modes, return "".
+rejected_token() {
   local +x mode=$1 dotenv=$2
   if [[ $mode != rejected ]]; then
     REPLY=
@@ -304,11 +306,11 @@ refused_token() {
   token_in "$REPLY"
 }
 
-# Return "refused" if the API refuses the token of a login, else "".
+# Return "rejected" if the API rejects the token of a login, else "".
 failure_kind() {
   local +x credentials=$1 login=$2
-  if was_refused "$credentials" "$login"; then
-    REPLY=refused
+  if was_rejected "$credentials" "$login"; then
+    REPLY=rejected
     return
   fi
   REPLY=
@@ -774,9 +776,9 @@ next_run_ms() {
 
 # Return what read_credentials returns, after a renewal if the token has 5 min left or less.
 #
-# Renew it in any case if it is `refused`: the token that the API has refused, else "".
+# Renew it in any case if it is `rejected`: the token that the API has rejected, else "".
 live_token() {
-  local +x credentials=$1 home=$2 refused=$3 problem login status expires_at_ms left_ms token
+  local +x credentials=$1 home=$2 rejected=$3 problem login status expires_at_ms left_ms token
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
@@ -796,9 +798,9 @@ live_token() {
   access_token "$login"
   token=$REPLY
   if ((left_ms <= RENEW_BEFORE_MS)); then
-    refused= # it has expired anyway
+    rejected= # it has expired anyway
     log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
-  elif [[ $token != "$refused" ]]; then
+  elif [[ $token != "$rejected" ]]; then
     log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
     REPLIES=('' "$login")
     return
@@ -810,7 +812,7 @@ live_token() {
       return
     fi
   fi
-  renew_once "$credentials" "$home" "$refused"
+  renew_once "$credentials" "$home" "$rejected"
 }
 
 # Return an error ("" if there is none), and the path of claude.
@@ -841,7 +843,7 @@ find_claude() {
 # Projects that share a login wait for each other: the first one's claude renews the token for all
 # of them.
 renew_once() {
-  local +x credentials=$1 home=$2 refused=$3 directory locked problem login
+  local +x credentials=$1 home=$2 rejected=$3 directory locked problem login
   directory=${credentials%/*}
   directory=${directory:-/}
   lock_directory "$directory" "$LOGIN_WAIT_S"
@@ -849,7 +851,7 @@ renew_once() {
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
-  if is_renewed "$problem" "$login" "$refused"; then
+  if is_renewed "$problem" "$login" "$rejected"; then
     log 'The token was renewed by another run'
   elif ((locked == 3)); then
     problem="a signal ended the wait for the lock of $directory"
@@ -861,15 +863,15 @@ renew_once() {
     fi
     problem=
     next_try_ms "$credentials"
-    if [[ -n $refused ]] && ((REPLY == 0)); then # else claude is not started, so nothing is recorded
-      limit_refusals "$credentials" "$login"
+    if [[ -n $rejected ]] && ((REPLY == 0)); then # else claude is not started, so nothing is recorded
+      limit_rejected_starts "$credentials" "$login"
       problem=$REPLY
       if [[ -z $problem ]]; then
         log 'The API refuses the token, invoking claude CLI to refresh'
       fi
     fi
     if [[ -z $problem ]]; then
-      renew "$credentials" "$home" "$refused"
+      renew "$credentials" "$home" "$rejected"
       problem=${REPLIES[0]}
       login=${REPLIES[1]}
     fi
@@ -917,11 +919,11 @@ recorded_failures() {
   REPLIES=("$failures" "$last_ms")
 }
 
-# Return an error if claude was started in the last 5 min for a refused token.
+# Return an error if claude was started in the last 5 min for a rejected token.
 #
 # A file beside the credentials keeps the token's expiry and the time of the start. A container
-# that reports each token as refused must not use up the account's quota.
-limit_refusals() {
+# that reports each token as rejected must not use up the account's quota.
+limit_rejected_starts() {
   local +x credentials=$1 login=$2 directory state expiry text last status last_ms now wait_ms
   local +x next_ms
   directory=${credentials%/*}
@@ -987,7 +989,7 @@ record_start() {
 # The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
 # with 0 even if its token endpoint is down.
 renew() {
-  local +x credentials=$1 home=$2 refused=$3 problem claude status printed login renewed directory
+  local +x credentials=$1 home=$2 rejected=$3 problem claude status printed login renewed directory
   find_claude "$home"
   problem=${REPLIES[0]}
   claude=${REPLIES[1]}
@@ -999,17 +1001,17 @@ renew() {
     REPLIES=("$problem" '')
     return
   fi
-  call_claude "$credentials" "$claude" "$refused"
+  call_claude "$credentials" "$claude" "$rejected"
   status=$?
   printed=${REPLIES[0]}
   problem=${REPLIES[1]}
   login=${REPLIES[2]}
   if ((status == 0)); then
-    await_other "$credentials" "$problem" "$login" "$refused"
+    await_other "$credentials" "$problem" "$login" "$rejected"
     problem=${REPLIES[0]}
     login=${REPLIES[1]}
   fi
-  if is_renewed "$problem" "$login" "$refused"; then
+  if is_renewed "$problem" "$login" "$rejected"; then
     renewed=true
   else
     renewed=false
@@ -1041,7 +1043,7 @@ renew() {
     return
   fi
   access_token "$login"
-  if [[ $REPLY == "$refused" ]]; then
+  if [[ $REPLY == "$rejected" ]]; then
     REPLIES=("the API refuses the token, and claude did not renew it (exit $status)" "$login")
     return
   fi
@@ -1077,7 +1079,7 @@ limit_failures() {
 #
 # Return its exit status, its output, and what read_credentials returns.
 call_claude() {
-  local +x credentials=$1 claude=$2 refused=$3 status=0 printed='' problem='' login='' options
+  local +x credentials=$1 claude=$2 rejected=$3 status=0 printed='' problem='' login='' options
   local +x -a renewal
   for options in light all old; do
     if [[ $options == light && ${OAUTHKIT_LIGHT-} != 1 ]]; then
@@ -1091,7 +1093,7 @@ call_claude() {
       renewal+=(--safe-mode --tools= --system-prompt=Say-ok. --model=haiku)
     fi
     log_output claude "$printed"
-    run_claude "$credentials" "$refused" "${renewal[@]}"
+    run_claude "$credentials" "$rejected" "${renewal[@]}"
     status=$?
     printed=$REPLY
     read_credentials "$credentials"
@@ -1099,7 +1101,7 @@ call_claude() {
     login=${REPLIES[1]}
     # 124 and 137 mean that the limit was reached.
     if ((status == 0 || status == 124 || status == 137)) ||
-      is_renewed "$problem" "$login" "$refused"; then
+      is_renewed "$problem" "$login" "$rejected"; then
       break
     fi
   done
@@ -1112,7 +1114,7 @@ call_claude() {
 # With the API overloaded, claude renews the token at once, then retries its request for minutes.
 # So it is ended 5 s after the last change of the credentials, if the token is renewed then.
 run_claude() {
-  local +x credentials=$1 refused=$2 before status last waited_s content problem login
+  local +x credentials=$1 rejected=$2 before status last waited_s content problem login
   local +x -a claude=("${@:3}")
   read_file "$credentials"
   before=$REPLY
@@ -1136,7 +1138,7 @@ run_claude() {
       read_credentials "$credentials"
       problem=${REPLIES[0]}
       login=${REPLIES[1]}
-      if is_renewed "$problem" "$login" "$refused"; then
+      if is_renewed "$problem" "$login" "$rejected"; then
         end_command
       fi
     fi
@@ -1148,7 +1150,7 @@ run_claude() {
 #
 # Return what read_credentials returns; `problem` and `login` are what it has returned before.
 await_other() {
-  local +x credentials=$1 problem=$2 login=$3 refused=$4 directory lock waited_s is_held
+  local +x credentials=$1 problem=$2 login=$3 rejected=$4 directory lock waited_s is_held
   directory=${credentials%/*}
   directory=${directory:-/}
   lock="${directory%/}/.oauth_refresh.lock" # which such a session holds
@@ -1160,7 +1162,7 @@ await_other() {
   fi
   while [[ $is_held == true ]] &&
     ((waited_s < OTHER_LIMIT_S)) &&
-    ! is_renewed "$problem" "$login" "$refused"; do
+    ! is_renewed "$problem" "$login" "$rejected"; do
     quiet sleep 1
     waited_s=$((waited_s + 1))
     if [[ -e $lock ]]; then # before the reading: the session may release it in between
@@ -1175,8 +1177,8 @@ await_other() {
   REPLIES=("$problem" "$login")
 }
 
-# Return whether the last start that limit_refusals recorded was for this login's token.
-was_refused() {
+# Return whether limit_rejected_starts has last recorded this login's token.
+was_rejected() {
   local +x credentials=$1 login=$2 directory text expiry
   directory=${credentials%/*}
   directory=${directory:-/}
@@ -1276,8 +1278,8 @@ take_project_lock() {
 # Keep a file with the failure's kind from the first failed run to the next successful one.
 #
 # Return "failed" when the failure starts, "recovered" when it ends, else "". The kind is
-# "refused" if the API refuses the token, else "". Such a failure does not end when the same token
-# is delivered again. If a failure of the other kind follows it, return "failed" again.
+# "rejected" if the API rejects the token, else "". Such a failure does not end when the same
+# token is delivered again. If a failure of the other kind follows it, return "failed" again.
 failure_event() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
   read_file "$failing"
@@ -1288,12 +1290,12 @@ failure_event() {
     is_failing=false
   fi
   if [[ -z $problem ]]; then
-    if [[ $is_failing != true || ($kind == refused && $last == refused) ]]; then
+    if [[ $is_failing != true || ($kind == rejected && $last == rejected) ]]; then
       REPLY=
       return
     fi
     quiet rm -f "$failing"
-    if [[ $kind == refused ]]; then # the token is still refused
+    if [[ $kind == rejected ]]; then # the token is still rejected
       create_file "$failing" "$kind" '' ''
       REPLY=
       return
@@ -1301,7 +1303,7 @@ failure_event() {
     REPLY=recovered
     return
   fi
-  if [[ $is_failing == true && ($kind == refused || $last != refused) ]]; then
+  if [[ $is_failing == true && ($kind == rejected || $last != rejected) ]]; then
     REPLY=
     return
   fi
@@ -1399,56 +1401,6 @@ run_hook() {
   if ((status != 0)); then
     log_output "hook '$event'" "$printed"
   fi
-}
-
-# --- process.py ---
-# Limit the programs that a run starts, and log their output.
-
-# Log the output of a failed program line by line.
-log_output() {
-  local +x source=$1 text=$2 rest lines line
-  rest=$text
-  lines=0
-  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    rest=${rest:${#line}+1}
-    log "$source: $line"
-    lines=$((lines + 1))
-  done
-}
-
-# Log the output of a program that made the run fail.
-#
-# Print the last lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
-report_output() {
-  local +x source=$1 text=$2 rest lines unreported report line
-  rest=$text
-  lines=0
-  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    rest=${rest:${#BASH_REMATCH[0]}+1}
-    lines=$((lines + 1))
-  done
-  unreported=$((lines - REPORT_LIMIT_LINES))
-  report=
-  rest=$text
-  while ((lines > 0)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    rest=${rest:${#line}+1}
-    if ((unreported > 0)); then
-      log "$source: $line"
-    else
-      log_error "$source: $line"
-      replace_controls "$line" ''
-      mask_secrets "$REPLY"
-      report+="$source: $REPLY"$'\n'
-    fi
-    unreported=$((unreported - 1))
-    lines=$((lines - 1))
-  done
-  export OAUTHKIT_OUTPUT=${report%$'\n'}
 }
 
 # --- delivery.py ---
@@ -2016,7 +1968,7 @@ read_credentials() {
     REPLIES=("no claudeAiOauth object in $credentials" '')
     return
   fi
-  if [[ $token == '""' ]]; then # as claude leaves it when its login is refused
+  if [[ $token == '""' ]]; then # as claude leaves it when its login is rejected
     REPLIES=("no accessToken in credentials. $LOGIN_ENDED" '')
     return
   fi
@@ -2083,11 +2035,11 @@ bearer() {
   REPLY=$record
 }
 
-# Return whether read_credentials returned a live token other than `refused`.
+# Return whether read_credentials returned a live token other than `rejected`.
 is_renewed() {
-  local +x problem=$1 login=$2 refused=$3
+  local +x problem=$1 login=$2 rejected=$3
   access_token "$login"
-  [[ $REPLY != "$refused" ]] && is_live "$problem" "$login"
+  [[ $REPLY != "$rejected" ]] && is_live "$problem" "$login"
 }
 
 # Return when a login ends: ms since the epoch, if it is a number. "" with older claudes.
@@ -2104,6 +2056,56 @@ login_ends_at() {
     return
   fi
   REPLY=$login_end
+}
+
+# --- command_output.py ---
+# Log the output of the programs that a run starts.
+
+# Log the output of a failed program line by line.
+log_output() {
+  local +x source=$1 text=$2 rest lines line
+  rest=$text
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    log "$source: $line"
+    lines=$((lines + 1))
+  done
+}
+
+# Log the output of a program that made the run fail.
+#
+# Print the last lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
+report_output() {
+  local +x source=$1 text=$2 rest lines unreported report line
+  rest=$text
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    rest=${rest:${#BASH_REMATCH[0]}+1}
+    lines=$((lines + 1))
+  done
+  unreported=$((lines - REPORT_LIMIT_LINES))
+  report=
+  rest=$text
+  while ((lines > 0)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    if ((unreported > 0)); then
+      log "$source: $line"
+    else
+      log_error "$source: $line"
+      replace_controls "$line" ''
+      mask_secrets "$REPLY"
+      report+="$source: $REPLY"$'\n'
+    fi
+    unreported=$((unreported - 1))
+    lines=$((lines - 1))
+  done
+  export OAUTHKIT_OUTPUT=${report%$'\n'}
 }
 
 # --- Runtime library ---

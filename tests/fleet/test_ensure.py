@@ -32,7 +32,7 @@ def test_live_token_of_the_store_is_delivered(loginless: Parity, mode: str) -> N
     assert not run.calls("claude")
 
 
-def test_refused_token_is_replaced_by_another(loginless: Parity) -> None:
+def test_rejected_token_is_replaced_by_another(loginless: Parity) -> None:
     loginless.run("--ensure")
     values = {
         "version": 1, "host": "b", "access_token": "sk-ant-oat01-made-up-b",

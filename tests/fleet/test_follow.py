@@ -224,13 +224,13 @@ def test_state_that_leads_to_the_login_gives_nothing_away(follower: Parity, mode
     follower.symlink(STATE, follower.home / "other/.credentials.json")
     run = follow(follower, 1, mode)
     assert run.files["~/expiry"].content == b"\n"
-    assert "logs/oauth-refresh.refused" not in run.files
+    assert "logs/oauth-refresh.rejected" not in run.files
 
 
 # --- A token that the API refuses ----------------------------------------------------------------
 
 
-def test_refused_token_is_replaced_by_one_with_a_shorter_life(follower: Parity) -> None:
+def test_rejected_token_is_replaced_by_one_with_a_shorter_life(follower: Parity) -> None:
     publish(follower, "a", 8 * HOUR_S)
     publish(follower, "b", HOUR_S // 3)
     has(follower, "a")
@@ -239,7 +239,7 @@ def test_refused_token_is_replaced_by_one_with_a_shorter_life(follower: Parity) 
     has(follower, "b")  # a is not selected again, although it expires last
 
 
-def test_refused_token_stays_without_another(follower: Parity) -> None:
+def test_rejected_token_stays_without_another(follower: Parity) -> None:
     for event in ("failed", "recovered"):
         text = '#!/bin/sh\nprintf "%s\n" "$OAUTHKIT_EVENT" >>"$HOME/events"\n'
         follower.file(f"scripts/oauth/hooks/{event}", text, 0o755)
@@ -259,7 +259,7 @@ def test_refused_token_stays_without_another(follower: Parity) -> None:
     assert run.files["~/events"].content == b"failed\nrecovered\n"
 
 
-def test_refused_token_is_an_error_while_the_store_is_missing(follower: Parity) -> None:
+def test_rejected_token_is_an_error_while_the_store_is_missing(follower: Parity) -> None:
     publish(follower, "a", 8 * HOUR_S)
     has(follower, "a")
     follower.delete("~/store")

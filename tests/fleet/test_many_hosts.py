@@ -47,7 +47,7 @@ class Follower:
     directory: Path
     skew_ms: int
     expiries: dict[str, int] = field(default_factory=dict)
-    refused_ms: int = 0  # the expiry of the last token that the API refused
+    rejected_ms: int = 0  # the expiry of the last token that the API rejected
 
     @property
     def token(self) -> str:
@@ -131,7 +131,7 @@ class Fleet(RuleBasedStateMachine):
         clock_ms = self.now_ms + follower.skew_ms
         old = follower.token
         if mode == "rejected":
-            follower.refused_ms = follower.expiries.get(old, 0)
+            follower.rejected_ms = follower.expiries.get(old, 0)
         problem = self.take_token(follower, clock_ms, mode)
         new = follower.token
         usable = {
@@ -140,11 +140,11 @@ class Fleet(RuleBasedStateMachine):
             if self.is_up
             and record.issued_ms <= clock_ms + 5 * MINUTE_MS
             and record.expiry_ms > clock_ms + 5 * MINUTE_MS
-            and record.expiry_ms != follower.refused_ms
+            and record.expiry_ms != follower.rejected_ms
         }
         follower.expiries |= usable
         old_left_ms = follower.expiries.get(old, 0) - clock_ms
-        is_refused = old != "" and follower.expiries[old] == follower.refused_ms
+        is_refused = old != "" and follower.expiries[old] == follower.rejected_ms
         assert (problem == "") == bool(usable or (old_left_ms > MINUTE_MS and not is_refused))
         if problem == "":
             assert follower.expiries[new] > clock_ms + MINUTE_MS, "a dead token"

@@ -14,11 +14,12 @@ import pytest
 
 from oauthkit import shell
 from oauthkit.program import (
+    command_output,
     credentials,
     delivery,
     hooks,
+    limits,
     lock_log,
-    process,
     refresh,
     renewal,
     schedule,
@@ -31,7 +32,18 @@ FILES = [
     ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "py/oauthkit/program").glob("*.py"))
 ]
-MODULES = (refresh, start, lock_log, credentials, renewal, delivery, schedule, hooks, process)
+MODULES = (
+    refresh,
+    start,
+    lock_log,
+    credentials,
+    renewal,
+    delivery,
+    schedule,
+    hooks,
+    command_output,
+    limits,
+)
 CONSTANTS = {name: value for module in MODULES for name, value in vars(module).items()}
 FUNCTIONS = {
     node.name: node for file in FILES for node in file.body if isinstance(node, ast.FunctionDef)
@@ -55,7 +67,7 @@ RETURNS_PROBLEM = (
     "renew",
     "renew_once",
     "live_token",
-    "limit_refusals",
+    "limit_rejected_starts",
     "limit_failures",
     "record_start",
     "follow",
@@ -219,8 +231,8 @@ def test_times_match_the_program(time: str) -> None:
 
 
 def test_sizes_and_other_numbers_match_the_program() -> None:
-    assert f"{process.GRACE_S} s later SIGKILL" in README
-    assert f"at most {process.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
+    assert f"{limits.GRACE_S} s later SIGKILL" in README
+    assert f"at most {command_output.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
     assert f"{shell.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
     assert f"Past {lock_log.LOG_LIMIT_BYTES // 1024**2} MiB" in section("Log lines")
 

@@ -65,7 +65,7 @@ def test_token_is_published_although_it_cannot_be_delivered(
     ready: Host, published: list[str]
 ) -> None:
     ready.dotenv.mkdir()
-    ready.monkeypatch.setattr(refresh, "failure_kind", lambda *_: "refused")
+    ready.monkeypatch.setattr(refresh, "failure_kind", lambda *_: "rejected")
     ready.credentials_are(TOKEN, HOUR_MS)
     assert run(ready) == 1
     assert published == [str(ready.project)]

@@ -13,6 +13,7 @@ from oauthkit.shell import (
     program,
 )
 
+# Claude Code does not renew a token that has more time left.
 RENEW_BEFORE_MS = 5 * 60 * 1000
 
 # Prints the type of claudeAiOauth and, for an object, the access token, its expiry and the end of
@@ -61,7 +62,7 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str]:
         return f"{credentials} holds more than one JSON document", ""
     if kind != '"object"':
         return f"no claudeAiOauth object in {credentials}", ""
-    if token == '""':  # as claude leaves it when its login is refused
+    if token == '""':  # as claude leaves it when its login is rejected
         return f"no accessToken in credentials. {LOGIN_ENDED}", ""
     if not token.startswith('"'):
         return "no accessToken in credentials", ""
@@ -120,7 +121,7 @@ def is_live(problem: str, login: str) -> bool:
     return problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
 
 
-def is_renewed(problem: str, login: str, refused: str) -> bool:
-    """Return whether read_credentials returned a live token other than `refused`."""
+def is_renewed(problem: str, login: str, rejected: str) -> bool:
+    """Return whether read_credentials returned a live token other than `rejected`."""
     token = access_token(login)
-    return token != refused and is_live(problem, login)
+    return token != rejected and is_live(problem, login)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from plumbum import LocalPath
 
-from oauthkit.program.process import GRACE_S
+from oauthkit.program.limits import GRACE_S
 from oauthkit.program.rename import rename_file
 from oauthkit.shell import (
     CAPTURE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from plumbum import local
 from plumbum.commands import ERROUT
 
-from oauthkit.program.process import GRACE_S
+from oauthkit.program.limits import GRACE_S
 from oauthkit.shell import CAPTURE, RETCODE, Status, is_unit_name, now_ms, parse_int, program
 
 # etcdctl itself ends most requests after 5 s.

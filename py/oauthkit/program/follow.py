@@ -6,13 +6,13 @@ import sys
 
 from plumbum import LocalPath, local
 
+from oauthkit.program.command_output import log_output
 from oauthkit.program.credentials import expires_at, outlasts
 from oauthkit.program.delivery import deliver_all, token_in
 from oauthkit.program.directory import directory_state, open_directory, wait_for_directory
 from oauthkit.program.etcd import open_etcd, wait_for_etcd
 from oauthkit.program.hooks import HOOKS, failure_event, prepare_hooks, run_hook
 from oauthkit.program.lock_log import is_dotenv, lock_project
-from oauthkit.program.process import log_output
 from oauthkit.program.settings import read_settings
 from oauthkit.program.start import paths, script_project, set_up
 from oauthkit.program.store import (
@@ -71,15 +71,15 @@ def take_token(
 
     If the store has none, keep the last delivered token while it is live, and the API does not
     refuse it: that is what the mode "rejected" says. `errors` is what read_settings returned.
-    Three files store state for the next pass: oauth-refresh.followed the token's expiry and whether
-    the warning was logged, oauth-refresh.refused the expiry of the last token that the API refused,
-    and oauth-refresh.revision the store's revision, for follow_store.
+    Three files store state for the next pass: oauth-refresh.followed has the token's expiry and
+    whether the warning was logged, oauth-refresh.rejected the expiry of the last token that the API
+    rejected, and oauth-refresh.revision the store's revision, for follow_store.
     """
     state = logs / FOLLOWED
     expiry, warned = read_state(state)
     if mode == "rejected":
-        save(logs / "oauth-refresh.refused", expiry)
-    _, refused = read_file(logs / "oauth-refresh.refused")
+        save(logs / "oauth-refresh.rejected", expiry)
+    _, rejected_expiry = read_file(logs / "oauth-refresh.rejected")
     store = local.env.get("OAUTHKIT_STORE", "")
     problem, revision, records = read_records(store)
     save(logs / "oauth-refresh.revision", revision)
@@ -89,7 +89,7 @@ def take_token(
     if problem == "":
         problem, records = decrypt_records(records, errors)
     if problem == "":
-        login = choose_token(records, current, refused)
+        login = choose_token(records, current, rejected_expiry)
         if login == "":
             problem = f"{store} has no record of a live token"
     event = ""
@@ -100,7 +100,7 @@ def take_token(
             save(state, expiry)
         else:
             save(state, "")
-    elif current != "" and expiry != "" and expiry == refused:
+    elif current != "" and expiry != "" and expiry == rejected_expiry:
         problem = f"the API refuses the token in .env, and {problem}"
         log_error(f"ERROR: {problem}")
     elif current != "" and outlasts(expiry, SERVE_BEFORE_MS):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from plumbum import LocalPath, local
 
-from oauthkit.program.process import GRACE_S, log_output
+from oauthkit.program.command_output import log_output
+from oauthkit.program.limits import GRACE_S
 from oauthkit.shell import (
     RETCODE,
     absolute,
@@ -31,20 +32,20 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
     """Keep a file with the failure's kind from the first failed run to the next successful one.
 
     Return "failed" when the failure starts, "recovered" when it ends, else "". The kind is
-    "refused" if the API refuses the token, else "". Such a failure does not end when the same token
-    is delivered again. If a failure of the other kind follows it, return "failed" again.
+    "rejected" if the API rejects the token, else "". Such a failure does not end when the same
+    token is delivered again. If a failure of the other kind follows it, return "failed" again.
     """
     _, last = read_file(failing)
     is_failing = failing.exists()
     if problem == "":
-        if not is_failing or (kind == "refused" and last == "refused"):
+        if not is_failing or (kind == "rejected" and last == "rejected"):
             return ""
         _ = rm["-f", failing] & RETCODE
-        if kind == "refused":  # the token is still refused
+        if kind == "rejected":  # the token is still rejected
             _, _ = create_file(failing, kind, "", "")
             return ""
         return "recovered"
-    if is_failing and (kind == "refused" or last != "refused"):
+    if is_failing and (kind == "rejected" or last != "rejected"):
         return ""
     if is_failing:
         _ = rm["-f", failing] & RETCODE

@@ -11,12 +11,13 @@ import sys
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT
 
+from oauthkit.program.command_output import log_output
 from oauthkit.program.credentials import expires_at, login_ends_at
 from oauthkit.program.delivery import deliver_all, is_delivered, sweep, token_in
 from oauthkit.program.hooks import HOOKS, failure_event, is_login_ending, prepare_hooks, run_hook
+from oauthkit.program.limits import GRACE_S
 from oauthkit.program.lock_log import is_dotenv, lock_project
-from oauthkit.program.process import GRACE_S, log_output
-from oauthkit.program.renewal import live_token, was_refused
+from oauthkit.program.renewal import live_token, was_rejected
 from oauthkit.program.schedule import schedule, timer_with_settings
 from oauthkit.program.settings import read_settings
 from oauthkit.program.start import paths, script_project, set_up
@@ -41,8 +42,8 @@ USAGE = "usage: refresh.sh [--ensure | --rejected]"
 rm = program("rm")
 
 
-def refused_token(mode: str, dotenv: LocalPath) -> str:
-    """Return the token in .env, which the API has refused. In other modes, return ""."""
+def rejected_token(mode: str, dotenv: LocalPath) -> str:
+    """Return the token in .env, which the API has rejected. In other modes, return ""."""
     if mode != "rejected":
         return ""
     _, text = read_file(dotenv)
@@ -86,9 +87,9 @@ def run_follower(project: LocalPath, mode: str) -> Status:
 
 
 def failure_kind(credentials: LocalPath, login: str) -> str:
-    """Return "refused" if the API refuses the token of a login, else ""."""
-    if was_refused(credentials, login):
-        return "refused"
+    """Return "rejected" if the API rejects the token of a login, else ""."""
+    if was_rejected(credentials, login):
+        return "rejected"
     return ""
 
 
@@ -113,11 +114,11 @@ def refresh(project: LocalPath, mode: str) -> Status:
         return run_follower(project, mode)
 
     # Before the wait for the lock: another run may deliver a new token meanwhile.
-    refused = refused_token(mode, dotenv)
+    rejected = rejected_token(mode, dotenv)
     if is_dotenv(log_file, dotenv) or lock_project(log_file, credentials) != 0:
         return 1
     log_output("WARN", errors)
-    problem, login = live_token(credentials, home, refused)
+    problem, login = live_token(credentials, home, rejected)
     is_live = problem == ""
     event = ""
     kind = failure_kind(credentials, login)

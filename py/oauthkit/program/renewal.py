@@ -5,6 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 from plumbum.commands import BaseCommand
 
+from oauthkit.program.command_output import log_output, report_output
 from oauthkit.program.credentials import (
     LOGIN_ENDED,
     RENEW_BEFORE_MS,
@@ -13,7 +14,7 @@ from oauthkit.program.credentials import (
     is_renewed,
     read_credentials,
 )
-from oauthkit.program.process import GRACE_S, log_output, report_output
+from oauthkit.program.limits import GRACE_S
 from oauthkit.shell import (
     RETCODE,
     TF,
@@ -38,7 +39,7 @@ from oauthkit.shell import (
 
 CLAUDE_LIMIT_S = 55
 LOGIN_WAIT_S = 120
-# In this time, claude may fail 3 times, and is started at most once for a refused token.
+# In this time, claude may fail 3 times, and is started at most once for a rejected token.
 START_LIMIT_MS = 5 * 60 * 1000
 MAX_FAILURES = 3
 FAILURES = ".oauthkit-failures"
@@ -53,7 +54,7 @@ rm = program("rm")
 sleep = program("sleep")
 
 
-def run_claude(credentials: LocalPath, refused: str, claude: BaseCommand) -> tuple[Status, str]:
+def run_claude(credentials: LocalPath, rejected: str, claude: BaseCommand) -> tuple[Status, str]:
     """Run claude; return its exit status and output.
 
     With the API overloaded, claude renews the token at once, then retries its request for minutes.
@@ -73,7 +74,7 @@ def run_claude(credentials: LocalPath, refused: str, claude: BaseCommand) -> tup
         waited_s += 1
         if waited_s == GRACE_S and content != before:
             problem, login = read_credentials(credentials)
-            if is_renewed(problem, login, refused):
+            if is_renewed(problem, login, rejected):
                 end_command()
     return finish_command(GRACE_S)
 
@@ -94,7 +95,7 @@ def find_claude(home: LocalPath) -> tuple[str, LocalPath]:
 
 
 def call_claude(
-    credentials: LocalPath, claude: LocalPath, refused: str
+    credentials: LocalPath, claude: LocalPath, rejected: str
 ) -> tuple[Status, str, str, str]:
     """Run claude, again with fewer options if it fails: older versions do not know all of them.
 
@@ -115,15 +116,15 @@ def call_claude(
                 "--safe-mode", "--tools=", "--system-prompt=Say-ok.", "--model=haiku",
             ]  # fmt: skip
         log_output("claude", printed)
-        status, printed = run_claude(credentials, refused, renewal)
+        status, printed = run_claude(credentials, rejected, renewal)
         problem, login = read_credentials(credentials)
         # 124 and 137 mean that the limit was reached.
-        if status == 0 or status == 124 or status == 137 or is_renewed(problem, login, refused):
+        if status == 0 or status == 124 or status == 137 or is_renewed(problem, login, rejected):
             break
     return status, printed, problem, login
 
 
-def await_other(credentials: LocalPath, problem: str, login: str, refused: str) -> tuple[str, str]:
+def await_other(credentials: LocalPath, problem: str, login: str, rejected: str) -> tuple[str, str]:
     """Wait while another session of Claude Code renews the token.
 
     Return what read_credentials returns; `problem` and `login` are what it has returned before.
@@ -132,7 +133,7 @@ def await_other(credentials: LocalPath, problem: str, login: str, refused: str) 
     lock = directory / ".oauth_refresh.lock"  # which such a session holds
     waited_s = 0
     is_held = lock.exists()
-    while is_held and waited_s < OTHER_LIMIT_S and not is_renewed(problem, login, refused):
+    while is_held and waited_s < OTHER_LIMIT_S and not is_renewed(problem, login, rejected):
         _ = sleep["1"] & RETCODE
         waited_s += 1
         is_held = lock.exists()  # before the reading: the session may release it in between
@@ -208,7 +209,7 @@ def limit_failures(credentials: LocalPath) -> str:
     return record_start(directory / FAILURES, f"{failures + 1} {now}")
 
 
-def renew(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, str]:
+def renew(credentials: LocalPath, home: LocalPath, rejected: str) -> tuple[str, str]:
     """Start claude, which renews the access token. Return what read_credentials returns.
 
     The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
@@ -219,10 +220,10 @@ def renew(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, s
         problem = limit_failures(credentials)
     if problem != "":
         return problem, ""
-    status, printed, problem, login = call_claude(credentials, claude, refused)
+    status, printed, problem, login = call_claude(credentials, claude, rejected)
     if status == 0:
-        problem, login = await_other(credentials, problem, login, refused)
-    renewed = is_renewed(problem, login, refused)
+        problem, login = await_other(credentials, problem, login, rejected)
+    renewed = is_renewed(problem, login, rejected)
     if not renewed:
         report_output("claude", printed)
     elif status != 0:
@@ -241,7 +242,7 @@ def renew(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, s
             return f"no accessToken after CLI refresh. {LOGIN_ENDED}", ""
         return "no accessToken after CLI refresh", ""
     token = access_token(login)
-    if token == refused:
+    if token == rejected:
         return f"the API refuses the token, and claude did not renew it (exit {status})", login
     if status != 0:
         problem = f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
@@ -249,19 +250,19 @@ def renew(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, s
     return "claude exited 0 and renewed nothing. Is its token endpoint down?", ""
 
 
-def was_refused(credentials: LocalPath, login: str) -> bool:
-    """Return whether the last start that limit_refusals recorded was for this login's token."""
+def was_rejected(credentials: LocalPath, login: str) -> bool:
+    """Return whether limit_rejected_starts has last recorded this login's token."""
     directory = credentials.dirname
     _, text = read_file(directory / REJECTED)
     expiry = expires_at(login)
     return expiry != "" and text.startswith(f"{expiry} ")
 
 
-def limit_refusals(credentials: LocalPath, login: str) -> str:
-    """Return an error if claude was started in the last 5 min for a refused token.
+def limit_rejected_starts(credentials: LocalPath, login: str) -> str:
+    """Return an error if claude was started in the last 5 min for a rejected token.
 
     A file beside the credentials keeps the token's expiry and the time of the start. A container
-    that reports each token as refused must not use up the account's quota.
+    that reports each token as rejected must not use up the account's quota.
     """
     directory = credentials.dirname
     state = directory / REJECTED
@@ -278,7 +279,7 @@ def limit_refusals(credentials: LocalPath, login: str) -> str:
     return record_start(state, f"{expiry} {now}")
 
 
-def renew_once(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, str]:
+def renew_once(credentials: LocalPath, home: LocalPath, rejected: str) -> tuple[str, str]:
     """Renew the token unless another project has done so; return what read_credentials returns.
 
     Projects that share a login wait for each other: the first one's claude renews the token for all
@@ -287,7 +288,7 @@ def renew_once(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[s
     directory = credentials.dirname
     locked = lock_directory(directory, LOGIN_WAIT_S)
     problem, login = read_credentials(credentials)
-    if is_renewed(problem, login, refused):
+    if is_renewed(problem, login, rejected):
         log("The token was renewed by another run")
     elif locked == 3:
         problem = f"a signal ended the wait for the lock of {directory}"
@@ -298,20 +299,20 @@ def renew_once(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[s
             log(f"WARN: {directory} cannot be locked")
         problem = ""
         blocked_ms = next_try_ms(credentials)
-        if refused != "" and blocked_ms == 0:  # else claude is not started, so nothing is recorded
-            problem = limit_refusals(credentials, login)
+        if rejected != "" and blocked_ms == 0:  # else claude is not started, so nothing is recorded
+            problem = limit_rejected_starts(credentials, login)
             if problem == "":
                 log("The API refuses the token, invoking claude CLI to refresh")
         if problem == "":
-            problem, login = renew(credentials, home, refused)
+            problem, login = renew(credentials, home, rejected)
     unlock_directory()
     return problem, login
 
 
-def live_token(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[str, str]:
+def live_token(credentials: LocalPath, home: LocalPath, rejected: str) -> tuple[str, str]:
     """Return what read_credentials returns, after a renewal if the token has 5 min left or less.
 
-    Renew it in any case if it is `refused`: the token that the API has refused, else "".
+    Renew it in any case if it is `rejected`: the token that the API has rejected, else "".
     """
     problem, login = read_credentials(credentials)
     if problem != "":
@@ -324,16 +325,16 @@ def live_token(credentials: LocalPath, home: LocalPath, refused: str) -> tuple[s
     left_ms = expires_at_ms - now
     token = access_token(login)
     if left_ms <= RENEW_BEFORE_MS:
-        refused = ""  # it has expired anyway
+        rejected = ""  # it has expired anyway
         log(
             f"Token expired or expiring soon (remaining_ms={left_ms}),"
             " invoking claude CLI to refresh"
         )
-    elif token != refused:
+    elif token != rejected:
         log(f"Token still fresh (remaining_ms={left_ms}), syncing to .env")
         return "", login
     else:
         problem, _ = find_claude(home)
         if problem != "":
             return problem, login
-    return renew_once(credentials, home, refused)
+    return renew_once(credentials, home, rejected)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT, BaseCommand
 
+from oauthkit.program.command_output import log_output
 from oauthkit.program.credentials import RENEW_BEFORE_MS, outlasts
-from oauthkit.program.process import log_output
 from oauthkit.program.renewal import next_try_ms
 from oauthkit.shell import (
     CAPTURE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 from plumbum.commands import BaseCommand
 
+from oauthkit.program.command_output import OUTPUT_LIMIT_LINES
 from oauthkit.program.credentials import (
     RENEW_BEFORE_MS,
     access_token,
@@ -33,7 +34,7 @@ from oauthkit.program.encryption import (
     read_key_file,
 )
 from oauthkit.program.etcd import etcd_get, etcd_list, etcd_put, open_etcd
-from oauthkit.program.process import GRACE_S, OUTPUT_LIMIT_LINES
+from oauthkit.program.limits import GRACE_S
 from oauthkit.shell import (
     CAPTURE,
     Status,
@@ -363,12 +364,12 @@ def decrypt_records(records: str, errors: str) -> tuple[str, str]:
     return "", result
 
 
-def choose_token(records: str, current: str, refused: str) -> str:
+def choose_token(records: str, current: str, rejected_expiry: str) -> str:
     """Return the login to deliver, as read_credentials does, or "" if no record has a live token.
 
     Keep the `current` token if it has more than 30 min left. Otherwise select the one that expires
-    last. Never select the token that expires at `refused`: the API refuses it. Log errors in
-    records.
+    last. Never select the token that expires at `rejected_expiry`: the API rejects it. Log errors
+    in records.
     """
     login = ""
     rest = records
@@ -391,7 +392,7 @@ def choose_token(records: str, current: str, refused: str) -> str:
             log_error(
                 f"ERROR: the record of {host} was issued at {when}, but this host's time is {here}"
             )
-        elif expiry != refused and outlasts(expiry, RENEW_BEFORE_MS):
+        elif expiry != rejected_expiry and outlasts(expiry, RENEW_BEFORE_MS):
             is_kept = token == current and outlasts(expiry, KEEP_BEFORE_MS)
             if login == "" or is_kept:
                 login = f"{token}\n{expiry}\nnull\n{record}"

@@ -46,7 +46,7 @@ GRACE_S = 2.0
 CRASH_STATUS = 98
 MODULES = (
     "oauthkit", "oauthkit.cli", "oauthkit.program", "oauthkit.program.credentials",
-    "oauthkit.program.delivery", "oauthkit.program.hooks", "oauthkit.program.process",
+    "oauthkit.program.delivery", "oauthkit.program.hooks", "oauthkit.program.command_output",
     "oauthkit.program.refresh", "oauthkit.program.schedule", "oauthkit.program.settings",
     "oauthkit.program.renewal", "oauthkit.program.lock_log", "oauthkit.program.start",
     "oauthkit.shell",

@@ -21,7 +21,8 @@ from tests.adversarial.mutants.mutant import (
 PROGRAM = tuple(
     f"py/oauthkit/program/{name}.py"
     for name in (
-        "process",
+        "command_output",
+        "limits",
         "credentials",
         "renewal",
         "schedule",

@@ -44,7 +44,7 @@ SUBJECTS = (
     ("renew|call_claude|find_claude|await_other|is_live|is_renewed|outlasts", "renewal"),
     ("renew_once", "renewal lock_log"),
     ("limit_failures|recorded_failures|next_try_ms|record_start", "renewal"),
-    ("limit_refusals|was_refused|refused_token|token_in", "rejected"),
+    ("limit_rejected_starts|was_rejected|rejected_token|token_in", "rejected"),
     ("bearer|deliver_bearer|deliver_all", "bearer delivery"),
     ("run_within|(log|report)_output|(mask|add)_secrets?", "renewal hooks"),
     ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
@@ -72,7 +72,8 @@ CONSTANTS = {
     "hooks": "hooks",
     "links": "delivery lock_log",
     "lock_log": "lock_log",
-    "process": "renewal hooks",
+    "command_output": "renewal hooks",
+    "limits": "renewal hooks",
     "refresh": "settings hooks rejected ensure schedule",
     "renewal": "renewal rejected lock_log",
     "schedule": "schedule",

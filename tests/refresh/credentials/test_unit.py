@@ -157,9 +157,9 @@ def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
     assert credentials.outlasts(expiry, 5 * MINUTE_MS) is lives
 
 
-def live_token(host: Host, refused: str = "") -> tuple[str, str, str]:
+def live_token(host: Host, rejected: str = "") -> tuple[str, str, str]:
     credentials_file = host.path(host.credentials)
-    return fields(*renewal.live_token(credentials_file, host.path(host.home), refused))
+    return fields(*renewal.live_token(credentials_file, host.path(host.home), rejected))
 
 
 def test_missing_credentials_are_a_problem(host: Host) -> None:

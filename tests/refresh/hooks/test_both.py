@@ -143,7 +143,7 @@ def test_hook_gets_no_claude_output_after_a_renewal(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_delivery_of_a_refused_token_is_not_a_recovery(parity: Parity) -> None:
+def test_delivery_of_a_rejected_token_is_not_a_recovery(parity: Parity) -> None:
     parity.credentials(OLD, expires_in="2h")
     parity.claude.renews_nothing(stdout="")
     assert events(parity.run("--rejected")) == ["failed"]
@@ -166,7 +166,7 @@ def test_failed_delivery_after_a_refusal_is_a_new_failure(parity: Parity) -> Non
     assert events(parity.run()) == []
     parity.step(lambda world: world.path(".env").rmdir())
     run = parity.run()
-    assert (events(run), run.files[FAILING].content) == (["renewed"], b"refused")
+    assert (events(run), run.files[FAILING].content) == (["renewed"], b"rejected")
     parity.credentials(NEW)
     assert events(parity.run()) == ["renewed", "recovered"]
 

@@ -49,14 +49,14 @@ def test_failures_of_two_kinds(host: Host) -> None:
     host.real("chmod", "rm")
     failing = host.logs / "failing"
     calls = [
-        ("no", "refused", "failed", "refused"),
-        ("no", "refused", "", "refused"),
-        ("", "refused", "", "refused"),  # the refused token is delivered again
+        ("no", "rejected", "failed", "rejected"),
+        ("no", "rejected", "", "rejected"),
+        ("", "rejected", "", "rejected"),  # the rejected token is delivered again
         ("no", "", "failed", ""),  # a failure of the other kind
-        ("no", "refused", "", ""),
+        ("no", "rejected", "", ""),
         ("no", "", "", ""),
-        ("", "refused", "", "refused"),  # the token is still refused
-        ("no", "refused", "", "refused"),
+        ("", "rejected", "", "rejected"),  # the token is still rejected
+        ("no", "rejected", "", "rejected"),
         ("no", "", "failed", ""),
         ("", "", "recovered", None),
         ("", "", "", None),

@@ -41,21 +41,21 @@ def test_token_in_dotenv(text: str, token: str) -> None:
 @pytest.mark.parametrize(
     ("mode", "token"), [("", ""), ("ensure", ""), ("rejected", TOKEN), ("reject", "")]
 )
-def test_refused_token(host: Host, mode: str, token: str) -> None:
+def test_rejected_token(host: Host, mode: str, token: str) -> None:
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
-    assert refresh.refused_token(mode, host.path(host.dotenv)) == token
+    assert refresh.rejected_token(mode, host.path(host.dotenv)) == token
 
 
-def test_missing_dotenv_has_no_refused_token(host: Host) -> None:
-    assert refresh.refused_token("rejected", host.path(host.dotenv)) == ""
+def test_missing_dotenv_has_no_rejected_token(host: Host) -> None:
+    assert refresh.rejected_token("rejected", host.path(host.dotenv)) == ""
 
 
-# --- limit_refusals ---
+# --- limit_rejected_starts ---
 
 
 def limit(host: Host, state: Path) -> str:
     beside = host.path(state.with_name(".credentials.json"))
-    return renewal.limit_refusals(beside, f"{TOKEN}\n{EXPIRY}\nnull\n{{}}")
+    return renewal.limit_rejected_starts(beside, f"{TOKEN}\n{EXPIRY}\nnull\n{{}}")
 
 
 @pytest.mark.parametrize(
@@ -103,29 +103,29 @@ def test_state_that_cannot_be_written_is_an_error(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "was_refused"),
+    ("text", "was_rejected"),
     [
         (None, False), ("", False), (EXPIRY, False), (f"{EXPIRY} {NOW_MS}", True),
         (f"1{EXPIRY} {NOW_MS}", False), (f"{EXPIRY}0 {NOW_MS}", False),
     ],
 )  # fmt: skip
-def test_token_was_refused(host: Host, text: str | None, *, was_refused: bool) -> None:
+def test_token_was_refused(host: Host, text: str | None, *, was_rejected: bool) -> None:
     if text is not None:
         host.credentials.with_name(".oauthkit-rejected").write_text(text, encoding="utf-8")
     login = f"{TOKEN}\n{EXPIRY}\nnull\n{{}}"
-    assert renewal.was_refused(host.path(host.credentials), login) is was_refused
+    assert renewal.was_rejected(host.path(host.credentials), login) is was_rejected
 
 
-def test_missing_login_was_not_refused(host: Host) -> None:
+def test_missing_login_was_not_rejected(host: Host) -> None:
     state = host.credentials.with_name(".oauthkit-rejected")
     state.write_text(f" {NOW_MS}", encoding="utf-8")
-    assert not renewal.was_refused(host.path(host.credentials), "")
+    assert not renewal.was_rejected(host.path(host.credentials), "")
 
 
 # --- Whole runs ---
 
 
-def test_refused_token_is_renewed(ready: Host) -> None:
+def test_rejected_token_is_renewed(ready: Host) -> None:
     host = ready
     host.install("claude")
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
@@ -142,7 +142,7 @@ def test_refused_token_is_renewed(ready: Host) -> None:
     assert state.read_text(encoding="utf-8") == f"{EXPIRY} {NOW_MS}"
 
 
-def test_claude_that_does_not_renew_the_refused_token(ready: Host) -> None:
+def test_claude_that_does_not_renew_the_rejected_token(ready: Host) -> None:
     host = ready
     host.install("claude")
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
@@ -164,7 +164,7 @@ def test_claude_is_not_started_too_soon(ready: Host) -> None:
         host.credentials_are(TOKEN, HOUR_MS)
     assert run(host, "rejected") == 1
     assert host.lines()[0] == f"ERROR: {TOO_SOON.format('2026-01-02T03:09:05+00:00')}"
-    assert failing_mark(host).read_text(encoding="utf-8") == "refused"
+    assert failing_mark(host).read_text(encoding="utf-8") == "rejected"
     assert host.calls("timeout") == []
 
 

@@ -13,7 +13,7 @@ from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 from tests.support.refresh.whole_run import hook_environment, run
 
 from oauthkit import shell
-from oauthkit.program import credentials, process, renewal
+from oauthkit.program import command_output, credentials, renewal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ def claude(host: Host) -> str:
     return host.install("claude")
 
 
-def renew(host: Host, refused: str = "") -> tuple[str, str, str]:
-    problem, login = renewal.renew(host.path(host.credentials), host.path(host.home), refused)
+def renew(host: Host, rejected: str = "") -> tuple[str, str, str]:
+    problem, login = renewal.renew(host.path(host.credentials), host.path(host.home), rejected)
     return problem, credentials.access_token(login), credentials.expires_at(login)
 
 
@@ -166,7 +166,7 @@ def test_output_is_truncated_and_masked(host: Host, claude: str) -> None:
 
 
 def test_output_of_other_programs_is_truncated(host: Host) -> None:
-    process.log_output("hook", "\n".join(f"line {number}" for number in range(25)))
+    command_output.log_output("hook", "\n".join(f"line {number}" for number in range(25)))
     assert host.lines() == [f"hook: line {number}" for number in range(20)]
 
 
@@ -223,7 +223,7 @@ def test_light_renewal_is_tried_first(host: Host, claude: str) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [1, 124])
-def test_refused_token_is_not_a_renewal(
+def test_rejected_token_is_not_a_renewal(
     host: Host, claude: str, status: int, token: str, left_ms: int, problem: str
 ) -> None:
     assert claude
@@ -432,7 +432,7 @@ class Steps:
     def __init__(self, host: Host, locked: int) -> None:
         self.host = host
         self.names: list[str] = []
-        self.refused = "not started"
+        self.rejected = "not started"
         host.monkeypatch.setattr(renewal, "lock_directory", self.lock(locked))
         host.monkeypatch.setattr(renewal, "unlock_directory", lambda: self.names.append("unlock"))
         host.monkeypatch.setattr(renewal, "renew", self.renew)
@@ -445,15 +445,15 @@ class Steps:
 
         return take
 
-    def renew(self, path: str, home: str, refused: str) -> tuple[str, str]:
+    def renew(self, path: str, home: str, rejected: str) -> tuple[str, str]:
         assert (path, home) == (str(self.host.credentials), str(self.host.home))
         self.names.append("renew")
-        self.refused = refused
+        self.rejected = rejected
         return "renewed", "login"
 
-    def run(self, refused: str = "") -> tuple[str, str]:
+    def run(self, rejected: str = "") -> tuple[str, str]:
         return renewal.renew_once(
-            self.host.path(self.host.credentials), self.host.path(self.host.home), refused
+            self.host.path(self.host.credentials), self.host.path(self.host.home), rejected
         )
 
 
@@ -481,7 +481,7 @@ def test_token_that_no_other_run_has_renewed(host: Host, locked: int, line: str)
     steps = Steps(host, locked)
     assert steps.run() == ("renewed", "login")
     assert host.lines() == ([line.format(host.credentials.parent)] if line else [])
-    assert (steps.names, steps.refused) == (["lock", "renew", "unlock"], "")
+    assert (steps.names, steps.rejected) == (["lock", "renew", "unlock"], "")
 
 
 def test_signal_ends_the_wait_for_another_run(host: Host) -> None:
@@ -499,15 +499,15 @@ def test_credentials_that_another_run_has_broken_are_renewed(host: Host) -> None
 
 
 @pytest.mark.parametrize("limit", ["", "too soon"])
-def test_renewal_of_a_refused_token(host: Host, limit: str) -> None:
+def test_renewal_of_a_rejected_token(host: Host, limit: str) -> None:
     host.credentials_are(TOKEN, NEW)
     steps = Steps(host, 0)
-    host.monkeypatch.setattr(renewal, "limit_refusals", lambda _path, _login: limit)
+    host.monkeypatch.setattr(renewal, "limit_rejected_starts", lambda _path, _login: limit)
     problem, _ = steps.run(TOKEN)
     if limit:
         assert (problem, host.lines(), steps.names) == ("too soon", [], ["lock", "unlock"])
     else:
-        assert (problem, steps.refused) == ("renewed", TOKEN)
+        assert (problem, steps.rejected) == ("renewed", TOKEN)
         assert host.lines() == ["The API refuses the token, invoking claude CLI to refresh"]
 
 
@@ -515,19 +515,19 @@ def test_refusal_is_not_recorded_if_claude_is_not_started(host: Host) -> None:
     host.credentials_are(TOKEN, NEW)
     steps = Steps(host, 0)
     host.monkeypatch.setattr(renewal, "next_try_ms", lambda _: NOW_MS + 1)
-    host.monkeypatch.setattr(renewal, "limit_refusals", lambda *_: pytest.fail("recorded"))
+    host.monkeypatch.setattr(renewal, "limit_rejected_starts", lambda *_: pytest.fail("recorded"))
     assert steps.run(TOKEN)[0] == "renewed"
     assert host.lines() == []
 
 
 @pytest.mark.parametrize("has_claude", [False, True])
 @pytest.mark.parametrize("left_ms", [NEW, 5 * MINUTE_MS])
-def test_live_token_that_is_refused(host: Host, left_ms: int, has_claude: bool) -> None:
+def test_live_token_that_is_rejected(host: Host, left_ms: int, has_claude: bool) -> None:
     host.credentials_are(TOKEN, left_ms)
     started = []
 
-    def renew_once(_path: str, _home: str, refused: str) -> tuple[str, str]:
-        started.append(refused)
+    def renew_once(_path: str, _home: str, rejected: str) -> tuple[str, str]:
+        started.append(rejected)
         return "once", "login"
 
     host.monkeypatch.setattr(renewal, "renew_once", renew_once)

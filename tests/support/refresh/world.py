@@ -24,7 +24,7 @@ from tests.support.refresh.stand_ins import (
 from oauthkit.parity import Form, Pair, Run
 from oauthkit.parity.clock import seconds
 from oauthkit.parity.run import text
-from oauthkit.program.process import OUTPUT_LIMIT_LINES
+from oauthkit.program.command_output import OUTPUT_LIMIT_LINES
 from oauthkit.shell import OUTPUT_LIMIT_BYTES, escape_unit
 
 if TYPE_CHECKING:

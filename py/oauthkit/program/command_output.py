@@ -1,4 +1,4 @@
-"""Limit the programs that a run starts, and log their output."""
+"""Log the output of the programs that a run starts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from plumbum import local
 
 from oauthkit.shell import log, log_error, mask_secrets, replace_controls
 
-# Seconds from a program's SIGTERM to its SIGKILL.
-GRACE_S = 5
 OUTPUT_LIMIT_LINES = 20
 # How many of these lines are shown outside the log.
 REPORT_LIMIT_LINES = 5
