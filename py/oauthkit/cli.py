@@ -177,15 +177,36 @@ class Refresh(ProjectCommand):
     rejected = cli.Flag(
         "--rejected",
         excludes=["--ensure"],
-        help="renew the token in .env even if it is live, because the API has refused it",
+        help="renew the token in .env even if it is live, because the API has rejected it",
+    )
+    fingerprint: Any = cli.SwitchAttr(
+        "--fingerprint",
+        str,
+        argname="HEX",
+        requires=["--rejected"],
+        help="the first 16 hex digits of the rejected token's SHA-256: if .env has another token by"
+        " now, do the same as --ensure",
     )
 
     def main(self) -> int:
         """Run the program on the project."""
         from oauthkit.program.refresh import refresh  # noqa: PLC0415 each command loads what it needs
 
-        mode = "ensure" if self.ensure else "rejected" if self.rejected else ""
-        return self.run_program(lambda project: refresh(project, mode))
+        def work() -> int:
+            return self.run_program(lambda project: refresh(project, self._mode(project)))
+
+        return report_errors(self, work) if self.fingerprint else work()
+
+    def _mode(self, project: str) -> str:
+        if not self.rejected:
+            return "ensure" if self.ensure else ""
+        if not self.fingerprint:
+            return "rejected"
+        from oauthkit.host.project import find_paths  # noqa: PLC0415
+        from oauthkit.host.status.login import read_dotenv  # noqa: PLC0415
+
+        is_rejected = read_dotenv(find_paths(project).dotenv).fingerprint == self.fingerprint
+        return "rejected" if is_rejected else "ensure"
 
 
 @OAuthKit.subcommand("publish")

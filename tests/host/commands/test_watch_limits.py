@@ -59,7 +59,8 @@ class Flooded:
         return self.now_s
 
     def refresh(self, *mode: str) -> int:
-        self.modes.append(mode)
+        assert mode[1:] == ((f"--fingerprint={self.fingerprint}",) if mode else ())
+        self.modes.append(mode[:1])
         self.refreshed_s.append(self.now_s)
         self.now_s += self.duration_s
         return self.status
@@ -176,16 +177,21 @@ def test_rejection_is_kept_until_the_next_refresh_with_rejected(
     assert len(flooded.modes) == (2 if is_replaced else 3)
 
 
-def test_rejection_causes_one_refresh_even_if_it_fails(flooded: Flooded) -> None:
-    """It starts claude, which costs quota. The API may accept the token after all."""
+@pytest.mark.parametrize(("fails", "tries"), [(1, 2), (2, 2), (3, 2)])
+def test_rejection_is_tried_twice(flooded: Flooded, fails: int, tries: int) -> None:
+    """The first try fails without claude if somebody else has just started it for this token.
+
+    Further tries would cost quota. The API may accept the token after all.
+    """
     flooded.status = 1
     flooded.ask(rejected=FINGERPRINT)
     flooded.watcher.scan()
     (flooded.tasks / "request.json").unlink(missing_ok=True)
-    for _ in range(3):
+    for scan in range(4):
+        flooded.status = 1 if scan < fails - 1 else 0
         flooded.now_s += REJECTED_PAUSE_S
         flooded.watcher.scan()
-    assert flooded.modes == [("--rejected",)]
+    assert flooded.modes == [("--rejected",)] * tries
 
 
 def test_rejection_that_waits_is_not_a_request(flooded: Flooded) -> None:

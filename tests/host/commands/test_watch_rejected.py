@@ -41,6 +41,14 @@ def test_only_the_token_that_dotenv_has_is_renewed(
     assert list(tasks.iterdir()) == []
 
 
+@pytest.mark.parametrize("token", [TOKEN, OTHER])
+def test_token_that_was_replaced_meanwhile_is_not_renewed(host: HostProject, token: str) -> None:
+    """Another run may replace it between the request and the refresh."""
+    done = host.run("refresh", "--rejected", "--fingerprint", fingerprint(token))
+    assert done.returncode == 0
+    assert (host.home / "claude-calls").exists() == (token == TOKEN)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from oauthkit.console import complain, write_all
 from oauthkit.host import child
 from oauthkit.host.display import command as command_line
-from oauthkit.host.status.login import VARIABLE, read_dotenv
+from oauthkit.host.status.login import VARIABLE, fingerprint, read_dotenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ def run(paths: ProjectPaths, command: Sequence[str]) -> int:
         _say("the token was rejected: refreshing")
         signals.detach()
         # Another process may have replaced the rejected token since, so that the new one is live.
-        _refresh(paths, signals, "--rejected" if _token(paths) == token else "--ensure")
+        _refresh(paths, signals, "--rejected", f"--fingerprint={fingerprint(token.encode())}")
         if signals.last():
             return 128 + signals.last()
         renewed = _token(paths)

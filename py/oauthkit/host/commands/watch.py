@@ -36,6 +36,9 @@ PAUSE_AFTER_FAILURE_S = 300.0
 # Between two refreshes with --rejected. A container that gets each new token could otherwise have
 # each one renewed, and spend the quota.
 REJECTED_PAUSE_S = 300.0
+# How many such refreshes a report of a rejected token may start. The first can fail at once,
+# because somebody else has started claude for this token less than 5 min before.
+REJECTED_TRIES = 2
 MAX_COMPLAINTS = 10
 COMPLAINTS_WINDOW_S = 60.0
 # Complaints that are remembered, so that each is shown once.
@@ -108,9 +111,10 @@ class Watcher:
         self._is_failing = pause_s > 0
         # A request came during the pause. It counts even if NanoClaw has removed its file since.
         self._is_asked = False
-        # The fingerprint of the token in .env, if a request has reported it as rejected. It is kept
-        # until the next refresh with --rejected, because the container does not report it again.
+        # The fingerprint of the token in .env, if a request has reported it as rejected, and how
+        # many refreshes with --rejected it may still start. The container does not report it again.
         self._rejected = ""
+        self._tries = 0
         self._rejected_ready_s = monotonic()
 
     def scan(self) -> None:
@@ -122,6 +126,7 @@ class Watcher:
         # Any other fingerprint belongs to a token that has already been replaced.
         if self._inbox.is_rejected(self._fingerprint):
             self._rejected = self._fingerprint()
+            self._tries = REJECTED_TRIES
         left_s = self._ready_s - self._monotonic()
         if left_s > 0:
             if requests and not self._is_asked:
@@ -136,10 +141,13 @@ class Watcher:
             return
         self._is_asked = False
         is_rejected = self._is_rejection_due()
-        if is_rejected:  # once, even if it fails: it may start claude, which costs quota
-            self._rejected = ""
-        status = self._refresh(*(["--rejected"] if is_rejected else []))
-        if is_rejected:  # after the refresh, which counts from when it has started claude
+        mode = ["--rejected", f"--fingerprint={self._rejected}"] if is_rejected else []
+        status = self._refresh(*mode)
+        if is_rejected:
+            self._tries -= 1
+            if status == 0 or self._tries == 0:
+                self._rejected = ""
+            # After the refresh, which counts from when it has started claude.
             self._rejected_ready_s = self._monotonic() + REJECTED_PAUSE_S
         self._is_failing = status != 0
         pause_s = PAUSE_AFTER_FAILURE_S if self._is_failing else PAUSE_S

@@ -20,6 +20,11 @@ TOKEN_LINE = f"{VARIABLE}=".encode()
 LARGEST_MS = 10**15 - 1
 
 
+def fingerprint(token: bytes) -> str:
+    """Return the first 16 hex digits of a token's SHA-256."""
+    return hashlib.sha256(token).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Login:
     """Claude Code's credentials.
@@ -87,8 +92,8 @@ class Dotenv:
 
     @property
     def fingerprint(self) -> str:
-        """Return the first 16 hex digits of the first token's SHA-256, or "" without a token."""
-        return hashlib.sha256(self.tokens[0]).hexdigest()[:16] if self.tokens else ""
+        """Return the fingerprint of the first token, or "" without a token."""
+        return fingerprint(self.tokens[0]) if self.tokens else ""
 
     @property
     def repetition_problem(self) -> str:
