@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import io
@@ -911,6 +912,8 @@ def outlive_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: end_command())
+            # Python restores the default action before it exits, unless the signal is ignored.
+            atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
 class _Started:
@@ -967,7 +970,7 @@ def command_runs() -> bool:
     deadline_s = time.monotonic() + 1
     while _started.process.poll() is None:
         left_s = max(0.0, deadline_s - time.monotonic())
-        if not left_s or not select.select([_started.printed], [], [], left_s)[0]:
+        if not left_s or not _has_data(_started.printed, left_s):
             return _started.process.poll() is None
         part = _started.printed.read(OUTPUT_LIMIT_BYTES)
         _started.output += part
@@ -1053,7 +1056,7 @@ def _read_output(printed: BinaryIO, data: bytes) -> str:
     pipe open.
     """
     deadline_s = time.monotonic() + 5
-    while time.monotonic() < deadline_s and select.select([printed], [], [], 1)[0]:
+    while time.monotonic() < deadline_s and _has_data(printed, 1):
         part = printed.read(OUTPUT_LIMIT_BYTES)
         if not part:
             break
@@ -1062,6 +1065,13 @@ def _read_output(printed: BinaryIO, data: bytes) -> str:
     if len(data) == OUTPUT_LIMIT_BYTES:
         text = text.rstrip(_TOKEN_CHARACTERS)
     return _decode(text.rstrip(b"\n"))
+
+
+def _has_data(stream: BinaryIO, wait_s: float) -> bool:
+    """Return whether data or the end of the stream arrives within `wait_s`."""
+    poll = select.poll()  # select(2) takes no descriptor above 1023
+    poll.register(stream, select.POLLIN)
+    return poll.poll(wait_s * 1000) != []
 
 
 def _spawn(argv: list[str], output: BinaryIO) -> subprocess.Popen[bytes]:

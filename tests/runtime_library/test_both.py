@@ -1607,6 +1607,38 @@ def test_earlier_signal_ends_the_wait_for_a_directory(place: Path) -> None:
     assert done.stdout == b"3\n"
 
 
+def test_signal_while_python_exits_is_outlived(place: Path) -> None:
+    """Python clears this module, and so calls __del__, after it has removed signal handlers."""
+    text = "import os, signal; from oauthkit import shell\n"
+    text += "class Late:\n    def __del__(self): os.kill(os.getpid(), signal.SIGTERM)\n"
+    text += "shell.outlive_signals()\nlate = Late()\nos.kill(os.getpid(), signal.SIGHUP)\n"
+    done = subprocess.run([sys.executable, "-c", text], cwd=place, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_command_beside_many_open_files(place: Path, form: str) -> None:
+    """select(2) cannot wait for a descriptor above 1023."""
+    if form == "bash":
+        text = 'source "$1"; run_limited 5 1 echo x; echo "$REPLY"'
+        argv = ["/bin/bash", "-c", text, "bash", str(LIBRARY)]
+    else:
+        text = "from oauthkit import shell as s; from oauthkit.shell import program; "
+        text += "print(s.run_limited(5, 1, program('echo')['x'])[1])"
+        argv = [sys.executable, "-c", text]
+    file = (place / "file").open("wb")
+    copies = [fcntl.fcntl(file, fcntl.F_DUPFD, 3) for _ in range(1100)]
+    try:
+        done = subprocess.run(
+            argv, env={"PATH": "/usr/bin:/bin"}, pass_fds=copies, capture_output=True, check=False
+        )
+    finally:
+        for copy in copies:
+            os.close(copy)
+        file.close()
+    assert (done.stdout, done.stderr) == (b"x\n", b"")
+
+
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
     """A signal that arrives during the wait ends it, and no process remains."""

@@ -307,12 +307,12 @@ def test_signal_while_a_command_is_started_is_passed_on(
 def test_command_is_watched_for_1_s(monkeypatch: pytest.MonkeyPatch) -> None:
     limits_s: list[float] = []
 
-    def wait(*call: Any) -> tuple[list[object], ...]:
-        limits_s.append(call[3])
-        return [], [], []
+    def wait(_stream: object, wait_s: float) -> bool:
+        limits_s.append(wait_s)
+        return False
 
     monkeypatch.setattr("oauthkit.shell.time.monotonic", lambda: 7.0)
-    monkeypatch.setattr(select, "select", wait)
+    monkeypatch.setattr(shell, "_has_data", wait)
     process = SimpleNamespace(poll=lambda: None)
     started = SimpleNamespace(process=process, printed=None)
     monkeypatch.setattr(shell, "_started", started, raising=False)
@@ -334,12 +334,12 @@ def test_output_is_read_for_5_s(
 ) -> None:
     limits_s: list[float] = []
 
-    def wait(*call: Any) -> tuple[list[object], ...]:
-        limits_s.append(call[3])
+    def wait(_stream: object, wait_s: float) -> bool:
+        limits_s.append(wait_s)
         host.slept_s += step_s
-        return call[0], [], []
+        return True
 
-    monkeypatch.setattr(select, "select", wait)
+    monkeypatch.setattr(shell, "_has_data", wait)
     assert shell._read_output(Endless(), b"") == "x" * reads
     assert limits_s == [1] * reads
 
