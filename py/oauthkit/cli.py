@@ -43,12 +43,12 @@ class OAuthKit(cli.Application):
     VERSION = __version__
     SUBCOMMAND_HELPMSG = ""  # the list has each command's first line
 
-    def main(self, *words: str) -> int:
+    def main(self, *arguments: str) -> int:
         """Show the help, or report an unknown command. Return 2 without a valid command."""
         if self.nested_command is not None:
             return 0
-        if words:
-            complain(f"oauthkit: unknown command {words[0]}: see oauthkit --help")
+        if arguments:
+            complain(f"oauthkit: unknown command {arguments[0]}. See oauthkit --help")
             return 2
         self.help()
         return 2
@@ -74,10 +74,10 @@ class ProjectCommand(cli.Application):
         from oauthkit.program.start import is_project  # noqa: PLC0415
         from oauthkit.shell import absolute  # noqa: PLC0415
 
-        # `absolute` ends the command if the directory no longer exists.
+        # `absolute` exits if the current directory no longer exists.
         if self.given_project is not None or is_project(directory := absolute(".")):
             return True
-        complain(f"{self.PROGNAME}: {str(directory)!r} is not a project: pass --project DIR")
+        complain(f"{self.PROGNAME}: {str(directory)!r} is not a project. Pass --project DIR")
         return False
 
     def run_program(self, program: Callable[[LocalPath], int]) -> int:
@@ -86,16 +86,17 @@ class ProjectCommand(cli.Application):
         from oauthkit.shell import absolute  # noqa: PLC0415
 
         project = absolute(self.project)
-        if not self.project or not os.path.isdir(project):  # noqa: PTH112 - raises nothing
+        if not self.project or not os.path.isdir(project):  # noqa: PTH112 - does not raise
             shown = str(project) if self.project else ""
-            complain(f"{self.PROGNAME}: {shown!r} is not a directory: pass --project DIR")
+            complain(f"{self.PROGNAME}: {shown!r} is not a directory. Pass --project DIR")
             return 2
         if not self.is_project():
             return 2
         try:
-            os.getcwd()  # noqa: PTH109 - fails if it no longer exists
+            os.getcwd()  # noqa: PTH109 - raises if it no longer exists
         except OSError:
-            # Change to another one. If a setting is a relative path, `absolute` ends the run.
+            # Use / as the current directory. If a setting is a relative path, it cannot be
+            # resolved, and `absolute` exits first.
             for name in PATHS:
                 absolute(os.environ.get(name) or "/")
             os.chdir("/")
@@ -116,26 +117,26 @@ class SettingsOptions(cli.Application):
         "--unit",
         str,
         argname="NAME",
-        help="name the timers NAME: write OAUTHKIT_UNIT to scripts/oauth/refresh.conf",
+        help="name the timers NAME (sets OAUTHKIT_UNIT in scripts/oauth/refresh.conf)",
     )
     bearer: Any = cli.SwitchAttr(
         "--bearer",
         str,
         argname="PATH",
-        help="also write the login, without its refresh token, to PATH (relative to the project):"
-        " write OAUTHKIT_BEARER to scripts/oauth/refresh.conf",
+        help="also write the login, without its refresh token, to PATH, relative to the project"
+        " (sets OAUTHKIT_BEARER in scripts/oauth/refresh.conf)",
     )
     store: Any = cli.SwitchAttr(
         "--store",
         str,
         argname="URL",
-        help="publish the token in this store, or with install --follow, follow it: write"
-        " OAUTHKIT_STORE to scripts/oauth/refresh.conf",
+        help="publish the token in this store or, with install --follow, follow this store (sets"
+        " OAUTHKIT_STORE in scripts/oauth/refresh.conf)",
     )
     light: Any = cli.Flag(
         "--light",
-        help="renew with a small request to the cheapest model: write OAUTHKIT_LIGHT to"
-        " scripts/oauth/refresh.conf",
+        help="renew with a small request to the cheapest model (sets OAUTHKIT_LIGHT in"
+        " scripts/oauth/refresh.conf)",
     )
 
     def settings(self) -> dict[str, str]:
@@ -167,9 +168,8 @@ class Refresh(ProjectCommand):
     """Puts a live access token into the project's .env, and schedules the next run."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if .env, and the bearer file if there is one, have a live token; 1 if not:"
-        " the log's last ERROR that does not concern systemd-run has the reason; 2 for a usage"
-        " error."
+        "Exit status: 0 if .env, and the bearer file if there is one, have a live token; 1 if not"
+        " (see the log's last ERROR, other than one about systemd-run); 2 for a usage error."
     )
     ensure = cli.Flag(
         "--ensure", help="do nothing if .env already has a token with more than 5 min left"
@@ -228,7 +228,7 @@ class Follow(ProjectCommand):
 
     DESCRIPTION_MORE = (
         "Without options, it runs until a signal ends it. Exit status: 0 if .env has a live token;"
-        " 1 if not: the log's last ERROR has the reason; 2 for a usage error."
+        " 1 if not (see the log's last ERROR); 2 for a usage error."
     )
     once = cli.Flag("--once", help="read the store once, and exit", excludes=["--rejected"])
     rejected = cli.Flag(
@@ -253,10 +253,10 @@ class Status(ProjectCommand):
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if .env, and the bearer file if there is one, have a live token; 1 if not,"
-        " or if the state cannot be shown; 2 for"
-        " a usage error. Changes nothing, does not run claude, and never shows the token."
+        " or if the state cannot be shown; 2 for a usage error. Changes nothing, does not run"
+        " claude, and never shows the token."
     )
-    json = cli.Flag("--json", help="print it as JSON: docs/status.md has the schema")
+    json = cli.Flag("--json", help="print the status as JSON (schema: docs/status.md)")
     every = cli.Flag(
         "--all",
         excludes=["--project", "--json", "--prometheus"],
@@ -268,8 +268,8 @@ class Status(ProjectCommand):
         str,
         argname="FILE",
         excludes=["--json"],
-        help="write metrics to FILE atomically, for node_exporter's textfile collector; - prints"
-        " them",
+        help="write metrics to FILE atomically, for node_exporter's textfile collector; if FILE"
+        " is -, print them",
     )
 
     def main(self) -> int:
@@ -278,7 +278,8 @@ class Status(ProjectCommand):
 
         if self.every:
             return report_errors(self, report_all)
-        # A refresh, which status advises, would write a token to any directory.
+        # status may suggest a refresh, which would create .env in an arbitrary directory. So
+        # report only on a project.
         return self.run_on_project(
             lambda paths: (
                 report(paths, is_json=bool(self.json), metrics_file=self.prometheus)
@@ -300,7 +301,8 @@ class Install(ProjectCommand, SettingsOptions):
         "--form",
         str,
         argname="bash|python",
-        help="what to run (default: scripts/oauth/refresh.sh of the project, if it has one)",
+        help="what to run (default: bash if the project has scripts/oauth/refresh.sh, otherwise"
+        " python)",
     )
     linger = cli.Flag(
         "--linger", help="start the timers at boot, and keep them after the last logout"
@@ -341,7 +343,7 @@ class Install(ProjectCommand, SettingsOptions):
             "--unit",
             "--watch",
         ],
-        help="run the hook failed as a test, and install nothing",
+        help="run the `failed` hook as a test; install nothing",
     )
 
     def main(self) -> int:
@@ -351,7 +353,7 @@ class Install(ProjectCommand, SettingsOptions):
 
         if self.form not in (None, "bash", "python"):
             problem = f"--form must be bash or python, not {self.form!r}"
-            complain(f"oauthkit install: {problem}: see oauthkit install --help")
+            complain(f"oauthkit install: {problem}. See oauthkit install --help")
             return 2
 
         def work(paths: ProjectPaths) -> int:
@@ -459,8 +461,8 @@ class Run(ProjectCommand):
     DESCRIPTION_MORE = (
         "Put --project before COMMAND. All arguments after COMMAND are passed to COMMAND.\n\n"
         "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,"
-        " 128 + N if signal N ended it; 1 if it ended with 0 and its output was lost; 2 for wrong"
-        " usage."
+        " 128 + N if signal N ended it; 1 if COMMAND exited with 0, but its output was lost; 2 for"
+        " a usage error."
     )
 
     def main(self, *command: str) -> int:
@@ -468,7 +470,7 @@ class Run(ProjectCommand):
         from oauthkit.host.commands import run  # noqa: PLC0415
 
         if not command:
-            complain("oauthkit run: no command: see oauthkit run --help")
+            complain("oauthkit run: no command. See oauthkit run --help")
             return 2
         if not self.is_project():
             return 2
@@ -483,7 +485,7 @@ class Watch(ProjectCommand):
     DESCRIPTION_MORE = (
         "A DIRECTORY is the data/ipc of a checkout (default: the project's own). A request in any"
         " of them refreshes the project. Tasks of other types are left alone. After a refresh,"
-        " requests wait for 1 min; after a failed one, for 5 min.\n\n"
+        " the next request waits for up to 1 min, or 5 min if the refresh failed.\n\n"
         "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, for example because"
         " another process watches the directory; 2 for a usage error."
     )
@@ -504,16 +506,16 @@ class Adopt(SettingsOptions):
     USAGE = "    oauthkit adopt [SWITCHES] CHECKOUT…\n"
     DESCRIPTION_MORE = (
         "Writes the script, its README and the containers' skill, changes the lines that name the"
-        " old script, and removes the old script. Names what it does not understand, and leaves it"
-        " unchanged.\n\n"
-        "Exit status: 0 if everything is done; 1 if something was left, or failed; 2 for wrong"
-        " usage."
+        " old script, and removes the old script. Reports what it does not understand, and leaves"
+        " it unchanged.\n\n"
+        "Exit status: 0 if everything is done; 1 if something failed or was left unchanged; 2 for a"
+        " usage error."
     )
     dry = cli.Flag("--dry-run", help="show the diff, and change nothing")
     force = cli.Flag(
         "--force",
-        help="continue if changes are not committed, or CHECKOUT does not look like NanoClaw, or"
-        " does not read the token from .env",
+        help="continue even if there are uncommitted changes, or CHECKOUT does not look like"
+        " NanoClaw, or does not read the token from .env",
     )
 
     def main(self, checkout: str, *checkouts: str) -> int:
@@ -577,13 +579,13 @@ class Generate(cli.Application):
 
         directory = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPTS
         if self.output is None and not directory.is_dir():
-            hint = (
-                "pass --output DIR, or run this in a checkout: scripts/setup; .venv/bin/oauthkit"
+            fix = (
+                "Pass --output DIR, or run in a checkout: scripts/setup && .venv/bin/oauthkit"
                 " generate"
             )
-            complain(f"oauthkit generate: this oauthkit does not run from a checkout: {hint}")
+            complain(f"oauthkit generate: oauthkit is not running from a checkout. {fix}")
             return 1
-        if not os.path.isdir(directory):  # noqa: PTH112 - raises nothing
+        if not os.path.isdir(directory):  # noqa: PTH112 - does not raise
             complain(f"oauthkit generate: --output: {self.output} is not a directory")
             return 2
         status = 0
@@ -637,7 +639,7 @@ class Compile(cli.Application):
         # Python looks for modules in the program's directory, not in that of a link to it.
         if program.resolve().parent != program.parent.resolve():
             program = program.resolve()
-        # Only their names, so that the script does not depend on the directory.
+        # Use only the file names, so that the script does not depend on the directory.
         output = [] if target is None else ["-o", target.name]
         command = shlex.join(["oauthkit", "compile", program.name, *output])
         compilation = Compilation(program, str(program), program.name, command, program.parent)
@@ -678,7 +680,7 @@ class Explain(cli.Application):
             return 0
         for code in codes:
             if code.upper() not in CODES:
-                complain(f"oauthkit explain: unknown code {code}: see oauthkit explain")
+                complain(f"oauthkit explain: unknown code {code}. See oauthkit explain")
                 return 2
         pages = explanations.load()
         print("\n\n\n".join(pages[code.upper()].render() for code in codes))

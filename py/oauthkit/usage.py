@@ -16,13 +16,13 @@ def separate_command(argv: list[str]) -> list[str]:
 def usage_message(text: str, command: str, *, has_project: bool) -> str:
     """Shorten plumbum's usage error to one line, without the help text below it.
 
-    `has_project`: the command has the option --project. A project is often given without it.
+    `has_project`: the command has the option --project. Users often pass a project without it.
     """
     error, rule, _ = text.partition("\n------\n")
     if not rule:
         return text
     problem = " ".join(error.partition(": ")[2].split())
-    fix = f"see {command} --help"
+    fix = f"See {command} --help"
     if has_project and problem.startswith("Expected at most 0 positional arguments"):
-        fix += ". A project is given as --project DIR"
-    return f"{command}: {problem[:1].lower()}{problem[1:]}: {fix}\n"
+        fix += ". Pass a project as --project DIR"
+    return f"{command}: {problem[:1].lower()}{problem[1:]}. {fix}\n"

@@ -93,7 +93,7 @@ def test_project_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> N
         done = closed.run(command)
         assert (done.returncode, done.stdout) == (2, "")
         fix = f"chmod u+rwx {quoted(directory)}"
-        said = f"{closed.project} is not readable: {fix}: pass --project DIR"
+        said = f"{closed.project} is not readable. Pass another --project DIR, or fix it: {fix}"
         assert done.stderr == f"oauthkit {command}: {said}\n"
 
 

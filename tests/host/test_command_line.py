@@ -45,7 +45,7 @@ def test_list_of_commands_is_complete(tmp_path: Path) -> None:
 def test_unknown_switch(tmp_path: Path, command: str) -> None:
     done = oauthkit(tmp_path, command, "--no-such-switch")
     assert (done.returncode, done.stdout) == (2, "")
-    said = f"unknown switch --no-such-switch: see oauthkit {command} --help"
+    said = f"unknown switch --no-such-switch. See oauthkit {command} --help"
     assert done.stderr == f"oauthkit {command}: {said}\n"
 
 
@@ -55,7 +55,7 @@ def test_missing_project(tmp_path: Path, command: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"oauthkit {command}: ")
     assert "/no/such/directory" in done.stderr
-    assert done.stderr.endswith(" is not a directory: pass --project DIR\n")
+    assert done.stderr.endswith(" is not a directory. Pass --project DIR\n")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_nothing_is_created_in_a_directory_that_is_not_a_project(
 ) -> None:
     done = oauthkit(tmp_path, *command, PATH="/none")
     assert (done.returncode, done.stdout) == (2, "")
-    problem = f"{str(tmp_path)!r} is not a project: pass --project DIR"
+    problem = f"{str(tmp_path)!r} is not a project. Pass --project DIR"
     assert done.stderr == f"oauthkit {command[0]}: {problem}\n"
     assert list(tmp_path.iterdir()) == []
 
@@ -87,7 +87,7 @@ def test_argument_of_a_switch(tmp_path: Path, language: str) -> None:
     """The parser's own message has several lines, in the user's language."""
     done = oauthkit(tmp_path, "install", "--form", "x\ny", LANGUAGE="de", LC_ALL=language)
     assert (done.returncode, done.stdout) == (2, "")
-    said = "--form must be bash or python, not 'x\\ny': see oauthkit install --help"
+    said = "--form must be bash or python, not 'x\\ny'. See oauthkit install --help"
     assert done.stderr == f"oauthkit install: {said}\n"
 
 
@@ -105,8 +105,8 @@ def test_generate_without_a_checkout_is_an_error_with_a_fix(tmp_path: Path) -> N
     done = oauthkit(tmp_path / "empty", "generate", PYTHONPATH=str(package.parent))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "oauthkit generate: this oauthkit does not run from a checkout: pass --output DIR,"
-        " or run this in a checkout: scripts/setup; .venv/bin/oauthkit generate\n"
+        "oauthkit generate: oauthkit is not running from a checkout. Pass --output DIR,"
+        " or run in a checkout: scripts/setup && .venv/bin/oauthkit generate\n"
     )
 
 

@@ -114,4 +114,4 @@ def test_project_without_a_name(live: HostProject) -> None:
     for command in ("refresh", "status", "doctor", "install"):
         done = oauthkit(live, command, "--project", "")
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"oauthkit {command}: '' is not a directory: pass --project DIR\n"
+        assert done.stderr == f"oauthkit {command}: '' is not a directory. Pass --project DIR\n"

@@ -384,7 +384,7 @@ def test_uninstall_of_a_project_that_was_removed(
     assert manager.timers().keys() == {"of-kept.timer", "of-kept-heal.timer"}
     done = oauthkit(gone, "uninstall")
     assert done.returncode == 2
-    assert done.stderr.endswith(" is not a directory: pass --project DIR\n")
+    assert done.stderr.endswith(" is not a directory. Pass --project DIR\n")
 
 
 def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(

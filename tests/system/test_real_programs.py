@@ -75,7 +75,7 @@ def test_directory_that_is_not_a_project(host: RealProject) -> None:
     before = sorted(host.root.rglob("*"))
     done = host.run(argv, cwd)
     assert done.returncode == 2
-    assert b"is not a project" in done.stderr or b"pass --project" in done.stderr
+    assert b"is not a project" in done.stderr or b"Pass --project" in done.stderr
     assert sorted(host.root.rglob("*")) == before
 
 

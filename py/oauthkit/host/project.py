@@ -129,8 +129,9 @@ def find_paths(project: str) -> ProjectPaths:
     """
     if not os.path.isdir(project):  # noqa: PTH112 - Path("") is the current directory
         info = inspect_path(_absolute(project))
-        why = f"{info.problem}: {info.fix}" if info.problem else f"{project!r} is not a directory"
-        raise UsageError(f"{why}: pass --project DIR")
+        if info.problem:
+            raise UsageError(f"{info.problem}. Pass another --project DIR, or fix it: {info.fix}")
+        raise UsageError(f"{project!r} is not a directory. Pass --project DIR")
     if not os.environ.get("HOME"):
         raise HostError("HOME is not set. It is needed to find claude's credentials")
     try:

@@ -224,13 +224,13 @@ def test_unknown_switch_of_run(host: HostProject) -> None:
     start = [sys.executable, "-m", "oauthkit", "run", "--no-such", "ls"]
     done = subprocess.run(start, env=env(host), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "oauthkit run: unknown switch --no-such: see oauthkit run --help\n"
+    assert done.stderr == "oauthkit run: unknown switch --no-such. See oauthkit run --help\n"
 
 
 def test_missing_command_is_a_usage_error(live: HostProject) -> None:
     done = live.run("run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "oauthkit run: no command: see oauthkit run --help\n"
+    assert done.stderr == "oauthkit run: no command. See oauthkit run --help\n"
 
 
 def test_death_by_a_signal(host: HostProject) -> None:

@@ -593,12 +593,12 @@ def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--json", "--prometheus", "-"), "invalid ['--json']: see oauthkit status --help"),
+        (("--json", "--prometheus", "-"), "invalid ['--json']. See oauthkit status --help"),
         (
             ("more",),
-            ", got ['more']: see oauthkit status --help. A project is given as --project DIR",
+            ", got ['more']. See oauthkit status --help. Pass a project as --project DIR",
         ),
-        (("--no-such-switch",), "unknown switch --no-such-switch: see oauthkit status --help"),
+        (("--no-such-switch",), "unknown switch --no-such-switch. See oauthkit status --help"),
     ],
 )
 def test_usage_error(live: HostProject, arguments: tuple[str, ...], said: str) -> None:
@@ -621,7 +621,7 @@ def test_no_project(live: HostProject) -> None:
     done = live.run("status")
     assert done.returncode == 2
     assert (
-        done.stderr == f"oauthkit status: '{live.project}' is not a directory: pass --project DIR\n"
+        done.stderr == f"oauthkit status: '{live.project}' is not a directory. Pass --project DIR\n"
     )
 
 
@@ -818,7 +818,9 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     assert second == f"{gone}it does not exist. If it was removed, run: {removal}"
     other = live.project.parent / "project-gone"
     other.symlink_to("project-gone")
-    assert run_all(live)[1][1].startswith(f"{gone}{other} is a link that leads to itself: mv ")
+    problem = f"{gone}{other} is a link that leads to itself"
+    said = f"{problem}. Pass another --project DIR, or fix it: mv "
+    assert run_all(live)[1][1].startswith(said)
     other.unlink()
     other.mkdir()
     error = "jq not found in PATH. It is needed to read the credentials"
@@ -843,8 +845,8 @@ def test_project_in_a_closed_directory(live: HostProject) -> None:
     answers = ALL.replace("PROJECT-gone", f"{closed}/project").replace("PROJECT", str(live.project))
     live.program("systemctl", answers)
     line = run_all(live)[1][0]
-    problem = f"{closed}/project is not readable: chmod u+rwx {closed}"
-    assert line == f"FAIL  {closed}/project: {problem}: pass --project DIR"
+    problem = f"{closed}/project is not readable. Pass another --project DIR"
+    assert line == f"FAIL  {closed}/project: {problem}, or fix it: chmod u+rwx {closed}"
 
 
 def test_all_projects_without_a_manager(live: HostProject) -> None:

@@ -299,7 +299,7 @@ def uninstall_removed(project: Path, say: Say) -> int:
             raise
         names = []
     if not files and not names:
-        raise UsageError(f"{str(project)!r} is not a directory: pass --project DIR")
+        raise UsageError(f"{str(project)!r} is not a directory. Pass --project DIR")
     _remove(files, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     for kind in ("timer", "service", "timer"):
