@@ -695,7 +695,7 @@ script_project() {
   return 2
 }
 
-# Return whether a directory looks like a project: do not create .env in another one.
+# Return whether a directory looks like a project. Do not create .env in other directories.
 is_project() {
   local +x directory=$1 sign path
   for sign in .env scripts/oauth package.json .git; do

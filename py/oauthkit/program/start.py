@@ -60,7 +60,7 @@ def paths(project: LocalPath) -> tuple[LocalPath, LocalPath, LocalPath, LocalPat
 
 
 def is_project(directory: LocalPath) -> bool:
-    """Return whether a directory looks like a project: do not create .env in another one."""
+    """Return whether a directory looks like a project. Do not create .env in other directories."""
     for sign in (".env", "scripts/oauth", "package.json", ".git"):
         path = absolute(f"{directory}/{sign}")
         if path.exists() or path.is_symlink():
