@@ -33,7 +33,7 @@ class Allowed:
     """A difference that two forms cannot avoid, with its reason.
 
     `variables` are environment variables of a call that are not compared. `own_command_of` is a
-    program that gets, after `--`, the command that starts the form again. That command must equal
+    program to which the form passes, after `--`, the command that restarts the form. It must equal
     `Form.own_command`, in the arguments and in the program's state. `stderr` is a regular
     expression for whole lines of stderr. Matching lines are not compared in this run. If no line
     matches, the run fails.

@@ -239,7 +239,7 @@ class Pair(Generic[RunType]):
         """Run both forms, each in its own world at the same path, and compare them.
 
         They run at the same time if the kit may create mount namespaces and there is no
-        `meanwhile`, otherwise in turn. `meanwhile` is called for each form after its start.
+        `meanwhile`, otherwise in turn. `meanwhile` is called once for each form after its start.
         Raises AssertionError with a report if they differ, or if something unplanned happened. A
         second run continues in the worlds of the first one. With `terminal`, stdout and stderr are
         terminals. `allowed` are differences that are accepted in this run only.

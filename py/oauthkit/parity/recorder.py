@@ -85,7 +85,7 @@ class Call:
         _write(f"{self.control}/{STATE}/{name}", marshal.dumps(value))
 
     def refuse(self, what: str) -> NoReturn:
-        """Fail the test, because the stand-in does not support this call."""
+        """Fail the test, and report that the stand-in does not support this call."""
         raise UnplannedError(f"not supported by the stand-in: {what}")
 
     def sleep(self, seconds: float) -> None:
