@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Rotate a log file that exceeds a size limit. Run it from cron.
+"""Rotate a log file that exceeds a size limit. Run this program from cron.
 
-FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and so on. FILE.N.gz is removed.
+FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and so on. The oldest log is removed.
 
 Exit status: 0 for success (even if there was nothing to do), 1 if something failed (the reason is
 on stderr), 2 for a usage error.
@@ -27,13 +27,13 @@ from oauthkit.shell import (
     take_lock,
 )
 
-USAGE = "usage: rotate [--size=BYTES[K|M|G]] [--keep=1…99] [--] FILE"
+USAGE = "usage: rotate [--size=BYTES[K|M|G]] [--keep=N] [--] FILE"
 HELP = """
-If FILE has more than BYTES, renames FILE to FILE.1, FILE.1 to FILE.2.gz and so on, and removes the
-oldest. The new FILE is empty, with the mode and owner of the old one.
+If FILE is larger than BYTES, renames FILE to FILE.1, FILE.1 to FILE.2.gz and so on, and removes the
+oldest log. The new FILE is empty, with the mode and owner of the old one.
 
   --size=BYTES   the size limit of FILE (default: 1M)
-  --keep=N       how many rotated logs to keep (default: 5)"""
+  --keep=N       how many rotated logs to keep, 1 to 99 (default: 5)"""
 
 DEFAULT_SIZE = 1024 * 1024
 DEFAULT_KEEP = 5
@@ -52,10 +52,11 @@ stat = program("stat")
 sync = program("sync")
 
 
-def did_work(what: str, status: int, reason: str) -> bool:
+def check_status(what: str, status: int, reason: str) -> bool:
     """Return whether an exit status means success. If not, report that `what` failed, and why."""
     if status >= 126:
-        complain(f"rotate: {what} failed (exit {status}): could not be run, or was killed")
+        reason = "the command could not be run, or was killed"
+        complain(f"rotate: {what} failed (exit {status}): {reason}")
     elif status != 0:
         complain(f"rotate: {what} failed (exit {status}): {reason}")
     return status == 0
@@ -64,7 +65,7 @@ def did_work(what: str, status: int, reason: str) -> bool:
 def succeeds(what: str, command: BaseCommand) -> bool:
     """Run `command`. Return whether it succeeds; if not, report that `what` failed, and why."""
     status, reason = (command >= ERROUT) & CAPTURE
-    return did_work(what, status, reason)
+    return check_status(what, status, reason)
 
 
 def parse_size(text: str) -> tuple[Status, int]:
@@ -86,17 +87,18 @@ def parse_size(text: str) -> tuple[Status, int]:
 def is_taken(log_file: LocalPath, number: int) -> bool:
     """Return whether there is a rotated log with this number."""
     plain = absolute(f"{log_file}.{number}")
-    packed = absolute(f"{log_file}.{number}.gz")
-    return plain.exists() or packed.exists()
+    compressed = absolute(f"{log_file}.{number}.gz")
+    return plain.exists() or compressed.exists()
 
 
-def has_moved(source: LocalPath, target: str) -> bool:
+def move_if_exists(source: LocalPath, target: str) -> bool:
     """Rename `source` to `target`. Return False if it exists and cannot be renamed."""
     return not source.exists() or succeeds(f"renaming {source}", mv["-f", "-T", source, target])
 
 
 def make_room(log_file: LocalPath, keep: int) -> Status:
-    """Rename FILE.1 to FILE.2 and so on, up to the first unused number. If none, remove FILE.N.
+    """Rename FILE.1 to FILE.2 and so on, up to the first unused number. If there is none, remove
+    the log with the number `keep`.
 
     A run that fails halfway leaves a number unused, so the next run does not remove another log.
     """
@@ -116,17 +118,17 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
         return 1
     while free > 1:
         plain = absolute(f"{log_file}.{free - 1}")
-        packed = absolute(f"{log_file}.{free - 1}.gz")
+        compressed = absolute(f"{log_file}.{free - 1}.gz")
         # Both exist only if a run was killed during compression. The plain file is complete. Keep
         # only that: if this run were killed between the renames, one log would have two numbers.
         if (
             plain.exists()
-            and packed.exists()
-            and not succeeds(f"removing {packed}", rm["-f", packed])
+            and compressed.exists()
+            and not succeeds(f"removing {compressed}", rm["-f", compressed])
         ):
             return 1
-        if not has_moved(plain, f"{log_file}.{free}") or not has_moved(
-            packed, f"{log_file}.{free}.gz"
+        if not move_if_exists(plain, f"{log_file}.{free}") or not move_if_exists(
+            compressed, f"{log_file}.{free}.gz"
         ):
             return 1  # the next rename would overwrite this file
         free -= 1
@@ -136,15 +138,16 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
 def start_new_log(log_file: LocalPath) -> Status:
     """Rename FILE to FILE.1, and create an empty FILE with the same mode and owner.
 
-    FILE always exists. A program that opens it for each line never fails, and its lines are in one
-    of the two files.
+    FILE always exists. A program that opens it for each line can always open it, and each line is
+    written to one of the two files.
     """
     first = f"{log_file}.1"
     fresh = f"{log_file}.fresh"
-    # Replace an existing file: a killed run's file would become the log, and cp follows links.
+    # Remove an existing FILE.fresh first. Otherwise, a file left by a killed run would become the
+    # log with its old content, and cp would follow a link.
     copy = cp["-T", "--remove-destination", "--attributes-only", "--preserve=mode"]
-    # cp copies the ACL, but does not fail if only root can set the owner, so chown does that. The
-    # log's writer must be able to open it. chown clears bits of the mode, so chmod follows.
+    # cp copies the ACL. It ignores a failure to set the owner, so use chown: the log's writer must
+    # be able to open the new file. chown can clear the set-ID bits, so run chmod last.
     if (
         not succeeds(f"creating {fresh}", copy[log_file, fresh])
         or not succeeds(f"setting the owner of {fresh}", chown[f"--reference={log_file}", fresh])
@@ -161,32 +164,33 @@ def start_new_log(log_file: LocalPath) -> Status:
     return 1
 
 
-def pack(plain: LocalPath, packing: str) -> bool:
-    """Compress PLAIN to PLAIN.gz through the file `packing`. Return whether that succeeded.
+def compress_file(plain: LocalPath, temporary: str) -> bool:
+    """Compress PLAIN to PLAIN.gz through the file `temporary`. Return whether that succeeded.
 
     PLAIN is removed when PLAIN.gz is complete and on the disk. A run that is killed earlier leaves
     both, and the next one compresses PLAIN again.
     """
     # Remove it instead of overwriting it: a killed run's gzip may still write to the file that it
     # has open, and a link would be followed.
-    if not succeeds(f"removing {packing}", rm["-f", packing]):
+    if not succeeds(f"removing {temporary}", rm["-f", temporary]):
         return False
-    # A shell opens the files, so that gzip does not remove one if it outlives its run. Only gzip's
-    # error messages are captured. -n, because a stored name would be wrong after the next rotation.
+    # sh opens both files: a gzip that outlives its run could otherwise remove a later run's file.
+    # stdout is redirected, so only error messages are captured. -n omits the file name, which would
+    # be wrong after the next rotation.
     status, reason = (
-        sh["-c", 'exec gzip -n -c <"$1" >"$2"', "sh", plain, packing] >= ERROUT
+        sh["-c", 'exec gzip -n -c <"$1" >"$2"', "sh", plain, temporary] >= ERROUT
     ) & CAPTURE
     if (
-        did_work(f"compressing {plain}", status, reason)
+        check_status(f"compressing {plain}", status, reason)
         and succeeds(
-            f"copying the mode, owner and times of {plain} to {packing}",
-            cp["-T", "--attributes-only", "--preserve=mode,ownership,timestamps", plain, packing],
+            f"copying the mode, owner and times of {plain} to {temporary}",
+            cp["-T", "--attributes-only", "--preserve=mode,ownership,timestamps", plain, temporary],
         )
-        and succeeds(f"writing {packing}", sync[packing])
-        and succeeds(f"renaming {packing}", mv["-f", "-T", packing, f"{plain}.gz"])
+        and succeeds(f"writing {temporary}", sync[temporary])
+        and succeeds(f"renaming {temporary}", mv["-f", "-T", temporary, f"{plain}.gz"])
     ):
         return succeeds(f"removing {plain}", rm["-f", plain])
-    _ = rm["-f", packing] & RETCODE  # it may not exist, and the failure was reported
+    _ = rm["-f", temporary] & RETCODE  # it may not exist, and the failure was reported
     return False
 
 
@@ -199,7 +203,7 @@ def compress(log_file: LocalPath, keep: int) -> Status:
     number = 2
     while number <= keep:
         plain = absolute(f"{log_file}.{number}")
-        if plain.exists() and not pack(plain, f"{log_file}.packing"):
+        if plain.exists() and not compress_file(plain, f"{log_file}.packing"):
             result = 1
         number += 1
     return result
@@ -224,7 +228,7 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
     if locked == 1:
         complain(f"rotate: another run is rotating {log_file}")
     elif locked == 127:
-        complain("rotate: flock not found in PATH")
+        complain("rotate: flock not found in PATH. Install it: apt install util-linux")
     elif locked != 0:
         complain(f"rotate: {lock} cannot be locked")
     if locked != 0:
@@ -251,7 +255,7 @@ def usage_error(problem: str) -> Status:
 
 
 def main(*arguments: str) -> Status:
-    """Parse the command line."""
+    """Parse the command line and rotate the log."""
     limit = DEFAULT_SIZE
     keep = DEFAULT_KEEP
     name = ""

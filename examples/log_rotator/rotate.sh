@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Rotate a log file that exceeds a size limit. Run it from cron.
+# Rotate a log file that exceeds a size limit. Run this program from cron.
 #
-# FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and so on. FILE.N.gz is removed.
+# FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and so on. The oldest log is removed.
 #
 # Exit status: 0 for success (even if there was nothing to do), 1 if something failed (the reason is
 # on stderr), 2 for a usage error.
@@ -61,13 +61,13 @@ start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY
   isolate
 
-  local +x -r USAGE='usage: rotate [--size=BYTES[K|M|G]] [--keep=1…99] [--] FILE'
+  local +x -r USAGE='usage: rotate [--size=BYTES[K|M|G]] [--keep=N] [--] FILE'
   local +x -r HELP='
-If FILE has more than BYTES, renames FILE to FILE.1, FILE.1 to FILE.2.gz and so on, and removes the
-oldest. The new FILE is empty, with the mode and owner of the old one.
+If FILE is larger than BYTES, renames FILE to FILE.1, FILE.1 to FILE.2.gz and so on, and removes the
+oldest log. The new FILE is empty, with the mode and owner of the old one.
 
   --size=BYTES   the size limit of FILE (default: 1M)
-  --keep=N       how many rotated logs to keep (default: 5)'
+  --keep=N       how many rotated logs to keep, 1 to 99 (default: 5)'
 
   local +x -r DEFAULT_SIZE=$((1024 * 1024))
   local +x -r DEFAULT_KEEP=5
@@ -80,7 +80,7 @@ oldest. The new FILE is empty, with the mode and owner of the old one.
   exit
 }
 
-# Parse the command line.
+# Parse the command line and rotate the log.
 main() {
   local +x limit=$DEFAULT_SIZE keep=$DEFAULT_KEEP name='' options=true argument problem
   for argument in "$@"; do
@@ -186,7 +186,7 @@ rotate() {
   if ((locked == 1)); then
     complain "rotate: another run is rotating $log_file"
   elif ((locked == 127)); then
-    complain 'rotate: flock not found in PATH'
+    complain 'rotate: flock not found in PATH. Install it: apt install util-linux'
   elif ((locked != 0)); then
     complain "rotate: $lock cannot be locked"
   fi
@@ -215,11 +215,12 @@ rotate() {
   compress "$log_file" "$keep"
 }
 
-# Rename FILE.1 to FILE.2 and so on, up to the first unused number. If none, remove FILE.N.
+# Rename FILE.1 to FILE.2 and so on, up to the first unused number. If there is none, remove
+# the log with the number `keep`.
 #
 # A run that fails halfway leaves a number unused, so the next run does not remove another log.
 make_room() {
-  local +x log_file=$1 keep=$2 first free oldest plain packed
+  local +x log_file=$1 keep=$2 first free oldest plain compressed
   # If FILE.1 is a hard link to FILE, a run was killed before its last rename.
   first="$log_file.1"
   if same_file "$log_file" "$first" &&
@@ -239,13 +240,15 @@ make_room() {
     absolute "$log_file.$((free - 1))"
     plain=$REPLY
     absolute "$log_file.$((free - 1)).gz"
-    packed=$REPLY
+    compressed=$REPLY
     # Both exist only if a run was killed during compression. The plain file is complete. Keep
     # only that: if this run were killed between the renames, one log would have two numbers.
-    if [[ -e $plain && -e $packed ]] && ! succeeds "removing $packed" rm -f "$packed"; then
+    if [[ -e $plain && -e $compressed ]] &&
+      ! succeeds "removing $compressed" rm -f "$compressed"; then
       return 1
     fi
-    if ! has_moved "$plain" "$log_file.$free" || ! has_moved "$packed" "$log_file.$free.gz"; then
+    if ! move_if_exists "$plain" "$log_file.$free" ||
+      ! move_if_exists "$compressed" "$log_file.$free.gz"; then
       return 1 # the next rename would overwrite this file
     fi
     free=$((free - 1))
@@ -259,14 +262,15 @@ succeeds() {
   local +x -a command=("${@:2}")
   { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
   status=$?
-  did_work "$what" "$status" "$reason"
+  check_status "$what" "$status" "$reason"
 }
 
 # Return whether an exit status means success. If not, report that `what` failed, and why.
-did_work() {
+check_status() {
   local +x what=$1 status=$2 reason=$3
   if ((status >= 126)); then
-    complain "rotate: $what failed (exit $status): could not be run, or was killed"
+    reason='the command could not be run, or was killed'
+    complain "rotate: $what failed (exit $status): $reason"
   elif ((status != 0)); then
     complain "rotate: $what failed (exit $status): $reason"
   fi
@@ -283,24 +287,25 @@ is_taken() {
 }
 
 # Rename `source` to `target`. Return False if it exists and cannot be renamed.
-has_moved() {
+move_if_exists() {
   local +x source=$1 target=$2
   [[ ! -e $source ]] || succeeds "renaming $source" mv -f -T "$source" "$target"
 }
 
 # Rename FILE to FILE.1, and create an empty FILE with the same mode and owner.
 #
-# FILE always exists. A program that opens it for each line never fails, and its lines are in one
-# of the two files.
+# FILE always exists. A program that opens it for each line can always open it, and each line is
+# written to one of the two files.
 start_new_log() {
   local +x log_file=$1 first fresh
   local +x -a copy
   first="$log_file.1"
   fresh="$log_file.fresh"
-  # Replace an existing file: a killed run's file would become the log, and cp follows links.
+  # Remove an existing FILE.fresh first. Otherwise, a file left by a killed run would become the
+  # log with its old content, and cp would follow a link.
   copy=(cp -T --remove-destination --attributes-only --preserve=mode)
-  # cp copies the ACL, but does not fail if only root can set the owner, so chown does that. The
-  # log's writer must be able to open it. chown clears bits of the mode, so chmod follows.
+  # cp copies the ACL. It ignores a failure to set the owner, so use chown: the log's writer must
+  # be able to open the new file. chown can clear the set-ID bits, so run chmod last.
   if ! succeeds "creating $fresh" "${copy[@]}" "$log_file" "$fresh" ||
     ! succeeds "setting the owner of $fresh" chown "--reference=$log_file" "$fresh" ||
     ! succeeds "setting the mode of $fresh" chmod "--reference=$log_file" "$fresh" ||
@@ -326,7 +331,7 @@ compress() {
   while ((number <= keep)); do
     absolute "$log_file.$number"
     plain=$REPLY
-    if [[ -e $plain ]] && ! pack "$plain" "$log_file.packing"; then
+    if [[ -e $plain ]] && ! compress_file "$plain" "$log_file.packing"; then
       result=1
     fi
     number=$((number + 1))
@@ -334,32 +339,33 @@ compress() {
   return "$result"
 }
 
-# Compress PLAIN to PLAIN.gz through the file `packing`. Return whether that succeeded.
+# Compress PLAIN to PLAIN.gz through the file `temporary`. Return whether that succeeded.
 #
 # PLAIN is removed when PLAIN.gz is complete and on the disk. A run that is killed earlier leaves
 # both, and the next one compresses PLAIN again.
-pack() {
-  local +x plain=$1 packing=$2 status reason
+compress_file() {
+  local +x plain=$1 temporary=$2 status reason
   # Remove it instead of overwriting it: a killed run's gzip may still write to the file that it
   # has open, and a link would be followed.
-  if ! succeeds "removing $packing" rm -f "$packing"; then
+  if ! succeeds "removing $temporary" rm -f "$temporary"; then
     return 1
   fi
-  # A shell opens the files, so that gzip does not remove one if it outlives its run. Only gzip's
-  # error messages are captured. -n, because a stored name would be wrong after the next rotation.
+  # sh opens both files: a gzip that outlives its run could otherwise remove a later run's file.
+  # stdout is redirected, so only error messages are captured. -n omits the file name, which would
+  # be wrong after the next rotation.
   {
-    reason=$(exec sh -c 'exec gzip -n -c <"$1" >"$2"' sh "$plain" "$packing" 2>&1)
+    reason=$(exec sh -c 'exec gzip -n -c <"$1" >"$2"' sh "$plain" "$temporary" 2>&1)
   } 2>/dev/null 9>&-
   status=$?
-  if did_work "compressing $plain" "$status" "$reason" &&
-    succeeds "copying the mode, owner and times of $plain to $packing" cp -T --attributes-only \
-      --preserve=mode,ownership,timestamps "$plain" "$packing" &&
-    succeeds "writing $packing" sync "$packing" &&
-    succeeds "renaming $packing" mv -f -T "$packing" "$plain.gz"; then
+  if check_status "compressing $plain" "$status" "$reason" &&
+    succeeds "copying the mode, owner and times of $plain to $temporary" cp -T --attributes-only \
+      --preserve=mode,ownership,timestamps "$plain" "$temporary" &&
+    succeeds "writing $temporary" sync "$temporary" &&
+    succeeds "renaming $temporary" mv -f -T "$temporary" "$plain.gz"; then
     succeeds "removing $plain" rm -f "$plain"
     return
   fi
-  { rm -f "$packing"; } >/dev/null 2>&1 9>&- # it may not exist, and the failure was reported
+  { rm -f "$temporary"; } >/dev/null 2>&1 9>&- # it may not exist, and the failure was reported
   return 1
 }
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
 TOOLS = ["chmod", "chown", "cp", "flock", "gzip", "ln", "mv", "rm", "sh", "stat", "sync"]
-USAGE = "usage: rotate [--size=BYTES[K|M|G]] [--keep=1…99] [--] FILE\n"
+USAGE = "usage: rotate [--size=BYTES[K|M|G]] [--keep=N] [--] FILE\n"
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ def test_failed_last_mv_leaves_the_log_unchanged(parity: Pair[Run]) -> None:
     parity.file("app.log", "new\n")
     run = parity.run("--size=0", "app.log")
     assert (run.exit_code, logs(run)) == (1, {"": "new\n"})
-    reason = "failed (exit 137): could not be run, or was killed\n"
+    reason = "failed (exit 137): the command could not be run, or was killed\n"
     assert run.stderr == f"rotate: renaming {parity.project}/app.log.fresh {reason}"
 
 
@@ -382,6 +382,6 @@ def test_usage_error(parity: Pair[Run], arguments: tuple[str, ...], problem: str
 def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
     assert (run.exit_code, run.stderr) == (0, "")
-    assert run.stdout.startswith(f"{USAGE}\nIf FILE has more")
+    assert run.stdout.startswith(f"{USAGE}\nIf FILE is larger")
     assert "(default: 1M)" in run.stdout
     assert "(default: 5)" in run.stdout
