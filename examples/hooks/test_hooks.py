@@ -51,7 +51,7 @@ class Hooks:
     def run(
         self, script: str, event: str, reason: str = "", **settings: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a hook as a refresh does, with other `settings` at its start."""
+        """Run a hook as a refresh does, after replacing the `settings` at the top of the script."""
         text = (HERE / script).read_text("utf-8")
         for name, value in settings.items():
             text, count = re.subn(rf"(?m)^{name}=\S+", f"{name}={value}", text)
@@ -79,7 +79,7 @@ class Hooks:
         return self.argv.read_text("utf-8") if self.argv.exists() else ""
 
     def calls(self, name: str) -> list[str]:
-        """Return the arguments of the only call of a program, to the end of the record."""
+        """Return all lines recorded after a program's name: its arguments, if it ran last."""
         lines = self.arguments().splitlines()
         return lines[lines.index(name) + 1 :]
 
@@ -90,7 +90,10 @@ def hooks(tmp_path: Path) -> Hooks:
 
 
 def test_stand_in_records_a_token(hooks: Hooks) -> None:
-    """Otherwise, the checks above could not fail."""
+    """Check that a token in an argument is recorded.
+
+    Otherwise, the checks in Hooks.run could never fail.
+    """
     subprocess.run([hooks.bin / "uname", TOKEN], check=False, capture_output=True)
     assert TOKEN in hooks.arguments()
 
@@ -105,7 +108,7 @@ def test_script_is_in_the_table(script: str) -> None:
     assert text.startswith("#!/bin/sh\n# ")
 
 
-def test_every_script_of_the_table_is_here() -> None:
+def test_every_script_in_the_table_exists() -> None:
     assert sorted(re.findall(r"(?m)^\| `([a-z-]+\.sh)` \|", README)) == SCRIPTS
 
 
@@ -182,7 +185,10 @@ def test_compose_accepts_the_command(hooks: Hooks) -> None:
 
 
 def add_ssh(hooks: Hooks, *, limit_bytes: int = 1000) -> Path:
-    """Put an ssh into PATH that runs the command in a directory. Return that directory."""
+    """Add an ssh to PATH that runs the remote command in a local directory.
+
+    Return the path of .env there.
+    """
     there = hooks.root / "there"
     (there / "nanoclaw").mkdir(parents=True)
     text = f"""for last in "$@"; do :; done
