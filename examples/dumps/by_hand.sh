@@ -83,7 +83,7 @@ for argument in "$@"; do
   esac
 done
 [[ -n $target ]] || usage_error 'LIST and TARGET are required'
-[[ $keep =~ ^0*[1-9][0-9]*$ ]] || usage_error "--keep=$keep is not a number of at least 1"
+[[ $keep =~ ^0*[1-9][0-9]*$ ]] || usage_error "--keep=$keep: expected a number, 1 or more"
 if [[ ! -d $target ]]; then
   printf 'dumps: %s is not a directory\n' "$target" >&2
   exit 1
@@ -110,7 +110,7 @@ while read -r name host <&3 || [[ -n $name ]]; do
 done 3<"$list"
 
 if ((failures > 0)); then
-  subject="dumps: $failures failures on $(hostname </dev/null)"
+  subject="dumps on $(hostname </dev/null) (failures: $failures)"
   printf '%s' "$report" | mail -s "$subject" "$mail_to"
   exit 1
 fi

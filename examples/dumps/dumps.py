@@ -126,7 +126,7 @@ def run(databases: str, target: str, keep: int, mail_to: str) -> Status:
         return 0
     here = hostname()
     name = here.removesuffix("\n")
-    subject = f"dumps: {failures} failures on {name}"
+    subject = f"dumps on {name} (failures: {failures})"
     if not ((mail["-s", subject, mail_to] << report) & TF(FG=True)):
         complain("dumps: the report could not be mailed")
     return 1
@@ -151,7 +151,7 @@ def main(*arguments: str) -> Status:
         if argument.startswith("--keep="):
             problem, keep = parse_int(argument.removeprefix("--keep="))
             if problem != 0 or keep < 1:
-                return usage_error(f"{argument} is not a number of at least 1")
+                return usage_error(f"{argument}: expected a number, 1 or more")
         elif argument.startswith("--mail="):
             mail_to = argument.removeprefix("--mail=")
         elif argument.startswith("-"):

@@ -85,7 +85,7 @@ main() {
       problem=$?
       keep=$REPLY
       if ((problem != 0 || keep < 1)); then
-        usage_error "$argument is not a number of at least 1"
+        usage_error "$argument: expected a number, 1 or more"
         return
       fi
     elif [[ $argument == --mail=* ]]; then
@@ -170,7 +170,7 @@ run() {
   fi
   take_output hostname </dev/null || command_failed "$?" hostname
   name=${REPLY%$'\n'}
-  subject="dumps: $failures failures on $name"
+  subject="dumps on $name (failures: $failures)"
   if ! {
     printf '%s' "$report" | foreground mail -s "$subject" "$mail_to" 2>&3 3>&-
   } 3>&2 2>/dev/null; then

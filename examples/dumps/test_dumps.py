@@ -1,4 +1,4 @@
-"""The script written by hand, the program that replaces it, and the script compiled from it."""
+"""Compare dumps.py with the handwritten script and with the compiled one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_dump_that_fails_is_reported(parity: Pair[Run]) -> None:
     parity.stand_in("mail").exits(0)
     run = parity.run("--mail=me@example.org", "list", "dumps")
     assert (run.exit_code, run.stderr) == (1, "no\n")
-    assert run.calls("mail") == [["-s", "dumps: 1 failures on db1", "me@example.org"]]
+    assert run.calls("mail") == [["-s", "dumps on db1 (failures: 1)", "me@example.org"]]
     report = b"shop: the dump from localhost failed\nwiki: 22 bytes\n"
     assert run.call("mail").stdin == report
     assert [name for name in run.files if name.startswith("dumps/")] == [
@@ -78,7 +78,7 @@ def test_dump_that_cannot_be_renamed_is_reported(parity: Pair[Run]) -> None:
     assert run.call("mv").argv[0] == "dumps/.shop.part"
 
 
-def test_free_space_that_is_unknown_does_not_stop_the_dumps(parity: Pair[Run]) -> None:
+def test_unknown_free_space_does_not_stop_the_dumps(parity: Pair[Run]) -> None:
     parity.file("list", "shop\n")
     parity.stand_in("df").fails()
     parity.stand_in("pg_dump").prints("x\n")
@@ -101,7 +101,7 @@ def test_newest_dumps_are_kept(parity: Pair[Run]) -> None:
     assert sum(name.startswith("dumps/") for name in run.files) == 3
 
 
-def test_full_disk_is_reported_and_dumps_go_on(parity: Pair[Run]) -> None:
+def test_low_disk_space_is_reported_and_dumps_continue(parity: Pair[Run]) -> None:
     parity.file("list", "shop\n")
     parity.stand_in("df").prints("  Avail\n1048575\n")
     parity.stand_in("pg_dump").prints("x\n")
@@ -115,7 +115,7 @@ def test_full_disk_is_reported_and_dumps_go_on(parity: Pair[Run]) -> None:
 def test_invalid_number_is_rejected(parity: Pair[Run], keep: str) -> None:
     run = parity.run(f"--keep={keep}", "list", "dumps")
     assert run.exit_code == 2
-    assert run.stderr.startswith(f"dumps: --keep={keep} is not a number of at least 1\n")
+    assert run.stderr.startswith(f"dumps: --keep={keep}: expected a number, 1 or more\n")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ FAULTS = {
         "by_hand.sh", "<&3 || [[ -n $name ]]; do\n", "; do\n",
         "wiki\nshop\n", "", "planned calls that never happened: 1 of pg_dump",
     ),
-    "the last line": (
+    "unterminated last line is skipped": (
         "by_hand.sh", " || [[ -n $name ]]", "",
         "wiki\nshop", "", "planned calls that never happened: 1 of pg_dump",
     ),
@@ -153,11 +153,11 @@ FAULTS = {
         "by_hand.sh", "$(hostname </dev/null)", "$(hostname)",
         "shop\n", "", "hostname: file descriptor 0",
     ),
-    "a number in arithmetic": (
+    "leading zero is read as octal": (
         "by_hand.sh", "[[ $keep =~ ^0*[1-9][0-9]*$ ]]", "((keep >= 1))",
         "shop\n", "--keep=08", "((: 08: value too great for base",
     ),
-    "two blanks": (
+    "second space becomes part of the host": (
         "dumps.py", "        host = strip(host)\n", "",
         "shop  db.example\n", "", "python  pg_dump '--host= db.example' --no-password shop",
     ),
@@ -168,12 +168,12 @@ FAULTS = {
 def test_fault_of_an_earlier_version_is_reported(
     fault: str, make_pair: MakePair, tmp_path: Path
 ) -> None:
-    changed, now, before, databases, option, line = FAULTS[fault]
+    changed, correct, faulty, databases, option, line = FAULTS[fault]
     for name in ("by_hand.sh", "dumps.py"):
         text = (HERE / name).read_text("utf-8")
         if name == changed:
-            assert now in text
-            text = text.replace(now, before)
+            assert correct in text
+            text = text.replace(correct, faulty)
             if fault == "pg_dump reads the list":
                 text = text.replace("3<&-", "").replace('done 3<"$list"', 'done <"$list"')
         (tmp_path / name).write_text(text, "utf-8")
