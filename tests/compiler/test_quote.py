@@ -1,4 +1,4 @@
-"""bash reads back any quoted text byte for byte."""
+"""bash reads back any quoted string byte for byte."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.compiler.bashes import BASHES
 from oauthkit.compiler.bash import quote
 from oauthkit.compiler.bash.ast import Glob, Literal, Parameter, Word
 
-# All characters except NUL and lone surrogates. Special characters of bash are much more frequent.
+# All characters except NUL and lone surrogates. bash's special characters are drawn more often.
 TEXT = st.text(
     st.one_of(
         st.sampled_from(" \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"),
@@ -24,7 +24,7 @@ BATCH = st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=40)
 
 
 def bash(script: str) -> list[bytes]:
-    """Return the NUL-terminated texts that `script` prints in every bash."""
+    """Return the NUL-terminated strings that `script` prints in every bash."""
     found = set()
     for path in BASHES.values():
         result = subprocess.run(
@@ -73,7 +73,10 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
 @example([("<(", ">(", "'<("), ("0<(", "'>(", "<("), (">(x)", '"<(', "<((")])
 @example([("$(", "`", "$("), ("\n$(", "$((", "x$("), ("${", "$[", "$'"), ("'$(", '"$(', "\\$(")])
 def test_patterns(batch: list[tuple[str, str, str]]) -> None:
-    """Tests, prefixes, suffixes and replacements: only a Glob node is a pattern."""
+    """Only a Glob node acts as a pattern.
+
+    This applies to tests, prefix and suffix removal, and replacement.
+    """
     lines, wanted = [], []
     for a, b, c in batch:
         text = word(a + b + c)
@@ -128,9 +131,9 @@ def test_redirection_targets(names: list[str]) -> None:
     assert bash("\n".join(lines)) == [name.encode() for name in names]
 
 
-# Quotes and braces in several expansions of a word, which confuse bash's brace expansion.
+# Characters that confuse bash's brace expansion when a word contains several parameter expansions.
 BRACED = st.text(st.sampled_from("'\"{},\\a1/$(<`\n\x01 "), max_size=5)
-# An optional operator, two literals, and the text after the second.
+# An optional operator, two literals, and the name of an optional parameter that is appended.
 PIECES = st.lists(
     st.tuples(st.sampled_from(["", "#", "%", "//"]), BRACED, BRACED, st.sampled_from(["", "y"])),
     min_size=1,

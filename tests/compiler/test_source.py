@@ -14,7 +14,7 @@ from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.runtime_library import load_library
 from oauthkit.compiler.source import Source
 
-# Line endings of str.splitlines that are not line endings in Python.
+# Characters at which str.splitlines splits, but Python's tokenizer does not.
 NOT_LINE_ENDINGS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
@@ -32,7 +32,7 @@ def test_line_endings_match_python() -> None:
 
 
 @pytest.mark.parametrize("character", NOT_LINE_ENDINGS)
-def test_columns_after_such_a_character_are_correct(character: str) -> None:
+def test_columns_after_unicode_line_separators(character: str) -> None:
     body = """text = "a@b"
 if text == "":
     print("1")
@@ -50,7 +50,7 @@ else:
     assert " |         print(nothing)\n" in str(caught.value)
 
 
-def test_bash_half_keeps_such_characters(tmp_path: Path) -> None:
+def test_bash_half_keeps_unicode_line_separators(tmp_path: Path) -> None:
     (tmp_path / "words.py").write_text("def shout(text: str) -> str: ...\n", "utf-8")
     half = f"# --- Builtins ---\n\nshout() {{\n  REPLY=$1'{NOT_LINE_ENDINGS}'\n}}\n"
     (tmp_path / "words.bash").write_text(half, "utf-8")
