@@ -1,4 +1,4 @@
-"""systemd-run and systemctl exit, die by a signal, or hang.
+"""systemd-run and systemctl exit, are killed by a signal, or hang.
 
 systemd ends a run that hangs in a program other than claude: RuntimeMaxSec= sends SIGTERM to all
 of the run's processes.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @some_crossings(FULL_RUNS, "end", [*ENDS], "fresh token")
-def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
+def test_failing_systemd_run_is_reported(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
     getattr(parity.systemd_run.always, how)(**arguments)
     assert scenario.messages[-1] == SCHEDULED
@@ -45,7 +45,7 @@ def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
 
 
 @some_crossings(FULL_RUNS, "end", [*ENDS], "fresh token")
-def test_systemctl(parity: Parity, scenario: Scenario, end: str) -> None:
+def test_failing_systemctl_is_ignored(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, _ = ENDS[end]
     getattr(parity.systemctl.always, how)(**arguments)
     meet(parity, scenario)  # there is no timer to stop
