@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.adopt_checkout import make_checkout
-from tests.support.host.doctor_host import SCRIPT, manager
+from tests.support.host.doctor_host import SCRIPT, fake_manager
 from tests.support.host.host_project import HostProject
 from tests.support.host.run_host import renewing
 from tests.support.refresh.world import REPOSITORY
@@ -73,7 +73,7 @@ def well(live: HostProject) -> HostProject:
     shutil.copy(REPOSITORY / SCRIPT, live.project / SCRIPT)
     live.program("loginctl", "#!/bin/sh\necho yes\n")
     live.program("timedatectl", "#!/bin/sh\necho yes\n")
-    manager(live)
+    fake_manager(live)
     return live
 
 

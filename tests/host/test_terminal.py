@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.host.adopt_checkout import commit, git
-from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, manager
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, fake_manager
 from tests.support.host.host_project import SAME_CODE, HostProject
 
 from oauthkit.console import printable
@@ -70,7 +70,7 @@ def test_names_in_the_output_of_doctor(odd: HostProject) -> None:
     (odd.project / SCRIPT).touch()
     odd.dotenv.chmod(0o644)
     name = HOSTILE.encode("ascii", "replace").decode()
-    manager(odd, argv=f"/bin/bash /{name}/{SCRIPT}", heal=NOT_FOUND)
+    fake_manager(odd, argv=f"/bin/bash /{name}/{SCRIPT}", heal=NOT_FOUND)
     shown = run(odd, "doctor")
     assert "FAIL  script: " in shown
     assert "FAIL  .env's mode: " in shown

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, manager, shown
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, fake_manager, shown
 from tests.support.host.host_project import HOUR_S, UNIT, command
 from tests.support.host.store_host import (
     CONF,
@@ -157,7 +157,7 @@ def has_refresh(host: HostProject, suffix: str) -> str:
 
 def refreshed(host: HostProject) -> str:
     argv = f"/bin/bash {host.project}/{SCRIPT}"
-    manager(host, timers={f"{UNIT}.timer": HOUR_S}, show=shown(argv, host.bin), heal=NOT_FOUND)
+    fake_manager(host, timers={f"{UNIT}.timer": HOUR_S}, show=shown(argv, host.bin), heal=NOT_FOUND)
     text = (host.bin / "systemctl").read_text("utf-8")
     obeys = "case $3 in show-environment) exit 0 ;; esac\n"
     host.program("systemctl", text.replace("#!/bin/sh\n", f"#!/bin/sh\n{obeys}"))

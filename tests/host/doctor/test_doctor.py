@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from plumbum import local
 from tests.support import forked
-from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, fake_manager
 from tests.support.host.host_project import (
     DAY_S,
     HOUR_S,
@@ -229,22 +229,24 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "another publish.sh": (lambda h: (h.project / PUBLISH).write_text("x"), "script", True),
     "unreadable script": (unreadable, "script", False),
     "no manager": (lambda h: h.program("systemctl", "#!/bin/sh\nexit 1\n"), "next run", False),
-    "no timer": (lambda h: manager(h, timers={}, heal=NOT_FOUND), "timer", False),
+    "no timer": (lambda h: fake_manager(h, timers={}, heal=NOT_FOUND), "timer", False),
     "no time": (lambda h: h.program("timedatectl", "#!/bin/sh\necho no\n"), "clock", False),
     "another project's": (
-        lambda h: manager(h, argv=f"bash {h.project}2/{SCRIPT}", heal=NOT_FOUND),
+        lambda h: fake_manager(h, argv=f"bash {h.project}2/{SCRIPT}", heal=NOT_FOUND),
         "whose timer",
         False,
     ),
     "another project's by Python": (
-        lambda h: manager(
+        lambda h: fake_manager(
             h, argv=f"python -m oauthkit refresh --project={h.project}2", heal=NOT_FOUND
         ),
         "whose timer",
         False,
     ),
     "the old script's": (
-        lambda h: manager(h, argv=f"bash {h.project}/scripts/refresh-oauth.sh", heal=NOT_FOUND),
+        lambda h: fake_manager(
+            h, argv=f"bash {h.project}/scripts/refresh-oauth.sh", heal=NOT_FOUND
+        ),
         "whose timer",
         False,
     ),
@@ -668,7 +670,7 @@ def test_long_lived_token_is_a_note(well: HostProject) -> None:
     assert done.returncode == 0
     text = "it has a token that is not the credentials' token. A refresh would replace it"
     assert f"note  .env: {text}\n" in done.stdout
-    manager(well, timers={}, heal=NOT_FOUND)
+    fake_manager(well, timers={}, heal=NOT_FOUND)
     done = well.run("doctor")
     assert done.returncode == 0
     text = "no run is scheduled. A run would replace the token in .env"

@@ -11,8 +11,8 @@ from tests.support.host.doctor_host import (
     NOT_FOUND,
     SCRIPT,
     examined,
-    installation,
-    manager,
+    expected_fix,
+    fake_manager,
     shown,
 )
 from tests.support.host.host_project import SAME_CODE, UNIT, command
@@ -41,11 +41,11 @@ def other(host: HostProject) -> Path:
 
 
 def test_claude_that_only_the_timer_cannot_find(well: HostProject) -> None:
-    manager(well, path="/nowhere:/usr/no")
+    fake_manager(well, path="/nowhere:/usr/no")
     _, failed, fixes = examined(well)
     assert failed == {"PATH of the timer": f"{NEEDED} not found in /nowhere:/usr/no"}
     assert fixes["PATH of the timer"] == command("install", well.project)
-    manager(well, path="/nowhere:/usr/no", heal=NOT_FOUND)
+    fake_manager(well, path="/nowhere:/usr/no", heal=NOT_FOUND)
     assert examined(well)[2] == {
         "PATH of the timer": command("refresh", well.project),
     }
@@ -53,14 +53,14 @@ def test_claude_that_only_the_timer_cannot_find(well: HostProject) -> None:
 
 def test_claude_that_only_installed_units_cannot_find(well: HostProject) -> None:
     script = f"/bin/bash {well.project}/{SCRIPT}"
-    manager(well, heal=shown(script, "/usr/no"))
+    fake_manager(well, heal=shown(script, "/usr/no"))
     assert examined(well)[1:] == (
         {f"PATH of the {UNIT}-heal.service": f"{NEEDED} not found in /usr/no"},
         {f"PATH of the {UNIT}-heal.service": command("install", well.project)},
     )
     python = f"python -m oauthkit refresh --project={well.project}"
     watch = f"python -m oauthkit watch --project={well.project}"
-    manager(well, heal=shown(python, well.bin), watch=shown(watch, "/usr/no"))
+    fake_manager(well, heal=shown(python, well.bin), watch=shown(watch, "/usr/no"))
     again = command("install", well.project, "--form", "python", "--watch")
     assert examined(well)[1:] == (
         {f"PATH of the {UNIT}-watch.service": f"{NEEDED} not found in /usr/no"},
@@ -73,7 +73,7 @@ def test_jq_missing_from_a_unit_path_is_reported(well: HostProject) -> None:
     partial.mkdir()
     for name in ("claude", "timeout", "flock"):
         (partial / name).symlink_to(well.bin / name)
-    manager(well, heal=shown(f"/bin/bash {well.project}/{SCRIPT}", str(partial)))
+    fake_manager(well, heal=shown(f"/bin/bash {well.project}/{SCRIPT}", str(partial)))
     text = f"jq not found in {partial}"
     assert examined(well)[1] == {f"PATH of the {UNIT}-heal.service": text}
     (well.bin / "jq").unlink()  # install would not help
@@ -84,7 +84,7 @@ def test_python_that_does_not_exist(well: HostProject) -> None:
     """A new Python of the distribution replaces it."""
     argv = f"/gone/python -m oauthkit refresh --project={well.project}"
     service = shown(argv, well.bin).replace("path=/bin/bash", "path=/gone/python")
-    manager(well, show=service, heal=service)
+    fake_manager(well, show=service, heal=service)
     names = ["program of the timer", f"program of the {UNIT}-heal.service"]
     again = command("install", well.project, "--form", "python")
     assert examined(well)[1:] == (
@@ -94,7 +94,7 @@ def test_python_that_does_not_exist(well: HostProject) -> None:
 
 
 def test_chain_without_units_is_a_note(well: HostProject) -> None:
-    manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
+    fake_manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     done = well.run("doctor")
     assert done.returncode == 0
     text = "none are installed: after the user manager stops, nothing restarts the chain"
@@ -103,7 +103,7 @@ def test_chain_without_units_is_a_note(well: HostProject) -> None:
 
 
 def test_units_with_an_earlier_name_are_not_reported_as_missing(well: HostProject) -> None:
-    manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
+    fake_manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     write_unit(well, "earlier-heal.timer")
     shown = well.run("doctor").stdout
     assert "FAIL  units: some are installed with an earlier unit name" in shown
@@ -114,7 +114,7 @@ def test_units_with_an_earlier_name_are_not_reported_as_missing(well: HostProjec
 
 
 def test_units_of_install_restart_the_chain(well: HostProject) -> None:
-    manager(well, timers={f"{UNIT}-heal.timer": 1800})
+    fake_manager(well, timers={f"{UNIT}-heal.timer": 1800})
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     text = f"the chain's timer is not pending. {UNIT}-heal.timer restarts the chain, due "
@@ -127,7 +127,7 @@ def test_units_of_install_restart_the_chain(well: HostProject) -> None:
 
 
 def test_installed_unit_without_a_pending_timer(well: HostProject) -> None:
-    manager(well, timers={f"{UNIT}.timer": 60})
+    fake_manager(well, timers={f"{UNIT}.timer": 60})
     assert examined(well)[1:] == (
         {"units": f"{UNIT}-heal.timer is not pending"},
         {"units": command("install", well.project)},
@@ -136,7 +136,7 @@ def test_installed_unit_without_a_pending_timer(well: HostProject) -> None:
 
 def test_two_timers_that_wait(well: HostProject) -> None:
     names = (f"{UNIT}.timer", f"{well.own_unit()}--alt.timer")
-    manager(well, timers=dict.fromkeys(names, 60.0) | {f"{UNIT}-heal.timer": 30.0})
+    fake_manager(well, timers=dict.fromkeys(names, 60.0) | {f"{UNIT}-heal.timer": 30.0})
     assert examined(well)[1:] == (
         {"timers": f"more than one is pending: {', '.join(names)}"},
         {"timers": command("refresh", well.project)},
@@ -147,7 +147,7 @@ def test_two_timers_that_wait(well: HostProject) -> None:
 def test_status_ignores_timers_of_other_projects(well: HostProject, *, is_project: bool) -> None:
     who = other(well) if is_project else None
     argv = "/bin/true" if who is None else f"/bin/bash {who}/{SCRIPT}"
-    manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
+    fake_manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     said = f"{UNIT}.timer " + ("runs something else" if who is None else f"belongs to {who}")
     assert examined(well)[2]["whose timer"] == command("refresh", well.project)
     data = well.status()
@@ -161,14 +161,14 @@ def test_status_ignores_timers_of_other_projects(well: HostProject, *, is_projec
     assert "oauthkit_next_run" not in well.run("status", "--prometheus", "-").stdout
     assert examined(well)[1].keys() == {"whose timer"}
     assert "  timer: " not in well.run("doctor").stdout
-    manager(well, argv=argv)
+    fake_manager(well, argv=argv)
     assert well.status()["next_run"]["unit"] == f"{UNIT}-heal.timer"
 
 
 def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) -> None:
     """`install` would reject them, so it cannot fix their PATH or start their timer."""
     argv = f"bash {other(well)}/{SCRIPT}"
-    manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
+    fake_manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
     _, failed, fixes = examined(well)
     assert failed.keys() == {"PATH of the timer", "whose units"}
     assert fixes["PATH of the timer"] == command("refresh", well.project)
@@ -179,7 +179,7 @@ def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) ->
 def test_timer_of_a_project_that_was_moved(well: HostProject) -> None:
     gone = well.project.parent / "gone"
     argv = f"bash {gone}/{SCRIPT}"
-    manager(well, argv=argv, heal=shown(argv, well.bin))
+    fake_manager(well, argv=argv, heal=shown(argv, well.bin))
     _, failed, fixes = examined(well)
     uninstall = command("uninstall", gone)
     again = f"{uninstall} && {command('install', well.project)}"
@@ -188,11 +188,11 @@ def test_timer_of_a_project_that_was_moved(well: HostProject) -> None:
     assert failed["whose timer"] == said
     said = f"{UNIT}-heal.timer belongs to {gone}, which does not exist. Run: {uninstall}"
     assert well.status()["warnings"] == [said]
-    manager(well, argv=argv, heal=NOT_FOUND)
+    fake_manager(well, argv=argv, heal=NOT_FOUND)
     then = f"{uninstall}, then: {command('refresh', well.project)}"
     assert examined(well)[2] == {"whose timer": then}
     watch = shown(f"python -m oauthkit watch --project={gone}", well.bin)
-    manager(well, argv=argv, heal=shown(argv, well.bin), watch=watch)
+    fake_manager(well, argv=argv, heal=shown(argv, well.bin), watch=watch)
     again = f"{uninstall} && {command('install', well.project, '--watch')}"
     assert examined(well)[2]["whose timer"] == again
 
@@ -202,7 +202,7 @@ def test_two_projects_with_the_same_unit_name(well: HostProject, *, is_own_pendi
     """The second project's timer has a name of its own."""
     own = f"{well.own_unit()}--alt"
     timers = {f"{UNIT}.timer": 60.0, f"{UNIT}-heal.timer": 900.0}
-    manager(well, timers=timers | ({f"{own}.timer": 120.0} if is_own_pending else {}))
+    fake_manager(well, timers=timers | ({f"{own}.timer": 120.0} if is_own_pending else {}))
     text = (well.bin / "systemctl").read_text("utf-8")
     foreign = shown(f"bash {well.project}2/{SCRIPT}", well.bin)
     change = f"case $3$4 in show{UNIT}.service) {foreign}; exit ;; esac"
@@ -219,7 +219,7 @@ def test_two_projects_with_the_same_unit_name(well: HostProject, *, is_own_pendi
 
 
 def test_heal_timer_of_another_project_does_not_restart_the_chain(well: HostProject) -> None:
-    manager(
+    fake_manager(
         well,
         heal=shown(f"bash {well.project}2/{SCRIPT}", well.bin),
         timers={f"{UNIT}-heal.timer": 9},
@@ -231,7 +231,7 @@ def test_heal_timer_of_another_project_does_not_restart_the_chain(well: HostProj
 
 
 def test_separate_unit_name_fixes_a_shared_one(well: HostProject) -> None:
-    manager(well, heal=shown(f"bash {other(well)}/{SCRIPT}", well.bin))
+    fake_manager(well, heal=shown(f"bash {other(well)}/{SCRIPT}", well.bin))
     _, failed, fixes = examined(well)
     assert failed["whose units"] == (
         f"{UNIT}-heal.service belongs to another project: {well.project}2. This project needs a"
@@ -239,7 +239,7 @@ def test_separate_unit_name_fixes_a_shared_one(well: HostProject) -> None:
     )
     fix = fixes["whose units"]
     assert fix == command("install", well.project, "--unit", "oauth-refresh-project")
-    manager(well)
+    fake_manager(well)
     listing = (well.bin / "systemctl").read_text("utf-8")
     taken = "case $3 in show-environment|daemon-reload|enable|start) exit ;; esac"
     well.program("systemctl", listing.replace("#!/bin/sh\n", f"#!/bin/sh\n{taken}\n", 1))
@@ -275,7 +275,7 @@ def test_invalid_name_in_the_shell_of_an_installed_project(well: HostProject) ->
 
 @pytest.mark.parametrize("name", ["-x", "--all", "a b", "a/b", "x" * 81, "ä"])
 def test_name_that_systemd_rejects(well: HostProject, name: str) -> None:
-    manager(well, show="exit 64", heal="exit 64", watch="exit 64")
+    fake_manager(well, show="exit 64", heal="exit 64", watch="exit 64")
     done = well.run("doctor", OAUTHKIT_UNIT=name)
     said = f"OAUTHKIT_UNIT is {name[:60]!r}, which is not a unit name. "
     assert f"FAIL  timer name: {said}" in done.stdout
@@ -290,14 +290,14 @@ def test_run_that_starts_between_two_queries(well: HostProject) -> None:
     gone = '[ -e "$HOME/asked" ] || { : >"$HOME/asked"; echo LoadState=not-found; exit; }'
     argv = f"/bin/bash {well.project}/{SCRIPT}"
     service = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
-    manager(well, show=f"{gone}; echo LoadState=loaded; echo '{service}'")
+    fake_manager(well, show=f"{gone}; echo LoadState=loaded; echo '{service}'")
     assert examined(well)[1] == {}
     assert (well.home / "asked").exists()
 
 
 def test_run_that_ends_between_two_queries(well: HostProject) -> None:
     """It has started the next timer after the timers were listed."""
-    manager(well)
+    fake_manager(well)
     listing = (well.bin / "systemctl").read_text("utf-8")
     gone = "case $3 in list-timers) : >\"$HOME/asked\"; echo '[]'; exit ;; *) exit 1 ;; esac"
     first = f'#!/bin/sh\n[ -e "$HOME/asked" ] || {{ {gone}; }}\n'
@@ -307,14 +307,14 @@ def test_run_that_ends_between_two_queries(well: HostProject) -> None:
 
 
 def test_timer_without_a_service(well: HostProject) -> None:
-    manager(well, show="echo LoadState=not-found")
+    fake_manager(well, show="echo LoadState=not-found")
     assert examined(well)[1].keys() == {"whose timer"}
 
 
 @pytest.mark.parametrize("service", [UNIT, "OWN", "OWN--alt", f"{UNIT}-heal"])
 def test_a_run_that_is_under_way(well: HostProject, service: str) -> None:
     service = service.replace("OWN", well.own_unit())
-    manager(well, active=f"{service}.service")
+    fake_manager(well, active=f"{service}.service")
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert f" ok   timer: a run is in progress: {service}.service\n" in done.stdout
@@ -324,12 +324,12 @@ def test_timer_of_a_project_with_another_path(well: HostProject) -> None:
     directory = well.project.rename(well.project.with_name("a $HOME b"))
     well.project.symlink_to(directory)
     for argv in (f"bash {directory}/{SCRIPT}", f"python -m oauthkit refresh --project={directory}"):
-        manager(well, argv=argv.replace("$", "$$"))
+        fake_manager(well, argv=argv.replace("$", "$$"))
         assert examined(well)[1] == {}
 
 
 def test_failing_show_does_not_end_the_checks(well: HostProject) -> None:
-    manager(well, show="exit 1")
+    fake_manager(well, show="exit 1")
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert "note  systemd: could not be checked" in done.stdout
@@ -338,19 +338,19 @@ def test_failing_show_does_not_end_the_checks(well: HostProject) -> None:
 
 def test_units_that_are_disabled_or_do_not_run(well: HostProject) -> None:
     watch = shown(f"/x/oauthkit watch --project={well.project}", well.bin)
-    manager(well, watch=watch)
+    fake_manager(well, watch=watch)
     assert examined(well)[1] == {}
-    manager(well, enabled="disabled")
+    fake_manager(well, enabled="disabled")
     text = f"{UNIT}-heal.timer is not enabled, so it does not start after a reboot"
     assert examined(well)[1:] == ({"units": text}, {"units": command("install", well.project)})
     fix = command("install", well.project, "--watch")
     text = f"{UNIT}-watch.service is not running"
-    manager(well, watch=watch, watching="inactive dead")
+    fake_manager(well, watch=watch, watching="inactive dead")
     ipc = well.project / "data/ipc"
     assert examined(well)[2] == {"units": f"mkdir -p {quoted(ipc)} && {fix}"}
     ipc.mkdir(parents=True)
     for state in ("inactive dead", "activating auto-restart"):
-        manager(well, watch=watch, watching=state)
+        fake_manager(well, watch=watch, watching=state)
         assert examined(well)[1:] == ({"units": text}, {"units": fix})
 
 
@@ -361,7 +361,7 @@ def test_unit_file_that_install_has_not_written(well: HostProject) -> None:
     paths = find_paths(str(well.project))
     (directory / f"{UNIT}-heal.timer").write_text(units.timer_text(paths), "utf-8")
     service = directory / f"{UNIT}-heal.service"
-    manager(well, heal=NOT_FOUND)
+    fake_manager(well, heal=NOT_FOUND)
     install = command("install", well.project)
     assert examined(well)[1:] == (
         {"units": f"{service.name} is missing"}, {"units": install},
@@ -379,7 +379,7 @@ def test_unit_files_with_a_name_from_refresh_conf_are_left_alone(well: HostProje
     directory.mkdir(parents=True)
     (directory / "backup-heal.service").write_text("[Service]\nExecStart=true\n", "utf-8")
     (well.project / CONF_FILE).write_text("OAUTHKIT_UNIT=backup\n", "utf-8")
-    manager(well, heal=NOT_FOUND, timers={})
+    fake_manager(well, heal=NOT_FOUND, timers={})
     own = command("install", well.project, "--unit", "oauth-refresh-project")
     assert examined(well)[1:] == ({"timer": "no run is scheduled"}, {"timer": own})
 
@@ -398,7 +398,7 @@ def test_service_that_fails_before_it_logs(
     started_us = int((time.clock_gettime(time.CLOCK_MONOTONIC) - 60) * 1e6)
     state = f"echo ActiveState=failed; echo InactiveExitTimestampMonotonic={started_us}"
     heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
-    manager(well, heal=f"{state}; {heal}")
+    fake_manager(well, heal=f"{state}; {heal}")
     well.lines(*([] if logged_s is None else [(logged_s, "x")]))
     problem = f"{UNIT}-heal.service failed before it wrote to the log"
     assert examined(well)[1] == ({"units": problem} if is_reported else {})
@@ -431,11 +431,11 @@ def test_missing_systemd_run(well: HostProject) -> None:
     (well.bin / "systemd-run").unlink()
     _, failed, fixes = examined(well)
     assert failed == {"systemd-run": "not in PATH"}
-    assert fixes == {"systemd-run": installation("systemd-run", "systemd")}
+    assert fixes == {"systemd-run": expected_fix("systemd-run", "systemd")}
 
 
 def test_edited_timer_is_reported(well: HostProject) -> None:
-    manager(well)
+    fake_manager(well)
     file = well.home / f".config/systemd/user/{UNIT}-heal.timer"
     file.parent.mkdir(parents=True)
     text = units.timer_text(find_paths(str(well.project)))
@@ -465,13 +465,13 @@ def test_edited_timer_is_reported(well: HostProject) -> None:
     watch_text = units.watch_text(paths, units.Command(("x",), ()))[watch.name]
     watch.write_text(watch_text.replace("10s", "99s"), "utf-8")
     assert examined(well)[1] == {"units": f"systemd cannot load {watch.name} (not-found)"}
-    manager(well, watch=shown(f"/x/oauthkit watch --project={well.project}", well.bin))
+    fake_manager(well, watch=shown(f"/x/oauthkit watch --project={well.project}", well.bin))
     edited = f"{watch.name} differs from what install writes"
     assert examined(well)[1] == {"units": edited}
     watch.write_text(watch_text, "utf-8")
     assert examined(well)[1] == {}
     watch.unlink()
-    manager(well)
+    fake_manager(well)
     file.write_text(f"# Mine\n{text}", "utf-8")  # install does not replace it
     file.with_name(f"{file.name}.old").touch()
     fix = f"mv {quoted(file)} {quoted(file)}.old1 && {fix}"

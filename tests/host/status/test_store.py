@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.host.doctor_host import NOT_FOUND, examined, installation, shown
+from tests.support.host.doctor_host import NOT_FOUND, examined, expected_fix, shown
 from tests.support.host.host_project import HOUR_S, OTHER, SUDO, TOKEN, UNIT, command, quoted
 from tests.support.host.store_host import (
     CONF,
@@ -265,7 +265,7 @@ def test_store_in_etcd(follower: HostProject) -> None:
     assert follower.status()["store"]["problem"] == problem
     assert examined(follower)[1] == {"store": problem}
     (follower.bin / "setpriv").unlink()
-    assert examined(follower)[2]["setpriv"] == installation("setpriv", "util-linux")
+    assert examined(follower)[2]["setpriv"] == expected_fix("setpriv", "util-linux")
     follower.program("setpriv", "#!/bin/sh\n")
     (follower.bin / "etcdctl").unlink()
     assert examined(follower)[2] == {"etcdctl": f"{SUDO}apt-get install etcd-client"}
@@ -318,7 +318,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, str | None]] = {
     "not searchable": (changed_mode(0o600), "store", ""),
     "not writable": (changed_mode(0o500), "store", ""),
     "another kind": (invalid, "store", "edit "),
-    "no find": (lambda h: (h.bin / "find").unlink(), "find", installation("find", "findutils")),
+    "no find": (lambda h: (h.bin / "find").unlink(), "find", expected_fix("find", "findutils")),
     "no token": (lambda h: publish(h, "alpha").unlink(), "published", ""),
     "another token": (lambda h: publish(h, "alpha"), "published", ""),
     "damaged": (lambda h: publish(h, "beta", access_token=1), "record", ""),
@@ -551,7 +551,7 @@ def misspelled_identity(host: HostProject) -> None:
 # A problem with encrypted records, a failed check and its fix.
 KEY_PROBLEMS: dict[str, tuple[Callable[[HostProject], object], str, str]] = {
     "no age": (
-        lambda h: (h.bin / "age").unlink(), "age", installation("age", "age"),
+        lambda h: (h.bin / "age").unlink(), "age", expected_fix("age", "age"),
     ),
     "no identity": (
         lambda h: (h.home / "identity.txt").unlink(), "store",

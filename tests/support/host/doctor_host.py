@@ -1,4 +1,4 @@
-"""A host with a planned user manager, and the results of oauthkit doctor."""
+"""A host with a fake user manager, and the results of oauthkit doctor."""
 
 from __future__ import annotations
 
@@ -40,8 +40,11 @@ esac
 NOT_FOUND = "echo LoadState=not-found"
 
 
-def installation(name: str, package: str) -> str:
-    """Return the fix for a program that is not in PATH: if it is elsewhere, extend PATH."""
+def expected_fix(name: str, package: str) -> str:
+    """Return the fix that doctor should print for a program missing from PATH.
+
+    Extend PATH if the program is installed elsewhere, otherwise install `package`.
+    """
     there = shutil.which(name, path=programs.SYSTEM_PATH)
     directory = there and there.rpartition("/")[0]
     return (
@@ -57,7 +60,7 @@ def shown(argv: str, path: str | Path) -> str:
     return f"echo 'LoadState=loaded\n{start}\nEnvironment=HOME=/x \"PATH={path}\"'"
 
 
-def manager(
+def fake_manager(
     host: HostProject,
     *,
     path: str | None = None,
@@ -72,10 +75,10 @@ def manager(
     following: str = "active running",
     timers: dict[str, float] | None = None,
 ) -> None:
-    """Plan a user manager with one timer. Its service and heal's service have this PATH and argv.
+    """Install a fake systemctl and systemd-run.
 
-    If `active` names a running service, that timer has no next run. `timers` are other timers, in s
-    from now.
+    `path` and `argv` are those of the refresh service. If `active` names a running service, its
+    timer has no next run. `timers` maps units to seconds from now, and replaces the default timers.
     """
     host.program("systemd-run", "#!/bin/sh\n")
     at = None if active != "-" else int((host.now_s + 3600) * 1e6)

@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, manager, shown
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, fake_manager, shown
 from tests.support.host.host_project import HOUR_S, OTHER, UNIT
 from tests.support.refresh.world import REPOSITORY
 
@@ -68,7 +68,7 @@ def following(host: HostProject, **plan: Any) -> HostProject:
     host.dotenv.chmod(0o600)
     service = shown(f"/bin/bash {host.project}/scripts/oauth/follow.sh", host.bin)
     plan = {"timers": {}, "heal": NOT_FOUND, "show": NOT_FOUND, "follow": service, **plan}
-    manager(host, **plan)
+    fake_manager(host, **plan)
     return host
 
 
