@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -150,6 +151,34 @@ def test_uninstall_reports_the_remaining_bearer_file(ready: HostProject) -> None
     bearer.parent.mkdir()
     bearer.touch()
     assert f"{bearer} is kept, and still has the token\n" in ready.run("uninstall").stdout
+
+
+def test_uninstall_stops_services_whose_unit_files_are_missing(ready: HostProject) -> None:
+    watch = HEAL.replace("heal", "watch")
+    wants = unit_directory(ready) / "default.target.wants"
+    wants.mkdir(parents=True)
+    link = wants / f"{watch}.service"
+    link.symlink_to(f"../{watch}.service")
+    state = "LoadState=not-found\nActiveState=active\n"
+    show = f'case $* in *"show {watch}.service"*) printf {shlex.quote(state)} ;; esac'
+    ready.program("systemctl", f"{RECORD}{show}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    stopped = f"stopped {watch}.service, whose unit file was missing\nremoved {link}\n"
+    assert done.stdout.startswith(stopped)
+    assert f"--user --no-pager stop {watch}.service" in asked(ready)
+    assert not link.is_symlink()
+
+
+def test_uninstall_stops_a_timer_without_a_service(ready: HostProject) -> None:
+    answer = json.dumps([{"unit": f"{HEAL}.timer", "next": 1}])
+    show = f'case $* in *"show {HEAL}.service"*) echo LoadState=not-found ;; '
+    show += f"*list-timers*) echo {shlex.quote(answer)} ;; esac"
+    ready.program("systemctl", f"{RECORD}{show}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{HEAL}.timer is kept" not in done.stdout
+    assert f"--user --no-pager stop {HEAL}.timer" in asked(ready)
 
 
 def test_uninstall_reports_the_remaining_crontab_line(ready: HostProject) -> None:

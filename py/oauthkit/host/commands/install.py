@@ -262,6 +262,7 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     notify.report_left(paths, say)
     require_manager(hint)
     _remove(there, say)
+    _remove_rest(written, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     others: dict[str, str] = {}
     for kind in ("timer", "service", "timer"):
@@ -343,6 +344,21 @@ def _remove(files: list[Path], say: Say) -> None:
     systemctl("daemon-reload")
 
 
+def _remove_rest(files: list[Path], say: Say) -> None:
+    """Stop services whose unit files are missing, and remove links to those files."""
+    for file in files:
+        if os.path.lexists(file):
+            continue
+        if file.suffix == ".service" and show(file.stem).is_active:
+            _stop([file.name])
+            say(f"stopped {file.name}, whose unit file was missing")
+        for directory in file.parent.glob("*.wants"):
+            link = directory / file.name
+            if link.is_symlink():
+                link.unlink()
+                say(f"removed {link}")
+
+
 def _is_foreign(file: Path, paths: ProjectPaths) -> bool:
     """Return whether install wrote a unit file for another project that still exists."""
     project = units.owner(read(file).data.decode("utf-8", "surrogateescape"))
@@ -359,7 +375,9 @@ def _foreign_reason(unit: str, paths: ProjectPaths, timers: list[str]) -> str:
     service = show(unit)
     if service.is_of(paths):
         return ""
-    # While the chain's timer is loaded, its service is, too.
+    # A timer without a service starts nothing. While the chain's timer is loaded, its service is.
+    if service.load_state == "not-found":
+        return ""
     if not service.is_loaded:
         text = f"it may not be this project's: {service.unit} is not loaded ({service.load_state})"
         return text if f"{unit}.timer" in timers else ""
