@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -100,6 +101,25 @@ def test_chain_without_units_is_a_note(well: HostProject) -> None:
     text = "none are installed: after the user manager stops, nothing restarts the chain"
     fix = command("install", well.project)
     assert f"note  units: {text}\n      fix: {fix}\n" in done.stdout
+    line = f"* * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT} --ensure"
+    well.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
+    assert "units: " not in well.run("doctor").stdout
+
+
+def test_watcher_whose_unit_file_is_missing(well: HostProject) -> None:
+    fake_manager(well, watching="active running")
+    problem = f"{UNIT}-watch.service is running, but its unit file is missing"
+    fixes = {"units": command("install", well.project, "--watch")}
+    assert examined(well) == (1, {"units": problem}, fixes)
+
+
+def test_failed_service_that_cannot_log(well: HostProject) -> None:
+    heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
+    fake_manager(well, heal=f"echo ActiveState=failed; {heal}")
+    assert examined(well)[1].keys() == {"units"}
+    well.log.unlink()
+    well.log.mkdir()
+    assert examined(well)[1].keys() == {"log"}
 
 
 def test_units_with_an_earlier_name_are_not_reported_as_missing(well: HostProject) -> None:
@@ -400,7 +420,7 @@ def test_service_that_fails_before_it_logs(
     heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
     fake_manager(well, heal=f"{state}; {heal}")
     well.lines(*([] if logged_s is None else [(logged_s, "x")]))
-    problem = f"{UNIT}-heal.service failed before it wrote to the log"
+    problem = f"{UNIT}-heal.service failed, and the log does not say why"
     assert examined(well)[1] == ({"units": problem} if is_reported else {})
     journal = f"      log: journalctl --user -u {UNIT}-heal.service -n 20\n"
     assert (journal in well.run("doctor").stdout) == is_reported

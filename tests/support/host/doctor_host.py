@@ -70,7 +70,7 @@ def fake_manager(
     heal: str = "",
     watch: str = NOT_FOUND,
     enabled: str = "enabled",
-    watching: str = "active running",
+    watching: str = "",
     follow: str = NOT_FOUND,
     following: str = "active running",
     timers: dict[str, float] | None = None,
@@ -92,6 +92,8 @@ def fake_manager(
     text = SYSTEMCTL.replace("{timers}", json.dumps(rows)).replace("{active}", shlex.quote(active))
     text = text.replace("{heal}", heal or shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin))
     text = text.replace("{watch}", watch).replace("{enabled}", enabled)
+    # systemd shows a unit that it does not find as inactive, unless the unit is running.
+    watching = watching or ("inactive dead" if watch == NOT_FOUND else "active running")
     text = text.replace("{watching}", watching)
     text = text.replace("{follow}", follow).replace("{following}", following)
     host.program("systemctl", text.replace("{show}", show or shown(argv, path or host.bin)))

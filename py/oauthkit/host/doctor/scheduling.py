@@ -41,6 +41,10 @@ def systemd(paths: ProjectPaths) -> Iterator[Finding]:
         yield from _without_manager(paths, str(error))
         return
     yield Finding("user manager", "it answers")
+    if installed := _other_name_in_shell(paths):
+        text = "OAUTHKIT_UNIT is set in this shell, but the installed units have another name:"
+        yield Finding("units", f"{text} {installed}", "unset OAUTHKIT_UNIT")
+        return
     yield _linger()
     yield from write_access.units_directory(paths)
     if is_follower(paths):
@@ -53,6 +57,13 @@ def systemd(paths: ProjectPaths) -> Iterator[Finding]:
     yield from _earlier_units(paths)
 
 
+def _other_name_in_shell(paths: ProjectPaths) -> str:
+    """Return the installed units, if their name differs from OAUTHKIT_UNIT in this shell, or ""."""
+    if not any(x.name == "OAUTHKIT_UNIT" and x.origin == ENVIRONMENT for x in paths.settings):
+        return ""
+    return ", ".join(file.name for file in units.with_earlier_names(paths))
+
+
 def _earlier_units(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that install has written no units with an earlier name."""
     earlier = units.with_earlier_names(paths)
@@ -60,11 +71,6 @@ def _earlier_units(paths: ProjectPaths) -> Iterator[Finding]:
         return
     names = ", ".join(file.name for file in earlier)
     text = f"some are installed with an earlier unit name: {names}"
-    if any(x.name == "OAUTHKIT_UNIT" and x.origin == ENVIRONMENT for x in paths.settings):
-        text = "OAUTHKIT_UNIT is set in this shell, but the installed units have another name:"
-        text += f" {names}"
-        yield Finding("units", text, "unset OAUTHKIT_UNIT")
-        return
     heals = [file.stem for file in earlier if file.stem.endswith("-heal")]
     fix = timers.install(paths, show(heals[0]) if heals else None)
     if is_follower(paths):

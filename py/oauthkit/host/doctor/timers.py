@@ -11,8 +11,8 @@ from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, read
 from oauthkit.host.shipped_files import SCRIPT
-from oauthkit.host.status.log import read_journal
-from oauthkit.host.systemd import units
+from oauthkit.host.status.log import log_problem, read_journal
+from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, running_service, show
 from oauthkit.program.schedule import DEFAULT_UNIT
@@ -48,7 +48,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
     yield from broken
     if heal.is_loaded:
         yield from _installed(paths, timers, heal, watch)
-    elif is_own and not broken and not units.with_earlier_names(paths):
+    elif is_own and not broken and not units.with_earlier_names(paths) and not cron.line_of(paths):
         text = "none are installed: after the user manager stops, nothing restarts the chain"
         yield Finding("units", text, install(paths), is_note=True)
 
@@ -64,6 +64,9 @@ def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Find
         is_there = is_file(units.directory() / heal.unit)
         text = "was not written by install" if is_there else "is missing"
         yield Finding("units", f"{heal.unit} {text}", install(paths, heal, watch))
+    if watch.is_active and watch.load_state == "not-found":
+        text = f"{watch.unit} is running, but its unit file is missing"
+        yield Finding("units", text, install(paths, heal, watch))
     for service in (heal, watch):
         if service.unit in written and service.load_state not in {"", "loaded"}:
             text = f"systemd cannot load {service.unit} ({service.load_state})"
@@ -82,7 +85,7 @@ def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | N
     """Return the command that installs a project's units again, with the options they have now."""
     is_python = heal is not None and (heal.is_python or _file_runs_python(heal))
     more = ["--form", "python"] if is_python and is_file(paths.project / SCRIPT) else []
-    if watch is not None and watch.load_state in {"loaded", "bad-setting"}:
+    if watch is not None and (watch.is_active or watch.load_state in {"loaded", "bad-setting"}):
         more.append("--watch")
     fix = command("install", paths, *more)
     # install does not replace files that it did not write.
@@ -181,8 +184,8 @@ def _installed(
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
     elif heal.is_of(paths) and (edited := _edited(paths, watch)):
         yield Finding("units", f"{edited} differs from what install writes", fix)
-    elif heal.is_of(paths) and heal.is_failed and not _has_logged(paths, heal):
-        text = f"{heal.unit} failed before it wrote to the log"
+    elif heal.is_failed and not log_problem(paths) and not _has_logged(paths, heal):
+        text = f"{heal.unit} failed, and the log does not say why"
         journal = f"journalctl --user -u {quote(heal.unit)} -n 20"
         yield Finding("units", text, fix, log=journal)
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):

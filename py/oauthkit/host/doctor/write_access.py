@@ -123,7 +123,10 @@ def _directory(name: str, directory: Path, paths: ProjectPaths) -> Iterator[Find
         text = f"{there} is not a directory but a {info.kind}: no run can write there"
         yield Finding(name, text, clearing(there))
     elif fix := access_fix(there, _IN_DIRECTORY, paths.project):
-        yield Finding(name, f"{there} cannot be written, so runs that write there fail", fix)
+        text = f"{there} cannot be written, so runs that write there fail"
+        if there != directory:
+            text = f"{directory} does not exist, and {there} cannot be written"
+        yield Finding(name, text, fix)
     elif _free_bytes(there) < FREE_BYTES:
         text = f"less than 1 MiB is free on the disk of {there}"
         yield Finding(name, text, f"free some space. To see the usage, run: df -h {quoted(there)}")
