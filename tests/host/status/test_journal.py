@@ -142,10 +142,11 @@ CLI_FAILED = "claude CLI refresh failed (exit 1). User may need to run 'claude l
 NOT_RENEWED = "the API refuses the token, and claude did not renew it (exit 1)"
 
 
-def test_fix_of_a_cli_that_took_too_long() -> None:
+def test_fix_of_a_cli_that_was_stopped() -> None:
     for status in ("124", "137"):
         fix = Failure(0, CLI_FAILED.replace("1", status)).fix
-        assert fix == "it took too long: check the network and the proxy, then run claude -p ok"
+        why = "claude took longer than 55 s, or was stopped with the run"
+        assert fix == f"{why}. Check the network and the proxy, then run claude -p ok"
 
 
 def test_fix_of_a_failed_cli_names_the_directory_of_the_login(tmp_path: Path) -> None:

@@ -494,6 +494,24 @@ def test_lines_fit_into_the_terminal(live: HostProject, columns: int) -> None:
     assert [line for line in long if " " in line[10:].strip()] == []  # a path is not broken
 
 
+def test_directory_in_place_of_the_lock(live: HostProject) -> None:
+    lock = live.log.with_name("oauth-refresh.lock")
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    doctor = command("doctor", live.project)
+    said = [f"no run can write {lock}. To see the fix, run: {doctor}"]
+    assert live.status()["warnings"] == said
+
+
+def test_log_in_a_directory_that_cannot_be_created(live: HostProject) -> None:
+    closed = live.home / "closed"
+    closed.mkdir(0o500)
+    live.without_override()
+    doctor = command("doctor", live.project)
+    said = [f"no run can create {closed}/logs. To see the fix, run: {doctor}"]
+    assert live.status(OAUTHKIT_LOG=f"{closed}/logs/x.log")["warnings"] == said
+
+
 def test_run_that_could_not_take_the_lock(live: HostProject) -> None:
     """It does not create the mark of a failure."""
     live.deliver(OTHER)
@@ -653,8 +671,8 @@ def test_pipe_in_place_of_a_file(live: HostProject) -> None:
     assert data["token"]["problem"].endswith(" is not a file but a FIFO")
     assert data["dotenv"]["problem"].endswith(" is not a file but a FIFO")
     assert [said.rpartition(": ")[2] for said in data["warnings"]] == [
-        f"mv {shlex.quote(str(live.credentials))} {shlex.quote(str(live.credentials))}.old",
         f"mv {shlex.quote(str(live.log))} {shlex.quote(str(live.log))}.old",
+        f"mv {shlex.quote(str(live.credentials))} {shlex.quote(str(live.credentials))}.old",
     ]
     assert data["coverage"]["share"] is None
 
@@ -828,7 +846,8 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     live.failing.touch()
     live.login(-1)
     first, second = run_all(live)[1]
-    assert first == f"FAIL  {live.project}: no live token; {error}"
+    fix = "install jq in a directory of the timer's PATH"
+    assert first == f"FAIL  {live.project}: no live token; {error} → {fix}"
     assert second.startswith(f"{gone}no live token; ")
     line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
     live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
@@ -836,6 +855,15 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     link.symlink_to(live.project)
     live.program("systemctl", ALL.replace("PROJECT", str(link)))
     assert len(run_all(live)[1]) == 2
+
+
+def test_summary_of_a_token_without_a_login(live: HostProject) -> None:
+    live.program("systemctl", ALL.replace("PROJECT", str(live.project)))
+    live.lines((5, f"Updated .env with token (expires_at={live.ms(3600)})"))
+    live.credentials.unlink()
+    line = run_all(live)[1][0]
+    text = "it is unknown whether the token in .env is live"
+    assert line.startswith(f"FAIL  {live.project}: {text}; {live.credentials} not found")
 
 
 def test_project_in_a_closed_directory(live: HostProject) -> None:

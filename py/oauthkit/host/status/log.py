@@ -9,7 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oauthkit.host.display import claude, command, quote
-from oauthkit.host.path_info import access_fix, is_file, leads_nowhere, read
+from oauthkit.host.path_info import (
+    DIRECTORY,
+    access_fix,
+    inspect_path,
+    is_file,
+    leads_nowhere,
+    read,
+)
 from oauthkit.host.status.login import read_login
 from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets, same_file
 
@@ -55,7 +62,8 @@ _BAD_CREDENTIALS = re.compile(
 # a fix.
 _FIXES = (
     (r"claude CLI refresh failed \(exit (124|137)\)",
-     f"it took too long: check the network and the proxy, then run {RENEW}"),
+     ("claude took longer than 55 s, or was stopped with the run. Check the network and the proxy,"
+      f" then run {RENEW}")),
     (r"claude CLI refresh failed", f"run {RENEW}, and fix what it reports"),
     # The token has not expired, so a refresh starts claude only with --rejected.
     (r"the API refuses .* did not renew it \(exit [1-9]",
@@ -237,7 +245,8 @@ def log_problem(paths: ProjectPaths) -> str:
         return f"{found.problem}: {fix}"
     files = [file for file in (paths.log, paths.lock) if is_file(file)]
     for file in (paths.log, paths.lock):
-        if leads_nowhere(file) or (is_file(file) and not os.access(file, os.W_OK)):
+        is_closed = is_file(file) and not os.access(file, os.W_OK)
+        if is_closed or leads_nowhere(file) or inspect_path(file).kind == DIRECTORY:
             return f"no run can write {file}. {see_doctor}"
     if len(files) == 2:
         return ""
@@ -246,6 +255,8 @@ def log_problem(paths: ProjectPaths) -> str:
         directory = directory.parent
     if directory.is_dir() and os.access(directory, os.W_OK | os.X_OK):
         return ""
+    if directory != paths.log.parent:
+        return f"no run can create {paths.log.parent}. {see_doctor}"
     return f"no run can write its log in {directory}. {see_doctor}"
 
 

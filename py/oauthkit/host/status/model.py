@@ -162,6 +162,8 @@ class Status:
             found.append(f"{text}. {self.see_doctor}")
         if is_failing and self.failure is None:  # for example, because the disk is full
             found.append(f"runs fail, but the log does not say why. {self.see_doctor}")
+        if self.log_problem:
+            found.append(self.log_problem)
         found += self._delivery_problems(is_failing=is_failing)
         found += self._bearer_problems(is_failing=is_failing)
         found += self.paths.settings_problems
@@ -172,8 +174,6 @@ class Status:
             found.append(f".env sets {name}, which overrides the token. {self.see_doctor}")
         if any(self.dotenv.tokens) and self.dotenv.is_shared:
             found.append(f"other users have access to the token in .env. {self.see_doctor}")
-        if self.log_problem:
-            found.append(self.log_problem)
         found += self._schedule_problems()
         found += self._publisher_problems()
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:

@@ -78,14 +78,18 @@ def summary(status: Status) -> str:
     text = "no live token"
     if status.is_delivered and status.left_s is not None and status.left_s > 0:
         text = ".env has a live token, but the bearer file does not"
+    if status.login.problem and status.dotenv.tokens:
+        text = "it is unknown whether the token in .env is live"
     if status.is_manual_token:
         text = "a token that the last run did not deliver"
     if status.is_live and status.left_s is not None:
         text = f"{span(status.left_s)} left"
         if status.next_run_s is not None:
             text += f", next run {clock(status.next_run_s, status.now_s)}"
-    failing = status.failing_since_s is not None and status.failure is not None
-    problems = [status.failure.text] if failing and status.failure else status.warnings
+    problems = status.warnings
+    if status.failing_since_s is not None and status.failure is not None:
+        fix = fix_of(status.failure, status.paths)
+        problems = [f"{status.failure.text} → {fix}" if fix else status.failure.text]
     more = f"; {problems[0]}" if problems else ""
     is_ok = status.is_live or status.is_manual_token
     sign = "FAIL" if not is_ok else "note" if problems or status.is_manual_token else " ok "
