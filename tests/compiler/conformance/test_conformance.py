@@ -263,6 +263,24 @@ def test_standard_input_is_read_whatever_tmout_is(tmp_path: Path) -> None:
         assert shown.startswith(b"<late\n>\n"), bash
 
 
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_commands_run_without_standard_streams(tmp_path: Path, closed: str) -> None:
+    body = "sh['-c', 'echo x >a'] & FG\nsh('-c', 'echo x >b')\n"
+    body += "status = sh['-c', 'echo x >c; exit 3'] & RETCODE(FG=True)\nif status != 0:\n"
+    body += "    return status"
+    (tmp_path / "program.py").write_text(program(body), encoding="utf-8")
+    script = compile_text(program(body), "program.py", library())
+    (tmp_path / "program.sh").write_text(script, encoding="utf-8")
+    for argv in (
+        [sys.executable, "program.py"],
+        *([bash, "program.sh"] for bash in BASHES.values()),
+    ):
+        run = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *argv]
+        assert subprocess.run(run, cwd=tmp_path, check=False).returncode == 3
+        for name in "abc":
+            (tmp_path / name).unlink()
+
+
 def test_closed_standard_input_is_empty(tmp_path: Path) -> None:
     text = program(READER)
     (tmp_path / "program.py").write_text(text)
