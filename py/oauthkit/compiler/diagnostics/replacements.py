@@ -466,11 +466,14 @@ def _of_split(site: Site, node: ast.Call) -> str:
                         empty = head.id if method == "rsplit" else tail.id
                         line = f"{head.id}, _, {tail.id} = {text}.{partition}({part})"
                         return code(f"split it once ({empty} is empty if {part} is missing)", line)
+                    left, right = (
+                        x.id if x.id != "_" else site.fresh("rest") for x in (head, tail)
+                    )
                     wrong = f'{found} == ""'
                     if not rest:  # Python fails if there are more than two parts
-                        wrong += f" or {part} in {head.id if method == 'rsplit' else tail.id}"
+                        wrong += f" or {part} in {left if method == 'rsplit' else right}"
                     lines = [
-                        f"{head.id}, {found}, {tail.id} = {text}.{partition}({part})",
+                        f"{left}, {found}, {right} = {text}.{partition}({part})",
                         f"if {wrong}:",
                         "    return 1",
                     ]
@@ -527,7 +530,7 @@ def of_arguments(site: Site, node: ast.expr) -> str:
             case ast.Call(func=ast.Name(id="sorted"), args=[value]) if value is node:
                 return (
                     "put each into a text, on a line of its own, and iterate over the lines of"
-                    " `(sort << text)()`"
+                    ' `(env["LC_ALL=C", "sort"] << text)()`'
                 )
     return ""
 
@@ -942,6 +945,25 @@ def of_character(site: Site, node: ast.Compare) -> str:
     return ""
 
 
+def of_literal_operands(site: Site, node: ast.BoolOp) -> str:
+    """Return the help for `text == "a" or "b"` and `"a" and "b" in text`, else ""."""
+    *first, last = node.values
+    either = isinstance(node.op, ast.Or)
+    match node.values[0], last:
+        case ast.Compare(left=ast.Name() as left, ops=[ast.Eq()], comparators=[value]), _ if (
+            either and all(isinstance(part, ast.Constant) for part in (value, *node.values[1:]))
+        ):
+            values = ", ".join(shown(site, part) for part in (value, *node.values[1:]))
+            return code("write", f"{shown(site, left)} in ({values})")
+        case _, ast.Compare(ops=[ast.In()], comparators=[ast.Name() as text]) if all(
+            isinstance(part, ast.Constant) for part in first
+        ):
+            parts = [*first, last.left]
+            joined = f" {'or' if either else 'and'} "
+            return code("write", joined.join(f"{shown(site, x)} in {text.id}" for x in parts))
+    return ""
+
+
 def of_text_index(site: Site, node: ast.Subscript) -> str:
     """Return the help for `text[3]`: a slice, which can be empty."""
     place = ""
@@ -954,6 +976,11 @@ def of_text_index(site: Site, node: ast.Subscript) -> str:
     if site.type_of(node.slice) is Type.INT and isinstance(node.slice, ast.Name):
         index, name = node.slice.id, shown(site, node.value)
         return f"use a slice, as in `{name}[{index}:{index} + 1]` if {index} is not negative"
+    for part in ast.walk(site.statement) if site.statement else ():
+        match part:
+            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()]) if left is node and text:
+                # An empty slice would be in any text.
+                return f'use a slice and a tuple, as in `{text} in ("a", "b")`'
     return code("use a slice, which is empty if there is no such character", text, SLICES)
 
 

@@ -50,7 +50,7 @@ FRACTION = (
     ' `tenths = size * 10 // 1024` and `f"{tenths // 10}.{tenths % 10}"`'
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
-MAIN_STATUS = "only main can end the program with return. Return a Status to it"
+MAIN_STATUS = "in main, return the Status, as in `return 1`. Other functions return it to main"
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
     "parse_int returns a Status and a number, as in `status, number = parse_int(text.strip())`."
@@ -177,7 +177,9 @@ SEPARATOR = (
 )
 FORMAT = 'an f-string puts values into a text, as in `f"{name}: {count}"`'
 JOIN = "an f-string joins texts. In a loop, add each part with `+=`"
-TRANSLATE = 'run the program tr, as in `(tr["A-Z", "a-z"] << text)()`'
+TRANSLATE = (
+    'run the program tr, bound at the top with `program`, as in `(tr["A-Z", "a-z"] << text)()`'
+)
 PAD = "pad with an f-string: {text:<10} and {number:>5} with blanks, {number:05d} with zeros"
 IN_DIRECTORY = 'run each command with the program env, as in `env["-C", directory, "make"]()`'
 READLINES = (

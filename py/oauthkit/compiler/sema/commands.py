@@ -153,9 +153,10 @@ class Commands:
                 f" `status, text = {self.bracketed(node)} & CAPTURE`"
             )
             match node.keywords[0]:
-                case ast.keyword(arg="stdin"):
-                    command = self.bracketed(node)
-                    help = f"redirect it, as in `({command} << text)()` or `({command} < path)()`"
+                case ast.keyword(arg="stdin", value=given):
+                    command, given_text = self.bracketed(node), self.symbols.shown(given)
+                    help = f"redirect it, as in `({command} << {given_text})()`, or for a file"
+                    help += f" `({command} < path)()`"
                 case ast.keyword(arg="cwd", value=directory):
                     words = f'env["-C", {ast.unparse(directory)}, "make"]()'
                     help = f"run the command with the program env, as in `{words}`"

@@ -295,6 +295,9 @@ class Conditions:
         match node:
             case ast.BoolOp(op=operator, values=values):
                 either = isinstance(operator, ast.Or)
+                if help := replacements.of_literal_operands(self.expressions.site(), node):
+                    self.reject("D305", node, "a literal cannot be used as a condition", help)
+                    return IsTrue(REJECTED)
                 operands, learned = list[Condition](), set[str]()
                 for part in values:
                     operands.append(self.lazy_condition(part) if operands else self.condition(part))
@@ -465,6 +468,12 @@ class Conditions:
                     if run is None:
                         return IsTrue(REJECTED)
                     return Succeeds(run) if sign == "==" else Not(Succeeds(run))
+                case ast.Call() if self.commands.is_called(left):
+                    self.reject(
+                        "D304", left, "a called command returns its output, not its exit status",
+                        code("write", f"({self.commands.bracketed(left)} & RETCODE)"),
+                    )  # fmt: skip
+                    return IsTrue(REJECTED)
         assert isinstance(node, ast.Compare)
         if help := replacements.of_character(self.expressions.site(), node):
             self.reject("D102", node, "a Str cannot be indexed", help)

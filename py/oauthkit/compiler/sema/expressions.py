@@ -610,6 +610,13 @@ class Expressions:
                 return REJECTED
         if self.check.arguments_in(node) is not None:
             return self.value(self.check.arguments_in(node) or node)
+        match node.func:
+            case (
+                ast.BinOp(left=ast.Subscript() as command)
+                | ast.Compare(left=ast.Subscript() as command)
+            ):  # redirected, but not known to be a command
+                if self.value(command).type is Type.ERROR:
+                    return REJECTED
         suggestion = suggestions.of_call(node, self.site())
         return self.reject("D104", node.func, suggestion.message, suggestion.help)
 
@@ -629,6 +636,11 @@ class Expressions:
 
     def _reject_early(self, node: ast.expr, what: str, help: str) -> Name:
         """Reject a part of an expression for which `runs_first` is false."""
+        if self.site().statement is None:
+            return self.reject(
+                "D303", node, f"a constant cannot be the result of {what}",
+                "write its value, or assign it in a function",
+            )  # fmt: skip
         return self.reject(
             "D204", node,
             f"{what} would be evaluated too early: an earlier part reads the environment or the"

@@ -127,7 +127,9 @@ def _read_alias(symbols: Symbols, module: str, alias: ast.alias, home: dict[str,
     name = alias.asname or alias.name
     if module == PLUMBUM_COMMANDS:
         help = f'bind the program at the top: `{name} = program("{alias.name}")`'
-        if "_" in alias.name:  # plumbum looks for each of these when the program runs
+        if alias.name == "*":
+            help = 'bind each program at the top, as in `grep = program("grep")`'
+        elif "_" in alias.name:  # plumbum looks for each of these when the program runs
             others = " or ".join(alias.name.replace("_", sign) for sign in "-.")
             help = (
                 f"bind the program at the top with `program`, by its exact name: {alias.name}, or"

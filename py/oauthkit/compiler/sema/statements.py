@@ -295,7 +295,7 @@ class Statements:
         if result.type is Type.COMMAND:
             self.reject(
                 "D203", node, "this command is never run",
-                f"run it: `_ = {self.symbols.shown(value)} & RETCODE`",
+                f"run it: `{self.symbols.shown(value)} & FG`",
             )  # fmt: skip
         elif result.type is not Type.ERROR:
             self.reject("D101", node, "this value is not used", "assign it, or delete it")
@@ -580,7 +580,8 @@ class Statements:
             self.reject(
                 "D105", node, "sorted accepts no keywords for files",
                 "the order is always ascending. To reverse it, collect the paths with"
-                ' `names = f"{path}\\n{names}"`. To sort them by time, run the program ls',
+                ' `names = f"{path}\\n{names}"`, if no name contains a line end. To sort them by'
+                " time, run the program ls",
             )  # fmt: skip
         is_literal = isinstance(pattern, (StrLiteral, Name))
         text = self.expressions.known_text(pattern) if is_literal else None
