@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from oauthkit.compiler.bash import format
+from oauthkit.compiler.bash import layout
 from oauthkit.compiler.bash.ast import (
     AndOrList,
     ArithmeticForCommand,
@@ -143,12 +143,12 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
     if _has_list(test):
         return _list_lines(test, indent, start, end)
     line = f"{indent}{start}{test_text(test)}{end}"
-    if len(line) <= format.WIDTH:
+    if len(line) <= layout.WIDTH:
         return [line]
     match test:
         case SimpleCommand():
             first, *words = command_words(test)
-            return format.broken(_ended([start + first, *words], end), indent, " \\")
+            return layout.break_lines(_ended([start + first, *words], end), indent, " \\")
         case Group(inner, redirections):
             close = " ".join(["}", *map(redirection_text, redirections)])
             return [f"{indent}{start}{{", *_lines(inner, indent + "  "), indent + close + end]
@@ -205,7 +205,7 @@ def _ended(words: list[str], end: str) -> list[str]:
 
 def _unit_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
     line = f"{indent}{start}{_unit(test)}{end}"
-    if len(line) <= format.WIDTH:
+    if len(line) <= layout.WIDTH:
         return [line]
     if _is_list(test):
         return [f"{indent}{start}{{", *_test_lines(test, indent + "  "), f"{indent}}}{end}"]
@@ -250,14 +250,14 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
     start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
     if isinstance(node.value, Word):
         text = append_value(node.value) if node.append else value(node.value)
-        if len(indent + start + text) > format.WIDTH:
+        if len(indent + start + text) > layout.WIDTH:
             text = _spread(node.value, indent) or text
         return (indent + start + text).split("\n")
     elements = [_element(word) for word in node.value]
     line = f"{indent}{start}({' '.join(elements)})"
-    if len(line) <= format.WIDTH:
+    if len(line) <= layout.WIDTH:
         return [line]
-    return [f"{indent}{start}(", *format.broken(elements, indent + "  ", ""), f"{indent})"]
+    return [f"{indent}{start}(", *layout.break_lines(elements, indent + "  ", ""), f"{indent})"]
 
 
 def _spread(word: Word, indent: str) -> str | None:
@@ -265,7 +265,7 @@ def _spread(word: Word, indent: str) -> str | None:
     match word.parts:
         case (CommandSubstitution() as substitution,):
             words = substitution_words(substitution)
-            return "\n".join(["$(", *format.broken(words, indent + "  ", " \\"), f"{indent})"])
+            return "\n".join(["$(", *layout.break_lines(words, indent + "  ", " \\"), f"{indent})"])
         case (Literal(text),) if re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f'\\]*", text):
             return f"'{text}'" if "\n" in text else None
     return None
@@ -286,7 +286,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
     ]
     scalars += map(quote, node.names)
     if scalars:
-        lines += format.broken(scalars, indent + "local +x ", "")
+        lines += layout.break_lines(scalars, indent + "local +x ", "")
     arrays = [
         f"{item.name}=({' '.join(map(_element, item.value))})"
         for item in node.assignments
@@ -294,19 +294,19 @@ def _locals(node: Locals, indent: str) -> list[str]:
     ]
     arrays += node.arrays
     if arrays:
-        lines += format.broken(arrays, indent + "local +x -a ", "")
+        lines += layout.break_lines(arrays, indent + "local +x -a ", "")
     return lines
 
 
 def _lines(command: Command | Pipeline, indent: str) -> list[str]:
     match command:
         case SimpleCommand() | Pipeline():
-            return format.broken(command_words(command), indent, " \\")
+            return layout.break_lines(command_words(command), indent, " \\")
         case Assignment():
             return _assignment(command, indent)
         case Group(inner, redirections):
             line = indent + _group(command)
-            if len(line) <= format.WIDTH:
+            if len(line) <= layout.WIDTH:
                 return [line]
             end = " ".join(["}", *map(redirection_text, redirections)])
             return [f"{indent}{{", *_lines(inner, indent + "  "), indent + end]
@@ -324,8 +324,8 @@ def _lines(command: Command | Pipeline, indent: str) -> list[str]:
                 if branch.test is not None:
                     head = _test_lines(branch.test, indent, word, "; then")
                 if number:  # an if's comments belong to its line
-                    lines += format.above(branch.comments, indent)
-                    head[-1] = format.beside(head[-1], branch.beside)
+                    lines += layout.comments_above(branch.comments, indent)
+                    head[-1] = layout.with_comment(head[-1], branch.beside)
                 lines += [*head, *body_lines(branch.body, indent + "  ")]
             return [*lines, f"{indent}fi"]
         case WhileCommand(test, body):
@@ -336,8 +336,8 @@ def _lines(command: Command | Pipeline, indent: str) -> list[str]:
         case ForCommand(name, words, body):
             texts = _ended([f"for {name} in", *map(_element, words)], "; do")
             head = [indent + " ".join(texts)]
-            if len(head[0]) > format.WIDTH:
-                head = format.broken(texts, indent, " \\")
+            if len(head[0]) > layout.WIDTH:
+                head = layout.break_lines(texts, indent, " \\")
             return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
         case ArithmeticForCommand(name, start, stop, step, body):
             count = f"{name}++" if step == 1 else f"{name}--" if step == -1 else ""
@@ -365,8 +365,8 @@ def line_text(line: Line, indent: str) -> list[str]:
             place = 0
             if not lines[0].endswith((" {", "while")):  # the test's own commands follow
                 place = next(i for i, text in enumerate(lines) if text.endswith(("; then", "; do")))
-        lines[place] = format.beside(lines[place], line.beside)
-    return [*([""] if line.blank else []), *format.above(line.comments, indent), *lines]
+        lines[place] = layout.with_comment(lines[place], line.beside)
+    return [*([""] if line.blank else []), *layout.comments_above(line.comments, indent), *lines]
 
 
 # Above the first command, it applies to the whole script.
@@ -376,7 +376,7 @@ UNREAD_REPLIES = "# shellcheck disable=SC2034 # no caller reads REPLIES"
 def print_script(script: Script) -> str:
     """Print a whole script."""
     comments = [*script.header, "#", *_origin(f"# {script.origin}")]
-    header = ["#!/usr/bin/env bash", *map(format.written, comments)]
+    header = ["#!/usr/bin/env bash", *map(layout.comment_text, comments)]
     prologue = [*_directives(script), *script.prologue]
     builtins = [[builtin] for builtin in script.builtins]
     start, *functions = [_function(*item) for item in (script.start, *script.functions)]
@@ -389,7 +389,7 @@ def print_script(script: Script) -> str:
 def _origin(line: str) -> list[str]:
     """Break the line that names what a script was generated from, if it is long."""
     what, separator, command = line.partition(" and run `")
-    if len(line) <= format.WIDTH or not separator:
+    if len(line) <= layout.WIDTH or not separator:
         return [line]
     return [f"{what} and run", f"# `{command}"]
 
@@ -410,8 +410,8 @@ def _directives(script: Script) -> list[str]:
 
 def _function(comments: list[str], function: FunctionCommand) -> list[str]:
     return [
-        *map(format.written, comments),
+        *map(layout.comment_text, comments),
         f"{function.name}() {{",
-        *format.aligned(body_lines(function.body, "  ")),
+        *layout.align_comments(body_lines(function.body, "  ")),
         "}",
     ]

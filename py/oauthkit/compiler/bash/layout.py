@@ -1,4 +1,4 @@
-"""Format lines as shfmt does: break long ones, align comments."""
+"""Lay out lines as shfmt does: break long ones, align comments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDTH = 100
 _BESIDE = "\0"
 
 
-def written(comment: str) -> str:
+def comment_text(comment: str) -> str:
     """Return a comment as it is written in a script.
 
     shfmt removes trailing blanks. A backslash at the end or a form feed would break the line.
@@ -22,17 +22,17 @@ def written(comment: str) -> str:
     return re.sub(r"^#(?=\s*shellcheck)", "##", text)
 
 
-def above(comments: tuple[str, ...], indent: str) -> list[str]:
+def comments_above(comments: tuple[str, ...], indent: str) -> list[str]:
     """Return the lines of the comments above a command. An empty one is a blank line."""
-    return [(indent + written(comment)).rstrip() for comment in comments]
+    return [(indent + comment_text(comment)).rstrip() for comment in comments]
 
 
-def beside(line: str, comment: str | None) -> str:
-    """Return a line with a comment beside it. `aligned` moves it to its column."""
-    return line if comment is None else f"{line}{_BESIDE}{written(comment)}"
+def with_comment(line: str, comment: str | None) -> str:
+    """Return a line with a comment beside it. `align_comments` moves it to its column."""
+    return line if comment is None else f"{line}{_BESIDE}{comment_text(comment)}"
 
 
-def aligned(lines: list[str]) -> list[str]:
+def align_comments(lines: list[str]) -> list[str]:
     """Align the comments beside adjacent lines."""
     found: list[str] = []
     for has_comment, group in itertools.groupby(lines, lambda line: _BESIDE in line):
@@ -42,7 +42,7 @@ def aligned(lines: list[str]) -> list[str]:
     return found
 
 
-def broken(words: list[str], indent: str, end: str) -> list[str]:
+def break_lines(words: list[str], indent: str, end: str) -> list[str]:
     """Break `words` into lines of at most WIDTH columns, each but the last with `end` after it.
 
     An option stays with its value, the first argument with the command, and | and && with the word
