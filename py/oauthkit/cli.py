@@ -415,14 +415,14 @@ class Uninstall(ProjectCommand):
 
     def main(self) -> int:
         """Stop, disable and remove the units."""
-        from oauthkit.host.commands import install  # noqa: PLC0415
+        from oauthkit.host.commands import uninstall  # noqa: PLC0415
         from oauthkit.host.path_info import inspect_path  # noqa: PLC0415
 
         if self.given_project:
             project = Path(os.path.abspath(self.project))  # noqa: PTH100 - does not follow links
             if inspect_path(project).is_nothing:
-                return report_errors(self, lambda: install.uninstall_removed(project, OUT.line))
-        return self.run_on_project(lambda paths: install.uninstall(paths, OUT.line))
+                return report_errors(self, lambda: uninstall.uninstall_removed(project, OUT.line))
+        return self.run_on_project(lambda paths: uninstall.uninstall(paths, OUT.line))
 
 
 @OAuthKit.subcommand("doctor")

@@ -50,6 +50,13 @@ def project(tmp_path: Path) -> HostProject:
 
 
 @pytest.fixture
+def ready(live: HostProject) -> HostProject:
+    """Create a host whose user manager accepts everything, and whose user does not linger."""
+    live.accepting_manager(lingers="no")
+    return live
+
+
+@pytest.fixture
 def live(project: HostProject) -> HostProject:
     """Create a project in which everything is correct."""
     project.login()

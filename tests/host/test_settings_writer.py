@@ -36,13 +36,6 @@ CONTENTS = {
 }
 
 
-@pytest.fixture
-def ready(live: HostProject) -> HostProject:
-    """A host whose user manager accepts everything."""
-    live.accepting_manager(lingers="yes")
-    return live
-
-
 @pytest.mark.parametrize(("before", "after"), CONTENTS.values(), ids=CONTENTS)
 def test_other_lines_are_kept(tmp_path: Path, before: bytes, after: bytes) -> None:
     assert with_settings(before, {"OAUTHKIT_UNIT": "new"}) == after

@@ -13,8 +13,8 @@ import pytest
 from oauthkit.console import printable
 from oauthkit.extras import not_installed
 from oauthkit.host.child import python_command
-from oauthkit.host.display import as_root, command
 from oauthkit.host.project import ProjectPaths
+from oauthkit.host.shell_commands import as_root, command
 
 
 @pytest.fixture

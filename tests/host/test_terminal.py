@@ -16,7 +16,7 @@ from tests.support.host.host_project import SAME_CODE, HostProject
 
 from oauthkit.console import printable
 from oauthkit.host.adopt.nanoclaw import OLD
-from oauthkit.host.display import quote
+from oauthkit.host.shell_commands import quote
 
 # ESC, newline, C1 as text and as a byte that is not UTF-8, bidirectional override and isolate, DEL.
 HOSTILE = "a\x1b]0;x\x07b\nFAIL  forged: x\n\x9b31m\udc9bc\u202ed\u2066e\x7f"

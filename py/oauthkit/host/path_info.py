@@ -11,15 +11,14 @@ import itertools
 import os
 import re
 import stat
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
-from oauthkit.host.display import as_root, quote
 from oauthkit.host.errors import HostError
+from oauthkit.host.shell_commands import as_root, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,47 +62,6 @@ class PathInfo:
     def is_nothing(self) -> bool:
         """Whether the path is known not to exist."""
         return not self.kind and not self.problem
-
-
-# A container with this user's uid can have very many open files.
-LONGEST_SEARCH_S = 1.0
-
-
-def holder_of(lock: Path) -> int | None:
-    """Return the PID of a process of this user that holds the flock(2) of a file, or None.
-
-    The PID in /proc/locks may be that of flock(1), which has exited. See proc_pid_fdinfo(5).
-    """
-    path, end_s = str(real_path(lock)), time.monotonic() + LONGEST_SEARCH_S
-    for directory in Path("/proc").glob("[0-9]*/fd"):
-        with suppress(OSError):  # another user's, or it has just exited
-            for file in directory.iterdir():
-                with suppress(OSError):
-                    info = directory.with_name("fdinfo") / file.name
-                    is_lock = os.readlink(file) == path  # noqa: PTH115 - faster
-                    if is_lock and "FLOCK" in info.read_text("ascii"):
-                        return int(directory.parent.name)
-                if time.monotonic() > end_s:
-                    return None
-    return None
-
-
-def process_name(pid: int) -> str:
-    """Return a process as "PID 123 (name)"."""
-    name = ""
-    with suppress(OSError):
-        name = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
-    return f"PID {pid} ({name})"
-
-
-def process_age_s(pid: int) -> float:
-    """Return how long ago a process has started, or 0 if it has exited. See proc_pid_stat(5)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    started_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return float(time.clock_gettime(time.CLOCK_BOOTTIME) - started_s)
 
 
 def real_path(path: Path | str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -15,7 +14,7 @@ from tests.support.host.host_project import command as oauthkit_command
 
 from oauthkit.host.child import python_command
 from oauthkit.host.commands import install
-from oauthkit.host.project import CONF_FILE, find_paths
+from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,28 +24,12 @@ if TYPE_CHECKING:
 HEAL = "nanoclaw-oauth-refresh-next-heal"
 
 
-@pytest.fixture
-def ready(live: HostProject) -> HostProject:
-    """Create a host whose user manager accepts everything, and whose user does not linger."""
-    live.accepting_manager(lingers="no")
-    return live
-
-
-def unit_directory(project: HostProject) -> Path:
-    return project.home / ".config/systemd/user"
-
-
-def asked(project: HostProject) -> list[str]:
-    file = project.home / "asked"
-    return file.read_text("utf-8").splitlines() if file.exists() else []
-
-
 def test_calls_of_systemd(ready: HostProject) -> None:
     shown = "LoadState ExecStart Environment ActiveState SubState InactiveExitTimestampMonotonic"
     properties = " ".join(f"--property={name}" for name in shown.split())
     done = ready.run("install")
     assert (done.returncode, done.stderr) == (0, "")
-    assert asked(ready) == [
+    assert ready.asked() == [
         "--user --no-pager show-environment",
         "--user --no-pager daemon-reload",
         f"--user --no-pager enable --now --quiet {HEAL}.timer",
@@ -55,9 +38,9 @@ def test_calls_of_systemd(ready: HostProject) -> None:
         f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
     ]
     assert "loginctl enable-linger changes that" in done.stdout
-    modes = {file.name: file.stat().st_mode & 0o777 for file in unit_directory(ready).iterdir()}
+    modes = {file.name: file.stat().st_mode & 0o777 for file in ready.unit_directory.iterdir()}
     assert modes == {f"{HEAL}.service": 0o600, f"{HEAL}.timer": 0o600}
-    service = (unit_directory(ready) / f"{HEAL}.service").read_text("utf-8")
+    service = (ready.unit_directory / f"{HEAL}.service").read_text("utf-8")
     assert f'Environment="HOME={ready.home}"\n' in service
     assert f'Environment="PATH={ready.bin}"\n' in service
     assert "CLAUDE_CONFIG_DIR" not in service
@@ -67,7 +50,7 @@ def test_units_have_a_safe_path_and_no_core_dumps(ready: HostProject) -> None:
     (ready.project / "data/ipc").mkdir(parents=True)
     assert ready.run("install", "--watch").returncode == 0
     for name, command in {"heal": "refresh", "watch": "watch"}.items():
-        unit = unit_directory(ready) / HEAL.replace("heal", f"{name}.service")
+        unit = ready.unit_directory / HEAL.replace("heal", f"{name}.service")
         lines = unit.read_text("utf-8").splitlines()
         argv = [*python_command(), command, f"--project={ready.project}"]
         quoted = " ".join(f'"{word}"' for word in argv)
@@ -89,7 +72,7 @@ def test_linger_on_demand(ready: HostProject) -> None:
     done = ready.run("install", "--linger")
     assert done.returncode == 0
     assert "enabled lingering" in done.stdout
-    assert f"--no-ask-password enable-linger {os.getuid()}" in asked(ready)
+    assert f"--no-ask-password enable-linger {os.getuid()}" in ready.asked()
 
 
 def test_linger_that_is_rejected(ready: HostProject) -> None:
@@ -97,7 +80,7 @@ def test_linger_that_is_rejected(ready: HostProject) -> None:
     (ready.project / "data/ipc").mkdir(parents=True)
     done = ready.run("install", "--linger", "--watch")
     assert done.returncode == 1
-    assert [line.split("--no-pager ")[1] for line in asked(ready)][-3:] == [
+    assert [line.split("--no-pager ")[1] for line in ready.asked()][-3:] == [
         f"start {HEAL}.service",
         f"enable --quiet {HEAL.removesuffix('heal')}watch.service",
         f"restart {HEAL.removesuffix('heal')}watch.service",
@@ -114,81 +97,7 @@ def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) 
     done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"oauthkit {command}: the systemd user manager does not answer")
-    assert not unit_directory(ready).exists()
-
-
-def test_uninstall_without_a_manager_names_the_units_that_it_keeps(ready: HostProject) -> None:
-    assert ready.run("install").returncode == 0
-    ready.program("systemctl", "#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n")
-    done = ready.run("uninstall")
-    hint, _, kept = done.stderr.rstrip().rpartition(". Until then, these are kept: ")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert hint.endswith(". Run this in a login session of this user")
-    units = {
-        str(unit_directory(ready) / f"nanoclaw-oauth-refresh-next-heal.{kind}")
-        for kind in ("service", "timer")
-    }
-    assert {*kept.split(", ")} == units
-
-
-def test_uninstall_without_systemctl_names_the_crontab_line(ready: HostProject) -> None:
-    (ready.bin / "systemctl").unlink()
-    assert ready.run("uninstall").stderr.endswith(". Without it there are no timers to stop\n")
-    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
-    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
-    done = ready.run("uninstall")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith(
-        ". Remove the project's line from the crontab by hand: crontab -e\n"
-    )
-
-
-def test_uninstall_reports_the_remaining_bearer_file(ready: HostProject) -> None:
-    bearer = ready.project / "bearer/.credentials.json"
-    (ready.project / CONF_FILE).parent.mkdir(parents=True, exist_ok=True)
-    (ready.project / CONF_FILE).write_text(f"OAUTHKIT_BEARER={bearer}\n", "utf-8")
-    assert "bearer" not in ready.run("uninstall").stdout
-    bearer.parent.mkdir()
-    bearer.touch()
-    assert f"{bearer} is kept, and still has the token\n" in ready.run("uninstall").stdout
-
-
-def test_uninstall_stops_services_whose_unit_files_are_missing(ready: HostProject) -> None:
-    watch = HEAL.replace("heal", "watch")
-    wants = unit_directory(ready) / "default.target.wants"
-    wants.mkdir(parents=True)
-    link = wants / f"{watch}.service"
-    link.symlink_to(f"../{watch}.service")
-    state = "LoadState=not-found\nActiveState=active\n"
-    show = f'case $* in *"show {watch}.service"*) printf {shlex.quote(state)} ;; esac'
-    ready.program("systemctl", f"{RECORD}{show}\n")
-    done = ready.run("uninstall")
-    assert (done.returncode, done.stderr) == (0, "")
-    stopped = f"stopped {watch}.service, whose unit file was missing\nremoved {link}\n"
-    assert done.stdout.startswith(stopped)
-    assert f"--user --no-pager stop {watch}.service" in asked(ready)
-    assert not link.is_symlink()
-
-
-def test_uninstall_stops_a_timer_without_a_service(ready: HostProject) -> None:
-    answer = json.dumps([{"unit": f"{HEAL}.timer", "next": 1}])
-    show = f'case $* in *"show {HEAL}.service"*) echo LoadState=not-found ;; '
-    show += f"*list-timers*) echo {shlex.quote(answer)} ;; esac"
-    ready.program("systemctl", f"{RECORD}{show}\n")
-    done = ready.run("uninstall")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"{HEAL}.timer is kept" not in done.stdout
-    assert f"--user --no-pager stop {HEAL}.timer" in asked(ready)
-
-
-def test_uninstall_reports_the_remaining_crontab_line(ready: HostProject) -> None:
-    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
-    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
-    done = ready.run("uninstall")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (
-        "a line in the crontab still refreshes this project. To remove it, run: crontab -e\n"
-    )
+    assert not ready.unit_directory.exists()
 
 
 @pytest.mark.parametrize("status", [0, 1])
@@ -206,53 +115,10 @@ def test_errors_and_warnings_of_the_first_run_are_printed(ready: HostProject, st
     assert f"{logged}\n{'the first run failed' if status else 'started the chain'}" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("argv", "whose"),
-    [
-        ("/bin/bash {}/scripts/oauth/refresh.sh", ""),
-        ("/x/python -m oauthkit refresh --project={}", ""),
-        ("/x/python -m oauthkit refresh --project={}/../project", ""),
-        (
-            "/bin/bash /other \\$\\$1/scripts/oauth/refresh.sh",
-            "belongs to another project: /other $1",
-        ),
-        ("/bin/bash /other $$1/scripts/oauth/refresh.sh", "belongs to another project: /other $1"),
-        ("/x/python -m oauthkit refresh --project=/other", "belongs to another project: /other"),
-        ("/bin/true", "runs something else"),
-    ],
-)
-def test_uninstall_keeps_timers_of_another_project(
-    ready: HostProject, argv: str, whose: str
-) -> None:
-    name = "nanoclaw-oauth-refresh-next"
-    exec_start = f"{{ path=/x ; argv[]={argv.format(ready.project)} ; ignore_errors=no ; }}"
-    (ready.home / "shown").write_text(f"LoadState=loaded\nExecStart={exec_start}\n", "utf-8")
-    answer = 'while read -r line; do echo "$line"; done <"$HOME/shown"'
-    show = f'case $* in *"show {name}.service"*) {answer};; esac'
-    ready.program("systemctl", f"{RECORD}{show}\n")
-    done = ready.run("uninstall")
-    assert (done.returncode, done.stderr) == (0, "")
-    stops = [line.split(" stop ")[1] for line in asked(ready) if " stop " in line]
-    own = [f"{ready.own_unit()}{more}" for more in ("", "--alt", "--alt-alt")]
-    mine = [*([] if whose else [name]), *own]
-    timers, services = [f"{unit}.timer" for unit in mine], [f"{unit}.service" for unit in mine]
-    # One unit per call: systemd 262 stops none of several if one is not loaded.
-    heal = f"{name}-heal"
-    assert stops == [
-        *timers,
-        f"{heal}.timer",
-        *services,
-        f"{heal}.service",
-        *timers,
-        f"{heal}.timer",
-    ]
-    assert (f"{name}.timer is kept: {name}.service {whose}\n" in done.stdout) == bool(whose)
-
-
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_unit_that_install_did_not_write_is_unchanged(ready: HostProject, command: str) -> None:
-    unit_directory(ready).mkdir(parents=True)
-    file = unit_directory(ready) / f"{HEAL}.service"
+    ready.unit_directory.mkdir(parents=True)
+    file = ready.unit_directory / f"{HEAL}.service"
     file.write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
     done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
@@ -269,7 +135,7 @@ def test_units_of_another_project_are_left_alone(
 ) -> None:
     first = ready.project
     assert ready.run("install").returncode == 0
-    before = {file: file.read_bytes() for file in unit_directory(ready).iterdir()}
+    before = {file: file.read_bytes() for file in ready.unit_directory.iterdir()}
     ready.project = tmp_path / "an.other"
     ready.project.mkdir()
     done = ready.run(command)
@@ -279,18 +145,8 @@ def test_units_of_another_project_are_left_alone(
         assert done.stderr.endswith(" --unit oauth-refresh-an-other\n")
     else:  # it still stops this project's timers
         assert (done.returncode, done.stderr) == (0, "")
-        assert f"stop {ready.own_unit()}.timer" in "".join(asked(ready))
-    assert {file: file.read_bytes() for file in unit_directory(ready).iterdir()} == before
-
-
-def test_uninstall_removes_units_with_an_earlier_name(ready: HostProject) -> None:
-    conf = ready.project / CONF_FILE
-    conf.parent.mkdir(parents=True, exist_ok=True)
-    conf.write_text("OAUTHKIT_UNIT=earlier\n", "utf-8")
-    assert ready.run("install").returncode == 0
-    conf.write_text("OAUTHKIT_UNIT=later\n", "utf-8")
-    assert ready.run("uninstall").returncode == 0
-    assert [*unit_directory(ready).iterdir()] == []
+        assert f"stop {ready.own_unit()}.timer" in "".join(ready.asked())
+    assert {file: file.read_bytes() for file in ready.unit_directory.iterdir()} == before
 
 
 def test_project_that_is_reached_by_a_link_is_the_same(ready: HostProject, tmp_path: Path) -> None:
@@ -302,7 +158,7 @@ def test_project_that_is_reached_by_a_link_is_the_same(ready: HostProject, tmp_p
     ready.project = real
     done = ready.run("uninstall")
     assert (done.returncode, done.stderr) == (0, "")
-    assert not [*unit_directory(ready).iterdir()]
+    assert not [*ready.unit_directory.iterdir()]
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
@@ -319,9 +175,9 @@ def test_project_that_was_moved(ready: HostProject, tmp_path: Path, command: str
     assert fix == f"{oauthkit_command('uninstall', old)}\n"
     env = {"PATH": f"{ready.bin}:/bin", "HOME": str(ready.home), **SAME_CODE}
     subprocess.run(["/bin/sh", "-c", fix], env=env, check=True)
-    assert f"--user --no-pager disable --now --quiet {HEAL}.timer" in asked(ready)
+    assert f"--user --no-pager disable --now --quiet {HEAL}.timer" in ready.asked()
     # Without names, this would reset the user's other units.
-    assert not [line for line in asked(ready) if "reset-failed" in line]
+    assert not [line for line in ready.asked() if "reset-failed" in line]
     assert ready.run(command).returncode == 0
 
 
@@ -336,9 +192,9 @@ def test_unit_of_a_removed_project_that_install_did_not_write(ready: HostProject
     ready.project.rename(ready.home / "moved")
     done = ready.run("uninstall")
     assert (done.returncode, done.stderr) == (0, "")
-    stops = [line.split(" stop ")[1] for line in asked(ready) if " stop " in line]
+    stops = [line.split(" stop ")[1] for line in ready.asked() if " stop " in line]
     assert stops == ["mine.timer", "mine.service", "mine.timer"]
-    assert asked(ready).count("--user --no-pager reset-failed mine.service") == 1
+    assert ready.asked().count("--user --no-pager reset-failed mine.service") == 1
     assert done.stdout.splitlines() == [
         "mine is kept: install did not write it. To stop it: systemctl --user disable --now"
         " mine.timer",
@@ -347,7 +203,7 @@ def test_unit_of_a_removed_project_that_install_did_not_write(ready: HostProject
 
 def test_changed_mark(ready: HostProject) -> None:
     assert ready.run("install").returncode == 0
-    file = unit_directory(ready) / f"{HEAL}.service"
+    file = ready.unit_directory / f"{HEAL}.service"
     text = file.read_text("utf-8")
     file.write_text(text.replace(f"'{ready.project}'", "'"), encoding="utf-8")
     assert " was not written by oauthkit install. " in ready.run("uninstall").stderr
@@ -359,7 +215,7 @@ def test_invalid_unit_name(ready: HostProject, unit: str, command: str) -> None:
     done = ready.run(command, OAUTHKIT_UNIT=unit)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"OAUTHKIT_UNIT is {unit[:60]!r}, which is not a unit name. " in done.stderr
-    assert not unit_directory(ready).exists()
+    assert not ready.unit_directory.exists()
 
 
 def test_script_of_another_project(ready: HostProject, tmp_path: Path) -> None:
@@ -376,13 +232,13 @@ def test_watch_without_anything_to_watch(ready: HostProject) -> None:
     done = ready.run("install", "--watch")
     assert (done.returncode, done.stdout) == (1, "")
     assert "data/ipc is not a directory: --watch needs a checkout of NanoClaw" in done.stderr
-    assert not unit_directory(ready).exists()
+    assert not ready.unit_directory.exists()
     (ready.project / "data").mkdir()
     (ready.project / "data/ipc").symlink_to(ready.home)
     done = ready.run("install", "--watch")
     assert (done.returncode, done.stdout) == (1, "")
     assert "data/ipc is a symbolic link: --watch needs the directory itself" in done.stderr
-    assert not unit_directory(ready).exists()
+    assert not ready.unit_directory.exists()
 
 
 def test_directory_that_cannot_be_created(ready: HostProject) -> None:
@@ -399,7 +255,7 @@ def test_missing_form(ready: HostProject) -> None:
         "scripts/oauth/refresh.sh does not exist. Copy it there, or use --form python"
         in done.stderr
     )
-    assert asked(ready) == ["--user --no-pager show-environment"]
+    assert ready.asked() == ["--user --no-pager show-environment"]
 
 
 # --- crontab ---
@@ -419,7 +275,7 @@ def test_crontab_line_runs_the_check(ready: HostProject, tmp_path: Path) -> None
     ready.project = odd
     done = ready.run("install", "--cron", OAUTHKIT_UNIT="mine")
     assert (done.returncode, done.stderr) == (0, "")
-    assert asked(ready) == []
+    assert ready.asked() == []
     when, line = done.stdout[:12], done.stdout[12:]
     assert when == "*/4 * * * * "
     # As cron does: an unquoted % ends the command, and \\% is a % (crontab(5)).

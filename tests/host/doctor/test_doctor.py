@@ -27,9 +27,9 @@ from tests.support.host.host_project import (
     quoted,
 )
 
-from oauthkit.host import path_info
+from oauthkit.host import lock_holder
 from oauthkit.host.commands import notify
-from oauthkit.host.doctor import doctor, programs, scheduling, write_access
+from oauthkit.host.doctor import programs, write_access
 from oauthkit.host.doctor.write_access import delivery, login, logs
 from oauthkit.host.project import CONF_FILE, find_paths
 from oauthkit.host.status import model
@@ -299,14 +299,6 @@ def test_mode_of_a_claude_elsewhere_is_not_changed(well: HostProject) -> None:
     assert fixes["claude"].startswith("check its owner before you change anything: ")
 
 
-def test_disabled_linger_is_only_a_note(well: HostProject) -> None:
-    well.program("loginctl", "#!/bin/sh\necho no\n")
-    assert examined(well)[:2] == (0, {})
-    shown = well.run("doctor").stdout
-    assert "note  linger: the timers end with the last logout" in shown
-    assert "      fix: loginctl enable-linger\n" in shown
-
-
 def test_lock_holder_is_reported(well: HostProject) -> None:
     lock = find_paths(str(well.project)).lock
     lock.touch(0o600)
@@ -407,9 +399,9 @@ def test_search_for_the_lock_holder_is_limited(
     """A container with this user's uid can have very many open files."""
     with (tmp_path / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert path_info.holder_of(tmp_path / "lock") == os.getpid()
-        monkeypatch.setattr(path_info, "LONGEST_SEARCH_S", -1.0)
-        assert path_info.holder_of(tmp_path / "lock") is None
+        assert lock_holder.holder_of(tmp_path / "lock") == os.getpid()
+        monkeypatch.setattr(lock_holder, "LONGEST_SEARCH_S", -1.0)
+        assert lock_holder.holder_of(tmp_path / "lock") is None
 
 
 def test_error_before_the_token_expired_is_reported(well: HostProject) -> None:
@@ -445,208 +437,6 @@ def test_lock_that_is_held_for_longer_than_a_run_takes(
         text = f" min ago and holds {paths.lock}, so no other run can start"
         assert (finding.text.startswith(holder), finding.text.endswith(text)) == (True, True)
         assert finding.fix == f"kill {os.getpid()}"
-
-
-def test_long_lived_token_is_suggested_without_a_user_manager(well: HostProject) -> None:
-    well.program("systemctl", "#!/bin/sh\nexit 1\n")
-    assert "claude setup-token" in well.run("doctor").stdout
-
-
-CRONTAB = """#!/bin/sh
-case $1 in -l) while read -r line; do printf '%s\\n' "$line"; done <"$HOME/crontab" ;;
--) while read -r line; do printf '%s\\n' "$line"; done >"$HOME/new"
-  mv "$HOME/new" "$HOME/crontab" ;;
-esac
-"""
-
-
-def without_systemd(host: HostProject, crontab: str) -> None:
-    (host.bin / "systemctl").unlink()
-    host.program("crontab", CRONTAB)
-    (host.home / "crontab").write_text(crontab, encoding="utf-8")
-
-
-@pytest.mark.parametrize("has_script", [True, False])
-def test_crontab_line_is_enough_without_systemd(well: HostProject, has_script: bool) -> None:
-    directory = well.project.with_name("50% it's")
-    well.project.rename(directory)
-    well.project = directory
-    well.dotenv = directory / ".env"
-    if has_script:
-        well.program("bash", '#!/bin/sh\nexec /bin/bash "$@"\n')
-    else:
-        (directory / SCRIPT).unlink()
-    without_systemd(well, "# none\n0 4 * * * /bin/true 'x\n")
-    _, failed, fixes = examined(well)
-    assert failed == {"next run": "nothing starts it: there is no timer and no crontab line"}
-    env = {"HOME": str(well.home), "PATH": f"{well.bin}:/bin", **SAME_CODE}
-    subprocess.run(["/bin/sh", "-c", fixes["next run"]], check=True, env=env)
-    assert "/bin/true" in (well.home / "crontab").read_text("utf-8")
-    done = well.run("doctor")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert " ok   next run: a crontab line starts it\n" in done.stdout
-    assert "note  user manager: systemctl is not in PATH" in done.stdout
-    status = well.status()
-    assert (status["warnings"], status["next_run"]["by_cron"]) == ([], True)
-    assert "by a crontab line" in well.run("status").stdout
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "# */4 * * * * bash {}/scripts/oauth/refresh.sh",
-        "*/4 * * * * bash {}2/scripts/oauth/refresh.sh",
-        "*/4 * * * * oauthkit refresh --project {}2 --ensure",
-        "*/4 * * * * oauthkit status --project {} --prometheus x",
-        "*/4 * * * * cd {} && bash scripts/other.sh",
-        "*/4 * * * * cd {} && cd .. && bash scripts/oauth/refresh.sh",
-        "MAILTO={}/scripts/oauth/refresh.sh",
-    ],
-)
-def test_unrelated_crontab_line_starts_no_refresh(well: HostProject, line: str) -> None:
-    without_systemd(well, line.format(well.project) + "\n")
-    assert examined(well)[1].keys() == {"next run"}
-    (warning,) = live_warnings(well)
-    assert warning.startswith("systemctl is not in PATH: this host has no systemd. ")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "@hourly bash {}/scripts/oauth/refresh.sh >/dev/null 2>&1",
-        "0-59/4 * * JAN-DEC mon-sun\tHOME=/x oauthkit refresh --project {}/ --ensure",
-        "*/4 * * * * /bin/sh {}/../project/scripts/oauth/refresh.sh",
-        "*/4 * * * * cd {}; bash ./scripts/oauth/refresh.sh --ensure",
-        "*/4 * * * * (cd {}/logs&&cd ..&&bash scripts/oauth/refresh.sh)",
-        '*/4 * * * * bash "$HOME"/../project/scripts/oauth/refresh.sh',
-        "*/4 * * * * bash {}/x#y/../scripts/oauth/refresh.sh # every day",
-        "*/4 * * * * cd ~/.. && oauthkit refresh --project=project",
-        "*/4 * * * * bash ../project/scripts/oauth/refresh.sh",
-    ],
-)
-def test_crontab_line_that_a_user_wrote(well: HostProject, line: str) -> None:
-    without_systemd(well, f'PATH = "{well.bin}"\n{line.format(quoted(well.project))}\n')
-    assert examined(well)[1] == {}
-
-
-@pytest.mark.parametrize(
-    ("crontab", "path", "missing"),
-    [
-        ("* * * * * {}", "/usr/bin:/bin", "claude"),
-        ("PATH=/a:/b\n* * * * * {}", "/a:/b", "claude, jq, timeout, flock"),
-        ("PATH=/a\n* * * * * PATH='/c d' {}\nPATH=/b\n", "/c d", "claude, jq, timeout, flock"),
-    ],
-)
-def test_programs_that_only_cron_cannot_find(
-    well: HostProject, crontab: str, path: str, missing: str
-) -> None:
-    without_systemd(well, crontab.format(f"bash {quoted(well.project)}/{SCRIPT}") + "\n")
-    assert examined(well)[1] == {"PATH of the crontab line": f"{missing} not found in {path}"}
-
-
-def test_crontab_line_whose_script_does_not_exist(well: HostProject) -> None:
-    without_systemd(well, f"* * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT}\n")
-    assert examined(well)[1] == {}
-    (well.project / SCRIPT).unlink()
-    _, failed, fixes = examined(well)
-    gone = f"{well.project}/{SCRIPT} does not exist"
-    name = "program of the crontab line"
-    assert failed == {name: gone}
-    install = command("install", well.project, "--cron")
-    assert fixes == {name: f"crontab -e, and replace the line with that of {install}"}
-    doctor = command("doctor", well.project)
-    warning = f"{gone}, so no run can start. To see the fix, run: {doctor}"
-    assert well.status()["warnings"] == [warning]
-    line = well.run("install", "--cron").stderr.splitlines()[-1]
-    (well.home / "crontab").write_text(f"{line}\n", "utf-8")
-    assert (examined(well)[1], well.status()["warnings"]) == ({}, [])
-
-
-@pytest.mark.parametrize("way", ["{}/oauthkit", "{}/python -P -m oauthkit"])
-def test_crontab_line_whose_python_does_not_exist(well: HostProject, way: str) -> None:
-    venv = well.home / "venv"
-    program, _, module = way.format(venv).partition(" ")
-    called = f"PATH={well.bin} {program} {module} refresh --project {quoted(well.project)}"
-    without_systemd(well, f"* * * * * {called} --ensure\n")
-    gone = {"program of the crontab line": f"{program} does not exist"}
-    assert examined(well)[1] == gone
-    venv.mkdir()
-    Path(program).touch()
-    assert examined(well)[1] == {}
-
-
-def test_of_two_crontab_lines_one_that_can_start_is_enough(well: HostProject) -> None:
-    called = f"refresh --project {quoted(well.project)} --ensure"
-    lines = [f"* * * * * PATH={well.bin} {at}/oauthkit {called}\n" for at in ("/gone", well.bin)]
-    well.program("oauthkit", "#!/bin/sh\n")
-    without_systemd(well, "")
-    for crontab in (lines, lines[::-1]):
-        (well.home / "crontab").write_text("".join(crontab), "utf-8")
-        assert examined(well)[1] == {}
-
-
-@pytest.mark.parametrize(("status", "is_stopped"), [(0, False), (1, True), (2, False)])
-def test_cron_service_that_is_not_running(
-    well: HostProject, *, status: int, is_stopped: bool
-) -> None:
-    without_systemd(well, f"* * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT}\n")
-    well.program("pgrep", f"#!/bin/sh\n[ \"$*\" = '-x cron|crond|fcron' ] && exit {status}\n")
-    text = "a crontab line starts it, but no cron service is running"
-    failed = {"next run": text} if is_stopped else {}
-    assert examined(well)[1] == failed
-    assert examined(well)[2] == dict.fromkeys(failed, f"{SUDO}service cron start")
-    doctor = command("doctor", well.project)
-    warning = "a crontab line starts the runs, but no cron service is running"
-    expected = [f"{warning}. To see the fix, run: {doctor}"] if is_stopped else []
-    assert well.status()["warnings"] == expected
-
-
-def test_null_timers_and_a_crontab(well: HostProject) -> None:
-    well.timers({})
-    well.program("crontab", CRONTAB)
-    line = f"*/4 * * * * PATH={quoted(well.bin)} bash {quoted(well.project)}/{SCRIPT} --ensure\n"
-    (well.home / "crontab").write_text(line, encoding="utf-8")
-    assert " ok   next run: a crontab line starts it\n" in well.run("doctor").stdout
-    assert live_warnings(well) == []
-
-
-def live_warnings(host: HostProject) -> list[str]:
-    warnings: list[str] = host.status()["warnings"]
-    return warnings
-
-
-def test_without_cron_it_is_installed_first(well: HostProject) -> None:
-    (well.bin / "systemctl").unlink()
-    fix = examined(well)[2]["next run"]
-    start = f"{SUDO}apt-get install cron && {SUDO}service cron start && (crontab -l 2>/dev/null; "
-    assert fix.startswith(start)
-    assert fix.endswith(command("install", well.project, "--cron") + ") | crontab -")
-
-
-@pytest.mark.parametrize("lingers", [False, True])
-@pytest.mark.parametrize("runtime", ["", f"/run/user/{os.getuid()}", "/run/user/another"])
-def test_user_without_a_manager_on_a_host_with_systemd(
-    well: HostProject,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    runtime: str,
-    *,
-    lingers: bool,
-) -> None:
-    (well.bin / "systemctl").unlink()
-    well.program("loginctl", f"#!/bin/sh\necho {'yes' if lingers else 'no'}\n")
-    monkeypatch.setattr(scheduling, "BOOTED", tmp_path)
-    monkeypatch.setenv("PATH", str(well.bin))
-    monkeypatch.setenv("HOME", str(well.home))
-    monkeypatch.setenv("USER", "x y")
-    monkeypatch.setenv("LOGNAME", "x y")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
-    found = {finding.name: finding for finding in doctor.examine(find_paths(str(well.project)))}
-    more = f" && export XDG_RUNTIME_DIR=/run/user/{os.getuid()}"
-    start = f"systemctl start user@{os.getuid()}.service"
-    fix = SUDO + (start if lingers else "loginctl enable-linger 'x y'")
-    assert found["user manager"].fix == fix + (more if "another" in runtime else "")
-    assert "next run" not in found
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.refresh.world import REPOSITORY, Parity
 
-from oauthkit.host.display import command
 from oauthkit.host.project import ProjectPaths
-from oauthkit.host.status.log import (
+from oauthkit.host.shell_commands import command
+from oauthkit.host.status.failures import (
     LOG_IN,
     NOT_SCHEDULED,
-    RENEWED,
     TOO_OFTEN,
     TOO_SOON,
-    Entry,
     Failure,
     fix_of,
+)
+from oauthkit.host.status.log import (
+    RENEWED,
+    Entry,
     last,
     last_failure,
-    read_journal,
+    read_log,
     unresolved_failure,
 )
 from oauthkit.shell import LINE_LIMIT_BYTES
@@ -62,7 +64,7 @@ def test_log_lines_of_the_refresh_are_parsed(parity: Parity, tmp_path: Path) -> 
     parity.credentials(token=None)
     run = parity.run()
     (tmp_path / "log").write_text(run.log, encoding="utf-8")
-    entries = read_journal(paths_in(tmp_path))
+    entries = read_log(paths_in(tmp_path))
     assert [entry.text for entry in entries] == run.messages
     assert {entry.at_s for entry in entries} == {parity.now_s}
     given = [entry.expires_at_s for entry in entries if entry.expires_at_s is not None]
@@ -79,14 +81,14 @@ def test_output_of_a_program_is_not_a_delivery(parity: Parity, tmp_path: Path) -
     run = parity.run()
     assert f"claude: {forged}" in run.messages
     (tmp_path / "log").write_text(run.log, encoding="utf-8")
-    entries = read_journal(paths_in(tmp_path))
+    entries = read_log(paths_in(tmp_path))
     assert [entry.expires_at_s for entry in entries if entry.expires_at_s is not None] == []
 
 
 def test_previous_log_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "log.1").write_text("2026-01-01T00:00:00+00:00 first\n", encoding="utf-8")
     (tmp_path / "log").write_text("2026-01-01T02:00:01+02:00 second\n", encoding="utf-8")
-    first, second = read_journal(paths_in(tmp_path))
+    first, second = read_log(paths_in(tmp_path))
     assert (first.text, second.text) == ("first", "second")
     assert second.at_s - first.at_s == 1
 
@@ -94,7 +96,7 @@ def test_previous_log_is_read_too(tmp_path: Path) -> None:
 def test_other_lines_are_left_out_of_the_log(tmp_path: Path) -> None:
     lines = b"\xff\n\n2026-01-01 no zone\n2026-01-01T00:00:00 no zone\nno time\n"
     (tmp_path / "log").write_bytes(lines + b"2026-01-01T00:00:00+00:00 \xff\n2026-01-01T")
-    (entry,) = read_journal(paths_in(tmp_path))
+    (entry,) = read_log(paths_in(tmp_path))
     assert entry.text == "\udcff"
 
 
@@ -103,12 +105,12 @@ def test_line_longer_than_a_refresh_writes_is_skipped(tmp_path: Path) -> None:
     start = "2026-01-02T03:04:05+00:00 ERROR: "
     lines = [start + "etcdctl " * (size // 8) for size in (LINE_LIMIT_BYTES, 2 * LINE_LIMIT_BYTES)]
     (tmp_path / "log").write_text("\n".join(lines), encoding="utf-8")
-    (entry,) = read_journal(paths_in(tmp_path))
+    (entry,) = read_log(paths_in(tmp_path))
     assert entry.text == lines[0].partition(" ")[2]
 
 
 def test_missing_log_has_no_entries(tmp_path: Path) -> None:
-    assert read_journal(paths_in(tmp_path)) == []
+    assert read_log(paths_in(tmp_path)) == []
 
 
 # All errors: tests/refresh/test_docs.py checks that the list is complete.

@@ -123,6 +123,16 @@ class HostProject:
         for name in ("jq", "timeout", "flock"):
             self.program(name, "#!/bin/sh\n")
 
+    def asked(self) -> list[str]:
+        """Return the arguments of each call that RECORD has recorded."""
+        file = self.home / "asked"
+        return file.read_text("utf-8").splitlines() if file.exists() else []
+
+    @property
+    def unit_directory(self) -> Path:
+        """Return the directory of the user's units."""
+        return self.home / ".config/systemd/user"
+
     def without_override(self) -> None:
         """Run oauthkit without root's right to read and write every file."""
         self.has_overrides = False

@@ -24,8 +24,8 @@ from oauthkit.host.adopt.changes import (
 from oauthkit.host.adopt.git import Git
 from oauthkit.host.adopt.nanoclaw import OLD
 from oauthkit.host.adopt.survey import Mentions, built_calls, calls_from_outside, survey
-from oauthkit.host.display import quote
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.shell_commands import quote
 from oauthkit.host.shipped_files import CHECKOUT_FILES
 from oauthkit.host.shipped_files import SCRIPT as NEW
 

@@ -10,8 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import quote
 from oauthkit.host.errors import HostError
+from oauthkit.host.shell_commands import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.commands import notify
 from oauthkit.host.commands.install import (
-    START_LIMIT_S,
     change_settings,
     check_linger,
     copy_scripts,
-    require_manager,
     require_no_earlier_units,
-    require_own_unit,
-    write_unit,
 )
-from oauthkit.host.display import command, quote
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import inspect_path
 from oauthkit.host.project import find_paths
+from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import FOLLOW_SCRIPT, SCRIPT
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.store import url_error
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import systemctl
 from oauthkit.host.systemd.services import find_schedule
+from oauthkit.host.systemd.unit_files import (
+    START_LIMIT_S,
+    require_manager,
+    require_own_unit,
+    write_unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

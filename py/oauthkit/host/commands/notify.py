@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from plumbum import LocalPath, local
 
-from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import read, require_no_links, write_file
+from oauthkit.host.shell_commands import as_root, command, quote
 from oauthkit.program.credentials import read_credentials
 from oauthkit.program.hooks import HOOK_LIMIT_S, HOOKS
 from oauthkit.program.limits import GRACE_S

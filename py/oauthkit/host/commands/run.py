@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from oauthkit.console import complain, write_all
 from oauthkit.host import child
-from oauthkit.host.display import command as command_line
+from oauthkit.host.shell_commands import command as command_line
 from oauthkit.host.status.login import VARIABLE, fingerprint, read_dotenv
 
 if TYPE_CHECKING:

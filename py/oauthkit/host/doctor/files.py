@@ -13,7 +13,6 @@ from plumbum import LocalPath
 
 from oauthkit.host.adopt.git import Git
 from oauthkit.host.commands import notify
-from oauthkit.host.display import command, quote
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.errors import HostError
@@ -30,15 +29,15 @@ from oauthkit.host.path_info import (
     require_no_links,
 )
 from oauthkit.host.project import CONF, other_user
+from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
+from oauthkit.host.status.failures import fix_of, log_in
 from oauthkit.host.status.log import (
     failed_hooks,
-    fix_of,
     is_manual_token,
     last_failure,
-    log_in,
     log_problem,
-    read_journal,
+    read_log,
     unresolved_failure,
 )
 from oauthkit.host.status.login import (
@@ -208,12 +207,12 @@ def has_manual_token(paths: ProjectPaths) -> bool:
     """Return whether .env has a token that a user put there by hand."""
     login, tokens = delivered_login(paths), read_dotenv(paths.dotenv).tokens
     token_differs = not login.token or tokens != (login.token.encode(),)
-    return token_differs and is_manual_token(paths, tokens, read_journal(paths))
+    return token_differs and is_manual_token(paths, tokens, read_log(paths))
 
 
 def runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
-    entries, login = read_journal(paths), delivered_login(paths)
+    entries, login = read_log(paths), delivered_login(paths)
     failure = last_failure(entries)
     # A run that cannot take the lock does not create the mark.
     is_delivered = bool(login.token) and read_dotenv(paths.dotenv).carries(login.token)
@@ -377,7 +376,7 @@ def _copying(paths: ProjectPaths, name: str) -> str:
 
 def hooks(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the project's hooks can be run, and that none failed when it was last run."""
-    failed = failed_hooks(read_journal(paths))
+    failed = failed_hooks(read_log(paths))
     for event in EVENTS:
         hook = paths.project / HOOKS / event
         if is_file(hook) and not os.access(hook, os.X_OK):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oauthkit.host.display import wrap
+from oauthkit.host.shell_commands import wrap
 
 
 @dataclass(frozen=True)

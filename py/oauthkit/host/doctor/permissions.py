@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import oauthkit
-from oauthkit.host.display import as_root
 from oauthkit.host.doctor.files import EVENTS
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import (
@@ -24,6 +23,7 @@ from oauthkit.host.path_info import (
     real_path,
 )
 from oauthkit.host.project import CONF_FILE
+from oauthkit.host.shell_commands import as_root
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS
 from oauthkit.program.hooks import HOOKS
 from oauthkit.shell import find_program

@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import as_root, quote
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import inspection_hint, is_file, may_change
+from oauthkit.host.shell_commands import as_root, quote
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import as_root, command, own_unit, quote
 from oauthkit.host.doctor import files, programs, store, timers, write_access
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.project import ENVIRONMENT
+from oauthkit.host.shell_commands import as_root, command, own_unit, quote
 from oauthkit.host.status.store import is_follower, was_read
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import BOOTED, ManagerError, name_problem, pending_timers

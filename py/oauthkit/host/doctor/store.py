@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import as_root, command, own_unit
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import (
@@ -24,8 +23,9 @@ from oauthkit.host.path_info import (
     read,
 )
 from oauthkit.host.project import CONF
+from oauthkit.host.shell_commands import as_root, command, own_unit
 from oauthkit.host.shipped_files import FOLLOW_SCRIPT
-from oauthkit.host.status.log import Failure
+from oauthkit.host.status.failures import Failure
 from oauthkit.host.status.login import read_login
 from oauthkit.host.status.store import Store, is_follower, no_token, read_store, url_error, was_read
 from oauthkit.host.status.text_output import clock

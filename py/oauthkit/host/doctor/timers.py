@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command, command_on, own_unit, quote
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, read
+from oauthkit.host.shell_commands import command, command_on, own_unit, quote
 from oauthkit.host.shipped_files import SCRIPT
-from oauthkit.host.status.log import log_problem, read_journal
+from oauthkit.host.status.log import log_problem, read_log
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, running_service, show
@@ -230,7 +230,7 @@ def _text_of(file: Path) -> str:
 
 def _has_logged(paths: ProjectPaths, service: Service) -> bool:
     """Return whether a run has written to the log since a service was last started."""
-    entries = read_journal(paths)
+    entries = read_log(paths)
     # After a suspend, this is too late: CLOCK_MONOTONIC stops. So compare with the boot's time.
     ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - service.started_s
     suspended_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)

@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor.finding import Finding
+from oauthkit.host.lock_holder import holder_of, process_age_s, process_name
 from oauthkit.host.path_info import (
     DIRECTORY,
     FILE,
     access_fix,
     clearing,
     creating,
-    holder_of,
     inspect_path,
     inspection_hint,
     leads_away,
     leads_nowhere,
-    process_age_s,
-    process_name,
     quoted,
     real_path,
 )

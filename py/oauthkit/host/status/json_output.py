@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oauthkit.host.status.coverage import SPAN_S
-from oauthkit.host.status.log import fix_of
+from oauthkit.host.status.failures import fix_of
 
 if TYPE_CHECKING:
     from oauthkit.host.status.login import Dotenv

@@ -1,4 +1,4 @@
-"""Parse the refresh's log: deliveries and errors, and how to fix these."""
+"""Read the refresh's log: deliveries, errors, and failed hooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import claude, command, quote
 from oauthkit.host.path_info import (
     DIRECTORY,
     access_fix,
@@ -17,16 +16,23 @@ from oauthkit.host.path_info import (
     leads_nowhere,
     read,
 )
-from oauthkit.host.status.login import read_login
+from oauthkit.host.shell_commands import command
+from oauthkit.host.status.failures import (
+    HELD,
+    NOT_SCHEDULED,
+    TOO_OFTEN,
+    TOO_SOON,
+    Failure,
+    change_time_s,
+)
 from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets, same_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from oauthkit.host.project import ProjectPaths
 
-# The log lines of the refresh. tests/host/status/test_journal.py runs it and parses what it logs.
+# The log lines of the refresh. tests/host/status/test_log.py runs it and parses what it logs.
 # The output of a program has the program's name in front of it, so it does not start with a /.
 _DELIVERED = re.compile(
     r"(?:Updated \.env with token|/.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
@@ -42,103 +48,6 @@ RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
 OUTPUT = "claude: "
 OUTPUT_LINES = 3
-# What claude prints if its login is not accepted.
-_ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
-CLAUDE_FAILED = ("claude CLI refresh failed", "the API refuses the token, and claude did not")
-TOO_OFTEN = "claude has failed to renew the token"
-TOO_SOON = "the API refuses the token. claude was started"
-HELD = "another refresh has held"
-NOT_SCHEDULED = "next refresh NOT scheduled"
-LOG_IN = "claude auth login"
-REFRESH_REJECTED = "oauthkit refresh --rejected"
-RENEW = "claude -p ok"
-# Errors about the credentials file. A person may have repaired it since.
-_BAD_CREDENTIALS = re.compile(
-    r"is not valid JSON|more than one JSON document|has a character that tokens do not contain"
-    r"|no accessToken|no claudeAiOauth|\.credentials\.json not found"
-    r"|\.credentials\.json is not (?:a file|readable)"
-)
-# The first match in the error applies. tests/host/status/test_journal.py checks that each ERROR has
-# a fix.
-_FIXES = (
-    (r"claude CLI refresh failed \(exit (124|137)\)",
-     ("claude took longer than 55 s, or was stopped with the run. Check the network and the proxy,"
-      f" then run {RENEW}")),
-    (r"claude CLI refresh failed", f"run {RENEW}, and fix what it reports"),
-    # The token has not expired, so a refresh starts claude only with --rejected.
-    (r"the API refuses .* did not renew it \(exit [1-9]",
-     f"run {RENEW}, and fix what it reports, then: {REFRESH_REJECTED}"),
-    (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
-    (r"is not valid JSON|more than one JSON document|has a character that tokens do not contain",
-     "the credentials are damaged. Move the file away and log in again"),
-    (r"OAUTHKIT_STORE is ", "set OAUTHKIT_STORE in scripts/oauth/refresh.conf"),
-    (r"etcdctl not found", "install etcdctl: apt install etcd-client"),
-    (r"age not found", "install age: apt install age"),
-    (r"age was stopped", "use an identity that age-keygen has made, without a passphrase"),
-    (r"OAUTHKIT_STORE_(?:RECIPIENTS|IDENTITY): ",
-     "write the keys to that file, and allow this user to read it"),
-    (r"refresh\.conf may hide", "edit scripts/oauth/refresh.conf. oauthkit doctor names the line"),
-    (r"STORE_IDENTITY is not set", "set OAUTHKIT_STORE_IDENTITY in scripts/oauth/refresh.conf"),
-    (r"STORE_IDENTITY is set", "set OAUTHKIT_STORE_RECIPIENTS on that host, and refresh there"),
-    (r"cannot be decrypted",
-     "add this host's key to that host's OAUTHKIT_STORE_RECIPIENTS, and refresh there"),
-    (r"decrypted records cannot be read", "find out what ended jq"),
-    (r"etcdctl .* (?:failed|was stopped)",
-     "check that etcd runs, the network, and whether the certificates have expired"),
-    (r"is not a valid host name", "set OAUTHKIT_HOST=NAME in scripts/oauth/refresh.conf"),
-    (r"the store .* is not a directory|cannot be read \((?:find|jq) exit",
-     "create or mount the store, and allow this user to read its files"),
-    (r"has more than [0-9]+ records", "delete the files of the store that are not hosts' records"),
-    (r"has no record of a live token", "start a refresh on a host that publishes"),
-    (r"and is ignored", "remove that record. The next full run of its host writes it again"),
-    (r"was issued at", "compare the clocks of both hosts: timedatectl"),
-    (r"is not a file and is not changed",
-     "move it away, or set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
-    (r"is not a file",
-     "the credentials are not a regular file. Move what is there away, and log in again"),
-    (r"is not readable", "allow this user to read the credentials: chmod u+r, or chown"),
-    (r"jq could not run or was killed \(exit 3\)",
-     "correct the error in ~/.jq, which jq reads when it starts"),
-    (r"jq not found|jq could not run",
-     "install jq in a directory of the timer's PATH"),
-    (r"claude binary not found",
-     ("install Claude Code, or refresh from a shell that finds claude: the timer keeps that shell's"
-      " PATH. For cron, set PATH in the crontab line")),
-    (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
-    (r"flock not found", "install util-linux in a directory of the timer's PATH"),
-    (r"renewed nothing", f"check the network and the proxy. {RENEW} has to renew the token"),
-    (re.escape(TOO_SOON), f"wait 5 min, then run {REFRESH_REJECTED}"),
-    (r"the API refuses the token", LOG_IN),
-    (TOO_OFTEN, "fix the earlier failure, then wait for the next try"),
-    (r"claude could not save the login",
-     "check for a full disk or a directory that this user cannot write to"),
-    (r"is Claude Code's credentials file",
-     "set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
-    (r"is not a bearer file|The bearer file must not be one|so it is a login|are the same file:",
-     "set OAUTHKIT_BEARER to another path, in a separate directory"),
-    (r"is not a directory", "create that directory"),
-    (r"a signal ended the wait", "find out what stopped the run"),
-    (HELD, "find the run that hangs: fuser -v on the lock shows it"),
-    (r"cannot be locked", "check that the lock is a file, and allow this user to write to it"),
-    (r"another user's symbolic link",
-     "find out who created the link .env, or the one that it leads to, then remove it"),
-    (r"has been changed by another program", "find out which program keeps writing the file"),
-    (r"is a file of another user",
-     "create your own .env: copy it, and rename the copy to .env with mode 600"),
-    (r"belongs to a group that this user is not in",
-     "change the group of the file with chgrp, or add this user to it and restart the host"),
-    (r"changed while it was followed", "find out which program or user keeps changing the link"),
-    (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
-    (r"readlink could not follow",
-     "install coreutils, or fix the PATH of the program that starts runs"),
-    (r"NUL byte", "remove the NUL byte from that file, which must be a text file"),
-    (r"would be larger than 256 KiB", "check what that file and the credentials contain"),
-    (r"larger than 256 KiB", "check what that file contains, and make it smaller"),
-    (r"is a mount point", "mount the directory of .env instead of the file"),
-    (r"cannot be read and is not changed", "allow this user to read it: chmod u+r, or chown"),
-    (r"is not writable", "allow this user to write to that directory, or mount it read-write"),
-    (r"cannot be written", "check for a full disk or a directory that this user cannot write to"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -155,24 +64,7 @@ class Entry:
         return int(found[1]) / 1000 if found else None
 
 
-@dataclass(frozen=True)
-class Failure:
-    """An ERROR in the log, with its time, and the output of claude that precedes it."""
-
-    at_s: float
-    text: str
-    output: tuple[str, ...] = ()
-
-    @property
-    def fix(self) -> str:
-        """What to do about it, a command if possible; "" if unknown."""
-        is_of_claude = self.text.startswith(CLAUDE_FAILED)
-        if is_of_claude and re.search(_ABOUT_LOGIN, "\n".join(self.output), re.IGNORECASE):
-            return LOG_IN
-        return next((fix for pattern, fix in _FIXES if re.search(pattern, self.text)), "")
-
-
-def read_journal(paths: ProjectPaths) -> list[Entry]:
+def read_log(paths: ProjectPaths) -> list[Entry]:
     """Return all entries of the log and the rotated one, the oldest first.
 
     Skip lines without a time. Skip lines longer than a refresh writes, because another user may
@@ -215,18 +107,10 @@ def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Seque
     changed_s = paths.dotenv.stat().st_mtime
     if not deliveries:
         has_run = is_file(paths.lock)
-        is_newer = changed_s >= _changed_s(paths.credentials)
+        is_newer = changed_s >= change_time_s(paths.credentials)
         return not is_file(paths.failing) and (is_newer or not has_run)
     # The log's times have a resolution of one second.
     return changed_s >= deliveries[-1] + 2
-
-
-def _changed_s(path: Path) -> float:
-    """Return when a file was changed, or 0 if it cannot be inspected."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def is_log_dotenv(paths: ProjectPaths) -> bool:
@@ -263,33 +147,6 @@ def log_problem(paths: ProjectPaths) -> str:
 def last(entries: Sequence[Entry], text: str) -> Entry | None:
     """Return the last entry that begins with `text`, or None if there is none."""
     return next((entry for entry in reversed(entries) if entry.text.startswith(text)), None)
-
-
-def log_in(paths: ProjectPaths) -> str:
-    """Return the command that logs in to the directory whose credentials the refresh reads."""
-    return _for_project(paths, LOG_IN)
-
-
-def _for_project(paths: ProjectPaths, fix: str) -> str:
-    """Replace `claude` in a fix with the command that uses a refresh's program and credentials."""
-    directory, start = paths.credentials.parent, claude(paths)
-    if directory != paths.home / ".claude":
-        start = f"CLAUDE_CONFIG_DIR={quote(str(directory))} {start}"
-    return fix.replace("claude ", f"{start} ", 1)
-
-
-def fix_of(failure: Failure, paths: ProjectPaths) -> str:
-    """Return what to do about a failure.
-
-    Return "" if that is unknown, or if the login has been repaired or renewed since.
-    """
-    if _BAD_CREDENTIALS.search(failure.text) and not read_login(paths.credentials).problem:
-        return ""
-    if failure.fix != LOG_IN:
-        fix = _for_project(paths, failure.fix) if RENEW in failure.fix else failure.fix
-        return fix.replace(REFRESH_REJECTED, command("refresh", paths, "--rejected"))
-    # A failed run may change the credentials, too.
-    return "" if _changed_s(paths.credentials) > failure.at_s + 2 else log_in(paths)
 
 
 def failed_hooks(entries: Sequence[Entry]) -> dict[str, Failure]:

@@ -7,26 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command, command_on, quote
-from oauthkit.host.path_info import (
-    holder_of,
-    inspect_path,
-    process_age_s,
-    process_name,
-    read,
-    real_path,
-)
+from oauthkit.host.lock_holder import holder_of, process_age_s, process_name
+from oauthkit.host.path_info import inspect_path, read, real_path
 from oauthkit.host.project import other_user
+from oauthkit.host.shell_commands import command, command_on, quote
 from oauthkit.host.status.coverage import Coverage, measure
+from oauthkit.host.status.failures import Failure, log_in
 from oauthkit.host.status.log import (
     RENEWED,
-    Failure,
     is_manual_token,
     last,
     last_failure,
-    log_in,
     log_problem,
-    read_journal,
+    read_log,
     unresolved_failure,
 )
 from oauthkit.host.status.login import VARIABLE, Dotenv, Login, read_dotenv, read_login
@@ -309,7 +302,7 @@ class Status:
 def collect(paths: ProjectPaths) -> Status:
     """Read a project's state from its files and from systemd, without changing anything."""
     now_s = time.time()
-    entries = read_journal(paths)
+    entries = read_log(paths)
     schedule = Schedule()
     problem = ""
     follows = is_follower(paths)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
 from oauthkit.console import OUT
-from oauthkit.host.display import command_on
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import FILE, inspect_path, real_path
 from oauthkit.host.project import find_paths
+from oauthkit.host.shell_commands import command_on
 from oauthkit.host.status.json_output import to_json
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition

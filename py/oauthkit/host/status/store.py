@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from plumbum import local
 
-from oauthkit.host.display import command
 from oauthkit.host.path_info import inspect_path
-from oauthkit.host.status.log import is_manual_token, read_journal
+from oauthkit.host.shell_commands import command
+from oauthkit.host.status.log import is_manual_token, read_log
 from oauthkit.host.status.login import Dotenv, Login, read_dotenv
 from oauthkit.host.systemd import units
 from oauthkit.host.systemd.client import name_problem
@@ -163,7 +163,7 @@ def followed_login(paths: ProjectPaths, store: Store | None) -> Login:
     found = store.record_of(dotenv) if store else None
     if found is not None:
         return Login("", found.token, found.expires_at_s)
-    entries = read_journal(paths)
+    entries = read_log(paths)
     deliveries = [x.expires_at_s for x in entries if x.expires_at_s is not None]
     if dotenv.tokens and deliveries and not is_manual_token(paths, dotenv.tokens, entries):
         return Login("", dotenv.tokens[0].decode("utf-8", "replace"), deliveries[-1])
@@ -186,7 +186,7 @@ def was_read(paths: ProjectPaths, now_s: float) -> bool:
 
     It need not be a unit: a container can run it.
     """
-    entries = read_journal(paths)
+    entries = read_log(paths)
     return bool(entries) and 0 <= now_s - entries[-1].at_s <= RECENT_S
 
 

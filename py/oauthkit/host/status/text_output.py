@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from plumbum import colors
 
 from oauthkit.console import printable
-from oauthkit.host.display import command, wrap
-from oauthkit.host.status.log import fix_of
+from oauthkit.host.shell_commands import command, wrap
+from oauthkit.host.status.failures import fix_of
 
 if TYPE_CHECKING:
     from oauthkit.host.status.model import Status

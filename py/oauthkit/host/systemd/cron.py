@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import as_root, command
 from oauthkit.host.path_info import inspect_path
+from oauthkit.host.shell_commands import as_root, command
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.shell import find_program
 

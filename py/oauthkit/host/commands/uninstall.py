@@ -1,0 +1,150 @@
+"""Stop a project's timers, and remove the units that install wrote."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host.commands import notify
+from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.path_info import read
+from oauthkit.host.shell_commands import quote
+from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd.client import ManagerError, pending_timers
+from oauthkit.host.systemd.owner import is_same
+from oauthkit.host.systemd.services import show, units_of
+from oauthkit.host.systemd.unit_files import (
+    remove,
+    require_manager,
+    require_own_unit,
+    reset_failed,
+    stop,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oauthkit.host.project import ProjectPaths
+
+    Say = Callable[[str], None]
+
+
+def uninstall(paths: ProjectPaths, say: Say) -> int:
+    """Remove the units, and stop this project's pending timers. Return 0.
+
+    Keep another project's units. Raise HostError for units that install did not write.
+    """
+    units.require_name(paths)
+    directory = units.directory()
+    written = [directory / f"{paths.unit}{suffix}" for suffix in units.SUFFIXES]
+    there = [file for file in written if file.exists() and not _is_foreign(file, paths)]
+    for file in there:
+        require_own_unit(file, paths)
+    # Units installed under an earlier OAUTHKIT_UNIT would restart the chain.
+    there = list(dict.fromkeys([*there, *units.written_for(paths.project)]))
+    hint = "Without it there are no timers to stop"
+    has_crontab_line = cron.line_of(paths) is not None
+    if has_crontab_line:
+        hint = "Remove the project's line from the crontab by hand: crontab -e"
+    elif there:
+        kept = ", ".join(map(str, there))
+        hint = f"Run this in a login session of this user. Until then, these are kept: {kept}"
+    notify.report_left(paths, say)
+    require_manager(hint)
+    remove(there, say)
+    _remove_rest(written, say)
+    # A run that is in progress starts a timer before it ends, so stop the timers again after it.
+    others: dict[str, str] = {}
+    for kind in ("timer", "service", "timer"):
+        heals = [file.stem for file in there if file.name.endswith("-heal.service")]
+        names = list(dict.fromkeys([*paths.units, paths.heal, *heals, *units_of(paths.project)]))
+        timers = [timer.unit for timer in pending_timers(names)]
+        others = {name: why for name in names if (why := _foreign_reason(name, paths, timers))}
+        stop([f"{name}.{kind}" for name in names if name not in others])
+    for name, why in others.items():
+        say(f"{name}.timer is kept: {why}")
+    reset_failed([name for name in names if name not in others])
+    if paths.bearer and os.path.lexists(paths.bearer):
+        say(f"{paths.bearer} is kept, and still has the token")
+    result = (
+        "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
+    )
+    if has_crontab_line:
+        result = "a line in the crontab still refreshes this project. To remove it, run: crontab -e"
+    say(result)
+    return 0
+
+
+def uninstall_removed(project: Path, say: Say) -> int:
+    """Remove the units of a project whose directory no longer exists. Return 0.
+
+    Raise UsageError if there are none.
+    """
+    if not os.environ.get("HOME"):
+        raise HostError("HOME is not set. It leads to the units")
+    files = units.written_for(project)
+    try:
+        names = units_of(project)
+    except ManagerError:
+        if files:
+            raise
+        names = []
+    if not files and not names:
+        raise UsageError(f"{str(project)!r} is not a directory. Pass --project DIR")
+    remove(files, say)
+    # A run that is in progress starts a timer before it ends, so stop the timers again after it.
+    for kind in ("timer", "service", "timer"):
+        names = list(dict.fromkeys([*names, *units_of(project)]))
+        stop([f"{name}.{kind}" for name in names])
+    reset_failed(names)
+    left = units_of(project)
+    for name in left:
+        disable = f"systemctl --user disable --now {quote(name)}.timer"
+        say(f"{name} is kept: install did not write it. To stop it: {disable}")
+    if not left:
+        say(f"no run of {project} is scheduled")
+    return 0
+
+
+def _remove_rest(files: list[Path], say: Say) -> None:
+    """Stop services whose unit files are missing, and remove links to those files."""
+    for file in files:
+        if os.path.lexists(file):
+            continue
+        if file.suffix == ".service" and show(file.stem).is_active:
+            stop([file.name])
+            say(f"stopped {file.name}, whose unit file was missing")
+        for directory in file.parent.glob("*.wants"):
+            link = directory / file.name
+            if link.is_symlink():
+                link.unlink()
+                say(f"removed {link}")
+
+
+def _is_foreign(file: Path, paths: ProjectPaths) -> bool:
+    """Return whether install wrote a unit file for another project that still exists."""
+    project = units.owner(read(file).data.decode("utf-8", "surrogateescape"))
+    if project is None or is_same(project, paths.project):
+        return False
+    return os.path.isdir(project)  # noqa: PTH112 - Path.is_dir raises without access
+
+
+def _foreign_reason(unit: str, paths: ProjectPaths, timers: list[str]) -> str:
+    """Return why a service or its timer is not this project's, or "" if both are.
+
+    `timers` are the loaded timers.
+    """
+    service = show(unit)
+    if service.is_of(paths):
+        return ""
+    # A timer without a service starts nothing. While the chain's timer is loaded, its service is.
+    if service.load_state == "not-found":
+        return ""
+    if not service.is_loaded:
+        text = f"it may not be this project's: {service.unit} is not loaded ({service.load_state})"
+        return text if f"{unit}.timer" in timers else ""
+    project = service.project
+    if project is None:
+        return f"{service.unit} runs something else"
+    return f"{service.unit} belongs to another project: {project}"

@@ -1,0 +1,98 @@
+"""Write, check, stop and remove unit files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host.errors import HostError
+from oauthkit.host.path_info import write_file
+from oauthkit.host.shell_commands import command_on, own_unit, quote
+from oauthkit.host.systemd import units
+from oauthkit.host.systemd.client import ManagerError, systemctl
+from oauthkit.host.systemd.owner import is_same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oauthkit.host.project import ProjectPaths
+
+    Say = Callable[[str], None]
+
+START_LIMIT_S = 15 * 60
+
+
+def require_manager(hint: str) -> None:
+    """Raise HostError with a hint if no user manager answers."""
+    try:
+        systemctl("show-environment")
+    except ManagerError as error:
+        raise HostError(f"{error}. {hint}") from None
+
+
+def write_unit(file: Path, text: str, say: Say) -> None:
+    """Write a unit file atomically, unless it is up to date."""
+    if file.exists() and file.read_text(encoding="utf-8", errors="surrogateescape") == text:
+        say(f"{file} is up to date")
+        return
+    # Other users need not see the PATH and the project's name.
+    write_file(file, text.encode("utf-8", "surrogateescape"), 0o600)
+    say(f"wrote {file}")
+
+
+def require_own_unit(file: Path, paths: ProjectPaths, *options: str) -> None:
+    """Raise HostError if a unit file is masked, or if this project's install did not write it."""
+    if units.is_masked(file):
+        raise HostError(f"{file.name} is masked. Run: systemctl --user unmask {quote(file.name)}")
+    if not file.exists():
+        return
+    try:
+        text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise HostError(f"{file} cannot be read: {error.strerror}") from None
+    owner = units.owner(text)
+    if owner is None:
+        raise HostError(
+            f"{file} was not written by oauthkit install. Move it away, or set OAUTHKIT_UNIT to"
+            " another name"
+        )
+    if is_same(owner, paths.project):
+        return
+    if os.path.isdir(owner):  # noqa: PTH112 - Path.is_dir raises for a directory without access
+        raise HostError(
+            f"{file} belongs to the project {owner!r}. Use another name for this one:"
+            f" {own_unit(paths, *options)}"
+        )
+    raise HostError(
+        f"{file} belongs to the project {owner!r}, which does not exist. If it was moved, remove"
+        f" its units: {command_on('uninstall', owner)}"
+    )
+
+
+def remove(files: list[Path], say: Say) -> None:
+    """Disable, stop and remove unit files."""
+    if not files:
+        return
+    for file in files:
+        if not file.name.endswith("-heal.service"):  # its timer is enabled instead
+            systemctl("disable", "--now", "--quiet", file.name, statuses=range(256))
+        if file.suffix == ".timer":  # remove its stamp file: systemd.timer(5)
+            systemctl("clean", "--what=state", file.name, statuses=range(256))
+    for file in files:
+        file.unlink()
+        say(f"removed {file}")
+    systemctl("daemon-reload")
+
+
+def stop(names: list[str]) -> None:
+    """Stop units one by one: systemd 262 stops none of several if one is not loaded."""
+    for name in names:
+        systemctl("stop", name, statuses=range(256), limit_s=START_LIMIT_S)
+
+
+def reset_failed(names: list[str]) -> None:
+    """Reset failed services. Otherwise they stay loaded, and the manager is degraded."""
+    if names:
+        failed = [f"{name}.service" for name in names]
+        systemctl("reset-failed", *failed, statuses=range(256))

@@ -1,0 +1,144 @@
+"""oauthkit uninstall, with a stand-in for the user manager."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.host.host_project import RECORD, quoted
+
+from oauthkit.host.project import CONF_FILE
+
+if TYPE_CHECKING:
+    from tests.support.host.host_project import HostProject
+
+HEAL = "nanoclaw-oauth-refresh-next-heal"
+
+
+def test_uninstall_without_a_manager_names_the_units_that_it_keeps(ready: HostProject) -> None:
+    assert ready.run("install").returncode == 0
+    ready.program("systemctl", "#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n")
+    done = ready.run("uninstall")
+    hint, _, kept = done.stderr.rstrip().rpartition(". Until then, these are kept: ")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert hint.endswith(". Run this in a login session of this user")
+    units = {
+        str(ready.unit_directory / f"nanoclaw-oauth-refresh-next-heal.{kind}")
+        for kind in ("service", "timer")
+    }
+    assert {*kept.split(", ")} == units
+
+
+def test_uninstall_without_systemctl_names_the_crontab_line(ready: HostProject) -> None:
+    (ready.bin / "systemctl").unlink()
+    assert ready.run("uninstall").stderr.endswith(". Without it there are no timers to stop\n")
+    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(
+        ". Remove the project's line from the crontab by hand: crontab -e\n"
+    )
+
+
+def test_uninstall_reports_the_remaining_bearer_file(ready: HostProject) -> None:
+    bearer = ready.project / "bearer/.credentials.json"
+    (ready.project / CONF_FILE).parent.mkdir(parents=True, exist_ok=True)
+    (ready.project / CONF_FILE).write_text(f"OAUTHKIT_BEARER={bearer}\n", "utf-8")
+    assert "bearer" not in ready.run("uninstall").stdout
+    bearer.parent.mkdir()
+    bearer.touch()
+    assert f"{bearer} is kept, and still has the token\n" in ready.run("uninstall").stdout
+
+
+def test_uninstall_stops_services_whose_unit_files_are_missing(ready: HostProject) -> None:
+    watch = HEAL.replace("heal", "watch")
+    wants = ready.unit_directory / "default.target.wants"
+    wants.mkdir(parents=True)
+    link = wants / f"{watch}.service"
+    link.symlink_to(f"../{watch}.service")
+    state = "LoadState=not-found\nActiveState=active\n"
+    show = f'case $* in *"show {watch}.service"*) printf {shlex.quote(state)} ;; esac'
+    ready.program("systemctl", f"{RECORD}{show}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    stopped = f"stopped {watch}.service, whose unit file was missing\nremoved {link}\n"
+    assert done.stdout.startswith(stopped)
+    assert f"--user --no-pager stop {watch}.service" in ready.asked()
+    assert not link.is_symlink()
+
+
+def test_uninstall_stops_a_timer_without_a_service(ready: HostProject) -> None:
+    answer = json.dumps([{"unit": f"{HEAL}.timer", "next": 1}])
+    show = f'case $* in *"show {HEAL}.service"*) echo LoadState=not-found ;; '
+    show += f"*list-timers*) echo {shlex.quote(answer)} ;; esac"
+    ready.program("systemctl", f"{RECORD}{show}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{HEAL}.timer is kept" not in done.stdout
+    assert f"--user --no-pager stop {HEAL}.timer" in ready.asked()
+
+
+def test_uninstall_reports_the_remaining_crontab_line(ready: HostProject) -> None:
+    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "a line in the crontab still refreshes this project. To remove it, run: crontab -e\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "whose"),
+    [
+        ("/bin/bash {}/scripts/oauth/refresh.sh", ""),
+        ("/x/python -m oauthkit refresh --project={}", ""),
+        ("/x/python -m oauthkit refresh --project={}/../project", ""),
+        (
+            "/bin/bash /other \\$\\$1/scripts/oauth/refresh.sh",
+            "belongs to another project: /other $1",
+        ),
+        ("/bin/bash /other $$1/scripts/oauth/refresh.sh", "belongs to another project: /other $1"),
+        ("/x/python -m oauthkit refresh --project=/other", "belongs to another project: /other"),
+        ("/bin/true", "runs something else"),
+    ],
+)
+def test_uninstall_keeps_timers_of_another_project(
+    ready: HostProject, argv: str, whose: str
+) -> None:
+    name = "nanoclaw-oauth-refresh-next"
+    exec_start = f"{{ path=/x ; argv[]={argv.format(ready.project)} ; ignore_errors=no ; }}"
+    (ready.home / "shown").write_text(f"LoadState=loaded\nExecStart={exec_start}\n", "utf-8")
+    answer = 'while read -r line; do echo "$line"; done <"$HOME/shown"'
+    show = f'case $* in *"show {name}.service"*) {answer};; esac'
+    ready.program("systemctl", f"{RECORD}{show}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    stops = [line.split(" stop ")[1] for line in ready.asked() if " stop " in line]
+    own = [f"{ready.own_unit()}{more}" for more in ("", "--alt", "--alt-alt")]
+    mine = [*([] if whose else [name]), *own]
+    timers, services = [f"{unit}.timer" for unit in mine], [f"{unit}.service" for unit in mine]
+    # One unit per call: systemd 262 stops none of several if one is not loaded.
+    heal = f"{name}-heal"
+    assert stops == [
+        *timers,
+        f"{heal}.timer",
+        *services,
+        f"{heal}.service",
+        *timers,
+        f"{heal}.timer",
+    ]
+    assert (f"{name}.timer is kept: {name}.service {whose}\n" in done.stdout) == bool(whose)
+
+
+def test_uninstall_removes_units_with_an_earlier_name(ready: HostProject) -> None:
+    conf = ready.project / CONF_FILE
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text("OAUTHKIT_UNIT=earlier\n", "utf-8")
+    assert ready.run("install").returncode == 0
+    conf.write_text("OAUTHKIT_UNIT=later\n", "utf-8")
+    assert ready.run("uninstall").returncode == 0
+    assert [*ready.unit_directory.iterdir()] == []
