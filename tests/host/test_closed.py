@@ -308,27 +308,29 @@ def beside(project: HostProject, kind: str) -> Path:
     return file
 
 
-# A path that a run cannot write, its mode, and the check that reports it.
-UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
-    "inaccessible logs directory": (lambda h: h.log.parent, 0, "logs"),
-    "read-only logs directory": (lambda h: h.log.parent, 0o500, "logs"),
-    "read-only project without logs": (no_logs, 0o500, "logs"),
-    "read-only log": (lambda h: h.log, 0o400, "log"),
-    "read-only lock": (lambda h: beside(h, "lock"), 0o400, "lock"),
-    "read-only project": (lambda h: h.project, 0o500, "directory of .env"),
+NOT_WRITABLE = "{0} cannot be written, so runs that write there fail"
+NOTHING_THERE = "{0}/logs does not exist, and {0} cannot be written"
+# A path that a run cannot write, its mode, the check that reports it, and its text.
+UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str, str]] = {
+    "inaccessible logs directory": (lambda h: h.log.parent, 0, "logs", NOT_WRITABLE),
+    "read-only logs directory": (lambda h: h.log.parent, 0o500, "logs", NOT_WRITABLE),
+    "read-only project without logs": (no_logs, 0o500, "logs", NOTHING_THERE),
+    "read-only log": (lambda h: h.log, 0o400, "log", NOT_WRITABLE),
+    "read-only lock": (lambda h: beside(h, "lock"), 0o400, "lock", NOT_WRITABLE),
+    "read-only project": (lambda h: h.project, 0o500, "directory of .env", NOT_WRITABLE),
 }
 
 
-@pytest.mark.parametrize(("what", "mode", "name"), UNWRITABLE.values(), ids=UNWRITABLE)
+@pytest.mark.parametrize(("what", "mode", "name", "text"), UNWRITABLE.values(), ids=UNWRITABLE)
 def test_doctor_names_what_runs_cannot_write(
-    well: HostProject, what: Callable[[HostProject], Path], mode: int, name: str
+    well: HostProject, what: Callable[[HostProject], Path], mode: int, name: str, text: str
 ) -> None:
     well.without_override()
     assert examined(well)[1] == {}
     path = what(well)
     path.chmod(mode)
     _, failed, fixes = examined(well)
-    assert failed[name] == f"{path} cannot be written, so runs that write there fail"
+    assert failed[name] == text.format(path)
     assert fixes[name].startswith("chmod u+")
     subprocess.run(["/bin/sh", "-c", fixes[name]], check=True)
     assert examined(well)[1] == {}

@@ -439,6 +439,7 @@ def test_uninstall_keeps_a_timer_that_the_user_wrote_with_the_same_name(
     done = oauthkit(project, "uninstall")
     assert (done.returncode, done.stderr) == (0, "")
     why = f"it may not be this project's: {UNIT}.service is not loaded (not-found)"
+    why += f". If it is, run: systemctl --user stop {UNIT}.timer"
     assert done.stdout.splitlines()[0] == f"{UNIT}.timer is kept: {why}"
     assert chain(manager) == [file.name]
     file.unlink()

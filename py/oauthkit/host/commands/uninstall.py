@@ -138,12 +138,11 @@ def _foreign_reason(unit: str, paths: ProjectPaths, timers: list[str]) -> str:
     service = show(unit)
     if service.is_of(paths):
         return ""
-    # A timer without a service starts nothing. While the chain's timer is loaded, its service is.
-    if service.load_state == "not-found":
-        return ""
+    # While the chain's timer is loaded, its service is, too.
     if not service.is_loaded:
         text = f"it may not be this project's: {service.unit} is not loaded ({service.load_state})"
-        return text if f"{unit}.timer" in timers else ""
+        stop = f"If it is, run: systemctl --user stop {quote(unit)}.timer"
+        return f"{text}. {stop}" if f"{unit}.timer" in timers else ""
     project = service.project
     if project is None:
         return f"{service.unit} runs something else"
