@@ -8,6 +8,8 @@ import pytest
 from tests.support.refresh.small_disk import needs_mounts, wrapper
 from tests.support.system.real_project import AFTER, BEFORE, RealProject
 
+from oauthkit.host.child import python_command
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -52,6 +54,19 @@ def test_mounted_file_is_reported_and_unchanged(tmp_path: Path, form: str, name:
     )  # fmt: skip
     assert [*mounted.source.iterdir()] == [mounted.source / ".env"]
     assert not [*mounted.project.glob("*.oauthkit.*")]
+
+
+@needs_mounts
+def test_doctor_reports_a_mounted_file(tmp_path: Path) -> None:
+    mounted = MountedProject(tmp_path, "bash")
+    mounted.dotenv.touch()
+    source = str(mounted.source / ".env")
+    start = wrapper("/bin/sh", "-c", MOUNTED, "sh", source, str(mounted.dotenv))
+    argv = [*python_command(), "doctor", f"--project={mounted.project}"]
+    shown = mounted.run(argv, start=start).stdout.decode()
+    problem = f"{mounted.dotenv} is a mount point and cannot be replaced"
+    fix = "mount the directory of .env instead of the file"
+    assert f"FAIL  .env: {problem}\n      fix: {fix}\n" in shown
 
 
 @needs_mounts

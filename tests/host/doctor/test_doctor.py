@@ -480,6 +480,25 @@ def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     assert examined(well)[2][".env"] == f"check the file system of {quoted(well.dotenv)}"
 
 
+@pytest.mark.parametrize(
+    ("more", "problem", "fix"),
+    [
+        ("\0\n", "has a NUL byte", "remove the NUL byte from that file, which must be a text file"),
+        (
+            "x" * 256 * 1024,
+            "is larger than 256 KiB",
+            "check what that file contains, and make it smaller",
+        ),
+    ],
+)
+def test_dotenv_that_no_refresh_can_replace(
+    well: HostProject, more: str, problem: str, fix: str
+) -> None:
+    with well.dotenv.open("a", encoding="utf-8") as file:
+        file.write(more)
+    assert examined(well) == (1, {".env": f"{well.dotenv} {problem}"}, {".env": fix})
+
+
 def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.symlink_to("/no/such/file")

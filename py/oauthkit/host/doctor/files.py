@@ -31,7 +31,7 @@ from oauthkit.host.path_info import (
 from oauthkit.host.project import CONF, other_user
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
-from oauthkit.host.status.failures import fix_of, log_in
+from oauthkit.host.status.failures import Failure, fix_of, log_in
 from oauthkit.host.status.log import (
     failed_hooks,
     is_manual_token,
@@ -50,10 +50,10 @@ from oauthkit.host.status.login import (
 from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.host.status.text_output import clock, span
-from oauthkit.program.delivery import BEARER_START
+from oauthkit.program.delivery import BEARER_START, is_mount_point
 from oauthkit.program.hooks import HOOKS
 from oauthkit.program.start import is_project
-from oauthkit.shell import find_program, same_file
+from oauthkit.shell import find_program, read_file, same_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,8 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     if found.problem:
         fix = found.fix or fix
         yield Finding(".env", found.problem, fix, needs_refresh=not fix)
+    elif problem := _replacement_problem(dotenv):
+        yield Finding(".env", problem, Failure(0, problem).fix)
     elif not login.token or not found.carries(login.token):
         if has_manual_token(paths):
             text = f"it has a token that is not the {source} token. A refresh would replace it"
@@ -138,6 +140,17 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     if dotenv != usual and not same_file(str(dotenv), str(usual)) and read_dotenv(usual).tokens:
         text = f"{usual} has a token, too, which no run updates. OAUTHKIT_DOTENV is {dotenv}"
         yield Finding("other .env", text, is_note=True)
+
+
+def _replacement_problem(file: Path) -> str:
+    """Return why a refresh cannot replace a file with a new version, or "" if it can."""
+    status, _ = read_file(str(file))
+    if status == 2:
+        return f"{file} has a NUL byte"
+    if status == 3:
+        return f"{file} is larger than 256 KiB"
+    is_mounted = is_mount_point(LocalPath(str(file)))
+    return f"{file} is a mount point and cannot be replaced" if is_mounted else ""
 
 
 def settings(paths: ProjectPaths) -> Iterator[Finding]:
