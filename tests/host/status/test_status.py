@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from tests.support.host.host_project import (
     command,
 )
 
+from oauthkit.host.status.text_output import clock
 from oauthkit.shell import escape_unit
 
 if TYPE_CHECKING:
@@ -797,6 +799,21 @@ def test_deleted_directory(live: HostProject, tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("oauthkit status: ")
+
+
+@pytest.mark.parametrize(
+    ("day", "shown"),
+    [
+        ((2026, 5, 4), "08:30"),
+        ((2026, 5, 5), "Tue 05 May 08:30"),
+        ((2027, 5, 4), "Tue 04 May 2027 08:30"),
+    ],
+)
+def test_time_on_another_day_or_in_another_year(day: tuple[int, int, int], shown: str) -> None:
+    zone = datetime.now(timezone.utc).astimezone().tzinfo
+    now_s = datetime(2026, 5, 4, 7, tzinfo=zone).timestamp()
+    at_s = datetime(*day, 8, 30, tzinfo=zone).timestamp()
+    assert clock(at_s, now_s) == shown
 
 
 # --- All projects ---

@@ -309,13 +309,15 @@ def _moment(at_s: float | None, now_s: float, unknown: str) -> Line:
 
 
 def clock(at_s: float, now_s: float) -> str:
-    """Format a local time, with the date if it is not the day of `now_s`."""
+    """Format a local time, with the date and the year if they are not those of `now_s`."""
     try:
         at = datetime.fromtimestamp(at_s).astimezone()
     except (OverflowError, OSError, ValueError):
         return "a time out of range"
-    is_today = at.date() == datetime.fromtimestamp(now_s).astimezone().date()
-    return at.strftime("%H:%M" if is_today else "%a %d %b %H:%M")
+    now = datetime.fromtimestamp(now_s).astimezone()
+    if at.year != now.year:
+        return at.strftime("%a %d %b %Y %H:%M")
+    return at.strftime("%H:%M" if at.date() == now.date() else "%a %d %b %H:%M")
 
 
 def span(length_s: float) -> str:
