@@ -42,7 +42,7 @@ isolate() {
   local +x fd flags
   trap : PIPE XFSZ
   exec </dev/null
-  [[ -e /proc/self/fd/2 ]] || exec 2>/dev/null # or 3>&2 would fail, and commands would not run
+  true 3>&2 || exec 2>/dev/null # without stderr, 3>&2 fails, and no command runs
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
     if [[ $fd != '*' ]] && ((fd > 2)) && {

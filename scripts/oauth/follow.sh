@@ -38,7 +38,7 @@ isolate() {
   local +x fd flags
   trap : PIPE XFSZ
   exec </dev/null
-  [[ -e /proc/self/fd/2 ]] || exec 2>/dev/null # or 3>&2 would fail, and commands would not run
+  true 3>&2 || exec 2>/dev/null # without stderr, 3>&2 fails, and no command runs
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
     if [[ $fd != '*' ]] && ((fd > 2)) && {
@@ -235,7 +235,7 @@ follow_store() {
 
 # Deliver a live token from the store. Return 0 if .env has a live token, 1 if not.
 #
-# In the mode "rejected", the API refuses the token in .env: deliver another one.
+# In the mode "rejected", the API rejects the token in .env: deliver another one.
 follow_once() {
   local +x project=$1 mode=$2 errors credentials dotenv log_file logs problem event expiry turn
   local +x hooks
@@ -273,7 +273,7 @@ follow_once() {
 # Deliver a live token from the store. Return an error, the event, and the token's expiry.
 #
 # If the store has none, keep the last delivered token while it is live, and the API does not
-# refuse it: that is what the mode "rejected" says. `errors` is what read_settings returned.
+# reject it: that is what the mode "rejected" says. `errors` is what read_settings returned.
 # Three files store state for the next pass: oauth-refresh.followed has the token's expiry and
 # whether the warning was logged, oauth-refresh.rejected the expiry of the last token that the API
 # rejected, and oauth-refresh.revision the store's revision, for follow_store.
@@ -1007,10 +1007,14 @@ lock_project() {
 
 # Take the lock for the rest of the run. Return whether that worked, or report the error.
 take_project_lock() {
-  local +x lock=$1 locked
-  resolve "$lock" # at another user's link, which take_lock rejects
-  take_lock "${REPLIES[1]}" "$LOCK_WAIT_S"
-  locked=$?
+  local +x lock=$1 locked=2 whose end
+  resolve "$lock"
+  whose=${REPLIES[0]}
+  end=${REPLIES[1]}
+  if [[ $whose != foreign ]]; then # or a link that cannot be read
+    take_lock "$end" "$LOCK_WAIT_S"
+    locked=$?
+  fi
   if ((locked == 1)); then
     log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
   elif ((locked == 127)); then

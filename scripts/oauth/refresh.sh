@@ -41,7 +41,7 @@ isolate() {
   local +x fd flags
   trap : PIPE XFSZ
   exec </dev/null
-  [[ -e /proc/self/fd/2 ]] || exec 2>/dev/null # or 3>&2 would fail, and commands would not run
+  true 3>&2 || exec 2>/dev/null # without stderr, 3>&2 fails, and no command runs
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
     if [[ $fd != '*' ]] && ((fd > 2)) && {
@@ -1178,7 +1178,7 @@ await_other() {
   REPLIES=("$problem" "$login")
 }
 
-# Return whether limit_rejected_starts has last recorded this login's token.
+# Return whether limit_rejected_starts recorded its last start for this login's token.
 was_rejected() {
   local +x credentials=$1 login=$2 directory text expiry
   directory=${credentials%/*}
@@ -1259,10 +1259,14 @@ lock_project() {
 
 # Take the lock for the rest of the run. Return whether that worked, or report the error.
 take_project_lock() {
-  local +x lock=$1 locked
-  resolve "$lock" # at another user's link, which take_lock rejects
-  take_lock "${REPLIES[1]}" "$LOCK_WAIT_S"
-  locked=$?
+  local +x lock=$1 locked=2 whose end
+  resolve "$lock"
+  whose=${REPLIES[0]}
+  end=${REPLIES[1]}
+  if [[ $whose != foreign ]]; then # or a link that cannot be read
+    take_lock "$end" "$LOCK_WAIT_S"
+    locked=$?
+  fi
   if ((locked == 1)); then
     log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
   elif ((locked == 127)); then

@@ -70,7 +70,7 @@ def take_token(
     """Deliver a live token from the store. Return an error, the event, and the token's expiry.
 
     If the store has none, keep the last delivered token while it is live, and the API does not
-    refuse it: that is what the mode "rejected" says. `errors` is what read_settings returned.
+    reject it: that is what the mode "rejected" says. `errors` is what read_settings returned.
     Three files store state for the next pass: oauth-refresh.followed has the token's expiry and
     whether the warning was logged, oauth-refresh.rejected the expiry of the last token that the API
     rejected, and oauth-refresh.revision the store's revision, for follow_store.
@@ -116,7 +116,7 @@ def take_token(
 def follow_once(project: LocalPath, mode: str) -> Status:
     """Deliver a live token from the store. Return 0 if .env has a live token, 1 if not.
 
-    In the mode "rejected", the API refuses the token in .env: deliver another one.
+    In the mode "rejected", the API rejects the token in .env: deliver another one.
     """
     if set_up() != 0:
         return 1

@@ -1,4 +1,4 @@
-"""The limit that is the same for all programs that a run starts."""
+"""The time limit that all programs of a run share."""
 
 from __future__ import annotations
 

@@ -74,8 +74,10 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
 
 def take_project_lock(lock: LocalPath) -> bool:
     """Take the lock for the rest of the run. Return whether that worked, or report the error."""
-    _, end = resolve(lock)  # at another user's link, which take_lock rejects
-    locked = take_lock(end, LOCK_WAIT_S)
+    locked = 2
+    whose, end = resolve(lock)
+    if whose != "foreign":  # or a link that cannot be read
+        locked = take_lock(end, LOCK_WAIT_S)
     if locked == 1:
         log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
     elif locked == 127:

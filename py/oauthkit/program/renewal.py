@@ -251,7 +251,7 @@ def renew(credentials: LocalPath, home: LocalPath, rejected: str) -> tuple[str, 
 
 
 def was_rejected(credentials: LocalPath, login: str) -> bool:
-    """Return whether limit_rejected_starts has last recorded this login's token."""
+    """Return whether limit_rejected_starts recorded its last start for this login's token."""
     directory = credentials.dirname
     _, text = read_file(directory / REJECTED)
     expiry = expires_at(login)

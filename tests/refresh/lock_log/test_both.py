@@ -456,6 +456,17 @@ def test_lock_behind_a_link_to_a_link_of_another_user(parity: Parity) -> None:
     assert "mine" not in run.files
 
 
+def test_lock_behind_a_link_that_cannot_be_read(parity: Parity) -> None:
+    parity.credentials()
+    parity.directory("logs")
+    parity.symlink(LOCK, "../mine")
+    parity.remove("readlink")
+    run = parity.run()
+    assert (run.exit_code, run.timers) == (1, [])
+    assert run.messages == [f"ERROR: {parity.project / LOCK} cannot be locked"]
+    assert "mine" not in run.files
+
+
 def test_lock_behind_links_of_the_user(parity: Parity) -> None:
     parity.credentials()
     parity.symlink("second", "mine")
