@@ -321,13 +321,14 @@ CASES = [
     ("D305", "number = 3\nif number == 4 or 5 or 6:\n    print('x')", "number == 4 or 5 or 6", "number in (4, 5, 6)", "number = 3\nif number in (4, 5, 6):\n    print('x')"),
     ("D305", "text = 'x'\nif 'a' and 'b' in text:\n    print(text)", "'a' and 'b' in text", "'a' in text and 'b' in text", "text = 'x'\nif 'a' in text and 'b' in text:\n    print(text)"),
     ("D304", "if cat('x') != 0:\n    return 1", "cat('x')", "(cat['x'] & RETCODE)", "if (cat['x'] & RETCODE) != 0:\n    return 1"),
+    ("D104", "text = 'a,b'\n_, _ = text.split(',')\nprint(text)", "text.split", "first, separator, rest = text.partition", "text = 'a,b'\nprint(text)"),
     ("D102", "text = 'x'\nif text[0] in 'abc':\n    print(text)", "text[0]", "as in `text[:1] in (\"a\", \"b\")`", "text = 'x'\nif text[:1] in ('a', 'b', 'c'):\n    print(text)"),
     ("D104", "text = 'a,b'\na, _ = text.split(',')\nprint(a)", "text.split", "a, separator, rest = text.partition", "text = 'a,b'\na, s, rest = text.partition(',')\nif s == '' or ',' in rest:\n    return 1\nprint(a)"),
     ("D301", "print((tr['a-z', 'A-Z'] << 'x')())", "tr", "bind the program at the top: `tr = program(\"tr\")`", "print((cat['a-z'] << 'x')())"),
     ("D105", "t = cat('-', stdin='x')\nprint(t)", "stdin='x'", "as in `(cat['-'] << 'x')()`, or for a file `(cat['-'] < path)()`", "t = (cat['-'] << 'x')()\nprint(t)"),
     ("D102", "last = arguments[-1]\nprint(last)", "arguments", "if len(arguments) == 0:\n    return 1\nlast = \"\"", "if len(arguments) == 0:\n    return 1\nlast = ''\nfor a in arguments:\n    last = a\nprint(last)"),
     ("D102", "print(f'{arguments[-1]}')", "arguments", "take the last one in a loop", "for a in arguments:\n    print(a)"),
-    ("D102", "for a in sorted(arguments):\n    print(a)", "arguments", "iterate over the lines of `(env[\"LC_ALL=C\", \"sort\"] << text)()`", "text = ''\nfor a in arguments:\n    text += f'{a}\\n'\nfor line in (cat << text)().splitlines():\n    print(line)"),
+    ("D102", "for a in sorted(arguments):\n    print(a)", "arguments", "with the program env, as in `(env[\"LC_ALL=C\", \"sort\"] << text)()`", "text = ''\nfor a in arguments:\n    text += f'{a}\\n'\nfor line in (cat << text)().splitlines():\n    print(line)"),
     ("D102", "if (n := len(arguments)) > 2:\n    print(f'{n}')", "n := len(arguments)", "n = len(arguments)\nif n > 2:", "n = len(arguments)\nif n > 2:\n    print(f'{n}')"),
     ("D104", "n = 5\nm = int(n / 2)\nprint(f'{m}')", "int", "`//` divides integers, and rounds down", "n = 5\nm = n // 2\nprint(f'{m}')"),
     ("D102", "if '-v' in arguments:\n    pass", "arguments", "for argument in arguments:", "for a in arguments:\n    if a == '-v':\n        print('v')"),
@@ -518,6 +519,13 @@ def test_code_in_help_is_between_backticks(text: str) -> None:
     for found in rejections(text).diagnostics:
         words = re.sub("`[^`]+`", "", found.help.splitlines()[0])
         assert not re.search(r"\w\(|\s=\s|\[|\s&\s|;", words), found.help
+
+
+@pytest.mark.parametrize(
+    "condition", ["text == 'a' or True", "True and 'b' in text", "text == 'a' or False"]
+)
+def test_bool_beside_a_comparison_is_accepted(condition: str) -> None:
+    accept(program(f"text = 'x'\nif {condition}:\n    print(text)"))
 
 
 def test_two_suggestions_in_one_statement_use_different_variables() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from oauthkit.compiler.diagnostics.describe import (
     as_fstring,
@@ -466,9 +466,8 @@ def _of_split(site: Site, node: ast.Call) -> str:
                         empty = head.id if method == "rsplit" else tail.id
                         line = f"{head.id}, _, {tail.id} = {text}.{partition}({part})"
                         return code(f"split it once ({empty} is empty if {part} is missing)", line)
-                    left, right = (
-                        x.id if x.id != "_" else site.fresh("rest") for x in (head, tail)
-                    )
+                    left = head.id if head.id != "_" else site.fresh("first")
+                    right = tail.id if tail.id != "_" else site.fresh("rest")
                     wrong = f'{found} == ""'
                     if not rest:  # Python fails if there are more than two parts
                         wrong += f" or {part} in {left if method == 'rsplit' else right}"
@@ -529,8 +528,8 @@ def of_arguments(site: Site, node: ast.expr) -> str:
                 return _of_last_argument(site, part, ast.unparse(node))
             case ast.Call(func=ast.Name(id="sorted"), args=[value]) if value is node:
                 return (
-                    "put each into a text, on a line of its own, and iterate over the lines of"
-                    ' `(env["LC_ALL=C", "sort"] << text)()`'
+                    "if none contains a line end, put each into a text, on a line of its own. Sort"
+                    ' its lines with the program env, as in `(env["LC_ALL=C", "sort"] << text)()`'
                 )
     return ""
 
@@ -949,14 +948,21 @@ def of_literal_operands(site: Site, node: ast.BoolOp) -> str:
     """Return the help for `text == "a" or "b"` and `"a" and "b" in text`, else ""."""
     *first, last = node.values
     either = isinstance(node.op, ast.Or)
+
+    def are_literals(parts: Sequence[ast.expr], *kinds: type) -> bool:
+        return any(
+            all(isinstance(part, ast.Constant) and type(part.value) is kind for part in parts)
+            for kind in kinds
+        )
+
     match node.values[0], last:
         case ast.Compare(left=ast.Name() as left, ops=[ast.Eq()], comparators=[value]), _ if (
-            either and all(isinstance(part, ast.Constant) for part in (value, *node.values[1:]))
+            either and are_literals((value, *node.values[1:]), str, int)
         ):
             values = ", ".join(shown(site, part) for part in (value, *node.values[1:]))
             return code("write", f"{shown(site, left)} in ({values})")
-        case _, ast.Compare(ops=[ast.In()], comparators=[ast.Name() as text]) if all(
-            isinstance(part, ast.Constant) for part in first
+        case _, ast.Compare(ops=[ast.In()], comparators=[ast.Name() as text]) if are_literals(
+            (*first, last.left), str
         ):
             parts = [*first, last.left]
             joined = f" {'or' if either else 'and'} "

@@ -459,7 +459,8 @@ class Conditions:
             suggestion = suggestions.of_identity(node, left, right, is_not, self.expressions.site())
             self.reject("D102", node, suggestion.message, suggestion.help)
             return IsTrue(REJECTED)
-        if sign in ("==", "!=") and isinstance(right, ast.Constant) and right.value == 0:
+        is_zero = isinstance(right, ast.Constant) and type(right.value) is int and right.value == 0
+        if sign in ("==", "!=") and is_zero:
             match left:
                 case ast.Call(func=ast.Name(id=name)) if self._returns_status(name):
                     return self._status_comparison(left, sign)
