@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import shlex
 import sys
 from functools import partial
@@ -184,8 +185,8 @@ class Refresh(ProjectCommand):
         str,
         argname="HEX",
         requires=["--rejected"],
-        help="the first 16 hex digits of the rejected token's SHA-256: if .env has another token by"
-        " now, do the same as --ensure",
+        help="the first 16 hex digits of the rejected token's SHA-256. If .env already has another"
+        " token, do the same as --ensure",
     )
 
     def main(self) -> int:
@@ -195,17 +196,24 @@ class Refresh(ProjectCommand):
         def work() -> int:
             return self.run_program(lambda project: refresh(project, self._mode(project)))
 
-        return report_errors(self, work) if self.fingerprint else work()
+        if self.fingerprint is None:
+            return work()
+        if not re.fullmatch("[0-9a-fA-F]{16}", self.fingerprint):
+            problem = f"--fingerprint {self.fingerprint!r} is not 16 hex digits"
+            complain(f"{self.PROGNAME}: {problem}. See oauthkit refresh --help")
+            return 2
+        return report_errors(self, work)
 
     def _mode(self, project: str) -> str:
         if not self.rejected:
             return "ensure" if self.ensure else ""
-        if not self.fingerprint:
+        if self.fingerprint is None:
             return "rejected"
         from oauthkit.host.project import find_paths  # noqa: PLC0415
         from oauthkit.host.status.login import read_dotenv  # noqa: PLC0415
 
-        is_rejected = read_dotenv(find_paths(project).dotenv).fingerprint == self.fingerprint
+        found = read_dotenv(find_paths(project).dotenv).fingerprint
+        is_rejected = found == self.fingerprint.lower()
         return "rejected" if is_rejected else "ensure"
 
 

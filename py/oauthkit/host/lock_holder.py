@@ -41,7 +41,7 @@ def process_name(pid: int) -> str:
 
 
 def process_age_s(pid: int) -> float:
-    """Return how long ago a process has started, or 0 if it has exited. See proc_pid_stat(5)."""
+    """Return how long ago a process started, or 0 if it has exited. See proc_pid_stat(5)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:

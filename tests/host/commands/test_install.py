@@ -58,14 +58,13 @@ def test_units_have_a_safe_path_and_no_core_dumps(ready: HostProject) -> None:
 
 
 def test_missing_claude_is_noted(ready: HostProject) -> None:
-    assert "note: claude" not in ready.run("install").stdout
+    assert "note: " not in ready.run("install").stdout
     (ready.bin / "claude").unlink()
     done = ready.run("install")
     assert done.returncode == 0
-    note = (
-        "note: claude is not in PATH, nor in ~/.claude/local or ~/.local/bin, so no run can renew"
-    )
-    assert note in done.stdout
+    problem = "claude: not in PATH, nor in ~/.claude/local or ~/.local/bin"
+    assert f"note: no run can renew the token: {problem}. Fix: " in done.stdout
+    assert f"then run this again: {oauthkit_command('install', ready.project)}\n" in done.stdout
 
 
 def test_linger_on_demand(ready: HostProject) -> None:
@@ -91,12 +90,11 @@ def test_linger_that_is_rejected(ready: HostProject) -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["install", "uninstall"])
-def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) -> None:
+def test_without_a_manager_nothing_is_changed(ready: HostProject) -> None:
     ready.program("systemctl", "#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n")
-    done = ready.run(command)
+    done = ready.run("install")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"oauthkit {command}: the systemd user manager does not answer")
+    assert done.stderr.startswith("oauthkit install: the systemd user manager does not answer")
     assert not ready.unit_directory.exists()
 
 
@@ -327,7 +325,8 @@ def test_crontab_line_whose_runs_would_fail(ready: HostProject) -> None:
     assert starts == [
         "a run will fail: jq: not in PATH",
         f"a run will fail: login: {ready.credentials} not found",
-        "note: claude is not in PATH",
+        "note: no run can renew the token: claude: not in PATH",
+        f"then run this again: {oauthkit_command('install', ready.project, '--cron')}",
     ]
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.host.host_project import RECORD, quoted
 
-from oauthkit.host.project import CONF_FILE
+from oauthkit.host.commands import uninstall
+from oauthkit.host.errors import HostError
+from oauthkit.host.project import CONF_FILE, find_paths
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
@@ -31,16 +33,30 @@ def test_uninstall_without_a_manager_names_the_units_that_it_keeps(ready: HostPr
     assert {*kept.split(", ")} == units
 
 
-def test_uninstall_without_systemctl_names_the_crontab_line(ready: HostProject) -> None:
+@pytest.mark.parametrize("is_booted", [True, False])
+def test_uninstall_without_a_manager_and_units(
+    ready: HostProject,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_booted: bool,
+) -> None:
+    """Without systemd, there are no timers. With it, another session may have started some."""
+    monkeypatch.setattr(uninstall, "BOOTED", ready.home if is_booted else ready.home / "none")
+    monkeypatch.setenv("HOME", str(ready.home))
+    monkeypatch.setenv("PATH", str(ready.bin))
     (ready.bin / "systemctl").unlink()
-    assert ready.run("uninstall").stderr.endswith(". Without it there are no timers to stop\n")
+    said: list[str] = []
+    paths = find_paths(str(ready.project))
+    if is_booted:
+        with pytest.raises(HostError, match=r"Run this in a login session of this user$"):
+            uninstall.uninstall(paths, said.append)
+        return
+    assert uninstall.uninstall(paths, said.append) == 0
+    assert said[-1].startswith("no run of this project is scheduled")
     line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
     ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
-    done = ready.run("uninstall")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith(
-        ". Remove the project's line from the crontab by hand: crontab -e\n"
-    )
+    assert uninstall.uninstall(paths, said.append) == 0
+    assert said[-1].endswith("To remove it, run: crontab -e")
 
 
 def test_uninstall_reports_the_remaining_bearer_file(ready: HostProject) -> None:
@@ -68,6 +84,30 @@ def test_uninstall_stops_services_whose_unit_files_are_missing(ready: HostProjec
     assert done.stdout.startswith(stopped)
     assert f"--user --no-pager stop {watch}.service" in ready.asked()
     assert not link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("unit", "state"),
+    [
+        (
+            "watch",
+            "LoadState=loaded\nActiveState=active\nExecStart={ path=/x ; argv[]=/bin/true ; }\n",
+        ),
+        ("heal", "LoadState=loaded\nActiveState=activating\n"),
+    ],
+)
+def test_uninstall_does_not_call_a_loaded_unit_missing(
+    ready: HostProject, unit: str, state: str
+) -> None:
+    """The watch unit can be in another directory. A run of the heal unit can be in progress."""
+    assert ready.run("install").returncode == 0
+    name = HEAL.replace("heal", unit)
+    show = f'case $* in *"show {name}.service"*) printf {shlex.quote(state)} ;; esac'
+    ready.program("systemctl", f"{RECORD}{show}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "missing" not in done.stdout
+    assert unit == "heal" or f"--user --no-pager stop {name}.service" not in ready.asked()
 
 
 def test_uninstall_says_how_to_stop_a_timer_without_a_service(ready: HostProject) -> None:

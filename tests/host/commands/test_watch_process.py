@@ -273,7 +273,7 @@ def test_missing_directory_argument_is_a_usage_error(live: HostProject, name: st
     directory = str(live.home / name)
     done = live.run("watch", directory)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"oauthkit watch: {directory!r} is not a directory: ")
+    assert done.stderr.startswith(f"oauthkit watch: {directory!r} is not a directory. ")
 
 
 def test_missing_directory(live: HostProject) -> None:
@@ -281,7 +281,7 @@ def test_missing_directory(live: HostProject) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     directory = str(live.project / "data/ipc")
     assert done.stderr == (
-        f"oauthkit watch: {directory!r} is not a directory: pass NanoClaw's data/ipc\n"
+        f"oauthkit watch: {directory!r} is not a directory. Pass NanoClaw's data/ipc\n"
     )
 
 

@@ -44,9 +44,18 @@ def test_only_the_token_that_dotenv_has_is_renewed(
 @pytest.mark.parametrize("token", [TOKEN, OTHER])
 def test_token_that_was_replaced_meanwhile_is_not_renewed(host: HostProject, token: str) -> None:
     """Another run may replace it between the request and the refresh."""
-    done = host.run("refresh", "--rejected", "--fingerprint", fingerprint(token))
+    done = host.run("refresh", "--rejected", "--fingerprint", fingerprint(token).upper())
     assert done.returncode == 0
     assert (host.home / "claude-calls").exists() == (token == TOKEN)
+
+
+@pytest.mark.parametrize("value", ["", "xyz", fingerprint(TOKEN) + "0", fingerprint(TOKEN)[1:]])
+def test_value_that_is_no_fingerprint(host: HostProject, value: str) -> None:
+    done = host.run("refresh", "--rejected", "--fingerprint", value)
+    said = f"--fingerprint {value!r} is not 16 hex digits. See oauthkit refresh --help"
+    assert (done.returncode, done.stderr) == (2, f"oauthkit refresh: {said}\n")
+    assert host.run("refresh", "--fingerprint", fingerprint(TOKEN)).returncode == 2
+    assert not (host.home / "claude-calls").exists()
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,22 @@ def test_crontab_line_whose_python_does_not_exist(well: HostProject, way: str) -
     assert examined(well)[1] == {}
 
 
+@pytest.mark.parametrize(
+    ("start", "missing"),
+    [
+        ("flock -n /gone/lock {bin}/oauthkit", ""),
+        ("cd /gone && oauthkit", ""),
+        ("/usr/bin/env /gone/oauthkit", "/gone/oauthkit"),
+    ],
+)
+def test_program_of_a_crontab_line(well: HostProject, start: str, missing: str) -> None:
+    well.program("oauthkit", "#!/bin/sh\n")
+    called = f"PATH={well.bin} {start.format(bin=well.bin)} refresh"
+    without_systemd(well, f"* * * * * {called} --project {quoted(well.project)}\n")
+    gone = {"program of the crontab line": f"{missing} does not exist"}
+    assert examined(well)[1] == (gone if missing else {})
+
+
 def test_of_two_crontab_lines_one_that_can_start_is_enough(well: HostProject) -> None:
     called = f"refresh --project {quoted(well.project)} --ensure"
     lines = [f"* * * * * PATH={well.bin} {at}/oauthkit {called}\n" for at in ("/gone", well.bin)]

@@ -104,6 +104,9 @@ def test_chain_without_units_is_a_note(well: HostProject) -> None:
     line = f"* * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT} --ensure"
     well.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
     assert "units: " not in well.run("doctor").stdout
+    line = line.replace("bash ", "/gone/oauthkit refresh --project ").replace(SCRIPT, "")
+    well.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
+    assert text in well.run("doctor").stdout
 
 
 def test_watcher_whose_unit_file_is_missing(well: HostProject) -> None:
@@ -131,6 +134,10 @@ def test_units_with_an_earlier_name_are_not_reported_as_missing(well: HostProjec
     shown = well.run("doctor", OAUTHKIT_UNIT="mine").stdout
     text = "OAUTHKIT_UNIT is set in this shell, but the installed units have another name"
     assert f"FAIL  units: {text}: earlier-heal.timer\n      fix: unset OAUTHKIT_UNIT\n" in shown
+    write_unit(well, "mine-heal.timer")
+    shown = well.run("doctor", OAUTHKIT_UNIT="mine").stdout
+    assert text not in shown
+    assert "some are installed with an earlier unit name" in shown
 
 
 def test_units_of_install_restart_the_chain(well: HostProject) -> None:
@@ -276,7 +283,7 @@ def test_separate_unit_name_fixes_a_shared_one(well: HostProject) -> None:
 def write_unit(well: HostProject, name: str) -> None:
     """Write a unit file as install does for this project."""
     directory = well.home / ".config/systemd/user"
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / name).write_text(f"{_MARK}{str(well.project)!r}\n[Unit]\n", "utf-8")
 
 

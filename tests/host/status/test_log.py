@@ -151,6 +151,12 @@ def test_fix_of_a_cli_that_was_stopped() -> None:
         assert fix == f"{why}. Check the network and the proxy, then run claude -p ok"
 
 
+def test_fix_of_a_stopped_cli_names_the_directory_of_the_login(tmp_path: Path) -> None:
+    fix = fix_of(Failure(0, CLI_FAILED.replace("1", "124")), paths_in(tmp_path))
+    assert fix.startswith("claude took longer")
+    assert fix.endswith(f"then run CLAUDE_CONFIG_DIR={tmp_path} claude -p ok")
+
+
 def test_fix_of_a_failed_cli_names_the_directory_of_the_login(tmp_path: Path) -> None:
     failure = Failure(0, CLI_FAILED)
     paths = paths_in(tmp_path)

@@ -143,17 +143,15 @@ def report_unready(paths: ProjectPaths, say: Say) -> None:
         if not finding.is_ok:
             say(f"a run will fail: {finding.name}: {finding.text}. Fix: {finding.fix}")
     if not is_follower(paths):
-        _note_missing_claude(paths, say)
+        _note_missing_claude(paths, say, "--cron")
 
 
-def _note_missing_claude(paths: ProjectPaths, say: Say) -> None:
-    """Print a note if claude is not found. The units have this PATH, so no run would find it."""
+def _note_missing_claude(paths: ProjectPaths, say: Say, *options: str) -> None:
+    """Print a note if claude is not found. The runs have this PATH, so none would find it."""
     claude = programs.claude(paths)
     if not claude.is_ok:
-        say(
-            f"note: claude is {claude.text}, so no run can renew the token. Install it, and run"
-            f" {command('install', paths)} again"
-        )
+        say(f"note: no run can renew the token: claude: {claude.text}. Fix: {claude.fix}")
+        say(f"then run this again: {command('install', paths, *options)}")
 
 
 def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path], kept: set[str]) -> None:

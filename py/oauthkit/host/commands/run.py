@@ -73,7 +73,7 @@ def run(paths: ProjectPaths, command: Sequence[str]) -> int:
         _say("the token was rejected: refreshing")
         signals.detach()
         # Another process may have replaced the rejected token since, so that the new one is live.
-        _refresh(paths, signals, "--rejected", f"--fingerprint={fingerprint(token.encode())}")
+        _refresh(paths, signals, "--rejected", f"--fingerprint={fingerprint(os.fsencode(token))}")
         if signals.last():
             return 128 + signals.last()
         renewed = _token(paths)

@@ -11,7 +11,7 @@ from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import read
 from oauthkit.host.shell_commands import quote
 from oauthkit.host.systemd import cron, units
-from oauthkit.host.systemd.client import ManagerError, pending_timers
+from oauthkit.host.systemd.client import BOOTED, ManagerError, pending_timers
 from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.services import show, units_of
 from oauthkit.host.systemd.unit_files import (
@@ -43,17 +43,24 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
         require_own_unit(file, paths)
     # Units installed under an earlier OAUTHKIT_UNIT would restart the chain.
     there = list(dict.fromkeys([*there, *units.written_for(paths.project)]))
-    hint = "Without it there are no timers to stop"
-    has_crontab_line = cron.line_of(paths) is not None
-    if has_crontab_line:
-        hint = "Remove the project's line from the crontab by hand: crontab -e"
-    elif there:
-        kept = ", ".join(map(str, there))
-        hint = f"Run this in a login session of this user. Until then, these are kept: {kept}"
+    result = (
+        "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
+    )
+    if cron.line_of(paths) is not None:
+        result = "a line in the crontab still refreshes this project. To remove it, run: crontab -e"
+    hint = "Run this in a login session of this user"
+    if there:
+        hint += f". Until then, these are kept: {', '.join(map(str, there))}"
     notify.report_left(paths, say)
-    require_manager(hint)
+    try:
+        require_manager(hint)
+    except HostError:
+        if there or BOOTED.is_dir():
+            raise
+        say(result)  # this host has no user manager, and so no timers
+        return 0
+    _remove_leftovers([file for file in written if not os.path.lexists(file)], say)
     remove(there, say)
-    _remove_rest(written, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     others: dict[str, str] = {}
     for kind in ("timer", "service", "timer"):
@@ -67,11 +74,6 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     reset_failed([name for name in names if name not in others])
     if paths.bearer and os.path.lexists(paths.bearer):
         say(f"{paths.bearer} is kept, and still has the token")
-    result = (
-        "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
-    )
-    if has_crontab_line:
-        result = "a line in the crontab still refreshes this project. To remove it, run: crontab -e"
     say(result)
     return 0
 
@@ -107,17 +109,16 @@ def uninstall_removed(project: Path, say: Say) -> int:
     return 0
 
 
-def _remove_rest(files: list[Path], say: Say) -> None:
+def _remove_leftovers(missing: list[Path], say: Say) -> None:
     """Stop services whose unit files are missing, and remove links to those files."""
-    for file in files:
-        if os.path.lexists(file):
-            continue
-        if file.suffix == ".service" and show(file.stem).is_active:
+    for file in missing:
+        service = show(file.stem)
+        if file.suffix == ".service" and service.is_active and service.load_state == "not-found":
             stop([file.name])
             say(f"stopped {file.name}, whose unit file was missing")
         for directory in file.parent.glob("*.wants"):
             link = directory / file.name
-            if link.is_symlink():
+            if link.is_symlink() and not link.exists():
                 link.unlink()
                 say(f"removed {link}")
 

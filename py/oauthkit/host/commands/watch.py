@@ -36,8 +36,8 @@ PAUSE_AFTER_FAILURE_S = 300.0
 # Between two refreshes with --rejected. A container that gets each new token could otherwise have
 # each one renewed, and spend the quota.
 REJECTED_PAUSE_S = 300.0
-# How many such refreshes a report of a rejected token may start. The first can fail at once,
-# because somebody else has started claude for this token less than 5 min before.
+# How many such refreshes a report of a rejected token may start. The first one fails at once if
+# claude was started for this token less than 5 min ago. A new report of the token counts again.
 REJECTED_TRIES = 2
 MAX_COMPLAINTS = 10
 COMPLAINTS_WINDOW_S = 60.0
@@ -237,7 +237,7 @@ def open_directories(paths: ProjectPaths, given: Sequence[str]) -> list[IpcDirec
         try:
             directories.append(IpcDirectory(path))
         except (FileNotFoundError, NotADirectoryError):
-            raise error(f"{str(path)!r} is not a directory: pass NanoClaw's data/ipc") from None
+            raise error(f"{str(path)!r} is not a directory. Pass NanoClaw's data/ipc") from None
     return directories
 
 

@@ -61,7 +61,9 @@ def _other_name_in_shell(paths: ProjectPaths) -> str:
     """Return the installed units, if their name differs from OAUTHKIT_UNIT in this shell, or ""."""
     if not any(x.name == "OAUTHKIT_UNIT" and x.origin == ENVIRONMENT for x in paths.settings):
         return ""
-    return ", ".join(file.name for file in units.with_earlier_names(paths))
+    installed = units.written_for(paths.project)
+    is_other = installed == units.with_earlier_names(paths)
+    return ", ".join(file.name for file in installed) if is_other else ""
 
 
 def _earlier_units(paths: ProjectPaths) -> Iterator[Finding]:

@@ -48,9 +48,14 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
     yield from broken
     if heal.is_loaded:
         yield from _installed(paths, timers, heal, watch)
-    elif is_own and not broken and not units.with_earlier_names(paths) and not cron.line_of(paths):
+    elif is_own and not (broken or units.with_earlier_names(paths) or _can_start_by_cron(paths)):
         text = "none are installed: after the user manager stops, nothing restarts the chain"
         yield Finding("units", text, install(paths), is_note=True)
+
+
+def _can_start_by_cron(paths: ProjectPaths) -> bool:
+    line = cron.line_of(paths)
+    return line is not None and not line.missing_program
 
 
 def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Finding]:
@@ -184,7 +189,12 @@ def _installed(
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
     elif heal.is_of(paths) and (edited := _edited(paths, watch)):
         yield Finding("units", f"{edited} differs from what install writes", fix)
-    elif heal.is_failed and not log_problem(paths) and not _has_logged(paths, heal):
+    elif (
+        heal.is_of(paths)
+        and heal.is_failed
+        and not log_problem(paths)
+        and not _has_logged(paths, heal)
+    ):
         text = f"{heal.unit} failed, and the log does not say why"
         journal = f"journalctl --user -u {quote(heal.unit)} -n 20"
         yield Finding("units", text, fix, log=journal)

@@ -1,4 +1,4 @@
-"""The ERRORs in the log, and what to do about each."""
+"""Find the fix for each ERROR in the log."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _for_project(paths: ProjectPaths, fix: str) -> str:
     directory, start = paths.credentials.parent, claude(paths)
     if directory != paths.home / ".claude":
         start = f"CLAUDE_CONFIG_DIR={quote(str(directory))} {start}"
-    return fix.replace("claude ", f"{start} ", 1)
+    return re.sub("claude(?= auth login| -p ok)", lambda _: start, fix, count=1)
 
 
 def change_time_s(path: Path) -> float:

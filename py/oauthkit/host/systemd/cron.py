@@ -123,7 +123,12 @@ def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:
     """Yield the real path of each project that a command line refreshes, and the program or ""."""
     is_oauthkit = any(word.endswith("oauthkit") for word in words) and "refresh" in words
     start = words[: words.index("refresh")] if is_oauthkit else []
-    program = next((word for word in start if word.startswith("/")), "")
+    if "-m" in start:  # the program is Python, before its options
+        start = start[: start.index("-m")]
+        program = next((word for word in reversed(start) if not word.startswith("-")), "")
+    else:
+        program = next((word for word in start if word.endswith("oauthkit")), "")
+    program = program if program.startswith("/") else ""
     directory = os.path.expanduser("~")  # noqa: PTH111 - cron starts commands there
     for before, word in pairwise(["", *words]):
         path = os.path.realpath(os.path.join(directory, word))  # noqa: PTH118
@@ -139,9 +144,9 @@ def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:
 def install_command(paths: ProjectPaths, *options: str) -> str:
     """Return the command that adds the project's crontab line. `options` are passed to install.
 
-    If cron is not installed, the command first installs and starts it.
+    If cron is not installed or not running, the command first installs or starts it.
     """
     add = f"(crontab -l 2>/dev/null; {command('install', paths, '--cron', *options)}) | crontab -"
-    return (
-        add if find_program("crontab") else f"{as_root('apt-get install cron')} && {START} && {add}"
-    )
+    if not find_program("crontab"):
+        return f"{as_root('apt-get install cron')} && {START} && {add}"
+    return f"{START} && {add}" if is_running() is False else add
