@@ -522,10 +522,16 @@ def test_code_in_help_is_between_backticks(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "condition", ["text == 'a' or True", "True and 'b' in text", "text == 'a' or False"]
+    "condition",
+    [
+        "text == 'a' or True",
+        "True and 'b' in text",
+        "text == 'a' or False",
+        "number == 3 or True",
+    ],
 )
 def test_bool_beside_a_comparison_is_accepted(condition: str) -> None:
-    accept(program(f"text = 'x'\nif {condition}:\n    print(text)"))
+    accept(program(f"text = 'x'\nnumber = 3\nif {condition}:\n    print(text)"))
 
 
 def test_two_suggestions_in_one_statement_use_different_variables() -> None:

@@ -144,8 +144,8 @@ class Fleet(RuleBasedStateMachine):
         }
         follower.expiries |= usable
         old_left_ms = follower.expiries.get(old, 0) - clock_ms
-        is_refused = old != "" and follower.expiries[old] == follower.rejected_ms
-        assert (problem == "") == bool(usable or (old_left_ms > MINUTE_MS and not is_refused))
+        is_rejected = old != "" and follower.expiries[old] == follower.rejected_ms
+        assert (problem == "") == bool(usable or (old_left_ms > MINUTE_MS and not is_rejected))
         if problem == "":
             assert follower.expiries[new] > clock_ms + MINUTE_MS, "a dead token"
         if new != old:

@@ -146,6 +146,14 @@ def test_problem_of_dotenv_is_shown_with_its_fix(host: HostProject) -> None:
     assert done.stderr.decode().endswith(said)
 
 
+def test_rejected_token_that_is_not_utf_8(host: HostProject) -> None:
+    host.login(token="")
+    host.dotenv.write_bytes(b"CLAUDE_CODE_OAUTH_TOKEN=made-up\xff\n")
+    done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
+    assert (done.returncode, runs(host)) == (4, 1)
+    assert done.stderr.endswith(b"there is no other token: the command is not run again\n")
+
+
 def test_token_with_a_nul_byte_counts_as_missing(host: HostProject) -> None:
     host.login(token="")
     host.deliver("sk-ant-made-up\0x")

@@ -75,6 +75,9 @@ def test_uninstall_stops_services_whose_unit_files_are_missing(ready: HostProjec
     wants.mkdir(parents=True)
     link = wants / f"{watch}.service"
     link.symlink_to(f"../{watch}.service")
+    foreign = wants / f"{HEAL}.timer"
+    foreign.symlink_to(ready.home / "vendor.timer")
+    foreign.readlink().touch()
     state = "LoadState=not-found\nActiveState=active\n"
     show = f'case $* in *"show {watch}.service"*) printf {shlex.quote(state)} ;; esac'
     ready.program("systemctl", f"{RECORD}{show}\n")
@@ -84,6 +87,7 @@ def test_uninstall_stops_services_whose_unit_files_are_missing(ready: HostProjec
     assert done.stdout.startswith(stopped)
     assert f"--user --no-pager stop {watch}.service" in ready.asked()
     assert not link.is_symlink()
+    assert foreign.is_symlink()
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,12 @@ def test_failed_service_that_cannot_log(well: HostProject) -> None:
     assert examined(well)[1].keys() == {"log"}
 
 
+def test_failed_service_of_another_project(well: HostProject) -> None:
+    heal = shown(f"/bin/bash {well.project}2/{SCRIPT}", well.bin)
+    fake_manager(well, heal=f"echo ActiveState=failed; {heal}")
+    assert examined(well)[1].keys() == {"whose units"}
+
+
 def test_units_with_an_earlier_name_are_not_reported_as_missing(well: HostProject) -> None:
     fake_manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     write_unit(well, "earlier-heal.timer")

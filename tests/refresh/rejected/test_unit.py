@@ -109,7 +109,7 @@ def test_state_that_cannot_be_written_is_an_error(host: Host) -> None:
         (f"1{EXPIRY} {NOW_MS}", False), (f"{EXPIRY}0 {NOW_MS}", False),
     ],
 )  # fmt: skip
-def test_token_was_refused(host: Host, text: str | None, *, was_rejected: bool) -> None:
+def test_token_was_rejected(host: Host, text: str | None, *, was_rejected: bool) -> None:
     if text is not None:
         host.credentials.with_name(".oauthkit-rejected").write_text(text, encoding="utf-8")
     login = f"{TOKEN}\n{EXPIRY}\nnull\n{{}}"
