@@ -282,6 +282,7 @@ CASES = [
     ("D102", "f = lambda x: x\nprint(f('x'))", "lambda x: x", "define a function with def", "print('x')"),
     ("D102", "a = 'x'\nb = a or 'y'\nprint(b)", "a or 'y'", 'if b == "":', "a = 'x'\nb = a\nif b == '':\n    b = 'y'"),
     ("D305", "a = true & TF\nif a == True:\n    pass", "a == True", "test it directly: `a`", "a = true & TF\nif not a:\n    pass"),
+    ("D305", "if cat('x') == False:\n    pass", "cat('x') == False", "test it directly, or with `not`", "if not cat & TF:\n    pass"),
     ("D305", "if true & TF == False:\n    pass", "true & TF == False", "not true & TF", "if not true & TF:\n    pass"),
     ("D303", "n = parse_int('5')\nprint(f'{n}')", "n = parse_int('5')", "status, n = parse_int('5')", "n, _ = parse_int('5')"),
     # Redirections

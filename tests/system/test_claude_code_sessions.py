@@ -1,4 +1,4 @@
-"""The real Claude Code CLI: refused tokens, shared logins, light renewals, running sessions."""
+"""The real Claude Code CLI: rejected tokens, shared logins, light renewals, running sessions."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ FAILURES = (
     ("claude CLI refresh failed", "claude failed"),
     ("renewed nothing", "claude renewed nothing"),
     ("claude has failed to renew", "claude failed too often"),
-    ("claude was started in the last", "refused token, too soon"),
-    ("the API refuses the token, and claude did not", "refused token, not renewed"),
+    ("claude was started in the last", "rejected token, too soon"),
+    ("the API refuses the token, and claude did not", "rejected token, not renewed"),
     ("claude could not save the login", "state file cannot be written"),
     (
         "bearer file|has a refresh token|the same file|Claude Code's credentials",

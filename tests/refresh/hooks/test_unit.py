@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,17 @@ def test_failures_of_two_kinds(host: Host) -> None:
     for problem, kind, event, mark in calls:
         assert failure_event(host.path(failing), problem, kind) == event
         assert (failing.read_text(encoding="utf-8") if failing.exists() else None) == mark
+
+
+def test_mark_of_a_rejected_token_keeps_its_time(host: Host) -> None:
+    """`oauthkit status` shows it as the start of the failure."""
+    host.real("chmod", "rm")
+    failing = host.logs / "failing"
+    failing.write_text("rejected", encoding="utf-8")
+    os.utime(failing, (1, 1))
+    for problem in ("", "still rejected"):
+        assert failure_event(host.path(failing), problem, "rejected") == ""
+    assert failing.stat().st_mtime == 1
 
 
 def test_failure_to_create_the_mark_does_not_change_the_event(host: Host) -> None:
