@@ -64,7 +64,7 @@ def test_missing_claude_is_noted(ready: HostProject) -> None:
     assert done.returncode == 0
     problem = "claude: not in PATH, nor in ~/.claude/local or ~/.local/bin"
     assert f"note: no run can renew the token: {problem}. Fix: " in done.stdout
-    assert f"then run this again: {oauthkit_command('install', ready.project)}\n" in done.stdout
+    assert f"      Then run: {oauthkit_command('install', ready.project)}\n" in done.stdout
 
 
 def test_linger_on_demand(ready: HostProject) -> None:
@@ -326,7 +326,7 @@ def test_crontab_line_whose_runs_would_fail(ready: HostProject) -> None:
         "a run will fail: jq: not in PATH",
         f"a run will fail: login: {ready.credentials} not found",
         "note: no run can renew the token: claude: not in PATH",
-        f"then run this again: {oauthkit_command('install', ready.project, '--cron')}",
+        f"      Then run: {oauthkit_command('install', ready.project, '--cron')}",
     ]
 
 

@@ -151,7 +151,7 @@ def _note_missing_claude(paths: ProjectPaths, say: Say, *options: str) -> None:
     claude = programs.claude(paths)
     if not claude.is_ok:
         say(f"note: no run can renew the token: claude: {claude.text}. Fix: {claude.fix}")
-        say(f"then run this again: {command('install', paths, *options)}")
+        say(f"      Then run: {command('install', paths, *options)}")
 
 
 def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path], kept: set[str]) -> None:
