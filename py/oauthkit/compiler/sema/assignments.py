@@ -53,6 +53,7 @@ class Assignments:
 
     def __init__(self, conditions: Conditions) -> None:
         self.conditions = conditions
+        self.runs = conditions.runs
         self.expressions = conditions.expressions
         self.commands = conditions.commands
         self.check = conditions.check
@@ -128,11 +129,11 @@ class Assignments:
         how = modifier(value)
         match value:
             case ast.BinOp(left=command) if how.startswith("RETCODE"):
-                run = self.conditions.run(command, how)
+                run = self.runs.run(command, how)
                 target = self.declare(node, name, Type.STATUS)
                 return None if run is None else Bind(run, target, ())
             case ast.BinOp(left=command) if name == "_" and how.startswith("TF"):
-                run = self.conditions.run(command, how)
+                run = self.runs.run(command, how)
                 return None if run is None else Bind(run, None, ())
             case ast.BinOp(left=command) if how == "FG":
                 shown = self.commands.command_text(command)
@@ -253,12 +254,12 @@ class Assignments:
 
     def _call_command(self, node: ast.stmt, name: str, value: ast.Call) -> Statement | None:
         """Analyze `name = command(…)`."""
-        run = self.conditions.called(value, is_used=name != "_")
+        run = self.runs.called(value, is_used=name != "_")
         target = self.declare(node, name, Type.STR)
         return None if run is None else Checked(run, target)
 
     def _take_one(self, node: ast.stmt, name: str, value: ast.Call) -> Statement | None:
-        call = self.conditions.call(value)
+        call = self.runs.call(value)
         if call is None:
             self.declare(node, name, Type.ERROR)
             return None
@@ -407,7 +408,7 @@ class Assignments:
                     )
                     self._assume_bound(node)
                     return None
-                run = self.conditions.run(command, "CAPTURE")
+                run = self.runs.run(command, "CAPTURE")
                 status = self.declare(node, names[0], Type.STATUS)
                 text = self.declare(node, names[1], Type.STR)
                 return None if run is None else Bind(run, status, (text,))
@@ -496,7 +497,7 @@ class Assignments:
             self.scope.assume_bound(name)
 
     def _take_many(self, node: ast.Assign, names: list[str], value: ast.Call) -> Statement | None:
-        call = self.conditions.call(value)
+        call = self.runs.call(value)
         results = call.function.results if call is not None else (Type.ERROR,) * len(names)
         if len(results) != len(names):
             self.reject(

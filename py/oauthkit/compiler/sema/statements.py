@@ -52,6 +52,7 @@ from oauthkit.compiler.sema.conditions import Conditions
 from oauthkit.compiler.sema.expressions import Expressions
 from oauthkit.compiler.sema.patterns import pattern_problem
 from oauthkit.compiler.sema.recovery import paths
+from oauthkit.compiler.sema.runs import Runs
 from oauthkit.compiler.sema.scope import Scope, bound_names, merge
 from oauthkit.compiler.sema.symbols import Symbols
 from oauthkit.compiler.types import Signature, Type
@@ -71,7 +72,8 @@ class Statements:
         self.reject = self.check.reject
         self.expressions = Expressions(self.check)
         self.commands = self.expressions.commands
-        self.conditions = Conditions(self.expressions)
+        self.runs = Runs(self.expressions)
+        self.conditions = Conditions(self.runs)
         self.assignments = Assignments(self.conditions)
         # The names that are set at each break and continue, for each loop around the statement.
         self.breaks: list[set[str] | None] = []
@@ -232,7 +234,7 @@ class Statements:
                 )  # fmt: skip
                 return None
             case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
-                call = self.conditions.call(value)
+                call = self.runs.call(value)
                 if call is not None and call.function.results:
                     self.reject(
                         "D201", node,
@@ -271,10 +273,10 @@ class Statements:
                 )  # fmt: skip
                 return None
             case ast.BinOp(left=command) if modifier(value) == "FG":
-                run = self.conditions.run(command, "FG")
+                run = self.runs.run(command, "FG")
                 return None if run is None else Checked(run, None)
             case ast.Call() if self.commands.is_called(value):
-                run = self.conditions.called(value, is_used=False)
+                run = self.runs.called(value, is_used=False)
                 return None if run is None else Checked(run, None)
             case ast.BinOp(left=command) if (how := modifier(value)) != "":
                 shown = self.commands.command_text(command)
@@ -284,7 +286,7 @@ class Statements:
                     "test it with if, assign it, or ignore it explicitly:"
                     f" `_ = {shown} & RETCODE{own}`",
                 )  # fmt: skip
-                self.conditions.run(command, how)
+                self.runs.run(command, how)
                 return None
         if self.commands.is_redirected(value):
             self.commands.unrun(value, "_ = ", "RETCODE")
@@ -619,7 +621,7 @@ class Statements:
             return Return(condition=self.conditions.condition(value))
         match value:
             case ast.Call(func=ast.Name(id=called)) if self.symbols.function(called) is not None:
-                call = self.conditions.call(value)
+                call = self.runs.call(value)
                 if call is not None and call.function.results != results:
                     self.reject(
                         "D303", value,
@@ -690,7 +692,7 @@ class Statements:
             return len(self.symbols.diagnostics) > before
         match node:
             case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
-                self.conditions.call(node)
+                self.runs.call(node)
                 return len(self.symbols.diagnostics) > before
         value = self.expressions.value(node)
         return value.type is Type.ERROR or len(self.symbols.diagnostics) > before
