@@ -28,62 +28,62 @@ DAY_MS = 24 * 3600 * 1000
 
 
 @pytest.fixture(params=["python", "bash"])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> RealProject:
+def real(request: pytest.FixtureRequest, tmp_path: Path) -> RealProject:
     return RealProject(tmp_path, str(request.param))
 
 
-def refresh(host: RealProject) -> int:
+def refresh(real: RealProject) -> int:
     """Refresh without changing the login. Return the exit status."""
-    login = host.credentials.read_bytes()
-    status = host.refresh(start=without_override())
-    assert host.credentials.read_bytes() == login
-    assert [*host.credentials.parent.iterdir()] == [host.credentials]
-    assert REFRESH_TOKEN not in host.log.read_text("utf-8")
+    login = real.credentials.read_bytes()
+    status = real.refresh(start=without_override())
+    assert real.credentials.read_bytes() == login
+    assert [*real.credentials.parent.iterdir()] == [real.credentials]
+    assert REFRESH_TOKEN not in real.log.read_text("utf-8")
     return status
 
 
-def bearer(host: RealProject) -> Path:
+def bearer(real: RealProject) -> Path:
     """Set a bearer file in a directory of its own. Return its path."""
-    path = host.project / "bearer/.credentials.json"
+    path = real.project / "bearer/.credentials.json"
     path.parent.mkdir()
-    host.env["OAUTHKIT_BEARER"] = str(path)
+    real.env["OAUTHKIT_BEARER"] = str(path)
     return path
 
 
-def test_ensure_restores_the_bearer_file(host: RealProject) -> None:
-    path = bearer(host)
-    assert refresh(host) == 0
+def test_ensure_restores_the_bearer_file(real: RealProject) -> None:
+    path = bearer(real)
+    assert refresh(real) == 0
     content = path.read_bytes()
     path.unlink()
-    before = host.log_lines()
-    assert host.refresh("--ensure") == 0
+    before = real.log_lines()
+    assert real.refresh("--ensure") == 0
     assert path.read_bytes() == content
-    assert host.log_lines() != before
-    before = host.log_lines()
-    assert host.refresh("--ensure") == 0  # nothing to do
-    assert host.log_lines() == before
+    assert real.log_lines() != before
+    before = real.log_lines()
+    assert real.refresh("--ensure") == 0  # nothing to do
+    assert real.log_lines() == before
 
 
-def test_directory_that_is_not_a_project(host: RealProject) -> None:
+def test_directory_that_is_not_a_project(real: RealProject) -> None:
     """It gets no .env and no logs, although there is a live login."""
-    place = host.root / "tools/oauth"
+    place = real.root / "tools/oauth"
     place.mkdir(parents=True)
-    shutil.copy(host.project / SCRIPT, place)
+    shutil.copy(real.project / SCRIPT, place)
     python = [sys.executable, "-m", "oauthkit", "refresh"]
-    argv = [str(host.tools / "bash"), str(place / "refresh.sh")] if host.form == "bash" else python
-    cwd = host.root if host.form == "bash" else place
-    before = sorted(host.root.rglob("*"))
-    done = host.run(argv, cwd)
+    argv = [str(real.tools / "bash"), str(place / "refresh.sh")] if real.form == "bash" else python
+    cwd = real.root if real.form == "bash" else place
+    before = sorted(real.root.rglob("*"))
+    done = real.run(argv, cwd)
     assert done.returncode == 2
     assert b"is not a project" in done.stderr or b"Pass --project" in done.stderr
-    assert sorted(host.root.rglob("*")) == before
+    assert sorted(real.root.rglob("*")) == before
 
 
 # --- The bearer file ---
 
 
-def login_itself(host: RealProject, _: Path) -> None:
-    host.env["OAUTHKIT_BEARER"] = str(host.credentials)
+def login_itself(real: RealProject, _: Path) -> None:
+    real.env["OAUTHKIT_BEARER"] = str(real.credentials)
 
 
 # For each wrong bearer path: how to set it up, and the error after the path.
@@ -91,7 +91,7 @@ BEARERS: dict[str, tuple[Callable[[RealProject, Path], object], str]] = {
     "login": (login_itself, "is Claude Code's credentials file and is not changed"),
     "directory": (lambda _, path: path.mkdir(), "is not a file and is not changed"),
     "dangling link": (
-        lambda host, path: path.symlink_to(host.project / "nowhere"),
+        lambda real, path: path.symlink_to(real.project / "nowhere"),
         "is a symbolic link. The bearer file must not be one",
     ),
     "missing directory": (
@@ -104,17 +104,17 @@ BEARERS: dict[str, tuple[Callable[[RealProject, Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", BEARERS)
-def test_bearer_path_that_is_wrong(host: RealProject, kind: str) -> None:
+def test_bearer_path_that_is_wrong(real: RealProject, kind: str) -> None:
     arrange, problem = BEARERS[kind]
-    path = bearer(host)
-    arrange(host, path)
-    assert refresh(host) == 1
-    named = f"{host.env['OAUTHKIT_BEARER']} {problem.format(directory=path.parent)}"
-    errors = [line for line in host.log_lines() if line.startswith("ERROR: ")]
+    path = bearer(real)
+    arrange(real, path)
+    assert refresh(real) == 1
+    named = f"{real.env['OAUTHKIT_BEARER']} {problem.format(directory=path.parent)}"
+    errors = [line for line in real.log_lines() if line.startswith("ERROR: ")]
     assert errors == [f"ERROR: {named}"]
-    assert host.dotenv.read_text("utf-8") == AFTER
+    assert real.dotenv.read_text("utf-8") == AFTER
     # Nothing is written through the link, or left in the directory.
-    assert sorted(os.listdir(host.project)) == sorted(  # noqa: PTH208
+    assert sorted(os.listdir(real.project)) == sorted(  # noqa: PTH208
         {".env", "logs", "scripts", "bearer"}
         - ({"bearer"} if kind == "missing directory" else set())
     )
@@ -138,30 +138,30 @@ IGNORED = {
 
 
 @pytest.mark.parametrize("kind", IGNORED)
-def test_conf_that_is_ignored(host: RealProject, kind: str) -> None:
+def test_conf_that_is_ignored(real: RealProject, kind: str) -> None:
     content, warnings = IGNORED[kind]
-    path = bearer(host)
-    (host.project / CONF).write_bytes(content)
-    assert refresh(host) == 0
-    start = f"WARN: {host.project / CONF}"
-    found = [line.removeprefix(start) for line in host.log_lines() if line.startswith(start)]
+    path = bearer(real)
+    (real.project / CONF).write_bytes(content)
+    assert refresh(real) == 0
+    start = f"WARN: {real.project / CONF}"
+    found = [line.removeprefix(start) for line in real.log_lines() if line.startswith(start)]
     assert found == warnings
-    assert (host.project / CONF).read_bytes() == content
-    assert host.dotenv.read_text("utf-8") == AFTER
+    assert (real.project / CONF).read_bytes() == content
+    assert real.dotenv.read_text("utf-8") == AFTER
     assert json.loads(path.read_text("utf-8"))["claudeAiOauth"]["accessToken"] == TOKEN
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""], ids=["LF", "CRLF", "no final newline"])
-def test_conf_that_is_used(host: RealProject, end: str) -> None:
+def test_conf_that_is_used(real: RealProject, end: str) -> None:
     """Spaces and quotes inside a value are part of it."""
-    path = bearer(host)
-    dotenv = host.project / "my \"own\" 'dir'/.env"
+    path = bearer(real)
+    dotenv = real.project / "my \"own\" 'dir'/.env"
     dotenv.parent.mkdir()
-    (host.project / CONF).write_bytes(f"# my settings\nOAUTHKIT_DOTENV={dotenv}{end}".encode())
-    assert refresh(host) == 0
-    assert not [line for line in host.log_lines() if CONF in line]
+    (real.project / CONF).write_bytes(f"# my settings\nOAUTHKIT_DOTENV={dotenv}{end}".encode())
+    assert refresh(real) == 0
+    assert not [line for line in real.log_lines() if CONF in line]
     assert dotenv.read_text("utf-8") == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
-    assert host.dotenv.read_text("utf-8") == BEFORE
+    assert real.dotenv.read_text("utf-8") == BEFORE
     assert json.loads(path.read_text("utf-8"))["claudeAiOauth"]["accessToken"] == TOKEN
 
 
@@ -182,13 +182,13 @@ NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and
     ids=["missing", "text", "10^30", "before 1970", "past"],
 )
 def test_login_end_that_is_missing_or_invalid(
-    host: RealProject, fields: dict[str, Any], warning: str | None
+    real: RealProject, fields: dict[str, Any], warning: str | None
 ) -> None:
-    host.login(**fields)
-    path = bearer(host)
-    assert refresh(host) == 0
-    found = [line for line in host.log_lines() if line.startswith("WARN: ")]
+    real.login(**fields)
+    path = bearer(real)
+    assert refresh(real) == 0
+    found = [line for line in real.log_lines() if line.startswith("WARN: ")]
     found.pop()  # systemd-run is not in PATH
     assert [line.partition(". ")[0] for line in found] == ([] if warning is None else [warning])
-    assert host.dotenv.read_text("utf-8") == AFTER
+    assert real.dotenv.read_text("utf-8") == AFTER
     assert json.loads(path.read_text("utf-8"))["claudeAiOauth"]["accessToken"] == TOKEN
