@@ -25,7 +25,7 @@ PYTEST = ".venv/bin/python -m pytest -q -n 4 --dist worksteal --junit-xml={repor
 SUITES = {
     "bats": ".tools/npm/node_modules/bats/bin/bats --report-formatter junit"
     " --output {directory} --recursive tests/refresh",
-    "parity": f"{PYTEST} tests/refresh tests/fleet tests/runtime_library/test_both.py"
+    "parity": f"{PYTEST} tests/refresh tests/fleet tests/runtime_library"
     " --ignore-glob=*/test_unit.py --ignore-glob=*/test_hostile*.py"
     " --ignore-glob=*/test_claude_code.py",
     "compile": f"{PYTEST} tests/compiler/conformance tests/compiler/test_compile.py"

@@ -16,7 +16,7 @@ Stage = list[str]
 # For each function the tests that killed most of its mutants, written by scripts/mutate --learn.
 KILLERS = Path(__file__).with_name("killers.json")
 MOST_KILLERS = 3
-BUILTINS = "tests/runtime_library/test_both.py"
+BUILTINS = "tests/runtime_library"
 # The tests of the builtins that the refresh does not use.
 CONFORMANCE = "tests/compiler/conformance/test_conformance.py"
 WHOLE_RUN = "tests/refresh/test_unit.py"
@@ -100,12 +100,12 @@ def stages(mutant: Mutant) -> list[Stage]:
         return [*named, [BUILTINS], *language, *scripts, *parity]
     first = [file for (file,) in _files(subjects, "test_unit.py")] or [WHOLE_RUN]
     if mutant.file == python_mutators.LIBRARY:
-        first += [file for (file,) in _files_below("tests/runtime_library") if file != BUILTINS]
+        first += [f"{BUILTINS}/test_unit.py", f"{BUILTINS}/test_commands.py"]
         first += [file for (file,) in language]
         scripts = []  # the script is the same
     else:
         named = []
-    units = [*_files_below("tests/refresh", "test_unit.py"), *_files_below("tests/runtime_library")]
+    units = [*_files_below("tests/refresh", "test_unit.py"), *_files_below(BUILTINS)]
     rest = [stage for stage in units if stage[0] not in first]
     return [*named, first, *rest, *scripts, *parity]
 

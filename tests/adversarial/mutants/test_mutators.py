@@ -166,7 +166,7 @@ def test_test_files_exist_for_each_mutated_file(made: list[Mutant]) -> None:
     for mutant in {mutant.file: mutant for mutant in made}.values():
         files = {word for stage in stages(mutant) for word in stage if word.startswith("tests/")}
         assert files, mutant.file
-        assert [file for file in files if not (REPOSITORY / file).is_file()] == [], mutant.file
+        assert [file for file in files if not (REPOSITORY / file).exists()] == [], mutant.file
 
 
 def test_nightly_workflow_mutates_each_file() -> None:

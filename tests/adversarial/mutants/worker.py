@@ -42,7 +42,7 @@ WALL_LIMIT_S = 240
 MEMORY_LIMIT_BYTES = 4 * 1024**3
 FILE_LIMIT_BYTES = 256 * 1024**2
 # This test depends on a race of two processes, so it can fail without a bug.
-FLAKY = "tests/runtime_library/test_both.py::test_link_that_exists_for_a_moment_is_never_opened"
+FLAKY = "tests/runtime_library/test_log.py::test_link_that_exists_for_a_moment_is_never_opened"
 ERROR = "error: "
 CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 

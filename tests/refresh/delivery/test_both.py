@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import example, given
 from tests.support.refresh.small_disk import mount_file, needs_mounts
 from tests.support.refresh.world import record_tools
+from tests.support.runtime_library.bash_bodies import call_in_bash, few, texts
 
+import oauthkit
 from oauthkit.parity.clock import DEFAULT_NOW_S
+from oauthkit.program import delivery
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity, RefreshRun
@@ -533,3 +538,37 @@ def test_mounted_file_is_named_and_kept(parity: Parity) -> None:
     contents = {name: entry.content for name, entry in run.files.items()}
     assert (contents["mounted"], contents[".env"]) == (b"B=2\n", b"A=1\n")
     assert [name for name in contents if name.startswith(".env")] == [".env"]
+
+
+# --- Single functions ---
+
+SCRIPT = Path(oauthkit.__file__).parents[2] / "scripts" / "oauth" / "refresh.sh"
+
+PIECES = ["CLAUDE_CODE_OAUTH_TOKEN=", "#", "A=1", "\n\n", "\r", " ", "'", "\\", "*"]
+
+
+def test_retry_with_another_temporary_name(place: Path) -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    functions, _, _ = script.rpartition('\nstart "$@"\n')
+    functions += "\ntemporary_name() {\n  REPLY=$1.free\n}\n"
+    functions += 'both() {\n  write_target "$1" "$1" "$1.taken" "" new\n  REPLY=${REPLIES[0]}\n}\n'
+    (place / "x.taken").write_text("another's", encoding="utf-8")
+    env = {"PATH": "/usr/bin:/bin"}
+    found = call_in_bash("both", [str(place / "x")], source=functions, env=env)
+    assert [result.reply for result in found] == [""]
+    files = {file.name: file.read_text(encoding="utf-8") for file in place.iterdir()}
+    assert files == {"x": "new", "x.taken": "another's"}
+
+
+@few
+@given(texts(PIECES))
+@example(["", "\n", "CLAUDE_CODE_OAUTH_TOKEN=", "A", "CLAUDE_CODE_OAUTH_TOKEN=1\nB\nCLAUDE_CODE_O"])
+@example(["CLAUDE_CODE_OAUTH_TOKEN=tok&en\\1\n" * 2, "CLAUDE_CODE_OAUTH_TOKEN=tok&en\\1"])
+def test_with_token(inputs: list[str]) -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    functions, start, _ = script.rpartition('\nstart "$@"\n')
+    assert start
+    functions += '\nboth() {\n  with_token "$@"\n  REPLY="${REPLIES[1]}: ${REPLIES[0]}"\n}\n'
+    calls = [(text, "tok&en\\1") for text in inputs]
+    found = [result.reply for result in call_in_bash("both", calls, source=functions)]
+    assert found == ["{1}: {0}".format(*delivery.with_token(*call)) for call in calls]

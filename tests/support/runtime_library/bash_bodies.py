@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,12 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 import oauthkit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+few = settings(deadline=None, max_examples=25)
 
 LIBRARY = Path(oauthkit.__file__).parent / "shell.bash"
 # The environment of builtins in a generated script: bytes are characters, REPLY is local. $1 is the
@@ -120,3 +124,20 @@ def run_python(program: str, *arguments: str) -> str:
         check=True,
     )
     return done.stdout.decode()
+
+
+def call_with_ifs(builtin: str, *call: str, functions: str = "", log: str = "") -> Result:
+    """Call a bash body with an IFS that would split its values if they were unquoted."""
+    source = LIBRARY.read_text("utf-8") + 'IFS=" 0123456789"\n' + functions
+    env = {"PATH": "/usr/bin:/bin", "TZ": "UTC0"}
+    (result,) = call_in_bash(builtin, [call], source=source, env=env, log=log)
+    return result
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the flock(2) of a directory or file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield
+    os.close(descriptor)
