@@ -338,6 +338,22 @@ def after_last_slash(site: Site, node: ast.expr, text: str) -> str:
     return code("split it", lines)
 
 
+def of_extension(site: Site, node: ast.expr, path: str, part: str) -> str:
+    """Return the help for the "stem" or the "suffix" of the path in the variable `path`."""
+    last, rest = site.fresh("last"), site.fresh("extension")
+
+    def lines(name: str) -> list[str]:
+        base = name if part == "stem" else site.fresh("stem")
+        split = [f'_, _, {last} = {path}.rpartition("/")']
+        if part == "stem":
+            split += [f'{base}, _, _ = {last}.rpartition(".")']
+            return [*split, f'if {base} == "":', f"    {base} = {last}"]
+        split += [f'{base}, _, {rest} = {last}.rpartition(".")', f'{name} = ""']
+        return [*split, f'if {base} != "":', f'    {name} = f".{{{rest}}}"']
+
+    return code("split it", site.assigned(node, Type.STR, lines))
+
+
 def _of_path_test(site: Site, node: ast.Call) -> str:
     """Return the help for os.path.exists and the like, and for os.access."""
     function = ast.unparse(node.func)
@@ -775,13 +791,23 @@ def _succeeded(site: Site, node: ast.Call, failure: str, intro: str) -> str:
     return ""
 
 
+# The programs for functions of os, and their options.
+OS_PROGRAMS = {
+    "os.remove": ("rm", '"--"'),
+    "os.unlink": ("rm", '"--"'),
+    "os.mkdir": ("mkdir", '"--"'),
+    "os.rename": ("mv", '"-fT", "--"'),
+    "os.replace": ("mv", '"-fT", "--"'),
+}
+
+
 def _of_program(site: Site, node: ast.Call) -> str:
     """Return the help for what a program does: os.remove, path.mkdir and the like."""
     function = ast.unparse(node.func)
     attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     keywords = node.keywords
-    if function in ("os.remove", "os.unlink", "os.mkdir"):
-        name, words = ("mkdir" if function == "os.mkdir" else "rm"), '"--"'
+    if function in OS_PROGRAMS:
+        name, words = OS_PROGRAMS[function]
         paths = node.args
     elif function == "os.makedirs":
         name, words, paths = "mkdir", '"-p", "--"', node.args
@@ -804,12 +830,22 @@ def _of_program(site: Site, node: ast.Call) -> str:
         return ""
     if not all(site.type_of(path) in (Type.STR, Type.PATH) for path in paths):
         return ""
-    bound = site.programs.get(name, "")
     given = ", ".join(shown(site, path) for path in paths)
-    command = bound or site.fresh(name)
-    top = "" if bound else f'. At the top: `{command} = program("{name}")`. Here'
     is_statement = isinstance(site.statement, ast.Expr) and site.statement.value is node
-    return code(f"run {name}{top}", f"{command}({words}, {given})") if is_statement else ""
+    intro = f"run {name}{_at_the_top(site, name)}"
+    return code(intro, f"{bound_name(site, name)}({words}, {given})") if is_statement else ""
+
+
+def _of_case(site: Site, node: ast.Call) -> str:
+    """Return the help for text.upper() and text.lower(), with ASCII letters."""
+    letters = {"upper": '"a-z", "A-Z"', "lower": '"A-Z", "a-z"'}
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr=method), args=[], keywords=[]) if (
+            site.result_of(owner) is Type.STR
+        ):
+            call = f"({bound_name(site, 'tr')}[{letters[method]}] << {operand(site, owner)})()"
+            return code(f"for ASCII letters, run tr{_at_the_top(site, 'tr')}", call)
+    return ""
 
 
 def of_chdir(site: Site, node: ast.Call) -> str:
@@ -1080,6 +1116,14 @@ def _are_files(site: Site, node: ast.expr) -> bool:
     return False
 
 
+def _at_the_top(site: Site, program: str) -> str:
+    """Return where to bind a program, between an introduction and its code. "" if it is bound."""
+    name = bound_name(site, program)
+    return (
+        "" if program in site.programs else f'. At the top: `{name} = program("{program}")`. Here'
+    )
+
+
 def bound_name(site: Site, program: str) -> str:
     """Return the name to which a program is bound, or a new one."""
     return site.programs.get(program) or site.fresh(program)
@@ -1090,10 +1134,9 @@ def of_sorted_lines(site: Site, node: ast.For, text: ast.expr) -> str:
     if site.result_of(text) is not Type.STR:
         return "run the program sort on the text"
     name = bound_name(site, "env")
-    top = "" if "env" in site.programs else f'. At the top: `{name} = program("env")`. Here'
     command = f'{name}["LC_ALL=C", "sort"] << {shown(site, text)}'
     loop = f"for {ast.unparse(node.target)} in ({command})().splitlines():"
-    return code(f"if newlines are the only line ends, run env{top}", loop)
+    return code(f"if newlines are the only line ends, run env{_at_the_top(site, 'env')}", loop)
 
 
 CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
@@ -1109,12 +1152,13 @@ CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
     "os.getuid": _of_getuid, "local.which": _of_which, "shutil.which": _of_which,
     "sys.stdout.write": _of_stream, "sys.stderr.write": _of_stream, "sys.exit": _of_exit,
     "exit": _of_exit, "quit": _of_exit, "os.remove": _of_program, "os.unlink": _of_program,
-    "os.mkdir": _of_program, "os.makedirs": _of_program, "os.chdir": of_chdir,
+    "os.mkdir": _of_program, "os.makedirs": _of_program, "os.rename": _of_program,
+    "os.replace": _of_program, "os.chdir": of_chdir,
 }  # fmt: skip
 METHODS: dict[str, Callable[[Site, ast.Call], str]] = {
     "split": _of_split, "rsplit": _of_split, "join": _of_join_text, "format": _of_format,
     "count": _of_count, "read": _of_read, "read_text": _of_read, "write": _of_write,
     "write_text": _of_write,
     "delete": _of_program, "unlink": _of_program, "mkdir": _of_program, "touch": _of_program,
-    "move": _of_program, "isatty": _of_isatty,
+    "upper": _of_case, "lower": _of_case, "move": _of_program, "isatty": _of_isatty,
 }  # fmt: skip

@@ -56,6 +56,10 @@ TO_NUMBER = (
     "parse_int returns a Status and a number, as in `status, number = parse_int(text.strip())`."
     " Test the Status with if. A function that returns the number must return the Status, too"
 )
+READ_LINE = (
+    "read_line returns a Status and the line, without its newline. The Status is 1 at the end of"
+    " the input"
+)
 EXTENSION = (
     'take the name with `_, _, name = text.rpartition("/")`. Then split it at its last dot:'
     ' `stem, dot, extension = name.rpartition(".")`. Without a dot, `stem` is empty'
@@ -102,8 +106,7 @@ CALLS = {
     "os.getenv": "local.env.get takes a literal name and a default",
     "os.putenv": "set it with `local.env[…]`",
     "open": "read_file returns a Status and the text, and write_file returns a Status",
-    "input": "read_line returns a Status and the line. The Status is 1 at the end of the input."
-    ' Print the prompt first, with `end=""`',
+    "input": READ_LINE + '. Print the prompt first, with `end=""`',
     "LocalPath": "absolute makes a Path of one text",
     "Path": "absolute makes a Path of one text",
     "local.path": "absolute makes a Path of one text",
@@ -136,6 +139,7 @@ CALLS = {
     "sys.stdout.write": "print writes one line",
     "sys.stderr.write": "print with `file=sys.stderr` writes one line",
     "sys.stdin.buffer.read": STDIN,
+    "sys.stdin.readline": READ_LINE,
     "sys.stdout.flush": "pass `flush=True` to print",
     "sys.stderr.flush": "remove it. print flushes stderr after each line",
     "sys.exit": MAIN_STATUS,
@@ -147,6 +151,7 @@ CALLS = {
     "os.mkdir": PROGRAM.format("mkdir"),
     "os.makedirs": PROGRAM.format("mkdir"),
     "os.rename": PROGRAM.format("mv"),
+    "os.replace": PROGRAM.format("mv"),
     "os.symlink": PROGRAM.format("ln"),
     "os.link": PROGRAM.format("ln"),
     "os.chmod": PROGRAM.format("chmod"),
@@ -386,6 +391,8 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
             case ast.Call(func=ast.Name(id="int"), args=[ast.BinOp(op=ast.Div())]):
                 help = FRACTION
         return Suggestion(f"{name} is outside the dialect", help)
+    if name.split(".")[0] in ("os", "sys") and attribute not in METHODS and "path" not in name:
+        return Suggestion(f"{name} is outside the dialect", "run a program that does the same")
     if attribute:
         if attribute == "chdir" and [*map(ast.unparse, node.args)] == ["'/'"]:
             help = code("write", 'local.cwd.chdir("/")')
@@ -447,6 +454,8 @@ def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
             help = replacements.called(site, node, f"{node.value.id}.dirname", Type.PATH) or help
         elif node.attr in ("name", "basename"):
             help = replacements.after_last_slash(site, node, node.value.id) or help
+        elif node.attr in ("stem", "suffix"):
+            help = replacements.of_extension(site, node, node.value.id, node.attr) or help
     return Suggestion(f"{name} is outside the dialect", help)
 
 
@@ -472,6 +481,13 @@ def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
     if owner == "sys.argv":
         return of_attribute(node.value, site)  # type: ignore[arg-type]
     part = replacements.of_split_index(site, node)
+    match node:
+        case ast.Subscript(
+            value=ast.Call(func=function, args=[ast.Name(id=path)]),
+            slice=ast.Constant(value=int() as index),
+        ) if ast.unparse(function) == "os.path.splitext" and index in (0, 1):
+            kind = ("stem", "suffix")[index]
+            part = replacements.of_extension(site, node, path, kind)
     match node.value:
         case ast.Call(func=ast.Attribute(attr=method)) if part:
             return Suggestion(f"the result of {method} cannot be indexed", part)

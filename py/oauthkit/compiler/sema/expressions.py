@@ -575,7 +575,7 @@ class Expressions:
                 return self._program_found(node)
             case ast.Attribute(
                 value=owner, attr=("removeprefix" | "removesuffix" | "replace") as method
-            ):
+            ) if ast.unparse(owner) not in self.symbols.imports:
                 return self._text_method(node, owner, method)
             case ast.Attribute(attr="strip" | "lstrip" | "rstrip") if self.stripped(node):
                 if self.runs_first(node):
