@@ -791,41 +791,35 @@ def _succeeded(site: Site, node: ast.Call, failure: str, intro: str) -> str:
     return ""
 
 
-# The programs for functions of os, and their options.
-OS_PROGRAMS = {
+# The programs for functions of os and for methods of a Path, and their options.
+PROGRAMS = {
     "os.remove": ("rm", '"--"'),
     "os.unlink": ("rm", '"--"'),
     "os.mkdir": ("mkdir", '"--"'),
+    "os.makedirs": ("mkdir", '"-p", "--"'),
     "os.rename": ("mv", '"-fT", "--"'),
     "os.replace": ("mv", '"-fT", "--"'),
+    "delete": ("rm", '"-rf", "--"'),
+    "unlink": ("rm", '"-f", "--"'),
+    "mkdir": ("mkdir", '"-p", "--"'),
+    "touch": ("touch", '"--"'),
+    "move": ("mv", '"--"'),
 }
 
 
 def _of_program(site: Site, node: ast.Call) -> str:
     """Return the help for what a program does: os.remove, path.mkdir and the like."""
-    function = ast.unparse(node.func)
-    attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    keywords = node.keywords
-    if function in OS_PROGRAMS:
-        name, words = OS_PROGRAMS[function]
-        paths = node.args
-    elif function == "os.makedirs":
-        name, words, paths = "mkdir", '"-p", "--"', node.args
+    assert isinstance(node.func, ast.Attribute)
+    function, paths, keywords = ast.unparse(node.func), node.args, node.keywords
+    if function == "os.makedirs":
         if [ast.unparse(keyword) for keyword in keywords] != ["exist_ok=True"]:
             return ""
         keywords = []
-    else:
-        name, words = {
-            "delete": ("rm", '"-rf", "--"'),
-            "unlink": ("rm", '"-f", "--"'),
-            "mkdir": ("mkdir", '"-p", "--"'),
-            "touch": ("touch", '"--"'),
-            "move": ("mv", '"--"'),
-        }[attribute]
-        assert isinstance(node.func, ast.Attribute)
-        paths = [node.func.value, *node.args]
+    elif function not in PROGRAMS:
+        function, paths = node.func.attr, [node.func.value, *paths]
         if site.type_of(node.func.value) is not Type.PATH:
             return ""
+    name, words = PROGRAMS[function]
     if keywords or len(paths) != 1 + (name == "mv"):
         return ""
     if not all(site.type_of(path) in (Type.STR, Type.PATH) for path in paths):
@@ -1026,20 +1020,6 @@ def of_text_index(site: Site, node: ast.Subscript) -> str:
     return code("use a slice, which is empty if there is no such character", text, SLICES)
 
 
-def of_choice(site: Site, node: ast.IfExp, asked: str, first: ast.expr, second: ast.expr) -> str:
-    """Return the help for `first if asked else second`."""
-    kind = site.result_of(first)
-
-    def lines(name: str) -> list[str]:
-        values = [shown(site, first), shown(site, second)]
-        lines = [f"if {asked}:", f"    {name} = {values[0]}"]
-        return lines if values[1] == name else [*lines, "else:", f"    {name} = {values[1]}"]
-
-    if kind not in (Type.STR, Type.INT, Type.PATH) or site.result_of(second) is not kind:
-        return ""
-    return code("write if and else", site.assigned(node, kind, lines))
-
-
 def of_split_loop(site: Site, node: ast.For) -> str:
     """Return the help for `for part in text.split(":"):`."""
     match node:
@@ -1151,14 +1131,13 @@ CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
     "os.path.islink": _of_path_test, "os.path.samefile": _of_samefile, "os.getcwd": of_getcwd,
     "os.getuid": _of_getuid, "local.which": _of_which, "shutil.which": _of_which,
     "sys.stdout.write": _of_stream, "sys.stderr.write": _of_stream, "sys.exit": _of_exit,
-    "exit": _of_exit, "quit": _of_exit, "os.remove": _of_program, "os.unlink": _of_program,
-    "os.mkdir": _of_program, "os.makedirs": _of_program, "os.rename": _of_program,
-    "os.replace": _of_program, "os.chdir": of_chdir,
+    "exit": _of_exit, "quit": _of_exit, "os.chdir": of_chdir,
+    **{name: _of_program for name in PROGRAMS if "." in name},
 }  # fmt: skip
 METHODS: dict[str, Callable[[Site, ast.Call], str]] = {
     "split": _of_split, "rsplit": _of_split, "join": _of_join_text, "format": _of_format,
     "count": _of_count, "read": _of_read, "read_text": _of_read, "write": _of_write,
     "write_text": _of_write,
-    "delete": _of_program, "unlink": _of_program, "mkdir": _of_program, "touch": _of_program,
-    "upper": _of_case, "lower": _of_case, "move": _of_program, "isatty": _of_isatty,
+    "upper": _of_case, "lower": _of_case, "isatty": _of_isatty,
+    **{name: _of_program for name in PROGRAMS if "." not in name},
 }  # fmt: skip

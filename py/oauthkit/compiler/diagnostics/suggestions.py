@@ -494,16 +494,14 @@ def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
     return None
 
 
-def of_expression(node: ast.expr, site: Site, asked: str = "") -> Suggestion:
-    """Suggest a replacement for another expression. `asked` is the condition of an IfExp."""
+def of_expression(node: ast.expr, site: Site) -> Suggestion:
+    """Suggest a replacement for another expression."""
     help = EXPRESSIONS.get(type(node), EXPRESSIONS_OTHERWISE)
     match node:
         case ast.Attribute():
             return of_attribute(node, site)
         case ast.Constant(value=value):
             help = LITERALS.get(type(value).__name__, EXPRESSIONS_OTHERWISE)
-        case ast.IfExp(body=body, orelse=other) if asked:
-            help = replacements.of_choice(site, node, asked, body, other) or help
         case ast.NamedExpr(target=target, value=value):
             lines = site.assigned(
                 node,

@@ -8,7 +8,6 @@ from dataclasses import replace
 from oauthkit.compiler.bash.names import DIVIDE, PAD_NUMBER, PAD_TEXT
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
-    condition_for,
     describe,
     is_choice,
     is_condition,
@@ -188,10 +187,7 @@ class Expressions:
             isinstance(node, ast.NamedExpr) and self.counts_arguments(node.value)
         ):
             return self.value(found)
-        asked = ""
-        if isinstance(node, ast.IfExp):
-            asked = self._asked(node.test)
-        suggestion = suggestions.of_expression(node, self.site(), asked)
+        suggestion = suggestions.of_expression(node, self.site())
         return self.reject("D102", node, suggestion.message, suggestion.help)
 
     def text(self, node: ast.expr) -> Value:
@@ -735,13 +731,6 @@ class Expressions:
             ).is_text:
                 return Type.INT
         return self._type_of(node)
-
-    def _asked(self, test: ast.expr) -> str:
-        """Return the condition of the dialect for `test`, or "" if there is none."""
-        if isinstance(test, ast.Name):
-            kind = self.scope.type_of(test.id) or self.symbols.constants.get(test.id, Type.ERROR)
-            return "" if kind is Type.COMMAND else condition_for(kind, test.id)
-        return self.symbols.shown(test) if is_condition(test) else ""
 
     def _text_method(self, node: ast.Call, owner: ast.expr, method: str) -> Value:
         left = self.text(owner)
