@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from tests.support.parity_kit.programs import VARIABLES, scripts
 
-from oauthkit.parity.clock import seconds
-
 
 def test_planned_child_is_ended_after_the_run(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool")
@@ -188,15 +186,3 @@ def test_several_forms_at_once_share_a_world(tmp_path: Path) -> None:
     pair.close()
     assert [one.wait().exit_code for one in started] == [0, 0, 0, 0]
     assert run.files["file"].content == b"xxxx"
-
-
-def test_durations() -> None:
-    assert [seconds(text) for text in ("8h", "-1h", "5m1s", "2d", 7)] == [
-        28800,
-        -3600,
-        301,
-        172800,
-        7,
-    ]
-    with pytest.raises(ValueError, match="'8 hours' is not a duration"):
-        seconds("8 hours")

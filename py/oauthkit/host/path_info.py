@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,7 +39,6 @@ _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
 # The size limit of files that are read whole.
 MAX_FILE_BYTES = 1024 * 1024
-MOUNTS = Path("/proc/self/mountinfo")
 RUN = Path("/run")  # directories there have the sockets of running programs
 # The maximum number of symbolic links that Linux follows in one path (path_resolution(7)).
 MAX_LINKS = 40
@@ -265,10 +263,8 @@ def _opening(blocking: Path, rights: int) -> str:
     """Return the command that gives this user more rights to a path."""
     letters = "".join(letter for right, letter in _RIGHTS if rights & right)
     if os.statvfs(blocking).f_flag & os.ST_RDONLY and rights & os.W_OK:
-        mount = _mount_of(blocking)
-        if mount == Path("/"):  # it may be read-only on purpose
-            return f"its file system is mounted read-only: findmnt -T {quoted(blocking)}"
-        return as_root(f"mount -o remount,rw {quoted(mount)}")
+        # It may be read-only on purpose.
+        return f"its file system is mounted read-only: findmnt -T {quoted(blocking)}"
     if blocking.stat().st_uid == os.getuid():
         return f"chmod u+{letters} {quoted(blocking)}"
     # -h: another user who can write the directory may have put a link there since.
@@ -367,16 +363,6 @@ def inspection_hint(path: Path) -> str:
     real = real_path(path)
     both = [quoted(path)] if real == path else [quoted(path), quoted(real)]
     return f"check its owner before you change anything: ls -ld {' '.join(both)}"
-
-
-def _mount_of(path: Path) -> Path:
-    """Return the mount point that contains a real path. Bind mounts count.
-
-    See proc_pid_mountinfo(5).
-    """
-    lines = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-    places = {re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), x.split(" ")[4]) for x in lines}
-    return next((x for x in (path, *path.parents) if str(x) in places), Path("/"))
 
 
 def creating(directory: Path, options: str = "-p") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 # 2026-01-02T03:04:05Z. Its parts are all different, so that swapped ones are noticed.
 DEFAULT_NOW_S = 1767323045
 
-UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 # An assignment to EPOCHSECONDS has no effect until it is unset and loses its special meaning
 # (bash(1), Shell Variables).
@@ -102,19 +100,6 @@ def write_frozen_clock(control: Path, now_s: int, *, is_virtual: bool = False) -
     values |= {"now": str(now), "recorder": recorder.__file__}
     (python / "sitecustomize.py").write_text(texts[1].format(**values), "utf-8", "surrogateescape")
     return {"BASH_ENV": str(bash_env), "PYTHONPATH": str(python)}
-
-
-def seconds(duration: float | str) -> int:
-    """Parse a duration into seconds: a number, or text like `8h`, `-1h`, `5m1s`.
-
-    Raises ValueError for any other text.
-    """
-    if not isinstance(duration, str):
-        return int(duration)
-    if re.fullmatch(r"-?(\d+[dhms])+", duration) is None:
-        raise ValueError(f"{duration!r} is not a duration. Write it like 8h, -1h or 5m1s")
-    total = sum(int(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d+)([dhms])", duration))
-    return -total if duration.startswith("-") else total
 
 
 def epoch_s(instant: int | str) -> int:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from tests.support.compiler.bashes import release
-from tests.support.refresh.world import CREDENTIALS, UNIT, stop, stops, unit_names
+from tests.support.refresh.world import CREDENTIALS, UNIT, seconds, stop, stops, unit_names
 
-from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, seconds
+from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,6 @@ from tests.support.refresh.stand_ins import (
 )
 
 from oauthkit.parity import Form, Pair, Run
-from oauthkit.parity.clock import seconds
 from oauthkit.parity.run import text
 from oauthkit.program.command_output import OUTPUT_LIMIT_LINES
 from oauthkit.shell import OUTPUT_LIMIT_BYTES, escape_unit
@@ -74,6 +73,16 @@ def stops(units: Sequence[str], tries: int, *, is_reset: bool) -> list[list[str]
     reset = ["--user", "reset-failed", *(f"{unit}.service" for unit in units)]
     stopped = [stop(units)]
     return [*stopped * min(tries, 3), *[reset] * is_reset, *stopped * (tries - 3)]
+
+
+def seconds(duration: float | str) -> int:
+    """Parse a duration into seconds: a number, or text like `8h`, `-1h`, `5m1s`."""
+    if not isinstance(duration, str):
+        return int(duration)
+    assert re.fullmatch(r"-?(\d+[dhms])+", duration), duration
+    units_s = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    total = sum(int(n) * units_s[unit] for n, unit in re.findall(r"(\d+)([dhms])", duration))
+    return -total if duration.startswith("-") else total
 
 
 @dataclass(frozen=True)
