@@ -10,6 +10,7 @@ from tests.support.host.doctor_host import examined
 from tests.support.host.host_project import OTHER, TOKEN, UNIT, HostProject, command
 from tests.support.host.run_host import renewing
 
+from oauthkit.host.doctor import files
 from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:
@@ -194,9 +195,10 @@ def test_a_bearer_file_that_is_another_file(well: HostProject, kind: str) -> Non
     else:
         file.write_bytes(well.credentials.read_bytes() if kind == "copy" else b"notes\n")
     conf(well, f"OAUTHKIT_BEARER={file}\n")
+    again = command("install", well.project, "--bearer")
     assert examined(well)[1:] == (
         {"bearer file": said.format(file)},
-        {"bearer file": "set OAUTHKIT_BEARER to another path"},
+        {"bearer file": f"choose another path. Run: {again} PATH"},
     )
     assert well.status()["bearer"]["carries_token"] is False
 
@@ -217,3 +219,17 @@ def test_a_bearer_file_whose_directory_is_missing_or_closed(well: HostProject) -
         "bearer file's directory": f"{directory} cannot be written, so runs that write there fail"
     }
     assert fixes["bearer file's directory"] == f"chmod u+wx {directory}"
+
+
+def test_a_bearer_file_that_is_a_mount_point(
+    well: HostProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run can replace it."""
+    file = well.home / "bearer"
+    file.write_text(bearer_of(well), "utf-8")
+    conf(well, f"OAUTHKIT_BEARER={file}\n")
+    monkeypatch.setenv("HOME", str(well.home))
+    monkeypatch.setattr(files, "is_mount_point", lambda path: str(path) == str(file))
+    (found,) = files.bearer(find_paths(str(well.project)))
+    assert found.text == f"{file} is a mount point and cannot be replaced"
+    assert found.fix == "mount the directory of that file instead"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import LocalPath, local
-from tests.support.host.host_project import UNIT, HostProject, quoted
+from tests.support.host.host_project import UNIT, HostProject, command, quoted
 
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.settings_writer import selected, with_settings
@@ -134,12 +134,12 @@ def test_install_writes_settings_and_uses_them(ready: HostProject) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-MOVE = "set OAUTHKIT_BEARER to another path"
+MOVE = "choose another path. Run: {1}"
 BEARERS = {
-    ".env": f"{{0}}/.env is the same file as .env: {MOVE}",
+    ".env": "{0}/.env is the same file as .env: " + MOVE,
     "no/bearer": "{0}/no not found: mkdir -p {0}/no",
-    "run/text": f"{{0}}/run/text is not a bearer file. A refresh does not touch it: {MOVE}",
-    "run/link": f"{{0}}/run/link is a symbolic link. The bearer file must not be one: {MOVE}",
+    "run/text": "{0}/run/text is not a bearer file. A refresh does not touch it: " + MOVE,
+    "run/link": "{0}/run/link is a symbolic link. The bearer file must not be one: " + MOVE,
     "run": "{0}/run is not a file but a directory: mv {0}/run {0}/run.old",
 }
 
@@ -155,7 +155,8 @@ def test_bearer_file_that_a_refresh_would_reject_changes_nothing(
     options = ["--bearer", value, "--unit", "mine", "--notify", "page", *more]
     done = ready.run("install", *options)
     assert (done.returncode, done.stdout) == (1, "")
-    text = problem.format(quoted(ready.project))
+    again = f"{command('install', ready.project, '--bearer')} PATH"
+    text = problem.format(quoted(ready.project), again)
     assert done.stderr == f"oauthkit install: --bearer {value!r}: {text}\n"
     assert not (ready.project / "scripts").exists()
     assert not (ready.home / ".config").exists()

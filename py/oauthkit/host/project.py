@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -181,6 +182,13 @@ def other_user(paths: ProjectPaths) -> str:
         uid = paths.project.stat().st_uid
         return pwd.getpwuid(uid).pw_name if uid else ""
     return ""
+
+
+def require_own_project(paths: ProjectPaths) -> None:
+    """Raise HostError if root would create another user's files."""
+    if user := other_user(paths):
+        text = f"{paths.project} belongs to {user}, and root has no login of its own"
+        raise HostError(f"{text}. Become that user: su - {shlex.quote(user)}")
 
 
 def _read_settings(project: Path) -> tuple[dict[str, str], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shlex
 import subprocess
@@ -362,3 +363,14 @@ def test_path_that_a_crontab_cannot_contain(ready: HostProject) -> None:
     assert done.stderr == (
         "oauthkit install: a path has characters that a crontab cannot contain\n"
     )
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_project_of_another_user_as_root(ready: HostProject) -> None:
+    ready.credentials.unlink()
+    user = pwd.getpwnam("nobody")
+    os.chown(ready.project, user.pw_uid, user.pw_gid)
+    done = ready.run("install")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("root has no login of its own. Become that user: su - nobody\n")
+    assert not (ready.home / ".config").exists()

@@ -451,7 +451,9 @@ def test_program_that_is_there_again_needs_only_a_refresh(well: HostProject, pro
     well.failing.touch()
     assert examined(well)[2] == {"runs": command("refresh", well.project)}
     (well.bin / problem.partition(" ")[0]).unlink()
-    assert ", then: " in examined(well)[2]["runs"] or "after the fixes" in examined(well)[2]["runs"]
+    _, failed, fixes = examined(well)
+    is_needed = failed["runs"].endswith("First apply the fixes above")
+    assert is_needed or ", then: " in fixes["runs"]
 
 
 def test_long_lived_token_is_a_note(well: HostProject) -> None:
@@ -547,9 +549,9 @@ def test_reason_of_failing_runs_and_its_fix(well: HostProject) -> None:
 FAIL  runs: they fail: claude CLI refresh failed (exit 1)
       {output}
       log: {well.log}
-      fix: claude auth login, then: {refresh}
-FAIL  .env: it does not have the credentials' token
-      fix: after the fixes above: {refresh}
+      fix: claude auth login && {refresh}
+FAIL  .env: it does not have the credentials' token. First apply the fixes above
+      fix: {refresh}
 """
     assert said in well.run("doctor").stdout
 
@@ -611,16 +613,16 @@ def test_refresh_is_the_fix_only_if_it_can_succeed(well: HostProject) -> None:
     refresh = command("refresh", well.project)
     assert examined(well)[2] == {".env": refresh}
     well.login(token="")
-    assert examined(well)[2] == {
-        "login": "claude auth login", ".env": f"after the fixes above: {refresh}",
-    }  # fmt: skip
+    _, failed, fixes = examined(well)
+    assert fixes == {"login": f"claude auth login && {refresh}", ".env": refresh}
+    assert failed[".env"].endswith(" token. First apply the fixes above")
 
 
 def test_end_of_the_login_is_shown(well: HostProject) -> None:
     well.login(refreshTokenExpiresAt=well.ms(27 * HOUR_S + 30))
     shown = well.run("doctor").stdout
-    said = f"note  login: {well.credentials}, ends in 27 h\n      fix: claude auth login\n"
-    assert said in shown
+    said = f"note  login: {well.credentials}, ends in 27 h\n      fix: claude auth login && "
+    assert f"{said}{command('refresh', well.project)}\n" in shown
     well.login(refreshTokenExpiresAt=well.ms(20 * DAY_S + 30))
     assert f" ok   login: {well.credentials}, ends in 20 days\n" in well.run("doctor").stdout
 
@@ -632,7 +634,8 @@ def test_claude_that_is_not_in_path(well: HostProject, directory: str) -> None:
     claude.parent.mkdir(parents=True)
     (well.bin / "claude").rename(claude)
     well.login(token="")
-    assert examined(well)[2]["login"] == f"{quoted(claude)} auth login"
+    fix = f"{quoted(claude)} auth login && {command('refresh', well.project)}"
+    assert examined(well)[2]["login"] == fix
     shown = " ".join(well.run("status").stdout.split())
     assert f"no accessToken in credentials: {quoted(claude)} auth login" in shown
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import SCRIPT, examined
-from tests.support.host.host_project import SAME_CODE, SUDO, command, quoted
+from tests.support.host.host_project import HOUR_S, SAME_CODE, SUDO, command, quoted
 
 from oauthkit.host.doctor import doctor, scheduling
 from oauthkit.host.project import find_paths
@@ -245,3 +245,11 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     fix = SUDO + (start if lingers else "loginctl enable-linger 'x y'")
     assert found["user manager"].fix == fix + (more if "another" in runtime else "")
     assert "next run" not in found
+
+
+def test_log_from_the_future(well: HostProject) -> None:
+    well.lines((2 * HOUR_S, "Token still fresh (remaining_ms=1), syncing to .env"))
+    _, failed, fixes = examined(well)
+    assert failed["clock"].startswith("the log's last line is from ")
+    assert failed["clock"].endswith(", in the future")
+    assert fixes["clock"] == "compare the output of date -u with the real time"

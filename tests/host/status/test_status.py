@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -25,6 +26,7 @@ from tests.support.host.host_project import (
 )
 
 from oauthkit.host.status.text_output import clock
+from oauthkit.program.renewal import REJECTED
 from oauthkit.shell import escape_unit
 
 if TYPE_CHECKING:
@@ -310,7 +312,8 @@ def test_end_of_the_login(live: HostProject, left_s: float | None, warned: str) 
     data = live.status()
     assert (data["login"]["ends_at_s"] is None) == (left_s is None)
     assert len(data["warnings"]) == bool(warned)
-    assert all(text == f"the login {warned}. Run: claude auth login" for text in data["warnings"])
+    fix = f"claude auth login && {command('refresh', live.project)}"
+    assert all(text == f"the login {warned}. Run: {fix}" for text in data["warnings"])
 
 
 def test_failing_runs(live: HostProject) -> None:
@@ -448,7 +451,7 @@ def test_bearer_file_with_other_content(live: HostProject) -> None:
     bearer = live.project / "bearer"
     bearer.write_text('{"other": 1}\n', "utf-8")
     (warning,) = live.status(OAUTHKIT_BEARER=str(bearer))["warnings"]
-    fix = "set OAUTHKIT_BEARER to another path"
+    fix = f"choose another path. Run: {command('install', live.project, '--bearer')} PATH"
     assert warning == f"bearer file {bearer}: it is not a bearer file: {fix}"
 
 
@@ -457,7 +460,9 @@ def test_login_is_that_of_the_setting(live: HostProject) -> None:
     directory.mkdir()
     live.credentials.unlink()
     (warning,) = live.status(CLAUDE_CONFIG_DIR=str(directory))["warnings"]
-    assert warning.endswith(f": CLAUDE_CONFIG_DIR='{directory}' claude auth login")
+    assert warning.endswith(
+        f": CLAUDE_CONFIG_DIR='{directory}' claude auth login && {command('refresh', live.project)}"
+    )
 
 
 def test_same_refresh_is_not_the_fix_of_failing_runs(live: HostProject) -> None:
@@ -493,7 +498,9 @@ def test_lines_fit_into_the_terminal(live: HostProject, columns: int) -> None:
     shown = live.run("status", COLUMNS=str(columns)).stdout
     assert "▁" in shown or "▇" in shown
     long = [line for line in shown.splitlines() if len(line) > columns]
-    assert [line for line in long if " " in line[10:].strip()] == []  # a path is not broken
+    fix = f"claude auth login && {command('refresh', live.project)}"
+    # A path or a command is not broken.
+    assert {line[10:].strip() for line in long if " " in line[10:].strip()} <= {fix}
 
 
 def test_directory_in_place_of_the_lock(live: HostProject) -> None:
@@ -525,7 +532,7 @@ def test_run_that_could_not_take_the_lock(live: HostProject) -> None:
     assert "Failing" in shown
     assert "flock not found in PATH" in shown
     runs = live.run("doctor").stdout.partition("runs: ")[2].splitlines()[0]
-    assert runs == f"they fail: {error}"
+    assert runs == f"they fail: {error}. First apply the fixes above"
 
 
 def test_token_that_a_later_renewal_has_replaced_is_not_manual(live: HostProject) -> None:
@@ -948,3 +955,25 @@ PATH=/usr/bin
     assert shown[0] == f" ok   {live.project}: 4 h 59 min left"
     live.program("crontab", f"#!/bin/sh\necho '{lines.replace(gone, str(live.project))}'\n")
     assert run_all(live) == (0, shown[:1])
+
+
+@pytest.mark.parametrize("is_renewed", [False, True])
+def test_rejected_token_is_not_live(live: HostProject, *, is_renewed: bool) -> None:
+    assert live.status()["live"] is True
+    live.failing.write_text("rejected", "utf-8")
+    expiry = live.ms(5 * HOUR_S - 1) if is_renewed else read_expiry(live)
+    (live.credentials.parent / REJECTED).write_text(f"{expiry} {live.ms(-60)}", "utf-8")
+    assert live.status()["live"] is is_renewed
+
+
+def read_expiry(host: HostProject) -> int:
+    found: int = json.loads(host.credentials.read_text("utf-8"))["claudeAiOauth"]["expiresAt"]
+    return found
+
+
+def test_all_projects_without_home(live: HostProject) -> None:
+    live.program("systemctl", "#!/bin/sh\nexit 1\n")
+    argv = [sys.executable, "-m", "oauthkit", "status", "--all"]
+    done = forked.run_text(argv, Path("/"), {"PATH": str(live.bin), **SAME_CODE})
+    assert done.returncode == 1
+    assert done.stderr.endswith("HOME is not set. It leads to the units\n")

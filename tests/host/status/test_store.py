@@ -11,7 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.host.doctor_host import NOT_FOUND, examined, expected_fix, shown
+from tests.support.host.doctor_host import (
+    NOT_FOUND,
+    examined,
+    expected_fix,
+    fake_manager,
+    shown,
+)
 from tests.support.host.host_project import HOUR_S, OTHER, SUDO, TOKEN, UNIT, command, quoted
 from tests.support.host.store_host import (
     CONF,
@@ -452,8 +458,9 @@ def test_env_of_a_follower_is_fixed_by_one_pass(follower: HostProject) -> None:
     assert examined(follower)[2] == {".env": fix}
     publish(follower, "beta", 60)
     publish(follower, "gamma", 60)
-    fixes = examined(follower)[2]
-    assert fixes[".env"] == f"after the fixes above: {fix}"
+    _, failed, fixes = examined(follower)
+    assert fixes[".env"] == fix
+    assert failed[".env"].endswith(". First apply the fixes above")
     publish(follower, "gamma")
     env: dict[str, Any] = {"HOME": str(follower.home), "PATH": str(follower.bin)}
     subprocess.run(["/bin/sh", "-c", fix], check=True, cwd="/", env=env)
@@ -581,3 +588,36 @@ def test_problem_with_encrypted_records(
 ) -> None:
     change(decrypting)
     assert examined(decrypting)[2][name] == fix
+
+
+def test_publisher_whose_login_is_gone(publisher: HostProject) -> None:
+    """A refresh with --ensure then follows the store, until the own record expires."""
+    fake_manager(publisher, heal=NOT_FOUND, follow=NOT_FOUND)
+    publisher.credentials.unlink()
+    text = f"this host has published a token, but {publisher.credentials} does not exist"
+    fix = f"claude auth login && {command('refresh', publisher.project)}"
+    assert publisher.status()["warnings"][-1] == f"{text}. Run: {fix}"
+    _, failed, fixes = examined(publisher)
+    assert (failed["login"], fixes["login"]) == (text, fix)
+    assert "timer" not in failed  # a timer starts a refresh, as before
+    write_unit(publisher, FOLLOW)
+    assert "login" not in examined(publisher)[1]
+
+
+def test_follower_whose_store_is_gone(follower: HostProject) -> None:
+    store_of(follower).rename(follower.home / "away")
+    assert examined(follower)[1:] == (
+        {"store": f"{store_of(follower)} not found"},
+        {"store": "mount it, or correct OAUTHKIT_STORE"},
+    )
+    data = follower.status()
+    (warning,) = data["warnings"]
+    assert (data["live"], str(store_of(follower)) in warning) == (True, True)
+
+
+def test_follower_whose_store_has_only_expiring_records(follower: HostProject) -> None:
+    publish(follower, "beta", 60)
+    publish(follower, "gamma", -60)
+    doctor = command("doctor", follower.project)
+    said = f"the store has no record of a live token. To see the fix, run: {doctor}"
+    assert follower.status()["warnings"] == [said]

@@ -14,7 +14,7 @@ from oauthkit.host.commands import notify
 from oauthkit.host.doctor import files, programs, write_access
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import require_no_links, write_file
-from oauthkit.host.project import find_paths
+from oauthkit.host.project import find_paths, require_own_project
 from oauthkit.host.shell_commands import as_root, command
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.status.log import read_log
@@ -57,6 +57,7 @@ def install(
     `settings` are written to refresh.conf, and `channel` to hooks. Raise HostError if the units
     could not be installed.
     """
+    require_own_project(paths)
     if channel:
         notify.require_own(paths)
     options = [

@@ -83,8 +83,6 @@ def uninstall_removed(project: Path, say: Say) -> int:
 
     Raise UsageError if there are none.
     """
-    if not os.environ.get("HOME"):
-        raise HostError("HOME is not set. It leads to the units")
     files = units.written_for(project)
     try:
         names = units_of(project)

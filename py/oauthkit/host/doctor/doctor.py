@@ -36,7 +36,7 @@ OF_LOGIN = ("claude", "login", "login's directory", "claude's lock")
 def examine(paths: ProjectPaths) -> Iterator[Finding]:
     """Yield the findings of all checks. Nothing is changed, and claude is not run.
 
-    If a refresh fixes a finding, but cannot succeed yet, the fix says so.
+    If a refresh fixes a finding, but cannot succeed yet, the text says so.
     """
     project = files.project(paths)
     yield project
@@ -45,17 +45,16 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
     refresh = refresh_command(paths)
     needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(paths) else ()))
     can_succeed = True
-    names: dict[str, str] = {}  # by fix
     for found in _findings(paths):
         finding = _with_setting(found, paths)
-        fix = finding.fix
         if finding.needs_refresh and not can_succeed:
-            fix = f"after the fixes above: {refresh}"
-        elif finding.needs_refresh:
-            fix = f"{fix}, then: {refresh}" if fix else refresh
-        first = names.setdefault(fix, finding.name)
-        is_shown = fix != "" and first != finding.name
-        yield replace(finding, fix=f"see the fix of '{first}' above" if is_shown else fix)
+            text = f"{finding.text}. First apply the fixes above"
+            yield replace(finding, text=text, fix=refresh)
+        elif finding.needs_refresh and finding.fix:
+            then = ", then: " if finding.is_advice else " && "
+            yield replace(finding, fix=f"{finding.fix}{then}{refresh}")
+        else:
+            yield replace(finding, fix=refresh) if finding.needs_refresh else finding
         if not finding.is_ok and finding.name in needed and finding.fix:
             can_succeed = False
 

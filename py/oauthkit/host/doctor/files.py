@@ -31,7 +31,7 @@ from oauthkit.host.path_info import (
 from oauthkit.host.project import CONF, other_user
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
-from oauthkit.host.status.failures import Failure, fix_of, log_in
+from oauthkit.host.status.failures import Failure, fix_of, log_in, log_in_and_refresh
 from oauthkit.host.status.log import (
     failed_hooks,
     is_manual_token,
@@ -47,7 +47,7 @@ from oauthkit.host.status.login import (
     read_dotenv,
     read_login,
 )
-from oauthkit.host.status.model import LOGIN_WARNING_S
+from oauthkit.host.status.model import LOGIN_WARNING_S, another_bearer
 from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.host.status.text_output import clock, span
 from oauthkit.program.delivery import BEARER_START, is_mount_point
@@ -89,16 +89,17 @@ def login(paths: ProjectPaths) -> Iterator[Finding]:
     login = read_login(paths.credentials)
     ends_at_s = login.login_ends_at_s
     if login.problem:
-        yield Finding("login", login.problem, login.fix or log_in(paths))
+        yield Finding("login", login.problem, login.fix or log_in_and_refresh(paths))
     elif ends_at_s is not None and ends_at_s < time.time():
-        yield Finding("login", "it has ended", log_in(paths))
+        yield Finding("login", "it has ended", log_in_and_refresh(paths))
     elif ends_at_s is None:
         yield Finding("login", str(paths.credentials))
     else:
         left_s = ends_at_s - time.time()
         text = f"{paths.credentials}, ends in {span(left_s)}"
         is_ending = left_s < LOGIN_WARNING_S
-        yield Finding("login", text, log_in(paths) if is_ending else "", is_note=is_ending)
+        fix = log_in_and_refresh(paths) if is_ending else ""
+        yield Finding("login", text, fix, is_note=is_ending)
 
 
 def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
@@ -172,7 +173,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     name, file = "bearer file", paths.bearer
     if file is None:
         return
-    move = "set OAUTHKIT_BEARER to another path"
+    move = another_bearer(paths)
     others = (
         (paths.credentials, "Claude Code's credentials file"),
         (paths.dotenv, "the same file as .env"),
@@ -194,6 +195,8 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     if is_login or (content.data and not content.data.startswith(BEARER_START.encode())):
         text = "has a refresh token, so it is a login" if is_login else "is not a bearer file"
         yield Finding(name, f"{file} {text}. A refresh does not touch it", move)
+    elif problem := _replacement_problem(file):
+        yield Finding(name, problem, Failure(0, problem).fix)
     elif found.problem:
         yield Finding(name, found.problem, found.fix, needs_refresh=not found.fix)
     elif not login.token or (found.token, expires_at_s) != (login.token, login.expires_at_s):
@@ -252,9 +255,14 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         fix = "" if programs.claude(paths).is_ok else fix  # it is there now
     elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
         fix = "" if find_program(name) else fix
-    needs_refresh = " --rejected" not in fix
     yield Finding(
-        "runs", text, fix, output=failure.output, log=str(paths.log), needs_refresh=needs_refresh
+        "runs",
+        text,
+        fix,
+        output=failure.output,
+        log=str(paths.log),
+        needs_refresh=" --rejected" not in fix,
+        is_advice=fix != log_in(paths),
     )
 
 

@@ -21,6 +21,7 @@ class Finding:
     output: tuple[str, ...] = ()  # of the program that failed
     log: str = ""  # the log's path, or the command that shows it
     needs_refresh: bool = False
+    is_advice: bool = False  # the fix is not a command
 
     @property
     def is_ok(self) -> bool:

@@ -11,7 +11,9 @@ from oauthkit.host.doctor import files, programs, store, timers, write_access
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shell_commands import as_root, command, own_unit, quote
+from oauthkit.host.status.log import read_log
 from oauthkit.host.status.store import is_follower, was_read
+from oauthkit.host.status.text_output import clock as shown_time
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import BOOTED, ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
+COMPARE = "compare the output of date -u with the real time"
+FUTURE_S = 60
 WITHOUT_RUNS = (
     "no runs are needed with a token that is valid for a year. If your account can create one, run:"
     " claude setup-token"
@@ -161,12 +165,16 @@ def _linger() -> Finding:
     return Finding("linger", text, "loginctl enable-linger", is_note=True)
 
 
-def clock(_: ProjectPaths) -> Iterator[Finding]:
-    """Check that the clock is synchronized, because each expiry is compared with it."""
+def clock(paths: ProjectPaths) -> Iterator[Finding]:
+    """Check that the clock is right, because each expiry is compared with it."""
+    entries, now_s = read_log(paths), time.time()
+    if entries and entries[-1].at_s > now_s + FUTURE_S:
+        text = f"the log's last line is from {shown_time(entries[-1].at_s, now_s)}, in the future"
+        yield Finding("clock", text, COMPARE)
+        return
     shown = programs.output_of("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if shown is None:
-        fix = "compare the output of date -u with the real time"
-        yield Finding("clock", "unknown: timedatectl failed", fix, is_note=True)
+        yield Finding("clock", "unknown: timedatectl failed", COMPARE, is_note=True)
     elif shown == "no":
         yield Finding("clock", "it is not synchronized", as_root("timedatectl set-ntp true"))
     else:

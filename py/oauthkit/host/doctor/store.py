@@ -25,9 +25,17 @@ from oauthkit.host.path_info import (
 from oauthkit.host.project import CONF
 from oauthkit.host.shell_commands import as_root, command, own_unit
 from oauthkit.host.shipped_files import FOLLOW_SCRIPT
-from oauthkit.host.status.failures import Failure
+from oauthkit.host.status.failures import Failure, log_in_and_refresh
 from oauthkit.host.status.login import read_login
-from oauthkit.host.status.store import Store, is_follower, no_token, read_store, url_error, was_read
+from oauthkit.host.status.store import (
+    Store,
+    is_follower,
+    lost_login,
+    no_token,
+    read_store,
+    url_error,
+    was_read,
+)
 from oauthkit.host.status.text_output import clock
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import is_enabled
@@ -76,6 +84,8 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
     yield from _records(paths, store)
     if is_follower(paths):
         yield from _usable(store)
+        if lost := lost_login(paths, store):
+            yield Finding("login", lost, log_in_and_refresh(paths))
     else:
         yield from _published(paths, store)
 
@@ -85,7 +95,10 @@ def _directory(paths: ProjectPaths, directory: Path) -> Iterator[Finding]:
     info, shown = inspect_path(directory), quoted(directory)
     if info.is_nothing:
         text = f"{directory} not found. If it is on another host, mount it. Otherwise create it"
-        yield Finding("store", text, "" if is_follower(paths) else creating(directory, "-m 700 -p"))
+        fix = creating(directory, "-m 700 -p")
+        if is_follower(paths):  # its publisher has created it
+            text, fix = f"{directory} not found", "mount it, or correct OAUTHKIT_STORE"
+        yield Finding("store", text, fix)
     elif info.problem:
         yield Finding("store", info.problem, info.fix)
     elif info.kind != DIRECTORY:
@@ -202,7 +215,7 @@ def follower(paths: ProjectPaths) -> Iterator[Finding]:
     else:
         yield Finding("follower", f"{service.unit} runs")
     next_run = find_schedule(paths).next
-    if next_run is not None:
+    if next_run is not None and not lost_login(paths, read_store(paths)):
         text = f"{next_run.unit} starts a refresh, but this project follows a store"
         yield Finding("timer", text, f"{command('uninstall', paths)} && {install}")
 

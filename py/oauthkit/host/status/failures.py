@@ -106,7 +106,7 @@ _FIXES = (
     (r"NUL byte", "remove the NUL byte from that file, which must be a text file"),
     (r"would be larger than 256 KiB", "check what that file and the credentials contain"),
     (r"larger than 256 KiB", "check what that file contains, and make it smaller"),
-    (r"is a mount point", "mount the directory of .env instead of the file"),
+    (r"is a mount point", "mount the directory of that file instead"),
     (r"cannot be read and is not changed", "allow this user to read it: chmod u+r, or chown"),
     (r"is not writable", "allow this user to write to that directory, or mount it read-write"),
     (r"cannot be written", "check for a full disk or a directory that this user cannot write to"),
@@ -147,6 +147,11 @@ def fix_of(failure: Failure, paths: ProjectPaths) -> str:
 def log_in(paths: ProjectPaths) -> str:
     """Return the command that logs in to the directory whose credentials the refresh reads."""
     return _for_project(paths, LOG_IN)
+
+
+def log_in_and_refresh(paths: ProjectPaths) -> str:
+    """Return the command that logs in, and then delivers the new login's token."""
+    return f"{log_in(paths)} && {command('refresh', paths)}"
 
 
 def _for_project(paths: ProjectPaths, fix: str) -> str:

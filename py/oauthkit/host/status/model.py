@@ -12,7 +12,7 @@ from oauthkit.host.path_info import inspect_path, read, real_path
 from oauthkit.host.project import other_user
 from oauthkit.host.shell_commands import command, command_on, quote
 from oauthkit.host.status.coverage import Coverage, measure
-from oauthkit.host.status.failures import Failure, log_in
+from oauthkit.host.status.failures import Failure, log_in_and_refresh
 from oauthkit.host.status.log import (
     RENEWED,
     is_manual_token,
@@ -28,6 +28,8 @@ from oauthkit.host.status.store import (
     follow_service,
     followed_login,
     is_follower,
+    lost_login,
+    no_token,
     read_store,
     refresh_command,
     was_read,
@@ -36,6 +38,7 @@ from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, Timer
 from oauthkit.host.systemd.services import Schedule, Service, find_schedule
 from oauthkit.program.delivery import BEARER_START
+from oauthkit.program.renewal import REJECTED
 from oauthkit.shell import same_file
 
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ class Status:
     store: Store | None = None
     # The project has no login of its own. `login` is the store's token in .env, with its expiry.
     is_follower: bool = False
+    is_rejected: bool = False  # the API rejects the token, and claude has not renewed it
     follower: Service | None = None  # the service that follows the store
     lock_holder: str = ""  # the process that holds the lock, or ""
     is_stuck: bool = False  # it has held the lock for longer than a run takes
@@ -95,9 +99,10 @@ class Status:
 
     @property
     def is_live(self) -> bool:
-        """Return whether .env, and the bearer file if it is set, have an unexpired token."""
+        """Return whether .env, and the bearer file if it is set, have a token that works."""
         is_everywhere = self.is_delivered and (self.bearer is None or self.bearer_carries_token)
-        return is_everywhere and self.left_s is not None and self.left_s > 0
+        is_unexpired = self.left_s is not None and self.left_s > 0
+        return is_everywhere and is_unexpired and not self.is_rejected
 
     @property
     def next_timer(self) -> Timer | None:
@@ -168,10 +173,10 @@ class Status:
         if any(self.dotenv.tokens) and self.dotenv.is_shared:
             found.append(f"other users have access to the token in .env. {self.see_doctor}")
         found += self._schedule_problems()
-        found += self._publisher_problems()
+        found += self._store_problems() if self.is_follower else self._publisher_problems()
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
-            found.append(f"the login {ended}. Run: {log_in(self.paths)}")
+            found.append(f"the login {ended}. Run: {log_in_and_refresh(self.paths)}")
         return found
 
     def _delivery_problems(self, *, is_failing: bool) -> list[str]:
@@ -184,7 +189,7 @@ class Status:
             problem = self.login.problem or f".env {text}"
             return [] if is_failing else [f"{problem}. {self.see_doctor}"]
         if self.login.problem:
-            return [f"{self.login.problem}: {self.login.fix or log_in(self.paths)}"]
+            return [f"{self.login.problem}: {self.login.fix or log_in_and_refresh(self.paths)}"]
         if self.dotenv.problem and self._lacks_directory(self.paths.dotenv):
             return [f"the directory of .env does not exist. {self.see_doctor}"]
         if self.dotenv.problem and (self.dotenv.fix or not is_failing):
@@ -248,9 +253,18 @@ class Status:
             return [f"{self.follower.unit} is not running. {self.see_doctor}"]
         return []
 
+    def _store_problems(self) -> list[str]:
+        """Return why a follower gets no further token, as a list of at most one problem."""
+        if lost := lost_login(self.paths, self.store):
+            return [f"{lost}. Run: {log_in_and_refresh(self.paths)}"]
+        usable = [x for x in self.store.records if x.is_usable(self.now_s)] if self.store else []
+        if self.login.problem or usable:  # otherwise .env's problem is that of the store
+            return []
+        return [f"{no_token(self.store)}. {self.see_doctor}"]
+
     def _publisher_problems(self) -> list[str]:
         """Return why the store lacks this host's token, as a list of at most one problem."""
-        if self.store is None or self.is_follower or not self.login.token:
+        if self.store is None or not self.login.token:
             return []
         if self.store.is_published(self.login):
             return []
@@ -346,9 +360,10 @@ def collect(paths: ProjectPaths) -> Status:
         coverage=measure(entries, now_s),
         log_problem=problem_of_log,
         is_manual_token=is_manual,
-        bearer=None if paths.bearer is None else _read_bearer(paths.bearer, paths.credentials),
+        bearer=_read_bearer(paths),
         store=store,
         is_follower=follows,
+        is_rejected=not follows and _is_rejected(paths, login),
         follower=follower,
         lock_holder="" if holder is None else process_name(holder),
         is_stuck=holder is not None and process_age_s(holder) > LONGEST_RUN_S,
@@ -356,9 +371,25 @@ def collect(paths: ProjectPaths) -> Status:
     )
 
 
-def _read_bearer(bearer: Path, credentials: Path) -> Login:
-    """Read the bearer file, which must not be the login."""
-    fix = "set OAUTHKIT_BEARER to another path"
+def _is_rejected(paths: ProjectPaths, login: Login) -> bool:
+    """Return whether the last renewal of a rejected token failed, and it is still the token."""
+    if login.expires_at_s is None or read(paths.failing).data != b"rejected":
+        return False
+    start = read(paths.credentials.parent / REJECTED).data
+    return start.startswith(f"{round(login.expires_at_s * 1000)} ".encode())
+
+
+def another_bearer(paths: ProjectPaths) -> str:
+    """Return what to do if the bearer file cannot be used."""
+    return f"choose another path. Run: {command('install', paths, '--bearer')} PATH"
+
+
+def _read_bearer(paths: ProjectPaths) -> Login | None:
+    """Read the bearer file, which must not be the login. None if it is not set."""
+    bearer, credentials = paths.bearer, paths.credentials
+    if bearer is None:
+        return None
+    fix = another_bearer(paths)
     if same_file(str(bearer), str(credentials)):
         return Login("it is Claude Code's credentials file", fix=fix)
     content = read(bearer).data

@@ -146,6 +146,17 @@ def is_follower(paths: ProjectPaths) -> bool:
     return f"{paths.heal}.timer" not in names and inspect_path(paths.credentials).is_nothing
 
 
+def lost_login(paths: ProjectPaths, store: Store | None) -> str:
+    """Return what is wrong if this host has published a record, but its login is gone, else "".
+
+    Without the login, `refresh --ensure` follows the store, until the host's own record expires.
+    """
+    files = {file.name for file in units.written_for(paths.project)}
+    if store is None or store.own is None or f"{paths.follow}.service" in files:
+        return ""
+    return f"this host has published a token, but {paths.credentials} does not exist"
+
+
 def refresh_command(paths: ProjectPaths) -> str:
     """Return the command that refreshes the project, or follows its store."""
     if is_follower(paths):

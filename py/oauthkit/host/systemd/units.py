@@ -72,8 +72,10 @@ def require_name(paths: ProjectPaths) -> None:
 
 def directory() -> Path:
     """Return the directory of the user's own units (systemd.unit(5), UNIT FILE LOAD PATH)."""
-    home = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ['HOME']}/.config"
-    return Path(home) / "systemd/user"
+    configuration, home = os.environ.get("XDG_CONFIG_HOME"), os.environ.get("HOME")
+    if not configuration and not home:
+        raise HostError("HOME is not set. It leads to the units")
+    return Path(configuration or f"{home}/.config") / "systemd/user"
 
 
 def written_for(project: Path) -> list[Path]:
