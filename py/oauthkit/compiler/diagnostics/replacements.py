@@ -86,7 +86,8 @@ def _of_int(site: Site, node: ast.Call) -> str:
             lines = site.assigned(node, Type.INT, lambda name: [f"{name} = {choice}"])
             return code("use a conditional expression", lines)
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
-            call = f"parse_int({shown(site, text)})"
+            is_name = isinstance(text, ast.Name) and site.type_of(text) is Type.STR
+            call = f"parse_int({shown(site, text)}{'.strip()' if is_name else ''})"
             return checked(site, node, call, Type.INT, "convert it, and check the status")
         case ast.Call(args=[ast.Call() as call], keywords=[]) if site.result_of(call) is Type.STR:
             given = shown(site, call)
@@ -99,7 +100,7 @@ def _of_int(site: Site, node: ast.Call) -> str:
         case ast.Call(
             args=[ast.Call(func=function, args=[ast.Constant(value=str()) as name, default])],
             keywords=[],
-        ) if ast.unparse(function) in ("os.environ.get", "os.getenv", "local.env.get"):
+        ) if ast.unparse(function) in ENVIRONMENT_READS:
             given = shown(site, default)
             if site.type_of(default) is Type.INT and isinstance(default, ast.Constant):
                 given = repr(str(default.value))
@@ -124,7 +125,7 @@ def _of_int_of_split(site: Site, node: ast.Call, index: ast.Subscript) -> str:
 
     def lines(name: str) -> list[str]:
         check = [f"if {status} != 0:", "    return 1"]
-        return [*part(text), f"{status}, {name} = parse_int({text})", *check]
+        return [*part(text), f"{status}, {name} = parse_int({text}.strip())", *check]
 
     help = f"{intro}, convert the part, and check the status"
     return code(help, site.assigned(node, Type.INT, lines))
@@ -339,7 +340,7 @@ def after_last_slash(site: Site, node: ast.expr, text: str) -> str:
 
 
 def of_extension(site: Site, node: ast.expr, path: str, part: str) -> str:
-    """Return the help for the "stem" or the "suffix" of the path in the variable `path`."""
+    """Return the help for the "stem", "suffix" or "root" of the path in the variable `path`."""
     last, rest = site.fresh("last"), site.fresh("extension")
 
     def lines(name: str) -> list[str]:
@@ -348,10 +349,14 @@ def of_extension(site: Site, node: ast.expr, path: str, part: str) -> str:
         if part == "stem":
             split += [f'{base}, _, _ = {last}.rpartition(".")']
             return [*split, f'if {base} == "":', f"    {base} = {last}"]
-        split += [f'{base}, _, {rest} = {last}.rpartition(".")', f'{name} = ""']
-        return [*split, f'if {base} != "":', f'    {name} = f".{{{rest}}}"']
+        split += [f'{base}, _, {rest} = {last}.rpartition(".")']
+        first, found = '""', f'f".{{{rest}}}"'
+        if part == "root":
+            first, found = path, f"{path}.removesuffix({found})"
+        return [*split, f"{name} = {first}", f'if {base} != "":', f"    {name} = {found}"]
 
-    return code("split it", site.assigned(node, Type.STR, lines))
+    known = ast.Name(path)
+    return code("split it", site.assigned(node, Type.STR, lines, read_again=(known,)))
 
 
 def _of_path_test(site: Site, node: ast.Call) -> str:
@@ -891,8 +896,20 @@ def compared(
     )
 
 
+ENVIRONMENT_READS = ("os.environ.get", "os.getenv", "local.env.get")
+
+
 def of_or_and(site: Site, node: ast.BoolOp) -> str:
     """Return the help for `first or second` and `first and second` with texts or numbers."""
+    match node:
+        case ast.BoolOp(
+            op=ast.Or(),
+            values=[
+                ast.Call(func=function, args=[ast.Constant(value=str()) as name], keywords=[]),
+                text,
+            ],
+        ) if ast.unparse(function) in ENVIRONMENT_READS and site.result_of(text) is Type.STR:
+            return code("write", f"local.env.get({shown(site, name)}) or {operand(site, text)}")
     is_number = {site.result_of(value) for value in node.values} == {Type.INT}
     kind = Type.INT if is_number else Type.STR
     values = [shown(site, x) if is_number else _operand(site, x) for x in node.values]

@@ -34,7 +34,10 @@ STDIN = (
     "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"
     " without line ends. Form feeds and a few other characters also end a line"
 )
-FILES = 'iterate over the files of a Path, as in `for path in sorted(directory // "*.log"):`'
+FILES = (
+    'iterate over the files of a Path, as in `for path in sorted(directory // "*.log"):`. These are'
+    " whole paths, without hidden files"
+)
 FIND = 'run the program find, as in `for line in find(directory, "-name", "*.log").splitlines():`'
 ITEMS = f"write a for loop. To keep the results, {LINES}"
 PAIRS = (
@@ -56,6 +59,7 @@ TO_NUMBER = (
     "parse_int returns a Status and a number, as in `status, number = parse_int(text.strip())`."
     " Test the Status with if. A function that returns the number must return the Status, too"
 )
+RENAME = 'run the program mv, bound at the top with `program`, as in `mv("-fT", "--", old, new)`'
 READ_LINE = (
     "read_line returns a Status and the line, without its newline. The Status is 1 at the end of"
     " the input"
@@ -123,7 +127,8 @@ CALLS = {
     "os.path.expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
     "os.path.realpath": PROGRAM.format("readlink") + ", with its option -f",
     "os.path.samefile": "same_file takes two paths",
-    "os.path.splitext": EXTENSION,
+    "os.path.splitext": f"{EXTENSION}. The root also has the directory: remove the extension with"
+    " removesuffix",
     "os.path.getsize": PROGRAM.format("stat") + ', as in `stat("-c", "%s", path)`',
     "os.path.getmtime": PROGRAM.format("stat") + ', as in `stat("-c", "%Y", path)`',
     "os.getcwd": "absolute makes a Path of `.`, on a line of its own",
@@ -150,8 +155,8 @@ CALLS = {
     "os.unlink": PROGRAM.format("rm"),
     "os.mkdir": PROGRAM.format("mkdir"),
     "os.makedirs": PROGRAM.format("mkdir"),
-    "os.rename": PROGRAM.format("mv"),
-    "os.replace": PROGRAM.format("mv"),
+    "os.rename": RENAME,
+    "os.replace": RENAME,
     "os.symlink": PROGRAM.format("ln"),
     "os.link": PROGRAM.format("ln"),
     "os.chmod": PROGRAM.format("chmod"),
@@ -168,7 +173,7 @@ FIRST_LINE = (
     " over the lines of the rest"
 )
 # Methods, by their last name. {owner} is the name left of the last dot.
-STRIP = 'it takes no argument, or the characters as a literal, as in `text.strip(" ")`'
+STRIP = 'it takes no argument, or ASCII characters as a literal, as in `text.strip(" ")`'
 PARTITION = (
     'unpack its result on a line of its own, as in `before, separator, after = text.partition(":")`'
 )
@@ -239,11 +244,14 @@ METHODS = {
     "mkdir": PROGRAM.format("mkdir"),
     "copy": PROGRAM.format("cp"),
     "move": PROGRAM.format("mv"),
-    "rename": PROGRAM.format("mv"),
+    "rename": 'run the program mv, as in `mv("-fT", "--", path, path.dirname / "name")`',
     "touch": PROGRAM.format("touch"),
     "run": "run a command with `& TF`, `& RETCODE` or `& CAPTURE`. To capture stderr as well,"
     " redirect it: `(command >= ERROUT) & CAPTURE`",
     "popen": "run_limited runs a command with a time limit",
+    "run_retcode": "run a command with `& RETCODE`",
+    "run_tf": "run a command with `& TF`",
+    "run_bg": "run_limited runs a command with a time limit",
     "run_fg": "run a command with `& FG`, on a line of its own",
     "up": "a Path has `.dirname`",
     "with_name": "join the name to its `.dirname`, or make a Path of the whole text with absolute",
@@ -276,6 +284,7 @@ ATTRIBUTES = {
     "sys.stdin": STDIN,
     "sys.platform": PROGRAM.format("uname"),
     "os.sep": "write the text `/`",
+    "os.name": "write the text `posix`",
     "local.env.home": "read HOME with `local.env.get`",
     "local.env.user": "read USER with `local.env.get`",
     "name": "split the text with rpartition, at its last slash",
@@ -393,13 +402,15 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
         return Suggestion(f"{name} is outside the dialect", help)
     if name.split(".")[0] in ("os", "sys") and attribute not in METHODS and "path" not in name:
         return Suggestion(f"{name} is outside the dialect", "run a program that does the same")
+    if name.startswith("os.popen("):
+        return Suggestion("os.popen is outside the dialect", MODULES["subprocess"])
     if attribute:
         if attribute == "chdir" and [*map(ast.unparse, node.args)] == ["'/'"]:
             help = code("write", 'local.cwd.chdir("/")')
         else:
             replace = replacements.METHODS.get(attribute)
             help = (replace and replace(site, node)) or METHODS.get(attribute, _near(attribute))
-        if name.startswith("os.path."):
+        if name.startswith("os.path.") and "(" not in name:
             return Suggestion(f"{name} is outside the dialect", OS_PATH)
         if attribute in KNOWN_METHODS:
             count = "one argument" if attribute in NEED_ONE else "no argument"
@@ -483,10 +494,14 @@ def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
     part = replacements.of_split_index(site, node)
     match node:
         case ast.Subscript(
-            value=ast.Call(func=function, args=[ast.Name(id=path)]),
+            value=ast.Call(func=function, args=[ast.Name(id=path) as given]),
             slice=ast.Constant(value=int() as index),
-        ) if ast.unparse(function) == "os.path.splitext" and index in (0, 1):
-            kind = ("stem", "suffix")[index]
+        ) if (
+            ast.unparse(function) == "os.path.splitext"
+            and index in (0, 1)
+            and site.type_of(given) is Type.STR
+        ):
+            kind = ("root", "suffix")[index]
             part = replacements.of_extension(site, node, path, kind)
     match node.value:
         case ast.Call(func=ast.Attribute(attr=method)) if part:
@@ -559,8 +574,8 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             ]
         ) if site is not None and [*map(ast.unparse, mode)] in ([], ["'r'"], ["'w'"]):
             name = replacements.shown(site, file)
-            help = f"read the file with `status, text = read_file({name})`. Return the status if"
-            help += " it is not 0. Otherwise, iterate over `text.splitlines()`"
+            help = f"read a file of at most 256 KiB with `status, text = read_file({name})`. Return"
+            help += " the status if it is not 0. Otherwise, iterate over `text.splitlines()`"
             if [*map(ast.unparse, mode)] == ["'w'"]:
                 help = f"write the file with `if write_file({name}, text) != 0:`, and return 1"
                 help += " in that branch"
@@ -749,6 +764,15 @@ def of_identity(
     """Suggest a replacement for `left is right`."""
     sign = "!=" if is_not else "=="
     if isinstance(right, ast.Constant) and right.value is None:
+        match left:
+            case ast.Call(
+                func=function,
+                args=[ast.Constant(value=str()) as name]
+                | [ast.Constant(value=str()) as name, ast.Constant(value=None)],
+                keywords=[],
+            ) if ast.unparse(function) in replacements.ENVIRONMENT_READS:
+                test = f"{replacements.shown(site, name)} {'in' if is_not else 'not in'} local.env"
+                return Suggestion("there is no None in the dialect", code("write", test))
         return Suggestion("there is no None in the dialect", NO_NONE)
     if isinstance(right, ast.Constant) and isinstance(right.value, bool):
         shown = replacements.shown(site, left)

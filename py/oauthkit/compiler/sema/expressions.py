@@ -741,9 +741,10 @@ class Expressions:
         )
         if len(node.args) != (2 if method == "replace" else 1) or node.keywords:
             count = "two texts" if method == "replace" else "one text"
-            return self.reject(
-                "D105", node, f"{method} does not take these arguments", f"it takes {count}"
-            )
+            help = f"it takes {count}"
+            if method == "replace" and len(node.args) == 3:
+                help += ", and replaces all. To replace only the first, use partition"
+            return self.reject("D105", node, f"{method} does not take these arguments", help)
         arguments = [self.text(argument) for argument in node.args]
         if method == "replace":
             if isinstance(arguments[0], StrLiteral) and not arguments[0].value:
