@@ -107,7 +107,7 @@ def test_bad_lines_are_reported_in_the_words_of_the_refresh(well: HostProject) -
     assert done.returncode == 1
     assert " ok   setting: OAUTHKIT_UNIT=mine, from refresh.conf\n" in done.stdout
     for text in said:
-        assert f"FAIL  setting: {text}\n      fix: edit {file}\n" in done.stdout
+        assert f"FAIL  setting: {text}\n      fix: ${{EDITOR:-vi}} {file}\n" in done.stdout
 
 
 @pytest.mark.parametrize("value", ["yes", "0", "true", "11"])
@@ -119,7 +119,7 @@ def test_light_setting_without_an_effect(well: HostProject, value: str) -> None:
     assert text.format("environment", "unset OAUTHKIT_LIGHT") in done.stdout
     file = conf(well, f"OAUTHKIT_LIGHT={value}\n")
     done = well.run("doctor")
-    assert text.format("refresh.conf", f"edit {file}") in done.stdout
+    assert text.format("refresh.conf", f"${{EDITOR:-vi}} {file}") in done.stdout
     assert done.returncode == 0
     conf(well, "OAUTHKIT_LIGHT=1\n")
     assert " ok   setting: OAUTHKIT_LIGHT=1, from refresh.conf\n" in well.run("doctor").stdout

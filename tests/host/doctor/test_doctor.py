@@ -821,3 +821,21 @@ def test_unknown_state_is_a_note(well: HostProject) -> None:
     assert sum(line.startswith("note") for line in done.stdout.splitlines()) == 2
     clock = done.stdout.partition("note  clock: ")[2].splitlines()
     assert clock[1] == "      fix: compare the output of date -u with the real time"
+
+
+def test_file_problem_that_was_removed_needs_only_a_refresh(well: HostProject) -> None:
+    well.lines((-60, f"ERROR: {well.dotenv} is not a file and is not changed"))
+    well.failing.touch()
+    refresh = command("refresh", well.project)
+    assert examined(well)[2] == {"runs": refresh}
+    well.dotenv.unlink()
+    well.dotenv.mkdir()
+    assert examined(well)[2]["runs"] != refresh or "First" in examined(well)[1]["runs"]
+
+
+def test_target_of_a_link_out_of_the_project_is_created_by_a_refresh(well: HostProject) -> None:
+    elsewhere = well.home.parent / "elsewhere"
+    elsewhere.mkdir()
+    well.dotenv.unlink()
+    well.dotenv.symlink_to(elsewhere / "env")
+    assert examined(well)[2][".env"] == command("refresh", well.project)

@@ -977,3 +977,12 @@ def test_all_projects_without_home(live: HostProject) -> None:
     done = forked.run_text(argv, Path("/"), {"PATH": str(live.bin), **SAME_CODE})
     assert done.returncode == 1
     assert done.stderr.endswith("HOME is not set. It leads to the units\n")
+
+
+def test_missing_program_that_every_run_needs(live: HostProject) -> None:
+    """The token is still live, but no run can renew it."""
+    live.program("flock", "#!/bin/sh\n")
+    live.lines((-60, "ERROR: flock not found in PATH. It is needed to lock x"))
+    assert live.status()["failing_since_s"] is None
+    (live.bin / "flock").unlink()
+    assert live.status()["failing_since_s"] is not None

@@ -323,7 +323,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, str | None]] = {
     "unreadable": (changed_mode(0o300), "store", ""),
     "not searchable": (changed_mode(0o600), "store", ""),
     "not writable": (changed_mode(0o500), "store", ""),
-    "another kind": (invalid, "store", "edit "),
+    "another kind": (invalid, "store", "${EDITOR:-vi} "),
     "no find": (lambda h: (h.bin / "find").unlink(), "find", expected_fix("find", "findutils")),
     "no token": (lambda h: publish(h, "alpha").unlink(), "published", ""),
     "another token": (lambda h: publish(h, "alpha"), "published", ""),

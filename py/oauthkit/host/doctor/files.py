@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from contextlib import suppress
@@ -13,7 +14,7 @@ from plumbum import LocalPath
 
 from oauthkit.host.adopt.git import Git
 from oauthkit.host.commands import notify
-from oauthkit.host.doctor import programs
+from oauthkit.host.doctor import programs, write_access
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import (
@@ -62,6 +63,11 @@ if TYPE_CHECKING:
 
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
+# Errors about files that the checks of this page cover. A person may have removed the cause.
+_ABOUT_FILES = re.compile(
+    r"is not a (?:directory|file) |is not writable|cannot be written|is a mount point|NUL byte"
+    r"|larger than 256 KiB|leads nowhere"
+)
 EVENTS = ("renewed", "failed", "recovered", "login-ending")
 
 
@@ -120,7 +126,8 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     is_near = any(real.is_relative_to(real_path(place)) for place in (paths.project, paths.home))
     fix = "" if is_near or not link else inspection_hint(dotenv)
     if found.problem:
-        fix = found.fix or fix
+        # A refresh creates the file, even one that a link out of the project leads to.
+        fix = found.fix or ("" if inspect_path(real).is_nothing else fix)
         yield Finding(".env", found.problem, fix, needs_refresh=not fix)
     elif problem := _replacement_problem(dotenv):
         yield Finding(".env", problem, Failure(0, problem).fix)
@@ -162,10 +169,15 @@ def settings(paths: ProjectPaths) -> Iterator[Finding]:
         if setting.name == "OAUTHKIT_LIGHT" and setting.value != "1":
             text += ": only 1 has an effect"
             is_in_conf = setting.origin == CONF
-            fix = f"edit {quoted(paths.conf)}" if is_in_conf else "unset OAUTHKIT_LIGHT"
+            fix = editing(paths) if is_in_conf else "unset OAUTHKIT_LIGHT"
         yield Finding("setting", text, fix, is_note=bool(fix))
     for problem in paths.settings_problems:
-        yield Finding("setting", problem, read(paths.conf).fix or f"edit {quoted(paths.conf)}")
+        yield Finding("setting", problem, read(paths.conf).fix or editing(paths))
+
+
+def editing(paths: ProjectPaths) -> str:
+    """Return the command that edits refresh.conf."""
+    return f"${{EDITOR:-vi}} {quoted(paths.conf)}"
 
 
 def bearer(paths: ProjectPaths) -> Iterator[Finding]:
@@ -255,6 +267,8 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         fix = "" if programs.claude(paths).is_ok else fix  # it is there now
     elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
         fix = "" if find_program(name) else fix
+    elif _ABOUT_FILES.search(failure.text) and not _has_file_problem(paths):
+        fix = ""
     yield Finding(
         "runs",
         text,
@@ -264,6 +278,13 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         needs_refresh=" --rejected" not in fix,
         is_advice=fix != log_in(paths),
     )
+
+
+def _has_file_problem(paths: ProjectPaths) -> bool:
+    """Return whether a file or directory of a run has a problem that a refresh does not fix."""
+    checks = (login, write_access.logs, write_access.delivery, write_access.bearer, dotenv, bearer)
+    found = [finding for check in checks for finding in check(paths)]
+    return any(not finding.is_ok and not finding.needs_refresh for finding in found)
 
 
 def modes(paths: ProjectPaths) -> Iterator[Finding]:

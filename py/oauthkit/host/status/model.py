@@ -39,7 +39,7 @@ from oauthkit.host.systemd.client import ManagerError, Timer
 from oauthkit.host.systemd.services import Schedule, Service, find_schedule
 from oauthkit.program.delivery import BEARER_START
 from oauthkit.program.renewal import REJECTED
-from oauthkit.shell import same_file
+from oauthkit.shell import find_program, same_file
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
@@ -340,10 +340,13 @@ def collect(paths: ProjectPaths) -> Status:
     # ERROR counts only if no run can succeed, because a run with --ensure does not log a success.
     problem_of_log = log_problem(paths)
     is_expired = login.expires_at_s is not None and login.expires_at_s <= now_s
-    does_error_count = token_differs or is_expired or problem_of_log
-    if failing_since_s is None and not is_manual and does_error_count:
-        failure = unresolved_failure(entries)
-        failing_since_s = failure.at_s if failure else None
+    failure = None if is_manual else unresolved_failure(entries)
+    if (
+        failing_since_s is None
+        and failure is not None
+        and (token_differs or is_expired or problem_of_log or _lacks_program(failure))
+    ):
+        failing_since_s = failure.at_s
     is_scheduled = schedule.next is not None or schedule.running is not None
     holder = holder_of(paths.lock)
     return Status(
@@ -369,6 +372,12 @@ def collect(paths: ProjectPaths) -> Status:
         is_stuck=holder is not None and process_age_s(holder) > LONGEST_RUN_S,
         is_followed=follows and follower is None and was_read(paths, now_s),
     )
+
+
+def _lacks_program(failure: Failure) -> bool:
+    """Return whether a run failed without a program that every run needs, and it is not there."""
+    name = failure.text.partition(" not found in PATH")[0]
+    return name in ("jq", "flock") and find_program(name) == ""
 
 
 def _is_rejected(paths: ProjectPaths, login: Login) -> bool:
