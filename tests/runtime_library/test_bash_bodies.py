@@ -1,4 +1,4 @@
-"""The bash bodies set only the declared variables, and quote their values."""
+"""The bash bodies set only the declared variables, and quote all expansions."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_directory_that_replaces_the_model(place: Path, old: str) -> None:
     assert (place / "model").is_dir()
 
 
-# The same with a FIFO, which has a writer.
+# Create a file with the model $1. Before the model is opened, a FIFO with a writer replaces it.
 LATE_FIFO = """
 both() {
   set -T

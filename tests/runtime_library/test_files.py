@@ -1,4 +1,4 @@
-"""Paths are resolved, and files read, alike in both forms."""
+"""Both forms resolve paths and read files in the same way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands with a limit behave the same in both forms."""
+"""Commands with a time limit behave the same in both forms."""
 
 from __future__ import annotations
 

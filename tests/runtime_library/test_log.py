@@ -1,4 +1,4 @@
-"""The log is opened and written alike in both forms."""
+"""Both forms open and write the log in the same way."""
 
 from __future__ import annotations
 

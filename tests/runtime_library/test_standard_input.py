@@ -1,4 +1,4 @@
-"""read_line reads standard input alike in both forms."""
+"""read_line reads standard input in the same way in both forms."""
 
 from __future__ import annotations
 

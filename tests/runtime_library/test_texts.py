@@ -253,7 +253,7 @@ CHARACTERS = "\x80\u07ff\u0800\u1000\ud7ff\ue000\uffff\U00010000\U00040000\U0010
 
 UTF8_PIECES += [c.encode() for c in CHARACTERS]
 
-# Too long, surrogates, above U+10FFFF, and cut off.
+# Overlong encodings, surrogates, code points above U+10FFFF, and truncated sequences.
 INVALID = ("c080", "e08080", "e09fbf", "eda080", "edbfbf", "f0808080", "f08fbfbf", "f4908080",
            "f5808080", "e282", "f09f98")  # fmt: skip
 

@@ -185,7 +185,7 @@ def other_user(paths: ProjectPaths) -> str:
 
 
 def require_own_project(paths: ProjectPaths) -> None:
-    """Raise HostError if root would create another user's files."""
+    """Raise HostError if root, without a login of its own, uses another user's project."""
     if user := other_user(paths):
         text = f"{paths.project} belongs to {user}, and root has no login of its own"
         raise HostError(f"{text}. Become that user: su - {shlex.quote(user)}")

@@ -976,7 +976,9 @@ def test_all_projects_without_home(live: HostProject) -> None:
     argv = [sys.executable, "-m", "oauthkit", "status", "--all"]
     done = forked.run_text(argv, Path("/"), {"PATH": str(live.bin), **SAME_CODE})
     assert done.returncode == 1
-    assert done.stderr.endswith("HOME is not set. It leads to the units\n")
+    assert done.stderr.endswith(
+        "HOME is not set, so the directory of the user units is unknown. Set HOME\n"
+    )
 
 
 def test_missing_program_that_every_run_needs(live: HostProject) -> None:

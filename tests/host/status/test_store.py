@@ -591,7 +591,7 @@ def test_problem_with_encrypted_records(
 
 
 def test_publisher_whose_login_is_gone(publisher: HostProject) -> None:
-    """A refresh with --ensure then follows the store, until the own record expires."""
+    """A refresh with --ensure then follows the store, until this host's own record expires."""
     fake_manager(publisher, heal=NOT_FOUND, follow=NOT_FOUND)
     publisher.credentials.unlink()
     text = f"this host has published a token, but {publisher.credentials} does not exist"

@@ -796,7 +796,7 @@ def _succeeded(site: Site, node: ast.Call, failure: str, intro: str) -> str:
     return ""
 
 
-# The programs for functions of os and for methods of a Path, and their options.
+# The program, and its options, for each replaced function of os and method of a Path.
 PROGRAMS = {
     "os.remove": ("rm", '"--"'),
     "os.unlink": ("rm", '"--"'),
@@ -836,7 +836,7 @@ def _of_program(site: Site, node: ast.Call) -> str:
 
 
 def _of_case(site: Site, node: ast.Call) -> str:
-    """Return the help for text.upper() and text.lower(), with ASCII letters."""
+    """Return the help for text.upper() and text.lower(), for ASCII letters only."""
     letters = {"upper": '"a-z", "A-Z"', "lower": '"A-Z", "a-z"'}
     match node:
         case ast.Call(func=ast.Attribute(value=owner, attr=method), args=[], keywords=[]) if (
@@ -1114,7 +1114,10 @@ def _are_files(site: Site, node: ast.expr) -> bool:
 
 
 def _at_the_top(site: Site, program: str) -> str:
-    """Return where to bind a program, between an introduction and its code. "" if it is bound."""
+    """Return the text that says where to bind a program, or "" if it is already bound.
+
+    The text goes between an introduction and its code.
+    """
     name = bound_name(site, program)
     return (
         "" if program in site.programs else f'. At the top: `{name} = program("{program}")`. Here'

@@ -36,7 +36,7 @@ STDIN = (
 )
 FILES = (
     'iterate over the files of a Path, as in `for path in sorted(directory // "*.log"):`. These are'
-    " whole paths, without hidden files"
+    " whole paths. Hidden files are skipped"
 )
 FIND = 'run the program find, as in `for line in find(directory, "-name", "*.log").splitlines():`'
 ITEMS = f"write a for loop. To keep the results, {LINES}"
@@ -127,8 +127,8 @@ CALLS = {
     "os.path.expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
     "os.path.realpath": PROGRAM.format("readlink") + ", with its option -f",
     "os.path.samefile": "same_file takes two paths",
-    "os.path.splitext": f"{EXTENSION}. The root also has the directory: remove the extension with"
-    " removesuffix",
+    "os.path.splitext": f"{EXTENSION}. The root includes the directory. To get the root, remove the"
+    " extension with removesuffix",
     "os.path.getsize": PROGRAM.format("stat") + ', as in `stat("-c", "%s", path)`',
     "os.path.getmtime": PROGRAM.format("stat") + ', as in `stat("-c", "%Y", path)`',
     "os.getcwd": "absolute makes a Path of `.`, on a line of its own",

@@ -743,7 +743,7 @@ class Expressions:
             count = "two texts" if method == "replace" else "one text"
             help = f"it takes {count}"
             if method == "replace" and len(node.args) == 3:
-                help += ", and replaces all. To replace only the first, use partition"
+                help += ", and replaces each occurrence. To replace only the first, use partition"
             return self.reject("D105", node, f"{method} does not take these arguments", help)
         arguments = [self.text(argument) for argument in node.args]
         if method == "replace":

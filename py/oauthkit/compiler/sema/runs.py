@@ -1,4 +1,4 @@
-"""Analyze the commands that run, and the calls to functions."""
+"""Analyze commands that are run, and calls to functions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Runs:
         self.reject = expressions.reject
 
     def run(self, node: ast.expr, how: str) -> Run | None:
-        """Analyze the command left of & with its redirections. `how` is its `modifier`."""
+        """Analyze the command left of & with its redirections.
+
+        `how` is its modifier. For a call, it is "()" if the output is used, else "_ = ()".
+        """
         capture = how in ("CAPTURE", "()")
         own = INHERITED if how == "FG" or how.endswith("(FG=True)") else None
         found = self._without_redirections(node)
@@ -59,7 +62,7 @@ class Runs:
         return self._pipeline(stages, redirections, default)
 
     def _pipeline(self, nodes: list[ast.expr], around: Redirections, default: Run) -> Run | None:
-        """Analyze a pipeline. `around` are its redirections, which are those of a stage in bash."""
+        """Analyze a pipeline. Its redirections, `around`, become those of its stages in bash."""
         if around.get("stderr", ("",))[0] == ">=" and not _is_errout(around["stderr"][1]):
             target = around["stderr"][1]
             self.reject(
@@ -106,7 +109,7 @@ class Runs:
         return replace(default, command=Pipeline(known)) if len(known) == len(stages) else None
 
     def _without_redirections(self, node: ast.expr) -> tuple[ast.expr, Redirections] | None:
-        """Return a command without its redirections, and these by their streams."""
+        """Split a command into the bare command and its redirections by stream."""
         redirections: Redirections = {}
         while True:
             match node:
@@ -195,9 +198,9 @@ class Runs:
         return None if command is None else self.run(command, "()" if is_used else "_ = ()")
 
     def _check_device(self, kind: str, target: ast.expr) -> None:
-        """Report a redirection to the program's own stdout or stderr by the name of a device.
+        """Report a redirection to the device path of the program's own stdout or stderr.
 
-        That opens the file behind it again, so the new output overwrites the old.
+        Opening that path opens the underlying file again, so new output overwrites the old.
         """
         value = ""
         if isinstance(target, ast.Constant):

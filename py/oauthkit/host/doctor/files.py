@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
-# Errors about files that the checks of this page cover. A person may have removed the cause.
+# Errors about files, which this module's checks also detect. The cause may be gone by now.
 _ABOUT_FILES = re.compile(
     r"is not a (?:directory|file) |is not writable|cannot be written|is a mount point|NUL byte"
     r"|larger than 256 KiB|leads nowhere"
@@ -126,7 +126,7 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     is_near = any(real.is_relative_to(real_path(place)) for place in (paths.project, paths.home))
     fix = "" if is_near or not link else inspection_hint(dotenv)
     if found.problem:
-        # A refresh creates the file, even one that a link out of the project leads to.
+        # A refresh creates a missing file, even if a link leads out of the project to it.
         fix = found.fix or ("" if inspect_path(real).is_nothing else fix)
         yield Finding(".env", found.problem, fix, needs_refresh=not fix)
     elif problem := _replacement_problem(dotenv):
@@ -221,7 +221,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
 
 
 def delivered_login(paths: ProjectPaths) -> Login:
-    """Return the login whose token .env must have: a follower's is the token from the store."""
+    """Return the login whose token .env must have. For a follower, it has the store's token."""
     if is_follower(paths):
         return followed_login(paths, read_store(paths))
     return read_login(paths.credentials)
@@ -242,7 +242,7 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
     entries, login = read_log(paths), delivered_login(paths)
     failure = last_failure(entries)
-    # A run that cannot take the lock does not create the mark.
+    # A run that cannot take the lock does not create `paths.failing`.
     is_delivered = bool(login.token) and read_dotenv(paths.dotenv).carries(login.token)
     is_expired = login.expires_at_s is not None and login.expires_at_s <= time.time()
     is_over = (
@@ -281,7 +281,7 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
 
 
 def _has_file_problem(paths: ProjectPaths) -> bool:
-    """Return whether a file or directory of a run has a problem that a refresh does not fix."""
+    """Return whether a run's files or directories have a problem that a refresh does not fix."""
     checks = (login, write_access.logs, write_access.delivery, write_access.bearer, dotenv, bearer)
     found = [finding for check in checks for finding in check(paths)]
     return any(not finding.is_ok and not finding.needs_refresh for finding in found)
@@ -317,7 +317,7 @@ def modes(paths: ProjectPaths) -> Iterator[Finding]:
 def ignored_by_git(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that git ignores .env, so that no commit can include the token."""
     name, project, ignore = ".env and git", paths.project, paths.project / ".gitignore"
-    is_link = os.path.islink(project / ".env")  # noqa: PTH114 - git stores its target's name
+    is_link = os.path.islink(project / ".env")  # noqa: PTH114 - git stores a link's target path
     if paths.dotenv != project / ".env" or is_link or not os.path.lexists(project / ".git"):
         return
     with suppress(HostError):  # git is missing or fails
@@ -362,7 +362,7 @@ def _commenting_out(paths: ProjectPaths, name: str, but: str = "") -> str:
 
 
 def lock_of_claude(paths: ProjectPaths) -> Iterator[Finding]:
-    """Check for a lock directory of a killed claude. The next one would wait for it."""
+    """Check for a killed claude's lock directory. The next claude would wait for it."""
     config = paths.credentials.parent
     for lock in (Path(f"{paths.credentials}.lock"), Path(f"{config}.lock")):
         try:
@@ -380,7 +380,7 @@ def lock_of_claude(paths: ProjectPaths) -> Iterator[Finding]:
 def script(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the project's scripts are this version's scripts.
 
-    A refresh by script needs the others only if there is a store.
+    The script's refresh needs the other scripts only if there is a store.
     """
     is_script = False
     for name in (SCRIPT, *STORE_SCRIPTS):
@@ -405,7 +405,7 @@ def script(paths: ProjectPaths) -> Iterator[Finding]:
 def _copying(paths: ProjectPaths, name: str) -> str:
     """Return the command that copies this version's script to the project.
 
-    If a link is on the way, or the script is not the user's, only advise to inspect it.
+    If the path contains a link, or the script is another user's, return advice to inspect it.
     """
     script = paths.project / name
     with suppress(HostError):
@@ -438,7 +438,7 @@ def hooks(paths: ProjectPaths) -> Iterator[Finding]:
 
 
 def _changing(paths: ProjectPaths, path: Path, command: str) -> str:
-    """Return a command with a file to change, or advice to inspect the file first."""
+    """Return a command with the file that it changes, or advice to inspect the file first."""
     if may_change(path, paths.project):
         return f"{command} {quoted(real_path(path))}"
     return inspection_hint(path)

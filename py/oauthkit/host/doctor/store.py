@@ -96,7 +96,7 @@ def _directory(paths: ProjectPaths, directory: Path) -> Iterator[Finding]:
     if info.is_nothing:
         text = f"{directory} not found. If it is on another host, mount it. Otherwise create it"
         fix = creating(directory, "-m 700 -p")
-        if is_follower(paths):  # its publisher has created it
+        if is_follower(paths):  # a publisher creates the directory
             text, fix = f"{directory} not found", "mount it, or correct OAUTHKIT_STORE"
         yield Finding("store", text, fix)
     elif info.problem:

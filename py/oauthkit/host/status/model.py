@@ -62,7 +62,7 @@ class Status:
     dotenv: Dotenv
     schedule: Schedule
     manager_problem: str
-    crontab_line: cron.Line | None  # that refreshes the project, if no timer is due
+    crontab_line: cron.Line | None  # the line that refreshes the project, if no timer is due
     last_renewal_s: float | None
     failure: Failure | None  # the last one, even if runs succeed now
     failing_since_s: float | None
@@ -77,7 +77,7 @@ class Status:
     follower: Service | None = None  # the service that follows the store
     lock_holder: str = ""  # the process that holds the lock, or ""
     is_stuck: bool = False  # it has held the lock for longer than a run takes
-    is_followed: bool = False  # there is no such service, but the store was read not long ago
+    is_followed: bool = False  # no service follows the store, but the store was read recently
 
     @property
     def is_delivered(self) -> bool:
@@ -86,7 +86,7 @@ class Status:
 
     @property
     def bearer_carries_token(self) -> bool:
-        """Return whether the bearer file has the credentials' token. False if it is not set."""
+        """Return whether the bearer file has the credentials' token. False if none is set."""
         return bool(self.login.token) and self.bearer == Login(
             "", self.login.token, self.login.expires_at_s
         )
@@ -99,7 +99,7 @@ class Status:
 
     @property
     def is_live(self) -> bool:
-        """Return whether .env, and the bearer file if it is set, have a token that works."""
+        """Return whether .env, and the bearer file if one is set, have a token that works."""
         is_everywhere = self.is_delivered and (self.bearer is None or self.bearer_carries_token)
         is_unexpired = self.left_s is not None and self.left_s > 0
         return is_everywhere and is_unexpired and not self.is_rejected
@@ -182,7 +182,8 @@ class Status:
     def _delivery_problems(self, *, is_failing: bool) -> list[str]:
         """Return the problem that leaves .env without a live token now or before the next run.
 
-        The list has at most one problem. For a token that no run delivered, it has two choices.
+        The list has at most one problem. For a token put in by hand, it has two entries: how to
+        keep it, and how to replace it.
         """
         if self.is_follower and (self.login.problem or not self.is_delivered):
             text = self.dotenv.repetition_problem or "does not have the store's token"
@@ -204,7 +205,7 @@ class Status:
         return self._expiry_problems()
 
     def _expiry_problems(self) -> list[str]:
-        """Return why .env has no live token until the next run, in a list of at most one."""
+        """Return why .env lacks a live token until the next run: at most one problem."""
         expires_at_s = self.login.expires_at_s
         if expires_at_s is None:
             text = "the token's expiry is unknown"
@@ -254,11 +255,12 @@ class Status:
         return []
 
     def _store_problems(self) -> list[str]:
-        """Return why a follower gets no further token, as a list of at most one problem."""
+        """Return why a follower will not get another token, as a list of at most one problem."""
         if lost := lost_login(self.paths, self.store):
             return [f"{lost}. Run: {log_in_and_refresh(self.paths)}"]
         usable = [x for x in self.store.records if x.is_usable(self.now_s)] if self.store else []
-        if self.login.problem or usable:  # otherwise .env's problem is that of the store
+        # If login.problem is set, the warning about .env already gives the store's problem.
+        if self.login.problem or usable:
             return []
         return [f"{no_token(self.store)}. {self.see_doctor}"]
 
@@ -336,8 +338,9 @@ def collect(paths: ProjectPaths) -> Status:
     dotenv = read_dotenv(paths.dotenv)
     token_differs = not login.token or not dotenv.carries(login.token)
     is_manual = token_differs and is_manual_token(paths, dotenv.tokens, entries)
-    # A run that cannot take the lock does not create the mark. While .env has a live token, an
-    # ERROR counts only if no run can succeed, because a run with --ensure does not log a success.
+    # A run that cannot take the lock does not create `paths.failing`. While .env has a live token,
+    # an ERROR counts only if no run can succeed, because a run with --ensure does not log a
+    # success.
     problem_of_log = log_problem(paths)
     is_expired = login.expires_at_s is not None and login.expires_at_s <= now_s
     failure = None if is_manual else unresolved_failure(entries)
@@ -375,13 +378,13 @@ def collect(paths: ProjectPaths) -> Status:
 
 
 def _lacks_program(failure: Failure) -> bool:
-    """Return whether a run failed without a program that every run needs, and it is not there."""
+    """Return whether a run failed because jq or flock was missing, and that program still is."""
     name = failure.text.partition(" not found in PATH")[0]
     return name in ("jq", "flock") and find_program(name) == ""
 
 
 def _is_rejected(paths: ProjectPaths, login: Login) -> bool:
-    """Return whether the last renewal of a rejected token failed, and it is still the token."""
+    """Return whether the last renewal of a rejected token failed, and the login still has it."""
     if login.expires_at_s is None or read(paths.failing).data != b"rejected":
         return False
     start = read(paths.credentials.parent / REJECTED).data
@@ -394,7 +397,7 @@ def another_bearer(paths: ProjectPaths) -> str:
 
 
 def _read_bearer(paths: ProjectPaths) -> Login | None:
-    """Read the bearer file, which must not be the login. None if it is not set."""
+    """Read the bearer file, which must not be the login. None if none is set."""
     bearer, credentials = paths.bearer, paths.credentials
     if bearer is None:
         return None

@@ -148,5 +148,5 @@ def install_command(paths: ProjectPaths, *options: str) -> str:
     """
     add = f"(crontab -l 2>/dev/null; {command('install', paths, '--cron', *options)}) | crontab -"
     if not find_program("crontab"):
-        return f"{as_root('apt-get install cron')} && {START} && {add}"
+        return f"{as_root('apt-get install --no-install-recommends cron')} && {START} && {add}"
     return f"{START} && {add}" if is_running() is False else add

@@ -74,7 +74,7 @@ def directory() -> Path:
     """Return the directory of the user's own units (systemd.unit(5), UNIT FILE LOAD PATH)."""
     configuration, home = os.environ.get("XDG_CONFIG_HOME"), os.environ.get("HOME")
     if not configuration and not home:
-        raise HostError("HOME is not set. It leads to the units")
+        raise HostError("HOME is not set, so the directory of the user units is unknown. Set HOME")
     return Path(configuration or f"{home}/.config") / "systemd/user"
 
 
