@@ -537,16 +537,19 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int)
     assert all(x.is_ok for x in logs(paths))
 
 
+FAILED = "claude CLI refresh failed (exit 1). User may need to run 'claude login'."
+
+
 def test_reason_of_failing_runs_and_its_fix(well: HostProject) -> None:
     well.failing.touch()
     output = "claude: Failed to authenticate. API Error: 401"
-    well.lines((-60, output), (-60, "ERROR: claude CLI refresh failed (exit 1)"))
+    well.lines((-60, output), (-60, f"ERROR: {FAILED}"))
     well.deliver(OTHER)
     for file in (well.dotenv, well.credentials):
         os.utime(file, (well.now_s - 4 * HOUR_S,) * 2)
     refresh = command("refresh", well.project)
     said = f"""\
-FAIL  runs: they fail: claude CLI refresh failed (exit 1)
+FAIL  runs: they fail: {FAILED}
       {output}
       log: {well.log}
       fix: claude auth login && {refresh}
@@ -614,7 +617,7 @@ def test_refresh_is_the_fix_only_if_it_can_succeed(well: HostProject) -> None:
     assert examined(well)[2] == {".env": refresh}
     well.login(token="")
     _, failed, fixes = examined(well)
-    assert fixes == {"login": f"claude auth login && {refresh}", ".env": refresh}
+    assert fixes == {"login": "claude auth login", ".env": refresh}
     assert failed[".env"].endswith(" token. First apply the fixes above")
 
 
@@ -634,8 +637,7 @@ def test_claude_that_is_not_in_path(well: HostProject, directory: str) -> None:
     claude.parent.mkdir(parents=True)
     (well.bin / "claude").rename(claude)
     well.login(token="")
-    fix = f"{quoted(claude)} auth login && {command('refresh', well.project)}"
-    assert examined(well)[2]["login"] == fix
+    assert examined(well)[2]["login"] == f"{quoted(claude)} auth login"
     shown = " ".join(well.run("status").stdout.split())
     assert f"no accessToken in credentials: {quoted(claude)} auth login" in shown
 
@@ -830,7 +832,13 @@ def test_file_problem_that_was_removed_needs_only_a_refresh(well: HostProject) -
     assert examined(well)[2] == {"runs": refresh}
     well.dotenv.unlink()
     well.dotenv.mkdir()
-    assert examined(well)[2]["runs"] != refresh or "First" in examined(well)[1]["runs"]
+    assert examined(well)[1]["runs"].endswith(". First apply the fixes above")
+
+
+def test_error_about_files_that_no_check_finds_keeps_its_fix(well: HostProject) -> None:
+    well.lines((-60, f"ERROR: {well.dotenv} would be larger than 256 KiB and is not changed"))
+    well.failing.touch()
+    assert examined(well)[2]["runs"].startswith("check what that file and the credentials contain")
 
 
 def test_target_of_a_link_out_of_the_project_is_created_by_a_refresh(well: HostProject) -> None:

@@ -253,4 +253,5 @@ def test_log_from_the_future(well: HostProject) -> None:
     _, failed, fixes = examined(well)
     assert failed["clock"].startswith("the log's last line is from ")
     assert failed["clock"].endswith(", in the future")
-    assert fixes["clock"] == "compare the output of date -u with the real time"
+    advice = "compare the output of date -u with the real time"
+    assert fixes["clock"] == f"{advice}, then: {command('refresh', well.project)}"

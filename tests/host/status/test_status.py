@@ -451,7 +451,7 @@ def test_bearer_file_with_other_content(live: HostProject) -> None:
     bearer = live.project / "bearer"
     bearer.write_text('{"other": 1}\n', "utf-8")
     (warning,) = live.status(OAUTHKIT_BEARER=str(bearer))["warnings"]
-    fix = f"choose another path. Run: {command('install', live.project, '--bearer')} PATH"
+    fix = "unset OAUTHKIT_BEARER"
     assert warning == f"bearer file {bearer}: it is not a bearer file: {fix}"
 
 
@@ -460,9 +460,7 @@ def test_login_is_that_of_the_setting(live: HostProject) -> None:
     directory.mkdir()
     live.credentials.unlink()
     (warning,) = live.status(CLAUDE_CONFIG_DIR=str(directory))["warnings"]
-    assert warning.endswith(
-        f": CLAUDE_CONFIG_DIR='{directory}' claude auth login && {command('refresh', live.project)}"
-    )
+    assert warning.endswith(f": CLAUDE_CONFIG_DIR='{directory}' claude auth login")
 
 
 def test_same_refresh_is_not_the_fix_of_failing_runs(live: HostProject) -> None:
@@ -964,6 +962,10 @@ def test_rejected_token_is_not_live(live: HostProject, *, is_renewed: bool) -> N
     expiry = live.ms(5 * HOUR_S - 1) if is_renewed else read_expiry(live)
     (live.credentials.parent / REJECTED).write_text(f"{expiry} {live.ms(-60)}", "utf-8")
     assert live.status()["live"] is is_renewed
+    live.program("systemctl", ALL.replace("PROJECT", str(live.project)))
+    first = run_all(live)[1][0]
+    assert ("the API rejects the token" in first) is not is_renewed
+    assert "bearer" not in first
 
 
 def read_expiry(host: HostProject) -> int:

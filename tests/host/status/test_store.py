@@ -599,6 +599,8 @@ def test_publisher_whose_login_is_gone(publisher: HostProject) -> None:
     assert publisher.status()["warnings"][-1] == f"{text}. Run: {fix}"
     _, failed, fixes = examined(publisher)
     assert (failed["login"], fixes["login"]) == (text, fix)
+    publisher.dotenv.unlink()
+    assert examined(publisher)[2][".env"] == command("refresh", publisher.project)
     assert "timer" not in failed  # a timer starts a refresh, as before
     write_unit(publisher, FOLLOW)
     assert "login" not in examined(publisher)[1]

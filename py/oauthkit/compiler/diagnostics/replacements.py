@@ -32,6 +32,7 @@ PATH_TESTS = {
     "os.path.exists": "exists", "os.path.isfile": "is_file", "os.path.isdir": "is_dir",
     "os.path.islink": "is_symlink",
 }  # fmt: skip
+ENVIRONMENT_READS = ("os.environ.get", "os.getenv", "local.env.get")
 
 
 def shown(site: Site, node: ast.expr) -> str:
@@ -348,12 +349,17 @@ def of_extension(site: Site, node: ast.expr, path: str, part: str) -> str:
         split = [f'_, _, {last} = {path}.rpartition("/")']
         if part == "stem":
             split += [f'{base}, _, _ = {last}.rpartition(".")']
-            return [*split, f'if {base} == "":', f"    {base} = {last}"]
+            return [*split, f'if {base}.strip(".") == "":', f"    {base} = {last}"]
         split += [f'{base}, _, {rest} = {last}.rpartition(".")']
         first, found = '""', f'f".{{{rest}}}"'
         if part == "root":
             first, found = path, f"{path}.removesuffix({found})"
-        return [*split, f"{name} = {first}", f'if {base} != "":', f"    {name} = {found}"]
+        return [
+            *split,
+            f"{name} = {first}",
+            f'if {base}.strip(".") != "":',
+            f"    {name} = {found}",
+        ]
 
     known = ast.Name(path)
     return code("split it", site.assigned(node, Type.STR, lines, read_again=(known,)))
@@ -894,9 +900,6 @@ def compared(
     return code(
         "compare one by one" if len(pairs) > 1 else "compare", way if is_whole else f"({way})"
     )
-
-
-ENVIRONMENT_READS = ("os.environ.get", "os.getenv", "local.env.get")
 
 
 def of_or_and(site: Site, node: ast.BoolOp) -> str:

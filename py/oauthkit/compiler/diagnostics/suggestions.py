@@ -400,7 +400,7 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
             case ast.Call(func=ast.Name(id="int"), args=[ast.BinOp(op=ast.Div())]):
                 help = FRACTION
         return Suggestion(f"{name} is outside the dialect", help)
-    if name.split(".")[0] in ("os", "sys") and attribute not in METHODS and "path" not in name:
+    if re.fullmatch(r"os\.\w+", name) and attribute not in METHODS:
         return Suggestion(f"{name} is outside the dialect", "run a program that does the same")
     if name.startswith("os.popen("):
         return Suggestion("os.popen is outside the dialect", MODULES["subprocess"])

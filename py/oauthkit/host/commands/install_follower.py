@@ -14,7 +14,7 @@ from oauthkit.host.commands.install import (
 )
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import inspect_path
-from oauthkit.host.project import find_paths
+from oauthkit.host.project import find_paths, require_own_project
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import FOLLOW_SCRIPT, SCRIPT
 from oauthkit.host.status.model import collect
@@ -51,6 +51,7 @@ def install_follower(
     Return 0, or 1 if .env has no live token from the store. `settings` are written to
     refresh.conf, and `channel` to hooks. Raise HostError if the unit cannot be installed.
     """
+    require_own_project(paths)
     named = replace(paths, unit=settings.get("OAUTHKIT_UNIT", paths.unit))
     store = settings.get("OAUTHKIT_STORE", paths.store)
     if problem := url_error(store):

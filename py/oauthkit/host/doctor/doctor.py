@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor import files, permissions, programs, scheduling, store, write_access
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.status.store import is_follower, refresh_command
+from oauthkit.host.shell_commands import command
+from oauthkit.host.status.store import is_follower, lost_login, read_store, refresh_command
 from oauthkit.host.systemd.client import ManagerError
 
 if TYPE_CHECKING:
@@ -43,19 +44,20 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
     if not project.is_ok:  # nothing there may be changed
         return
     refresh = refresh_command(paths)
+    if is_follower(paths) and lost_login(paths, read_store(paths)):
+        refresh = command("refresh", paths)
     needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(paths) else ()))
     can_succeed = True
     for found in _findings(paths):
         finding = _with_setting(found, paths)
-        if finding.needs_refresh and not can_succeed:
-            text = f"{finding.text}. First apply the fixes above"
-            yield replace(finding, text=text, fix=refresh)
-        elif finding.needs_refresh and finding.fix:
+        if finding.needs_refresh:
             then = ", then: " if finding.is_advice else " && "
-            yield replace(finding, fix=f"{finding.fix}{then}{refresh}")
-        else:
-            yield replace(finding, fix=refresh) if finding.needs_refresh else finding
-        if not finding.is_ok and finding.name in needed and finding.fix:
+            fix = then.join(filter(None, (finding.fix, refresh)))
+            text = finding.text.removesuffix(".")
+            text = finding.text if can_succeed else f"{text}. First apply the fixes above"
+            finding = replace(finding, text=text, fix=fix)
+        yield finding
+        if not found.is_ok and found.name in needed and found.fix:
             can_succeed = False
 
 

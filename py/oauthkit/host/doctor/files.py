@@ -14,7 +14,7 @@ from plumbum import LocalPath
 
 from oauthkit.host.adopt.git import Git
 from oauthkit.host.commands import notify
-from oauthkit.host.doctor import programs, write_access
+from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import (
@@ -65,8 +65,8 @@ if TYPE_CHECKING:
 OLD_LOCK_S = 10 * 60
 # Errors about files, which this module's checks also detect. The cause may be gone by now.
 _ABOUT_FILES = re.compile(
-    r"is not a (?:directory|file) |is not writable|cannot be written|is a mount point|NUL byte"
-    r"|larger than 256 KiB|leads nowhere"
+    r"is not a (?:directory|file) |is not writable|cannot be written(?! and)|is a mount point"
+    r"|NUL byte|is larger than 256 KiB|leads nowhere"
 )
 EVENTS = ("renewed", "failed", "recovered", "login-ending")
 
@@ -95,16 +95,17 @@ def login(paths: ProjectPaths) -> Iterator[Finding]:
     login = read_login(paths.credentials)
     ends_at_s = login.login_ends_at_s
     if login.problem:
-        yield Finding("login", login.problem, login.fix or log_in_and_refresh(paths))
+        yield Finding("login", login.problem, login.fix or log_in(paths))
     elif ends_at_s is not None and ends_at_s < time.time():
-        yield Finding("login", "it has ended", log_in_and_refresh(paths))
+        yield Finding("login", "it has ended", log_in(paths))
     elif ends_at_s is None:
         yield Finding("login", str(paths.credentials))
     else:
         left_s = ends_at_s - time.time()
         text = f"{paths.credentials}, ends in {span(left_s)}"
         is_ending = left_s < LOGIN_WARNING_S
-        fix = log_in_and_refresh(paths) if is_ending else ""
+        fix = log_in(paths) if has_manual_token(paths) else log_in_and_refresh(paths)
+        fix = fix if is_ending else ""
         yield Finding("login", text, fix, is_note=is_ending)
 
 
@@ -267,8 +268,8 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         fix = "" if programs.claude(paths).is_ok else fix  # it is there now
     elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
         fix = "" if find_program(name) else fix
-    elif _ABOUT_FILES.search(failure.text) and not _has_file_problem(paths):
-        fix = ""
+    elif _ABOUT_FILES.search(failure.text):
+        fix = ""  # the checks of the files have the fix, unless the cause is gone
     yield Finding(
         "runs",
         text,
@@ -278,13 +279,6 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         needs_refresh=" --rejected" not in fix,
         is_advice=fix != log_in(paths),
     )
-
-
-def _has_file_problem(paths: ProjectPaths) -> bool:
-    """Return whether a run's files or directories have a problem that a refresh does not fix."""
-    checks = (login, write_access.logs, write_access.delivery, write_access.bearer, dotenv, bearer)
-    found = [finding for check in checks for finding in check(paths)]
-    return any(not finding.is_ok and not finding.needs_refresh for finding in found)
 
 
 def modes(paths: ProjectPaths) -> Iterator[Finding]:

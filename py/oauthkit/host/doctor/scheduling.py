@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 COMPARE = "compare the output of date -u with the real time"
-FUTURE_S = 60
+FUTURE_S = 60  # a run that has just ended may have a slightly later clock in its log
 WITHOUT_RUNS = (
     "no runs are needed with a token that is valid for a year. If your account can create one, run:"
     " claude setup-token"
@@ -167,15 +167,14 @@ def _linger() -> Finding:
 
 def clock(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the clock is right, because each expiry is compared with it."""
-    entries, now_s = read_log(paths), time.time()
-    if entries and entries[-1].at_s > now_s + FUTURE_S:
-        text = f"the log's last line is from {shown_time(entries[-1].at_s, now_s)}, in the future"
-        yield Finding("clock", text, COMPARE)
-        return
     shown = programs.output_of("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if shown is None:
         yield Finding("clock", "unknown: timedatectl failed", COMPARE, is_note=True)
     elif shown == "no":
         yield Finding("clock", "it is not synchronized", as_root("timedatectl set-ntp true"))
+    elif (entries := read_log(paths)) and entries[-1].at_s > time.time() + FUTURE_S:
+        at = shown_time(entries[-1].at_s, time.time())
+        text = f"the log's last line is from {at}, in the future"
+        yield Finding("clock", text, COMPARE, needs_refresh=True, is_advice=True)
     else:
         yield Finding("clock", "synchronized")

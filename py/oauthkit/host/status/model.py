@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.lock_holder import holder_of, process_age_s, process_name
 from oauthkit.host.path_info import inspect_path, read, real_path
-from oauthkit.host.project import other_user
+from oauthkit.host.project import ENVIRONMENT, other_user
 from oauthkit.host.shell_commands import command, command_on, quote
 from oauthkit.host.status.coverage import Coverage, measure
-from oauthkit.host.status.failures import Failure, log_in_and_refresh
+from oauthkit.host.status.failures import Failure, log_in, log_in_and_refresh
 from oauthkit.host.status.log import (
     RENEWED,
     is_manual_token,
@@ -190,7 +190,7 @@ class Status:
             problem = self.login.problem or f".env {text}"
             return [] if is_failing else [f"{problem}. {self.see_doctor}"]
         if self.login.problem:
-            return [f"{self.login.problem}: {self.login.fix or log_in_and_refresh(self.paths)}"]
+            return [f"{self.login.problem}: {self.login.fix or log_in(self.paths)}"]
         if self.dotenv.problem and self._lacks_directory(self.paths.dotenv):
             return [f"the directory of .env does not exist. {self.see_doctor}"]
         if self.dotenv.problem and (self.dotenv.fix or not is_failing):
@@ -347,7 +347,7 @@ def collect(paths: ProjectPaths) -> Status:
     if (
         failing_since_s is None
         and failure is not None
-        and (token_differs or is_expired or problem_of_log or _lacks_program(failure))
+        and (token_differs or is_expired or problem_of_log or _lacks_flock(failure))
     ):
         failing_since_s = failure.at_s
     is_scheduled = schedule.next is not None or schedule.running is not None
@@ -377,10 +377,9 @@ def collect(paths: ProjectPaths) -> Status:
     )
 
 
-def _lacks_program(failure: Failure) -> bool:
-    """Return whether a run failed because jq or flock was missing, and that program still is."""
-    name = failure.text.partition(" not found in PATH")[0]
-    return name in ("jq", "flock") and find_program(name) == ""
+def _lacks_flock(failure: Failure) -> bool:
+    """Return whether a run could not take the lock without flock, and this PATH lacks it, too."""
+    return failure.text.startswith("flock not found in PATH") and find_program("flock") == ""
 
 
 def _is_rejected(paths: ProjectPaths, login: Login) -> bool:
@@ -393,6 +392,8 @@ def _is_rejected(paths: ProjectPaths, login: Login) -> bool:
 
 def another_bearer(paths: ProjectPaths) -> str:
     """Return what to do if the bearer file cannot be used."""
+    if any(x.name == "OAUTHKIT_BEARER" and x.origin == ENVIRONMENT for x in paths.settings):
+        return "unset OAUTHKIT_BEARER"
     return f"choose another path. Run: {command('install', paths, '--bearer')} PATH"
 
 

@@ -152,7 +152,8 @@ def lost_login(paths: ProjectPaths, store: Store | None) -> str:
     Without the login, `refresh --ensure` follows the store, until the host's own record expires.
     """
     files = {file.name for file in units.written_for(paths.project)}
-    if store is None or store.own is None or f"{paths.follow}.service" in files:
+    has_login = not inspect_path(paths.credentials).is_nothing
+    if has_login or store is None or store.own is None or f"{paths.follow}.service" in files:
         return ""
     return f"this host has published a token, but {paths.credentials} does not exist"
 

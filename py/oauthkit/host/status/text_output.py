@@ -76,7 +76,9 @@ def show(status: Status, width: int, *, is_colour: bool) -> str:
 def summary(status: Status) -> str:
     """Return a line with the project, how long its token lasts, and the first problem."""
     text = "no live token"
-    if status.is_delivered and status.left_s is not None and status.left_s > 0:
+    if status.is_rejected:
+        text = "the API rejects the token"
+    elif status.is_delivered and status.left_s is not None and status.left_s > 0:
         text = ".env has a live token, but the bearer file does not"
     if status.login.problem and status.dotenv.tokens:
         text = "it is unknown whether the token in .env is live"
