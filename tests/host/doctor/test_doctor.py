@@ -557,6 +557,8 @@ FAIL  .env: it does not have the credentials' token. First apply the fixes above
       fix: {refresh}
 """
     assert said in well.run("doctor").stdout
+    (well.bin / "jq").unlink()
+    assert examined(well)[1]["runs"].endswith(" 'claude login'. First apply the fixes above")
 
 
 BLANK = "\N{BRAILLE PATTERN BLANK}"  # no space, so lines are not wrapped at it
