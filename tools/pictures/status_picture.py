@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -105,17 +106,19 @@ def status(login_left_s: float = 19 * DAY_S) -> Status:
 
 
 @contextmanager
-def utc() -> Iterator[None]:
-    """Set the local time zone to UTC, so that the picture is the same everywhere."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "UTC0"
+def fixed_environment() -> Iterator[None]:
+    """Set TZ and PATH so that the picture is the same everywhere."""
+    names = {"TZ": "UTC0", "PATH": str(Path(sys.executable).parent)}  # leads to oauthkit
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
     time.tzset()
     try:
         yield
     finally:
-        del os.environ["TZ"]
-        if before is not None:
-            os.environ["TZ"] = before
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
         time.tzset()
 
 
@@ -126,7 +129,7 @@ def record(shown: Status, columns: int = COLUMNS) -> Console:
         color_system="truecolor", highlight=False,
     )  # fmt: skip
     console.print(Text(PROMPT, style="bright_black"))
-    with utc():
+    with fixed_environment():
         console.print(Text.from_ansi(show(shown, columns, is_colour=True)), end="")
     return console
 
