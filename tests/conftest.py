@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import zlib
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_unconfigure() -> None:
     """Remove this process's HOME."""
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _same_zone() -> Generator[None]:
+    """Fail a test that changes the process's time zone: later tests would use it."""
+    before = time.tzname
+    yield
+    assert time.tzname == before, "the test changed the time zone"
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import xml.etree.ElementTree as ET
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
@@ -42,9 +43,13 @@ every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_no_picture_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     """The terminal and the time zone do not matter. scripts/pictures updates the pictures."""
     assert draw.stale() == []
-    for name, value in {"TZ": "XYZ-5", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "20"}.items():
-        monkeypatch.setenv(name, value)
-    assert draw.stale() == []
+    with monkeypatch.context() as changed:
+        for name, value in {
+            "TZ": "XYZ-5", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "20",
+        }.items():  # fmt: skip
+            changed.setenv(name, value)
+        assert draw.stale() == []
+    time.tzset()
 
 
 def test_check_names_stale_pictures(
