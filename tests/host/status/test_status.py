@@ -154,6 +154,14 @@ def test_token_that_is_not_live_is_reported(
     assert live.run("status").returncode == 1
 
 
+def test_login_that_ends_soon_beside_a_token_of_a_user(live: HostProject) -> None:
+    """A refresh would replace the user's token, so the fix is only to log in."""
+    live.login(refreshTokenExpiresAt=live.ms(HOUR_S))
+    assert "the login ends soon. Run: claude auth login && " in live.status()["warnings"][-1]
+    live.deliver(OTHER)
+    assert live.status()["warnings"][-1] == "the login ends soon. Run: claude auth login"
+
+
 def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.deliver(OTHER)
     data = live.status()

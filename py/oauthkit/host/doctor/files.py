@@ -32,7 +32,13 @@ from oauthkit.host.path_info import (
 from oauthkit.host.project import CONF, other_user
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
-from oauthkit.host.status.failures import Failure, fix_of, log_in, log_in_and_refresh
+from oauthkit.host.status.failures import (
+    Failure,
+    bearer_fix,
+    fix_of,
+    log_in,
+    log_in_and_refresh,
+)
 from oauthkit.host.status.log import (
     failed_hooks,
     is_manual_token,
@@ -48,7 +54,7 @@ from oauthkit.host.status.login import (
     read_dotenv,
     read_login,
 )
-from oauthkit.host.status.model import LOGIN_WARNING_S, another_bearer
+from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.host.status.text_output import clock, span
 from oauthkit.program.delivery import BEARER_START, is_mount_point
@@ -170,13 +176,13 @@ def settings(paths: ProjectPaths) -> Iterator[Finding]:
         if setting.name == "OAUTHKIT_LIGHT" and setting.value != "1":
             text += ": only 1 has an effect"
             is_in_conf = setting.origin == CONF
-            fix = editing(paths) if is_in_conf else "unset OAUTHKIT_LIGHT"
+            fix = edit_command(paths) if is_in_conf else "unset OAUTHKIT_LIGHT"
         yield Finding("setting", text, fix, is_note=bool(fix))
     for problem in paths.settings_problems:
-        yield Finding("setting", problem, read(paths.conf).fix or editing(paths))
+        yield Finding("setting", problem, read(paths.conf).fix or edit_command(paths))
 
 
-def editing(paths: ProjectPaths) -> str:
+def edit_command(paths: ProjectPaths) -> str:
     """Return the command that edits refresh.conf."""
     return f"${{EDITOR:-vi}} {quoted(paths.conf)}"
 
@@ -186,7 +192,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
     name, file = "bearer file", paths.bearer
     if file is None:
         return
-    move = another_bearer(paths)
+    move = bearer_fix(paths)
     others = (
         (paths.credentials, "Claude Code's credentials file"),
         (paths.dotenv, "the same file as .env"),

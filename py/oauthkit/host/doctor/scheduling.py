@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 COMPARE = "compare the output of date -u with the real time"
-FUTURE_S = 60  # a run that has just ended may have a slightly later clock in its log
+FUTURE_S = 60  # a small correction of the clock is not a problem
 WITHOUT_RUNS = (
     "no runs are needed with a token that is valid for a year. If your account can create one, run:"
     " claude setup-token"

@@ -60,7 +60,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
         return
     if problem := url_error(paths.store):
         is_in_conf = any(x.name == "OAUTHKIT_STORE" and x.origin == CONF for x in paths.settings)
-        fix = files.editing(paths) if is_in_conf else "unset OAUTHKIT_STORE"
+        fix = files.edit_command(paths) if is_in_conf else "unset OAUTHKIT_STORE"
         yield Finding("store", problem, fix)
         return
     if paths.store.startswith("dir:"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shell_commands import claude, command, quote
 from oauthkit.host.status.login import read_login
 
@@ -152,6 +153,13 @@ def log_in(paths: ProjectPaths) -> str:
 def log_in_and_refresh(paths: ProjectPaths) -> str:
     """Return the command that logs in, and then delivers the new login's token."""
     return f"{log_in(paths)} && {command('refresh', paths)}"
+
+
+def bearer_fix(paths: ProjectPaths) -> str:
+    """Return what to do if the bearer file cannot be used."""
+    if any(x.name == "OAUTHKIT_BEARER" and x.origin == ENVIRONMENT for x in paths.settings):
+        return "unset OAUTHKIT_BEARER"
+    return f"choose another path. Run: {command('install', paths, '--bearer')} PATH"
 
 
 def _for_project(paths: ProjectPaths, fix: str) -> str:

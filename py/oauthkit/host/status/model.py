@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.lock_holder import holder_of, process_age_s, process_name
 from oauthkit.host.path_info import inspect_path, read, real_path
-from oauthkit.host.project import ENVIRONMENT, other_user
+from oauthkit.host.project import other_user
 from oauthkit.host.shell_commands import command, command_on, quote
 from oauthkit.host.status.coverage import Coverage, measure
-from oauthkit.host.status.failures import Failure, log_in, log_in_and_refresh
+from oauthkit.host.status.failures import Failure, bearer_fix, log_in, log_in_and_refresh
 from oauthkit.host.status.log import (
     RENEWED,
     is_manual_token,
@@ -176,7 +176,9 @@ class Status:
         found += self._store_problems() if self.is_follower else self._publisher_problems()
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
-            found.append(f"the login {ended}. Run: {log_in_and_refresh(self.paths)}")
+            # A refresh would replace a token that was put into .env by hand.
+            fix = log_in if self.is_manual_token else log_in_and_refresh
+            found.append(f"the login {ended}. Run: {fix(self.paths)}")
         return found
 
     def _delivery_problems(self, *, is_failing: bool) -> list[str]:
@@ -390,19 +392,12 @@ def _is_rejected(paths: ProjectPaths, login: Login) -> bool:
     return start.startswith(f"{round(login.expires_at_s * 1000)} ".encode())
 
 
-def another_bearer(paths: ProjectPaths) -> str:
-    """Return what to do if the bearer file cannot be used."""
-    if any(x.name == "OAUTHKIT_BEARER" and x.origin == ENVIRONMENT for x in paths.settings):
-        return "unset OAUTHKIT_BEARER"
-    return f"choose another path. Run: {command('install', paths, '--bearer')} PATH"
-
-
 def _read_bearer(paths: ProjectPaths) -> Login | None:
     """Read the bearer file, which must not be the login. None if none is set."""
     bearer, credentials = paths.bearer, paths.credentials
     if bearer is None:
         return None
-    fix = another_bearer(paths)
+    fix = bearer_fix(paths)
     if same_file(str(bearer), str(credentials)):
         return Login("it is Claude Code's credentials file", fix=fix)
     content = read(bearer).data
