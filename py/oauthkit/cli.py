@@ -357,7 +357,8 @@ class Install(ProjectCommand, SettingsOptions):
     def main(self) -> int:
         """Install the units, print the crontab line, or send a test message."""
         from oauthkit.host.commands import install, install_follower, notify  # noqa: PLC0415
-        from oauthkit.host.systemd import cron, units  # noqa: PLC0415
+        from oauthkit.host.systemd import cron  # noqa: PLC0415
+        from oauthkit.host.systemd.start_command import command_of  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
             problem = f"--form must be bash or python, not {self.form!r}"
@@ -377,7 +378,7 @@ class Install(ProjectCommand, SettingsOptions):
                     paths = install.change_settings(paths, settings, lambda _: None)
                 if channel:
                     notify.write(paths, channel, complain)  # stdout has the crontab line
-                line = units.crontab(units.command_of(paths, self.form))
+                line = cron.new_line(command_of(paths, self.form))
                 install.report_unready(paths, complain)
                 if cron.line_of(paths) is None:
                     OUT.write(line)

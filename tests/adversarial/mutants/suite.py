@@ -45,11 +45,11 @@ SUBJECTS = (
     ("renew_once", "renewal lock_log"),
     ("limit_failures|recorded_failures|next_try_ms|record_start", "renewal"),
     ("limit_rejected_starts|was_rejected|rejected_token|token_in", "rejected"),
-    ("bearer|deliver_bearer|deliver_all", "bearer delivery"),
+    ("bearer|deliver_bearer|deliver_all|rename_file", "bearer delivery"),
     ("run_within|(log|report)_output|(mask|add)_secrets?", "renewal hooks"),
     ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
      "|_(signal_group|spawn)", "signals renewal environment"),
-    ("with_token|follow|resolve|rename_over|rename_file|sweep|(read|write)_target|is_mount_point|write_problem|deliver_token|own_temporary|temporary_name|is_own_link"
+    ("with_token|follow|resolve|rename_over|sweep|(read|write)_target|is_mount_point|write_problem|deliver_token|own_temporary|temporary_name|is_own_link"
      "|same_file|(read|write|create)_file", "delivery"),
     ("is_foreign", "delivery lock_log"),
     ("is_delivered", "ensure delivery bearer"),

@@ -21,9 +21,10 @@ from tests.support.host.host_project import SAME_CODE, UNIT, command
 from oauthkit.host.doctor import timers
 from oauthkit.host.path_info import quoted
 from oauthkit.host.project import CONF_FILE, find_paths
-from oauthkit.host.systemd import owner, units
+from oauthkit.host.systemd import owner, unit_texts
 from oauthkit.host.systemd.services import Service
-from oauthkit.host.systemd.units import _MARK
+from oauthkit.host.systemd.start_command import Command
+from oauthkit.host.systemd.unit_texts import _MARK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -393,7 +394,7 @@ def test_unit_file_that_install_has_not_written(well: HostProject) -> None:
     directory = well.home / ".config/systemd/user"
     directory.mkdir(parents=True)
     paths = find_paths(str(well.project))
-    (directory / f"{UNIT}-heal.timer").write_text(units.timer_text(paths), "utf-8")
+    (directory / f"{UNIT}-heal.timer").write_text(unit_texts.timer_text(paths), "utf-8")
     service = directory / f"{UNIT}-heal.service"
     fake_manager(well, heal=NOT_FOUND)
     install = command("install", well.project)
@@ -472,11 +473,11 @@ def test_edited_timer_is_reported(well: HostProject) -> None:
     fake_manager(well)
     file = well.home / f".config/systemd/user/{UNIT}-heal.timer"
     file.parent.mkdir(parents=True)
-    text = units.timer_text(find_paths(str(well.project)))
+    text = unit_texts.timer_text(find_paths(str(well.project)))
     file.write_text(text, "utf-8")
     service = file.with_suffix(".service")
     paths = find_paths(str(well.project))
-    texts = units.texts(paths, units.Command(("/bin/x", "y"), (("PATH", "/z"),)))
+    texts = unit_texts.texts(paths, Command(("/bin/x", "y"), (("PATH", "/z"),)))
     service.write_text(texts[service.name], "utf-8")
     assert examined(well)[1] == {}
     # The project's path may contain links.
@@ -496,7 +497,7 @@ def test_edited_timer_is_reported(well: HostProject) -> None:
     assert examined(well)[1:] == ({"units": edited}, {"units": fix})
     service.write_text(texts[service.name], "utf-8")
     watch = file.with_name(f"{UNIT}-watch.service")
-    watch_text = units.watch_text(paths, units.Command(("x",), ()))[watch.name]
+    watch_text = unit_texts.watch_text(paths, Command(("x",), ()))[watch.name]
     watch.write_text(watch_text.replace("10s", "99s"), "utf-8")
     assert examined(well)[1] == {"units": f"systemd cannot load {watch.name} (not-found)"}
     fake_manager(well, watch=shown(f"/x/oauthkit watch --project={well.project}", well.bin))

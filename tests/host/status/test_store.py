@@ -31,7 +31,7 @@ from tests.support.host.store_host import (
 )
 from tests.support.system.age_keys import encrypt, make_identity, require_age
 
-from oauthkit.host.systemd.units import _MARK
+from oauthkit.host.systemd.unit_texts import _MARK
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from oauthkit.host.errors import HostError
 from oauthkit.host.shipped_files import CHECKOUT_FILES
 from oauthkit.host.shipped_files import SCRIPT as NEW
 from oauthkit.host.status.login import VARIABLE
-from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd import cron, installed_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -182,7 +182,7 @@ def _is_elsewhere(before: str) -> bool:
 def calls_from_outside(checkout: Path) -> Iterator[str]:
     """Yield the lines of this user's units and crontab that name this checkout's old script."""
     texts = {"crontab": cron.crontab()}
-    directory = units.directory() if os.environ.get("HOME") else None
+    directory = installed_units.directory() if os.environ.get("HOME") else None
     for path in sorted(directory.glob("*.*")) if directory else []:
         try:
             texts[str(path)] = read_text(path)

@@ -19,9 +19,10 @@ from oauthkit.host.shell_commands import as_root, command
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.status.log import read_log
 from oauthkit.host.status.store import is_follower
-from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import BOOTED, ManagerError, systemctl
 from oauthkit.host.systemd.services import show, units_of
+from oauthkit.host.systemd.start_command import command_of
 from oauthkit.host.systemd.unit_files import (
     START_LIMIT_S,
     remove,
@@ -67,24 +68,27 @@ def install(
     require_manager(_without_manager(paths, *options))
     if watch:
         _require_ipc(paths)
-    directory = units.directory()
+    directory = installed_units.directory()
     unit = (settings or {}).get("OAUTHKIT_UNIT", paths.unit)
     named = replace(paths, unit=unit)
-    started = units.command_of(named, form)
+    started = command_of(named, form)
     _require_no_follower(named)
-    earlier = units.with_earlier_names(named)
+    earlier = installed_units.with_earlier_names(named)
     watch = watch or any(file.name.endswith("-watch.service") for file in earlier)
-    names = [*units.texts(named, started), *(units.watch_text(named, started) if watch else [])]
+    names = [
+        *unit_texts.texts(named, started),
+        *(unit_texts.watch_text(named, started) if watch else []),
+    ]
     for name in names:
         require_own_unit(directory / name, named)
     if settings:
         paths = change_settings(paths, settings, say)
-        started = units.command_of(paths, form)
+        started = command_of(paths, form)
     if paths.store and started.argv[-1] == str(paths.project / SCRIPT):
         copy_scripts(paths, say)
-    texts = units.texts(paths, started)
+    texts = unit_texts.texts(paths, started)
     if watch:
-        texts |= units.watch_text(paths, started)
+        texts |= unit_texts.watch_text(paths, started)
     if channel:  # before the first run, which may fail
         notify.write(paths, channel, say)
     for name, text in texts.items():
@@ -188,7 +192,7 @@ def _start(service: str) -> None:
 def require_no_earlier_units(paths: ProjectPaths, settings: Mapping[str, str]) -> None:
     """Raise HostError if the project has units with another name than after these settings."""
     named = replace(paths, unit=settings.get("OAUTHKIT_UNIT", paths.unit))
-    for file in units.with_earlier_names(named):
+    for file in installed_units.with_earlier_names(named):
         raise HostError(
             f"{file} is installed for this project, with an earlier unit name. Remove its units"
             f" first: {command('uninstall', paths)}"
@@ -225,7 +229,7 @@ def _require_bearer(paths: ProjectPaths, settings: Mapping[str, str]) -> None:
 
 def _require_no_follower(paths: ProjectPaths) -> None:
     """Raise HostError if the project follows a store: two units would write its .env."""
-    for file in units.written_for(paths.project):
+    for file in installed_units.written_for(paths.project):
         if file.name.endswith("-follow.service"):
             raise HostError(
                 f"{file.name} follows a store for this project. To refresh it with a login instead,"

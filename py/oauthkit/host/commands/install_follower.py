@@ -19,9 +19,10 @@ from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import FOLLOW_SCRIPT, SCRIPT
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.store import url_error
-from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import systemctl
 from oauthkit.host.systemd.services import find_schedule
+from oauthkit.host.systemd.start_command import command_of
 from oauthkit.host.systemd.unit_files import (
     START_LIMIT_S,
     require_manager,
@@ -63,15 +64,15 @@ def install_follower(
     _require_no_refresh(paths)
     require_no_earlier_units(paths, settings)
     name = f"{named.follow}.service"
-    require_own_unit(units.directory() / name, named, "--follow")
+    require_own_unit(installed_units.directory() / name, named, "--follow")
     has_script = any((paths.project / script).is_file() for script in (SCRIPT, FOLLOW_SCRIPT))
     if settings:
         paths = change_settings(paths, settings, say)
     if form == "bash" or (form is None and has_script):
         copy_scripts(paths, say)
-    started = units.command_of(paths, form, "follow")
-    for file, text in units.follow_text(paths, started).items():
-        write_unit(units.directory() / file, text, say)
+    started = command_of(paths, form, "follow")
+    for file, text in unit_texts.follow_text(paths, started).items():
+        write_unit(installed_units.directory() / file, text, say)
     if channel:  # before the first pass, which may fail
         notify.write(paths, channel, say)
     systemctl("daemon-reload")
@@ -95,7 +96,7 @@ def _require_no_refresh(paths: ProjectPaths) -> None:
     if cron.line_of(paths) is not None:
         raise HostError("a crontab line refreshes this project. Remove it first: crontab -e")
     next_run = find_schedule(paths).next
-    installed = [file.name for file in units.written_for(paths.project)]
+    installed = [file.name for file in installed_units.written_for(paths.project)]
     heal = next((name for name in installed if name.endswith("-heal.timer")), "")
     unit = next_run.unit if next_run else heal
     if unit:

@@ -10,10 +10,11 @@ from oauthkit.host.commands import notify
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import read
 from oauthkit.host.shell_commands import quote
-from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import BOOTED, ManagerError, pending_timers
 from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.services import show, units_of
+from oauthkit.host.systemd.start_command import require_name
 from oauthkit.host.systemd.unit_files import (
     remove,
     require_manager,
@@ -35,14 +36,14 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
 
     Keep another project's units. Raise HostError for units that install did not write.
     """
-    units.require_name(paths)
-    directory = units.directory()
-    written = [directory / f"{paths.unit}{suffix}" for suffix in units.SUFFIXES]
+    require_name(paths)
+    directory = installed_units.directory()
+    written = [directory / f"{paths.unit}{suffix}" for suffix in installed_units.SUFFIXES]
     there = [file for file in written if file.exists() and not _is_foreign(file, paths)]
     for file in there:
         require_own_unit(file, paths)
     # Units installed under an earlier OAUTHKIT_UNIT would restart the chain.
-    there = list(dict.fromkeys([*there, *units.written_for(paths.project)]))
+    there = list(dict.fromkeys([*there, *installed_units.written_for(paths.project)]))
     result = (
         "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
     )
@@ -83,7 +84,7 @@ def uninstall_removed(project: Path, say: Say) -> int:
 
     Raise UsageError if there are none.
     """
-    files = units.written_for(project)
+    files = installed_units.written_for(project)
     try:
         names = units_of(project)
     except ManagerError:
@@ -123,7 +124,7 @@ def _remove_leftovers(missing: list[Path], say: Say) -> None:
 
 def _is_foreign(file: Path, paths: ProjectPaths) -> bool:
     """Return whether install wrote a unit file for another project that still exists."""
-    project = units.owner(read(file).data.decode("utf-8", "surrogateescape"))
+    project = unit_texts.marked_project(read(file).data.decode("utf-8", "surrogateescape"))
     if project is None or is_same(project, paths.project):
         return False
     return os.path.isdir(project)  # noqa: PTH112 - Path.is_dir raises without access

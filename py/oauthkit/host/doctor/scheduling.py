@@ -14,7 +14,7 @@ from oauthkit.host.shell_commands import as_root, command, own_unit, quote
 from oauthkit.host.status.log import read_log
 from oauthkit.host.status.store import is_follower, was_read
 from oauthkit.host.status.text_output import clock as shown_time
-from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import BOOTED, ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show
 from oauthkit.shell import find_program
@@ -35,7 +35,9 @@ WITHOUT_RUNS = (
 def systemd(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the user manager, the pending timer, and the unit that it starts."""
     if problem := name_problem(paths.unit):
-        is_installed = os.environ.get("OAUTHKIT_UNIT") and units.written_for(paths.project)
+        is_installed = os.environ.get("OAUTHKIT_UNIT") and installed_units.written_for(
+            paths.project
+        )
         fix = "unset OAUTHKIT_UNIT" if is_installed else own_unit(paths)
         yield Finding("timer name", problem, fix)
         return
@@ -65,14 +67,14 @@ def _other_name_in_shell(paths: ProjectPaths) -> str:
     """Return the installed units, if their name differs from OAUTHKIT_UNIT in this shell, or ""."""
     if not any(x.name == "OAUTHKIT_UNIT" and x.origin == ENVIRONMENT for x in paths.settings):
         return ""
-    installed = units.written_for(paths.project)
-    is_other = installed == units.with_earlier_names(paths)
+    installed = installed_units.written_for(paths.project)
+    is_other = installed == installed_units.with_earlier_names(paths)
     return ", ".join(file.name for file in installed) if is_other else ""
 
 
 def _earlier_units(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that install has written no units with an earlier name."""
-    earlier = units.with_earlier_names(paths)
+    earlier = installed_units.with_earlier_names(paths)
     if not earlier:
         return
     names = ", ".join(file.name for file in earlier)

@@ -12,9 +12,10 @@ from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, rea
 from oauthkit.host.shell_commands import command, command_on, own_unit, quote
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.status.log import log_problem, read_log
-from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, running_service, show
+from oauthkit.host.systemd.start_command import Command
 from oauthkit.program.schedule import DEFAULT_UNIT
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
     yield from broken
     if heal.is_loaded:
         yield from _installed(paths, timers, heal, watch)
-    elif is_own and not (broken or units.with_earlier_names(paths) or _can_start_by_cron(paths)):
+    elif is_own and not (
+        broken or installed_units.with_earlier_names(paths) or _can_start_by_cron(paths)
+    ):
         text = "none are installed: after the user manager stops, nothing restarts the chain"
         yield Finding("units", text, install(paths), is_note=True)
 
@@ -61,12 +64,12 @@ def _can_start_by_cron(paths: ProjectPaths) -> bool:
 def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Finding]:
     """Find units that install has written, but that are missing or that systemd cannot load."""
     for name in (heal.unit, _timer_of(heal)):
-        if units.is_masked(units.directory() / name):
+        if installed_units.is_masked(installed_units.directory() / name):
             yield Finding("units", f"{name} is masked", f"systemctl --user unmask {quote(name)}")
             return
-    written = {file.name for file in units.written_for(paths.project)}
+    written = {file.name for file in installed_units.written_for(paths.project)}
     if f"{paths.heal}.timer" in written and heal.unit not in written:
-        is_there = is_file(units.directory() / heal.unit)
+        is_there = is_file(installed_units.directory() / heal.unit)
         text = "was not written by install" if is_there else "is missing"
         yield Finding("units", f"{heal.unit} {text}", install(paths, heal, watch))
     if watch.is_active and watch.load_state == "not-found":
@@ -96,8 +99,8 @@ def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | N
     # install does not replace files that it did not write.
     names = [f"{paths.heal}.service", f"{paths.heal}.timer"]
     names += [f"{paths.unit}-watch.service"] if "--watch" in more else []
-    files = [file for name in names if is_file(file := units.directory() / name)]
-    foreign = [file for file in files if units.owner(_text_of(file)) is None]
+    files = [file for name in names if is_file(file := installed_units.directory() / name)]
+    foreign = [file for file in files if unit_texts.marked_project(_text_of(file)) is None]
     # If the name comes from refresh.conf, these can be unrelated units.
     if foreign and paths.unit != DEFAULT_UNIT:
         return own_unit(paths, *more)
@@ -106,7 +109,7 @@ def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | N
 
 def _file_runs_python(heal: Service) -> bool:
     """Return whether systemd rejects a unit's file, and the file runs the refresh in Python."""
-    text = _text_of(units.directory() / heal.unit)
+    text = _text_of(installed_units.directory() / heal.unit)
     return heal.load_state == "bad-setting" and '"-m" "oauthkit" "refresh"' in text
 
 
@@ -213,12 +216,12 @@ def _installed(
 
 def _edited(paths: ProjectPaths, watch: Service) -> str:
     """Return the name of the first unit file that differs from what install writes, or ""."""
-    command = units.Command(("-",), ())
-    texts = units.texts(paths, command)
+    command = Command(("-",), ())
+    texts = unit_texts.texts(paths, command)
     if watch.is_loaded and watch.is_of(paths):
-        texts |= units.watch_text(paths, command)
+        texts |= unit_texts.watch_text(paths, command)
     for name, text in texts.items():
-        found = _text_of(units.directory() / name)
+        found = _text_of(installed_units.directory() / name)
         if found and _constant_lines(found) != _constant_lines(text):
             return name
     return ""

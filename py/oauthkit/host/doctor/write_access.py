@@ -24,7 +24,7 @@ from oauthkit.host.path_info import (
 )
 from oauthkit.host.status.log import is_log_dotenv
 from oauthkit.host.status.model import LONGEST_RUN_S
-from oauthkit.host.systemd import units
+from oauthkit.host.systemd import installed_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def bearer(paths: ProjectPaths) -> Iterator[Finding]:
 
 def units_directory(paths: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents install from writing its units."""
-    yield from _directory("units' directory", units.directory(), paths)
+    yield from _directory("units' directory", installed_units.directory(), paths)
 
 
 def login(paths: ProjectPaths) -> Iterator[Finding]:

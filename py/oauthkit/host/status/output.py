@@ -18,7 +18,7 @@ from oauthkit.host.shell_commands import command_on
 from oauthkit.host.status.json_output import to_json
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
-from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import ManagerError
 from oauthkit.host.systemd.services import projects
 
@@ -63,7 +63,7 @@ def report_all() -> int:
     try:
         found = {*projects()}
     except ManagerError as error:
-        found = {*units.projects_by_file().values()}
+        found = {*installed_units.projects_by_file().values()}
         if not found and not by_cron:
             raise
         if found:

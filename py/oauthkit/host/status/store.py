@@ -15,7 +15,7 @@ from oauthkit.host.path_info import inspect_path
 from oauthkit.host.shell_commands import command
 from oauthkit.host.status.log import is_manual_token, read_log
 from oauthkit.host.status.login import Dotenv, Login, read_dotenv
-from oauthkit.host.systemd import units
+from oauthkit.host.systemd import installed_units
 from oauthkit.host.systemd.client import name_problem
 from oauthkit.host.systemd.services import Service, show
 from oauthkit.program.credentials import RENEW_BEFORE_MS
@@ -140,7 +140,7 @@ def is_follower(paths: ProjectPaths) -> bool:
     """
     if not paths.store:
         return False
-    names = {file.name for file in units.written_for(paths.project)}
+    names = {file.name for file in installed_units.written_for(paths.project)}
     if f"{paths.follow}.service" in names:
         return True
     return f"{paths.heal}.timer" not in names and inspect_path(paths.credentials).is_nothing
@@ -151,7 +151,7 @@ def lost_login(paths: ProjectPaths, store: Store | None) -> str:
 
     Without the login, `refresh --ensure` follows the store, until the host's own record expires.
     """
-    files = {file.name for file in units.written_for(paths.project)}
+    files = {file.name for file in installed_units.written_for(paths.project)}
     has_login = not inspect_path(paths.credentials).is_nothing
     if has_login or store is None or store.own is None or f"{paths.follow}.service" in files:
         return ""

@@ -1,4 +1,4 @@
-"""Find the projects that the user's crontab refreshes."""
+"""Write a crontab line that refreshes a project, and find such lines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import inspect_path
 from oauthkit.host.shell_commands import as_root, command
 from oauthkit.host.shipped_files import SCRIPT
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oauthkit.host.project import ProjectPaths
+    from oauthkit.host.systemd.start_command import Command
 
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
@@ -150,3 +152,16 @@ def install_command(paths: ProjectPaths, *options: str) -> str:
     if not find_program("crontab"):
         return f"{as_root('apt-get install --no-install-recommends cron')} && {START} && {add}"
     return f"{START} && {add}" if is_running() is False else add
+
+
+def new_line(command: Command) -> str:
+    """Return a crontab line that checks the token every 4 min. It renews in the last 5 min.
+
+    Raise HostError for a path that a crontab cannot contain.
+    """
+    words = [f"{name}={shlex.quote(value)}" for name, value in command.environment]
+    words += [shlex.quote(word) for word in (*command.argv, "--ensure")]
+    line = " ".join(words).replace("%", r"\%")  # crontab(5)
+    if not line.isprintable():
+        raise HostError("a path has characters that a crontab cannot contain")
+    return f"*/4 * * * * {line} 2>&1 | sed '/next refresh NOT scheduled$/d'\n"

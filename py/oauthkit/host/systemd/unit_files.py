@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import write_file
 from oauthkit.host.shell_commands import command_on, own_unit, quote
-from oauthkit.host.systemd import units
+from oauthkit.host.systemd import installed_units, unit_texts
 from oauthkit.host.systemd.client import ManagerError, systemctl
 from oauthkit.host.systemd.owner import is_same
 
@@ -43,7 +43,7 @@ def write_unit(file: Path, text: str, say: Say) -> None:
 
 def require_own_unit(file: Path, paths: ProjectPaths, *options: str) -> None:
     """Raise HostError if a unit file is masked, or if this project's install did not write it."""
-    if units.is_masked(file):
+    if installed_units.is_masked(file):
         raise HostError(f"{file.name} is masked. Run: systemctl --user unmask {quote(file.name)}")
     if not file.exists():
         return
@@ -51,7 +51,7 @@ def require_own_unit(file: Path, paths: ProjectPaths, *options: str) -> None:
         text = file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise HostError(f"{file} cannot be read: {error.strerror}") from None
-    owner = units.owner(text)
+    owner = unit_texts.marked_project(text)
     if owner is None:
         raise HostError(
             f"{file} was not written by oauthkit install. Move it away, or set OAUTHKIT_UNIT to"

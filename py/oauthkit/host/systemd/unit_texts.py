@@ -1,106 +1,22 @@
-"""Write the units that start a project's chain of runs, or a crontab line that replaces them."""
+"""The texts of the unit files that start a project's runs, its watcher or its follower."""
 
 from __future__ import annotations
 
 import ast
-import os
-import shlex
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.child import python_command
-from oauthkit.host.errors import HostError
-from oauthkit.host.path_info import read
-from oauthkit.host.project import ENVIRONMENT
-from oauthkit.host.shipped_files import script_of
-from oauthkit.host.systemd.client import name_problem
-from oauthkit.host.systemd.owner import is_same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oauthkit.host.project import ProjectPaths
+    from oauthkit.host.systemd.start_command import Command
 
 # In each service, Python does not import from a directory that others can write, a core dump cannot
 # contain a token, and children get the default action for SIGPIPE.
 _SERVICE = ("WorkingDirectory=/", "LimitCORE=0", "IgnoreSIGPIPE=no")
-# How the names of the files end that install writes.
-SUFFIXES = ("-heal.timer", "-watch.service", "-heal.service", "-follow.service")
 _MARK = "# Written by oauthkit install, removed by oauthkit uninstall. Project: "
-
-
-@dataclass(frozen=True)
-class Command:
-    """The argv of a project's refresh, and its environment variables."""
-
-    argv: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...]
-
-
-def command_of(paths: ProjectPaths, form: str | None, program: str = "refresh") -> Command:
-    """Return the command that refreshes a project: its script if it has one, else this Python.
-
-    `form` is "bash" or "python" to select one. With `program`, another program than the refresh.
-    Raise HostError if the form is not available.
-    """
-    require_name(paths)
-    name = script_of(program)
-    script = paths.project / name
-    if script.is_file() and script.resolve() != paths.project.resolve() / name:
-        raise HostError(f"{script} is a link into another project, and would refresh that one")
-    if form == "bash" and not script.is_file():
-        raise HostError(f"{script} does not exist. Copy it there, or use --form python")
-    argv = (*python_command(), program, f"--project={paths.project}")
-    if form != "python" and script.is_file():
-        bash = shutil.which("bash")
-        if bash is None:
-            raise HostError("bash is not in PATH")
-        argv = (os.path.abspath(bash), str(script))  # noqa: PTH100 - does not follow links
-    environment = [("HOME", str(paths.home)), ("PATH", os.environ.get("PATH", os.defpath))]
-    # As the refresh's own timers do. Each run reads refresh.conf itself.
-    environment += [(x.name, x.value) for x in paths.settings if x.origin == ENVIRONMENT]
-    return Command(argv, tuple(environment))
-
-
-def require_name(paths: ProjectPaths) -> None:
-    """Raise HostError if OAUTHKIT_UNIT is not a valid unit name."""
-    if problem := name_problem(paths.unit):
-        raise HostError(problem)
-
-
-def directory() -> Path:
-    """Return the directory of the user's own units (systemd.unit(5), UNIT FILE LOAD PATH)."""
-    configuration, home = os.environ.get("XDG_CONFIG_HOME"), os.environ.get("HOME")
-    if not configuration and not home:
-        raise HostError("HOME is not set, so the directory of the user units is unknown. Set HOME")
-    return Path(configuration or f"{home}/.config") / "systemd/user"
-
-
-def written_for(project: Path) -> list[Path]:
-    """Return the files in that directory that install has written for a project."""
-    return [file for file, name in projects_by_file().items() if is_same(name, project)]
-
-
-def projects_by_file() -> dict[Path, str]:
-    """Map the unit files that install has written, in sorted order, to their projects."""
-    found = (file for suffix in SUFFIXES for file in directory().glob(f"*{suffix}"))
-    files = sorted(file for file in found if file.is_file())
-    names = {file: owner(read(file).data.decode("utf-8", "surrogateescape")) for file in files}
-    return {file: name for file, name in names.items() if name is not None}
-
-
-def is_masked(file: Path) -> bool:
-    """Return whether `systemctl mask` has replaced a unit file."""
-    return os.path.realpath(file) == os.devnull
-
-
-def with_earlier_names(paths: ProjectPaths) -> list[Path]:
-    """Return the project's unit files that install wrote under an earlier OAUTHKIT_UNIT."""
-    return [
-        file for file in written_for(paths.project) if file.name.rpartition("-")[0] != paths.unit
-    ]
 
 
 def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
@@ -195,7 +111,7 @@ def mark(paths: ProjectPaths) -> str:
     return f"{_MARK}{str(paths.project)!r}"
 
 
-def owner(text: str) -> str | None:
+def marked_project(text: str) -> str | None:
     """Return the project whose install wrote a unit file, or None if none did."""
     first = text.partition("\n")[0]
     if not first.startswith(_MARK):
@@ -219,16 +135,3 @@ def _quoted(word: str) -> str:
 
 def _bytes(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
-
-
-def crontab(command: Command) -> str:
-    """Return a crontab line that checks the token every 4 min. It renews in the last 5 min.
-
-    Raise HostError for a path that a crontab cannot contain.
-    """
-    words = [f"{name}={shlex.quote(value)}" for name, value in command.environment]
-    words += [shlex.quote(word) for word in (*command.argv, "--ensure")]
-    line = " ".join(words).replace("%", r"\%")  # crontab(5)
-    if not line.isprintable():
-        raise HostError("a path has characters that a crontab cannot contain")
-    return f"*/4 * * * * {line} 2>&1 | sed '/next refresh NOT scheduled$/d'\n"

@@ -1,0 +1,53 @@
+"""Find the unit files that install has written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host.errors import HostError
+from oauthkit.host.path_info import read
+from oauthkit.host.systemd.owner import is_same
+from oauthkit.host.systemd.unit_texts import marked_project
+
+if TYPE_CHECKING:
+    from oauthkit.host.project import ProjectPaths
+
+# How the names of the files end that install writes.
+SUFFIXES = ("-heal.timer", "-watch.service", "-heal.service", "-follow.service")
+
+
+def directory() -> Path:
+    """Return the directory of the user's own units (systemd.unit(5), UNIT FILE LOAD PATH)."""
+    configuration, home = os.environ.get("XDG_CONFIG_HOME"), os.environ.get("HOME")
+    if not configuration and not home:
+        raise HostError("HOME is not set, so the directory of the user units is unknown. Set HOME")
+    return Path(configuration or f"{home}/.config") / "systemd/user"
+
+
+def written_for(project: Path) -> list[Path]:
+    """Return the files in that directory that install has written for a project."""
+    return [file for file, name in projects_by_file().items() if is_same(name, project)]
+
+
+def projects_by_file() -> dict[Path, str]:
+    """Map the unit files that install has written, in sorted order, to their projects."""
+    found = (file for suffix in SUFFIXES for file in directory().glob(f"*{suffix}"))
+    files = sorted(file for file in found if file.is_file())
+    names = {
+        file: marked_project(read(file).data.decode("utf-8", "surrogateescape")) for file in files
+    }
+    return {file: name for file, name in names.items() if name is not None}
+
+
+def is_masked(file: Path) -> bool:
+    """Return whether `systemctl mask` has replaced a unit file."""
+    return os.path.realpath(file) == os.devnull
+
+
+def with_earlier_names(paths: ProjectPaths) -> list[Path]:
+    """Return the project's unit files that install wrote under an earlier OAUTHKIT_UNIT."""
+    return [
+        file for file in written_for(paths.project) if file.name.rpartition("-")[0] != paths.unit
+    ]
