@@ -70,11 +70,15 @@ start() {
 
   local +x -r BEARER_START='{"claudeAiOauth":{"accessToken":'
 
-  # Seconds from a program's SIGTERM to its SIGKILL.
-  local +x -r GRACE_S=5
-
+  local +x -r HOOK_LIMIT_S=30
+  # etcdctl itself ends most requests after 5 s.
+  local +x -r ETCDCTL_LIMIT_S=30
+  local +x -r AGE_LIMIT_S=5
   # A store on a network can hang.
   local +x -r READ_LIMIT_S=30
+  # From a program's SIGTERM to its SIGKILL.
+  local +x -r GRACE_S=5
+
   # How often the directory is checked for changes, and how often it is read even without one.
   local +x -r POLL_S=2
   local +x -r READ_S=60
@@ -87,8 +91,6 @@ start() {
   local +x -r LISTING_LIMIT=260000
   local +x -r HOST_PATTERN='.*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json'
 
-  # etcdctl itself ends most requests after 5 s.
-  local +x -r REQUEST_LIMIT_S=30
   # The longest wait for a change. A connection can fail without an error, so etcd is then read again.
   local +x -r WATCH_S=$((5 * 60))
   local +x -r RETRY_S=60
@@ -96,14 +98,11 @@ start() {
   local +x -r ERROR_LIMIT=4096
 
   local +x -r HOOKS=scripts/oauth/hooks
-  local +x -r HOOK_LIMIT_S=30
 
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
   local +x -r LINE_LIMIT=200
-
-  local +x -r AGE_LIMIT_S=5
 
   # If a record is from further in the future than this, one of the two clocks is wrong.
   local +x -r CLOCK_LIMIT_MS=$((5 * 60 * 1000))
@@ -1185,7 +1184,7 @@ etcd_list() {
   local +x -a get
   get=(etcdctl get --prefix --write-out=json -- "$prefix")
   {
-    printed=$(exec timeout -k "$GRACE_S" "$REQUEST_LIMIT_S" "${get[@]}" 2>&1)
+    printed=$(exec timeout -k "$GRACE_S" "$ETCDCTL_LIMIT_S" "${get[@]}" 2>&1)
   } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
   status=$?
   etcd_error get "$status" "$printed"
@@ -1205,7 +1204,7 @@ etcd_error() {
     return
   fi
   if ((status == 124 || status == 137)); then
-    REPLY="etcdctl $command was stopped after $REQUEST_LIMIT_S s"
+    REPLY="etcdctl $command was stopped after $ETCDCTL_LIMIT_S s"
     return
   fi
   [[ $printed =~ ^.*$'\n'|^ ]]

@@ -62,10 +62,11 @@ start() {
   local +x -a REPLIES
   isolate
 
-  # Seconds from a program's SIGTERM to its SIGKILL.
-  local +x -r GRACE_S=5
-
+  # etcdctl itself ends most requests after 5 s.
+  local +x -r ETCDCTL_LIMIT_S=30
   local +x -r AGE_LIMIT_S=5
+  # From a program's SIGTERM to its SIGKILL.
+  local +x -r GRACE_S=5
 
   local +x -r LINE_LIMIT=200
 
@@ -86,8 +87,6 @@ start() {
 
   local +x -r LOGIN_ENDED="The login has ended: run 'claude auth login'"
 
-  # etcdctl itself ends most requests after 5 s.
-  local +x -r REQUEST_LIMIT_S=30
   # Linux limits the size of a variable (execve(2)), and hooks get the error in one.
   local +x -r ERROR_LIMIT=4096
 
@@ -430,7 +429,7 @@ etcd_get() {
   local +x key=$1 status printed problem value
   local +x -a get
   get=(
-    timeout -k "$GRACE_S" "$REQUEST_LIMIT_S" etcdctl get --write-out=simple --print-value-only --
+    timeout -k "$GRACE_S" "$ETCDCTL_LIMIT_S" etcdctl get --write-out=simple --print-value-only --
     "$key"
   )
   { printed=$(exec "${get[@]}" 2>&1); } 2>/dev/null
@@ -455,7 +454,7 @@ etcd_error() {
     return
   fi
   if ((status == 124 || status == 137)); then
-    REPLY="etcdctl $command was stopped after $REQUEST_LIMIT_S s"
+    REPLY="etcdctl $command was stopped after $ETCDCTL_LIMIT_S s"
     return
   fi
   [[ $printed =~ ^.*$'\n'|^ ]]
@@ -479,7 +478,7 @@ etcd_put() {
     etcdctl lease grant --write-out=simple
     "$((left_ms < 0 ? (left_ms + 1) / 1000 - 1 : left_ms / 1000))"
   )
-  grant=(timeout -k "$GRACE_S" "$REQUEST_LIMIT_S" "${grant[@]}")
+  grant=(timeout -k "$GRACE_S" "$ETCDCTL_LIMIT_S" "${grant[@]}")
   { printed=$(exec "${grant[@]}" 2>&1); } 2>/dev/null
   status=$?
   etcd_error 'lease grant' "$status" "$printed"
@@ -498,7 +497,7 @@ etcd_put() {
     REPLY='etcdctl lease grant did not print a lease ID'
     return
   fi
-  put=(timeout -k "$GRACE_S" "$REQUEST_LIMIT_S" etcdctl put "--lease=$lease" -- "$key")
+  put=(timeout -k "$GRACE_S" "$ETCDCTL_LIMIT_S" etcdctl put "--lease=$lease" -- "$key")
   { printed=$(printf '%s' "$value" | "${put[@]}" 2>&1); } 2>/dev/null
   status=$?
   etcd_error put "$status" "$printed"

@@ -88,17 +88,18 @@ start() {
 
   local +x -r BEARER_START='{"claudeAiOauth":{"accessToken":'
 
-  # Seconds from a program's SIGTERM to its SIGKILL.
+  local +x -r CLAUDE_LIMIT_S=55
+  local +x -r HOOK_LIMIT_S=30
+  local +x -r PUBLISH_LIMIT_S=10
+  # From a program's SIGTERM to its SIGKILL.
   local +x -r GRACE_S=5
 
   local +x -r HOOKS=scripts/oauth/hooks
-  local +x -r HOOK_LIMIT_S=30
   local +x -r DAY_MS=$((24 * 60 * 60 * 1000))
 
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
-  local +x -r CLAUDE_LIMIT_S=55
   local +x -r LOGIN_WAIT_S=120
   # In this time, claude may fail 3 times, and is started at most once for a rejected token.
   local +x -r START_LIMIT_MS=$((5 * 60 * 1000))
@@ -120,8 +121,6 @@ start() {
   local +x -r DEFAULT_UNIT=nanoclaw-oauth-refresh-next
 
   local +x -r LINE_LIMIT=200
-
-  local +x -r PUBLISH_LIMIT_S=10
 
   local +x -r USAGE='usage: refresh.sh [--ensure | --rejected]'
 

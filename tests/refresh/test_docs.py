@@ -222,8 +222,8 @@ def test_variables_hidden_from_claude_are_listed() -> None:
         f"{schedule.LONGEST_WAIT_MS // 3_600_000} h",
         f"{schedule.SHORTEST_WAIT_MS // 1000} s",
         f"{lock_log.LOCK_WAIT_S} s",
-        f"{renewal.CLAUDE_LIMIT_S} s",
-        f"{hooks.HOOK_LIMIT_S} s",
+        f"{limits.CLAUDE_LIMIT_S} s",
+        f"{limits.HOOK_LIMIT_S} s",
     ],
 )
 def test_times_match_the_program(time: str) -> None:

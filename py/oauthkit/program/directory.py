@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from plumbum import LocalPath
 
-from oauthkit.program.limits import GRACE_S
+from oauthkit.program.limits import GRACE_S, READ_LIMIT_S
 from oauthkit.program.rename import rename_file
 from oauthkit.shell import (
     CAPTURE,
@@ -21,8 +21,6 @@ from oauthkit.shell import (
     temporary_name,
 )
 
-# A store on a network can hang.
-READ_LIMIT_S = 30
 # How often the directory is checked for changes, and how often it is read even without one.
 POLL_S = 2
 READ_S = 60

@@ -5,10 +5,8 @@ from __future__ import annotations
 from plumbum import local
 from plumbum.commands import ERROUT, BaseCommand
 
-from oauthkit.program.limits import GRACE_S
+from oauthkit.program.limits import AGE_LIMIT_S, GRACE_S
 from oauthkit.shell import CAPTURE, Status, absolute, get_env, program, read_file
-
-AGE_LIMIT_S = 5
 
 age = program("age")
 setsid = program("setsid")

@@ -9,11 +9,9 @@ from __future__ import annotations
 from plumbum import local
 from plumbum.commands import ERROUT
 
-from oauthkit.program.limits import GRACE_S
+from oauthkit.program.limits import ETCDCTL_LIMIT_S, GRACE_S
 from oauthkit.shell import CAPTURE, RETCODE, Status, is_unit_name, now_ms, parse_int, program
 
-# etcdctl itself ends most requests after 5 s.
-REQUEST_LIMIT_S = 30
 # The longest wait for a change. A connection can fail without an error, so etcd is then read again.
 WATCH_S = 5 * 60
 RETRY_S = 60
@@ -69,7 +67,7 @@ def etcd_error(command: str, status: Status, printed: str) -> str:
     if status == 127:
         return "etcdctl not found in PATH"
     if status == 124 or status == 137:
-        return f"etcdctl {command} was stopped after {REQUEST_LIMIT_S} s"
+        return f"etcdctl {command} was stopped after {ETCDCTL_LIMIT_S} s"
     _, _, reason = printed.rpartition("\n")
     reason = reason.removeprefix("Error: ")
     if len(reason) > ERROR_LIMIT:
@@ -82,7 +80,7 @@ def etcd_get(key: str) -> tuple[str, str]:
     get = timeout[
         "-k",
         GRACE_S,
-        REQUEST_LIMIT_S,
+        ETCDCTL_LIMIT_S,
         etcdctl["get", "--write-out=simple", "--print-value-only", "--", key],
     ]
     status, printed = (get >= ERROUT) & CAPTURE
@@ -98,7 +96,7 @@ def etcd_list(prefix: str) -> tuple[str, str]:
     etcdctl may print warnings before the line of JSON.
     """
     get = etcdctl["get", "--prefix", "--write-out=json", "--", prefix]
-    status, printed = (timeout["-k", GRACE_S, REQUEST_LIMIT_S, get] >= ERROUT) & CAPTURE
+    status, printed = (timeout["-k", GRACE_S, ETCDCTL_LIMIT_S, get] >= ERROUT) & CAPTURE
     problem = etcd_error("get", status, printed)
     return problem, printed
 
@@ -108,7 +106,7 @@ def etcd_put(key: str, value: str, expiry_ms: int) -> str:
     left_ms = now_ms()
     left_ms = expiry_ms - left_ms
     grant = etcdctl["lease", "grant", "--write-out=simple", left_ms // 1000]
-    grant = timeout["-k", GRACE_S, REQUEST_LIMIT_S, grant]
+    grant = timeout["-k", GRACE_S, ETCDCTL_LIMIT_S, grant]
     status, printed = (grant >= ERROUT) & CAPTURE
     problem = etcd_error("lease grant", status, printed)
     if problem != "":
@@ -118,7 +116,7 @@ def etcd_put(key: str, value: str, expiry_ms: int) -> str:
     lease, _, _ = rest.partition(" ")
     if found == "" or not is_unit_name(lease):
         return "etcdctl lease grant did not print a lease ID"
-    put = timeout["-k", GRACE_S, REQUEST_LIMIT_S, etcdctl["put", f"--lease={lease}", "--", key]]
+    put = timeout["-k", GRACE_S, ETCDCTL_LIMIT_S, etcdctl["put", f"--lease={lease}", "--", key]]
     status, printed = ((put << value) >= ERROUT) & CAPTURE
     return etcd_error("put", status, printed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 
 from oauthkit.program.command_output import log_output
-from oauthkit.program.limits import GRACE_S
+from oauthkit.program.limits import GRACE_S, HOOK_LIMIT_S
 from oauthkit.shell import (
     RETCODE,
     absolute,
@@ -22,7 +22,6 @@ from oauthkit.shell import (
 )
 
 HOOKS = "scripts/oauth/hooks"
-HOOK_LIMIT_S = 30
 DAY_MS = 24 * 60 * 60 * 1000
 
 rm = program("rm")

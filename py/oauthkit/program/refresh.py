@@ -15,7 +15,7 @@ from oauthkit.program.command_output import log_output
 from oauthkit.program.credentials import expires_at, login_ends_at
 from oauthkit.program.delivery import deliver_all, is_delivered, sweep, token_in
 from oauthkit.program.hooks import HOOKS, failure_event, is_login_ending, prepare_hooks, run_hook
-from oauthkit.program.limits import GRACE_S
+from oauthkit.program.limits import GRACE_S, PUBLISH_LIMIT_S
 from oauthkit.program.lock_log import is_dotenv, lock_project
 from oauthkit.program.renewal import live_token, was_rejected
 from oauthkit.program.schedule import schedule, timer_with_settings
@@ -34,8 +34,6 @@ from oauthkit.shell import (
     run_limited,
     sibling_command,
 )
-
-PUBLISH_LIMIT_S = 10
 
 USAGE = "usage: refresh.sh [--ensure | --rejected]"
 

@@ -14,7 +14,7 @@ from oauthkit.program.credentials import (
     is_renewed,
     read_credentials,
 )
-from oauthkit.program.limits import GRACE_S
+from oauthkit.program.limits import CLAUDE_LIMIT_S, GRACE_S
 from oauthkit.shell import (
     RETCODE,
     TF,
@@ -37,7 +37,6 @@ from oauthkit.shell import (
     unlock_directory,
 )
 
-CLAUDE_LIMIT_S = 55
 LOGIN_WAIT_S = 120
 # In this time, claude may fail 3 times, and is started at most once for a rejected token.
 START_LIMIT_MS = 5 * 60 * 1000

@@ -19,7 +19,6 @@ from oauthkit.program.credentials import (
     read_credentials,
 )
 from oauthkit.program.directory import (
-    READ_LIMIT_S,
     RECORDS_LIMIT,
     list_directory,
     open_directory,
@@ -34,7 +33,7 @@ from oauthkit.program.encryption import (
     read_key_file,
 )
 from oauthkit.program.etcd import etcd_get, etcd_list, etcd_put, open_etcd
-from oauthkit.program.limits import GRACE_S
+from oauthkit.program.limits import GRACE_S, READ_LIMIT_S
 from oauthkit.shell import (
     CAPTURE,
     Status,

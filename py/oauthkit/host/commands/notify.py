@@ -18,8 +18,8 @@ from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import read, require_no_links, write_file
 from oauthkit.host.shell_commands import as_root, command, quote
 from oauthkit.program.credentials import read_credentials
-from oauthkit.program.hooks import HOOK_LIMIT_S, HOOKS
-from oauthkit.program.limits import GRACE_S
+from oauthkit.program.hooks import HOOKS
+from oauthkit.program.limits import GRACE_S, HOOK_LIMIT_S
 from oauthkit.program.start import remove_other_logins
 from oauthkit.shell import find_program, mask_secrets, program, replace_controls, run_limited
 
