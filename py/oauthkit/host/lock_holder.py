@@ -42,9 +42,21 @@ def process_name(pid: int) -> str:
 
 def process_age_s(pid: int) -> float:
     """Return how long ago a process started, or 0 if it has exited. See proc_pid_stat(5)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    except OSError:
+    fields = _fields(pid)
+    if not fields:
         return 0.0
     started_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return float(time.clock_gettime(time.CLOCK_BOOTTIME) - started_s)
+
+
+def is_suspended(pid: int) -> bool:
+    """Return whether a process is suspended, as by Ctrl-Z. It then ignores SIGTERM."""
+    return _fields(pid)[:1] == ["T"]
+
+
+def _fields(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on, or none if the process has exited."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return []

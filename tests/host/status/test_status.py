@@ -26,6 +26,7 @@ from tests.support.host.host_project import (
 )
 
 from oauthkit.host.status.text_output import clock
+from oauthkit.host.systemd.unit_texts import _MARK
 from oauthkit.program.renewal import REJECTED
 from oauthkit.shell import escape_unit
 
@@ -162,14 +163,50 @@ def test_login_that_ends_soon_beside_a_token_of_a_user(live: HostProject) -> Non
     assert live.status()["warnings"][-1] == "the login ends soon. Run: claude auth login"
 
 
+def test_token_of_a_user_is_replaced_by_the_hourly_run(live: HostProject) -> None:
+    live.deliver(OTHER)
+    live.unit_directory.mkdir(parents=True)
+    (live.unit_directory / f"{UNIT}-heal.timer").write_text(
+        f"{_MARK}{str(live.project)!r}\n", encoding="utf-8"
+    )
+    assert live.status()["warnings"][0].startswith("the next hourly run replaces the token in .env")
+
+
+def test_lock_that_somebody_else_holds_is_a_failure(live: HostProject) -> None:
+    """No process of this user holds it: it is, for example, a run that root started."""
+    live.lines((-60, f"ERROR: another refresh has held {live.log.parent}/x.lock for 120 s"))
+    assert live.status()["warnings"] == []
+    live.login(-1)
+    shown = live.run("status").stdout
+    assert "\nFailing   since " in shown
+    assert "fuser -v" in shown
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_missing_claude(live: HostProject, *, is_installed: bool) -> None:
+    """The units that install has written keep their own PATH."""
+    if is_installed:
+        live.unit_directory.mkdir(parents=True)
+        (live.unit_directory / f"{UNIT}-heal.timer").write_text(
+            f"{_MARK}{str(live.project)!r}\n", encoding="utf-8"
+        )
+    live.login(-1)
+    live.lines((-60, "ERROR: claude binary not found in PATH or common locations"))
+    live.failing.touch()
+    fix = f"in a shell that finds claude, run: {command('install', live.project)}"
+    kept = "refresh from a shell that finds claude: the timer keeps that shell's PATH"
+    said = live.status()["last_error"]["fix"]
+    assert (fix in said, kept in said) == (is_installed, not is_installed)
+
+
 def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.deliver(OTHER)
     data = live.status()
     assert (data["live"], data["dotenv"]["is_manual"]) == (False, True)
-    text = "the next run replaces the token that a person or a deployment put into .env."
-    now = f"To replace that token now, run: {command('refresh', live.project)}"
+    text = "the next run replaces the token in .env. A person may have put it there, or have"
+    now = f"{text} edited .env. To replace it now, run: {command('refresh', live.project)}"
     keep = f"To keep that token, run: {command('uninstall', live.project)}"
-    assert data["warnings"] == [f"{text} {keep}", now]
+    assert data["warnings"] == [now, keep]
     live.timers({})
     assert live.status()["warnings"] == []
     (live.project / "scripts/oauth").mkdir(parents=True)
@@ -177,7 +214,7 @@ def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     line = f"* * * * * bash {live.project}/scripts/oauth/refresh.sh"
     live.program("crontab", f"#!/bin/sh\necho '{line}'\n")
     fix = "To keep that token, run crontab -e, and remove this project's line"
-    assert live.status()["warnings"] == [f"{text} {fix}", now]
+    assert live.status()["warnings"] == [now, fix]
     (live.bin / "crontab").unlink()
     shown = live.run("status")
     assert shown.returncode == 1
@@ -905,6 +942,17 @@ def test_project_in_a_closed_directory(live: HostProject) -> None:
     line = run_all(live)[1][0]
     problem = f"{closed}/project is not readable. Pass another --project DIR"
     assert line == f"FAIL  {closed}/project: {problem}, or fix it: chmod u+rwx {closed}"
+
+
+def test_project_with_unit_files_that_are_not_loaded(live: HostProject) -> None:
+    """After a restart of the manager, a disabled timer is not loaded."""
+    live.program("systemctl", "#!/bin/sh\necho '[]'\n")
+    live.unit_directory.mkdir(parents=True)
+    (live.unit_directory / f"{UNIT}-heal.timer").write_text(
+        f"{_MARK}{str(live.project)!r}\n", encoding="utf-8"
+    )
+    status, (line,) = run_all(live)
+    assert (status, line.startswith(f"note  {live.project}: ")) == (0, True)
 
 
 def test_all_projects_without_a_manager(live: HostProject) -> None:

@@ -175,9 +175,10 @@ def _run_first(paths: ProjectPaths, say: Say) -> int:
     except ManagerError:
         result = f"the first run failed. To see how to fix it, run: {command('doctor', paths)}"
         status = 1
-    for entry in read_log(paths):
-        if entry.at_s >= started_s and entry.text.startswith(("ERROR: ", "WARN: ", "publish: ")):
-            say(f"the first run logged: {entry.text}")
+    logged = [entry.text for entry in read_log(paths) if entry.at_s >= started_s]
+    for text in dict.fromkeys(logged):
+        if text.startswith(("ERROR: ", "WARN: ", "publish: ")):
+            say(f"the first run logged: {text}")
     say(result)
     return status
 

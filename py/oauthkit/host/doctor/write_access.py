@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.lock_holder import holder_of, process_age_s, process_name
+from oauthkit.host.lock_holder import holder_of, is_suspended, process_age_s, process_name
 from oauthkit.host.path_info import (
     DIRECTORY,
     FILE,
@@ -59,7 +59,10 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
         if (age_s := process_age_s(holder)) > LONGEST_RUN_S:
             text = f"{process_name(holder)} was started {age_s / 60:.0f} min ago and holds"
             text += f" {paths.lock}, so no other run can start"
-            yield Finding("lock", text, f"kill {holder}")
+            fix = f"kill {holder}"
+            if is_suspended(holder):
+                text, fix = f"{text}. It is suspended", f"{fix} && kill -CONT {holder}"
+            yield Finding("lock", text, fix)
         else:
             text = f"a run is in progress: {process_name(holder)} holds {paths.lock}"
             yield Finding("lock", text, is_note=True)

@@ -18,7 +18,6 @@ from oauthkit.host.path_info import (
 )
 from oauthkit.host.shell_commands import command
 from oauthkit.host.status.failures import (
-    HELD,
     NOT_SCHEDULED,
     TOO_OFTEN,
     TOO_SOON,
@@ -86,13 +85,9 @@ def read_log(paths: ProjectPaths) -> list[Entry]:
 
 
 def unresolved_failure(entries: Sequence[Entry]) -> Failure | None:
-    """Return the last ERROR if no token was delivered after it, else None.
-
-    A run that waited for another one is not counted: that one may have delivered the token.
-    """
+    """Return the last ERROR if no token was delivered after it, else None."""
     delivered = [n for n, entry in enumerate(entries, 1) if entry.expires_at_s is not None]
-    failure = last_failure(entries[delivered[-1] if delivered else 0 :])
-    return None if failure and failure.text.startswith(HELD) else failure
+    return last_failure(entries[delivered[-1] if delivered else 0 :])
 
 
 def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:

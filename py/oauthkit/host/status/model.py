@@ -12,7 +12,13 @@ from oauthkit.host.path_info import inspect_path, read, real_path
 from oauthkit.host.project import other_user
 from oauthkit.host.shell_commands import command, command_on, quote
 from oauthkit.host.status.coverage import Coverage, measure
-from oauthkit.host.status.failures import Failure, bearer_fix, log_in, log_in_and_refresh
+from oauthkit.host.status.failures import (
+    Failure,
+    bearer_fix,
+    log_in,
+    log_in_and_refresh,
+    use_login,
+)
 from oauthkit.host.status.log import (
     RENEWED,
     is_manual_token,
@@ -34,9 +40,9 @@ from oauthkit.host.status.store import (
     refresh_command,
     was_read,
 )
-from oauthkit.host.systemd import cron
+from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import ManagerError, Timer
-from oauthkit.host.systemd.services import Schedule, Service, find_schedule
+from oauthkit.host.systemd.services import Schedule, Service, find_schedule, other_login
 from oauthkit.program.delivery import BEARER_START
 from oauthkit.program.renewal import REJECTED
 from oauthkit.shell import find_program, same_file
@@ -77,6 +83,7 @@ class Status:
     follower: Service | None = None  # the service that follows the store
     lock_holder: str = ""  # the process that holds the lock, or ""
     is_stuck: bool = False  # it has held the lock for longer than a run takes
+    other_login: str = ""  # the scheduled runs' CLAUDE_CONFIG_DIR, if this shell's login is another
     is_followed: bool = False  # no service follows the store, but the store was read recently
 
     @property
@@ -154,6 +161,9 @@ class Status:
         if user := other_user(self.paths):
             text = f"the project belongs to {user}, and root has no login of its own"
             return [f"{text}. To become that user, run: su - {quote(user)}"]
+        if self.other_login:
+            text = f"the scheduled runs use the login in {self.other_login}, and this shell another"
+            return [f"{text}. Run: {use_login(self.other_login)}"]
         found = []
         if self.is_stuck:
             text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
@@ -312,9 +322,11 @@ class Status:
             return []
         uninstall = f"run: {command('uninstall', self.paths)}"
         fix = "run crontab -e, and remove this project's line" if self.relies_on_cron else uninstall
-        text = "the next run replaces the token that a person or a deployment put into .env"
-        now = f"To replace that token now, run: {refresh_command(self.paths)}"
-        return [f"{text}. To keep that token, {fix}", now]
+        is_hourly = installed_units.written_for(self.paths.project) and not self.relies_on_cron
+        text = f"the next {'hourly ' if is_hourly else ''}run replaces the token in .env"
+        why = "A person may have put it there, or have edited .env"
+        now = f"To replace it now, run: {refresh_command(self.paths)}"
+        return [f"{text}. {why}. {now}", f"To keep that token, {fix}"]
 
 
 def collect(paths: ProjectPaths) -> Status:
@@ -375,6 +387,7 @@ def collect(paths: ProjectPaths) -> Status:
         follower=follower,
         lock_holder="" if holder is None else process_name(holder),
         is_stuck=holder is not None and process_age_s(holder) > LONGEST_RUN_S,
+        other_login="" if follows else other_login(paths),
         is_followed=follows and follower is None and was_read(paths, now_s),
     )
 

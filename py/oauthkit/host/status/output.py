@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
 from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import ManagerError
-from oauthkit.host.systemd.services import projects
+from oauthkit.host.systemd.services import other_login, projects
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
@@ -53,17 +54,17 @@ def report(paths: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> i
 def report_all() -> int:
     """Show a line for each project of this user. Return 0 if all have a live token, 1 if not.
 
-    If the user manager does not answer, take the projects from the unit files. If there are any,
-    return 1. Raise HostError if there are no projects.
+    Return 1 if there are unit files and the user manager does not answer. Raise HostError if there
+    are no projects.
     """
     from oauthkit.host.status.text_output import summary  # noqa: PLC0415
 
     is_live = True
     by_cron = cron.projects()
+    found = {*installed_units.projects_by_file().values()}
     try:
-        found = {*projects()}
+        found |= {*projects()}
     except ManagerError as error:
-        found = {*installed_units.projects_by_file().values()}
         if not found and not by_cron:
             raise
         if found:
@@ -85,7 +86,10 @@ def report_all() -> int:
             is_live = False
             continue
         try:
-            status = collect(find_paths(project))
+            paths = find_paths(project)
+            if directory := other_login(paths):
+                paths = replace(paths, credentials=Path(directory) / ".credentials.json")
+            status = collect(paths)
         except HostError as error:
             OUT.line(f"FAIL  {project}: {error}")
             is_live = False

@@ -39,6 +39,7 @@ class Service:
     is_active: bool
     argv: str | None
     path: str | None  # the PATH that it sets
+    config_dir: str | None = None  # the CLAUDE_CONFIG_DIR that it sets
     is_restarting: bool = False  # it has failed, and systemd waits before the next start
     program: str = ""  # the path of bash or Python
     is_failed: bool = False
@@ -112,6 +113,22 @@ def units_of(project: Path) -> list[str]:
     return [unit for name, units in found if owner.is_same(name, project) for unit in units]
 
 
+def other_login(paths: ProjectPaths) -> str:
+    """Return the CLAUDE_CONFIG_DIR of the project's units, or "" if `paths` has the same login.
+
+    It was set in the shell that started the first run or installed the units.
+    """
+    with suppress(ManagerError):
+        for service in show_all([f"{unit}.service" for unit in (paths.heal, *paths.units)]):
+            if service.config_dir is not None and service.is_of(paths):
+                return (
+                    ""
+                    if service.config_dir == str(paths.credentials.parent)
+                    else service.config_dir
+                )
+    return ""
+
+
 def _parse(service: str, shown: str) -> Service:
     """Parse what systemctl shows of a service."""
     lines = shown.split("\n")
@@ -121,7 +138,8 @@ def _parse(service: str, shown: str) -> Service:
         values.get("LoadState", ""),
         not {"ActiveState=active", "ActiveState=activating"}.isdisjoint(lines),
         owner.argv_of(shown),
-        _path_of(lines),
+        _variable(lines, "PATH"),
+        _variable(lines, "CLAUDE_CONFIG_DIR"),
         "SubState=auto-restart" in lines,
         owner.program_of(shown),
         "ActiveState=failed" in lines,
@@ -129,16 +147,16 @@ def _parse(service: str, shown: str) -> Service:
     )
 
 
-def _path_of(lines: list[str]) -> str | None:
-    """Return the PATH in a service's environment, or None if there is none."""
+def _variable(lines: list[str], name: str) -> str | None:
+    """Return a variable of a service's environment, or None if it is not set."""
     line = next((x for x in lines if x.startswith("Environment=")), "")
     # Not shlex, because it parses the double quotes around special characters differently.
     for quoted, plain in re.findall(
         r'"((?:[^"\\]|\\.)*)"|(\S+)', line.removeprefix("Environment=")
     ):
         word = plain or re.sub(r"\\(.)", lambda m: _ESCAPED.get(m[1], m[1]), quoted)
-        if word.startswith("PATH="):
-            return str(word.removeprefix("PATH="))
+        if word.startswith(f"{name}="):
+            return str(word.removeprefix(f"{name}="))
     return None
 
 
