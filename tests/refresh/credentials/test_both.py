@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.refresh.world import CREDENTIALS, LOG, UNIT
+from tests.support.refresh.credentials import IN_8_H_MS, LOCK, NOW_MS, accept, oauth, refuse
+from tests.support.refresh.world import CREDENTIALS, LOG
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity, RefreshRun
 
     from oauthkit.parity import World
-
-NOW = "2026-01-02T03:04:05+00:00"
-NOW_MS = 1767323045000
-IN_5_MIN = "2026-01-02T03:09:05+00:00"
-IN_8_H_MS = NOW_MS + 8 * 3600 * 1000
-
-DOTENV = b"A=1\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\nB=\xff\r\n"
-FAILING = "logs/oauth-refresh.failing"
-LOCK = "logs/oauth-refresh.lock"
 
 NOT_FOUND = "{credentials} not found"
 NO_OBJECT = "no claudeAiOauth object in {credentials}"
@@ -32,44 +24,8 @@ NO_JSON = "{credentials} is not valid JSON (jq exit 4)"
 NO_JQ = "jq not found in PATH. It is needed to read the credentials"
 NO_EXPIRY = "WARN: no expiresAt in credentials, forcing refresh"
 
-
-def oauth(token: bytes = b'"fresh"', expiry: bytes = b"%d" % IN_8_H_MS) -> bytes:
-    """Credentials with these pieces of JSON as access token and expiry."""
-    return b'{"claudeAiOauth":{"accessToken":%b,"expiresAt":%b}}' % (token, expiry)
-
-
 GOOD = oauth()
 RENEWED = oauth(b'"new"')
-
-
-def refuse(parity: Parity, problem: str, credentials: str = CREDENTIALS) -> RefreshRun:
-    """Run both forms, which must fail with `problem`, schedule a retry and keep .env."""
-    parity.dotenv(DOTENV)
-    run = parity.run()
-    problem = problem.format(credentials=parity.world.path(credentials))
-    assert run.log_lines == [
-        f"{NOW} ERROR: {problem}",
-        f"{NOW} WARN: scheduling retry in 5 min after: {problem}",
-        f"{NOW} Scheduled next refresh at {IN_5_MIN}",
-    ]
-    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
-    assert run.dotenv_bytes == DOTENV
-    assert sorted(run.touched) == [FAILING, LOCK, LOG]
-    assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + 300)]
-    assert run.programs.count("jq") <= 1
-    assert run.programs[-2:] == ["systemctl", "systemd-run"]
-    assert "claude" not in run.programs
-    return run
-
-
-def accept(parity: Parity, token: str = "fresh") -> RefreshRun:
-    """Run both forms, which must accept `token` as fresh and deliver it."""
-    run = parity.run()
-    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
-    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token}\n"
-    assert run.programs == ["jq", "systemctl", "systemd-run"]
-    assert run.messages[0].startswith("Token still fresh (remaining_ms=")
-    return run
 
 
 def force(parity: Parity) -> RefreshRun:
@@ -269,57 +225,6 @@ def test_shell_arithmetic_in_the_expiry_is_not_evaluated(parity: Parity, express
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("expiry", "expires_at_ms"),
-    [
-        pytest.param(b"0", 0, id="zero"),
-        pytest.param(b"-0", 0, id="minus zero"),
-        pytest.param(b"-5", -5, id="negative"),
-        pytest.param(b"-999999999999999", -999999999999999, id="15 digits, negative"),
-        pytest.param(b"7.9", 7, id="fraction"),
-        pytest.param(b"-7.9", -8, id="negative fraction"),
-        pytest.param(b"-0.9", -1, id="negative fraction of nothing"),
-        pytest.param(b"9e2", 900, id="exponent"),
-        pytest.param(b"0009", 9, id="0009, which jq reads as 9"),
-        pytest.param(b"%d" % (NOW_MS + 1), NOW_MS + 1, id="1 ms left"),
-        pytest.param(b"%d" % (NOW_MS + 300_000), NOW_MS + 300_000, id="5 min left"),
-        pytest.param(b"%d.9" % (NOW_MS + 300_000), NOW_MS + 300_000, id="5 min and a fraction"),
-    ],
-)
-def test_token_with_at_most_5_min_left_is_renewed(
-    parity: Parity, expiry: bytes, expires_at_ms: int
-) -> None:
-    parity.credentials(raw=oauth(expiry=expiry))
-    parity.claude.writes_credentials(raw=RENEWED)
-    run = parity.run()
-    assert run.exit_code == 0
-    assert run.messages[:2] == [
-        f"Token expired or expiring soon (remaining_ms={expires_at_ms - NOW_MS}), "
-        "invoking claude CLI to refresh",
-        "Claude CLI refreshed token successfully",
-    ]
-    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
-
-
-@pytest.mark.parametrize(
-    ("expiry", "expires_at_ms"),
-    [
-        pytest.param(b"%d" % (NOW_MS + 300_001), NOW_MS + 300_001, id="5 min and 1 ms left"),
-        pytest.param(b"%d" % (NOW_MS + 301_000), NOW_MS + 301_000, id="5 min and 1 s left"),
-        pytest.param(b"%d.999" % IN_8_H_MS, IN_8_H_MS, id="fraction"),
-        pytest.param(b"999999999999999", 999999999999999, id="15 digits"),
-    ],
-)
-def test_token_with_more_than_5_min_left_is_fresh(
-    parity: Parity, expiry: bytes, expires_at_ms: int
-) -> None:
-    parity.credentials(raw=oauth(expiry=expiry))
-    assert accept(parity).messages[:2] == [
-        f"Token still fresh (remaining_ms={expires_at_ms - NOW_MS}), syncing to .env",
-        f"Updated .env with token (expires_at={expires_at_ms})",
-    ]
-
-
 # --- CLAUDE_CONFIG_DIR ---------------------------------------------------------------------------
 
 
@@ -416,38 +321,3 @@ def test_malformed_jq_output_is_rejected(parity: Parity, answer: bytes, problem:
     parity.credentials()
     parity.jq.prints(answer)
     refuse(parity, problem)
-
-
-# --- The failing mark ----------------------------------------------------------------------------
-
-
-def test_first_failed_run_creates_the_failing_mark(parity: Parity) -> None:
-    mark = refuse(parity, NOT_FOUND).files[FAILING]
-    assert (mark.kind, mark.mode, mark.content) == ("file", 0o600, b"")
-
-
-def test_next_failed_run_keeps_the_failing_mark(parity: Parity) -> None:
-    refuse(parity, NOT_FOUND)
-    parity.credentials(raw=b"[]")
-    run = parity.run()
-    assert run.exit_code == 1
-    assert FAILING in run.files
-    assert run.touched == [LOG]
-
-
-def test_successful_run_removes_the_failing_mark(parity: Parity) -> None:
-    refuse(parity, NOT_FOUND)
-    parity.credentials("fresh")
-    run = parity.run()
-    assert run.exit_code == 0
-    assert FAILING not in run.files
-
-
-@pytest.mark.parametrize("left", [1801, 1800, 301])
-def test_run_that_delivers_a_short_lived_token_succeeds(parity: Parity, left: Any) -> None:
-    parity.file(FAILING, mode=0o600)
-    parity.credentials("fresh", expires_in=left)
-    run = accept(parity)
-    assert FAILING not in run.files
-    is_short = "WARN: token expires in <30 min, scheduling retry in 5 min" in run.messages
-    assert is_short == (left <= 1800)

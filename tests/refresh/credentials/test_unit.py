@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from plumbum import LocalPath
 from tests.support.refresh.fake_host import (
-    HOUR_MS,
     MINUTE_MS,
     NOW_MS,
     REFRESH_TOKEN,
@@ -16,7 +15,7 @@ from tests.support.refresh.fake_host import (
 )
 
 from oauthkit import shell
-from oauthkit.program import credentials, renewal
+from oauthkit.program import credentials
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -155,68 +154,3 @@ def test_both_tokens_are_masked_from_now_on(
 def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
     assert host.lines() == []
     assert credentials.outlasts(expiry, 5 * MINUTE_MS) is lives
-
-
-def live_token(host: Host, rejected: str = "") -> tuple[str, str, str]:
-    credentials_file = host.path(host.credentials)
-    return fields(*renewal.live_token(credentials_file, host.path(host.home), rejected))
-
-
-def test_missing_credentials_are_a_problem(host: Host) -> None:
-    host.credentials.unlink()
-    assert live_token(host) == (f"{host.credentials} not found", "", "")
-    assert host.lines() == []
-
-
-def test_fresh_token(host: Host) -> None:
-    remaining_ms = 5 * MINUTE_MS + 1
-    host.credentials_are(TOKEN, remaining_ms)
-    assert live_token(host) == ("", TOKEN, str(NOW_MS + remaining_ms))
-    assert host.lines() == [f"Token still fresh (remaining_ms={remaining_ms}), syncing to .env"]
-
-
-@pytest.mark.parametrize(
-    ("expiry", "remaining_ms", "is_number"),
-    [
-        (str(NOW_MS + 5 * MINUTE_MS), 5 * MINUTE_MS, True),
-        (str(NOW_MS), 0, True),
-        (str(NOW_MS - 1), -1, True),
-        ("-5", -5 - NOW_MS, True),
-        ("null", -NOW_MS, False),
-        ('"0009"', -NOW_MS, False),
-        ("1e+30", -NOW_MS, False),
-        ("", -NOW_MS, False),
-    ],
-)
-def test_expiring_token_is_renewed(
-    host: Host, expiry: str, remaining_ms: int, is_number: bool
-) -> None:
-    for _ in range(2):
-        host.jq_prints(f'"object"\n"{TOKEN}"\n{expiry}\n')
-    problem, token, _ = live_token(host)
-    assert (problem, token) == ("claude binary not found in PATH or common locations", "")
-    warning = [] if is_number else ["WARN: no expiresAt in credentials, forcing refresh"]
-    assert host.lines() == [
-        *warning,
-        f"Token expired or expiring soon (remaining_ms={remaining_ms}), "
-        "invoking claude CLI to refresh",
-    ]
-
-
-def test_token_that_another_run_has_renewed(host: Host) -> None:
-    host.credentials_are(TOKEN, 0)
-    host.credentials_are("new", HOUR_MS)
-    assert live_token(host) == ("", "new", str(NOW_MS + HOUR_MS))
-    assert host.names() == ["jq", "jq"]
-    assert host.lines()[-1] == "The token was renewed by another run"
-
-
-def test_renewal_gets_home(host: Host) -> None:
-    host.real("rm", "chmod", "mv")
-    claude = host.install("claude", host.home / ".local" / "bin")
-    for _ in range(2):
-        host.credentials_are(TOKEN, 0)
-    host.fake("timeout")
-    host.credentials_are("new", HOUR_MS)
-    assert live_token(host) == ("", "new", str(NOW_MS + HOUR_MS))
-    assert claude in host.calls("timeout")[0]

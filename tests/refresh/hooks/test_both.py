@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.refresh.credentials import accept, refuse
 from tests.support.refresh.world import LOG
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ HAS_NEW = f"A=1\nCLAUDE_CODE_OAUTH_TOKEN={NEW}\n"
 HAS_OLD = HAS_NEW.replace(NEW, OLD)
 FAILING = "logs/oauth-refresh.failing"
 EVENTS = ("renewed", "failed", "recovered")
+NOT_FOUND = "{credentials} not found"
 NO_TOKEN = "no accessToken in credentials"
 LAST = "Scheduled next refresh at "
 
@@ -315,6 +317,41 @@ def test_claude_path_with_an_equals_sign(parity: Parity) -> None:
     run = parity.run()
     assert run.exit_code == 0
     assert run.calls("claude") == [["-p", "ok", "--no-session-persistence"]]
+
+
+# --- The failing mark ---
+
+
+def test_first_failed_run_creates_the_failing_mark(parity: Parity) -> None:
+    mark = refuse(parity, NOT_FOUND).files[FAILING]
+    assert (mark.kind, mark.mode, mark.content) == ("file", 0o600, b"")
+
+
+def test_next_failed_run_keeps_the_failing_mark(parity: Parity) -> None:
+    refuse(parity, NOT_FOUND)
+    parity.credentials(raw=b"[]")
+    run = parity.run()
+    assert run.exit_code == 1
+    assert FAILING in run.files
+    assert run.touched == [LOG]
+
+
+def test_successful_run_removes_the_failing_mark(parity: Parity) -> None:
+    refuse(parity, NOT_FOUND)
+    parity.credentials("fresh")
+    run = parity.run()
+    assert run.exit_code == 0
+    assert FAILING not in run.files
+
+
+@pytest.mark.parametrize("left", [1801, 1800, 301])
+def test_run_that_delivers_a_short_lived_token_succeeds(parity: Parity, left: Any) -> None:
+    parity.file(FAILING, mode=0o600)
+    parity.credentials("fresh", expires_in=left)
+    run = accept(parity)
+    assert FAILING not in run.files
+    is_short = "WARN: token expires in <30 min, scheduling retry in 5 min" in run.messages
+    assert is_short == (left <= 1800)
 
 
 # --- The end of the login ---

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.refresh.credentials import accept, oauth
 from tests.support.refresh.stand_ins import claude
 from tests.support.refresh.world import CREDENTIALS, LOG, UNIT
 
@@ -99,6 +100,60 @@ def fail(
 def failed(status: int) -> str:
     """Return the ERROR for a claude that exited with `status`."""
     return f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
+
+
+# --- The threshold of 5 min ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expiry", "expires_at_ms"),
+    [
+        pytest.param(b"0", 0, id="zero"),
+        pytest.param(b"-0", 0, id="minus zero"),
+        pytest.param(b"-5", -5, id="negative"),
+        pytest.param(b"-999999999999999", -999999999999999, id="15 digits, negative"),
+        pytest.param(b"7.9", 7, id="fraction"),
+        pytest.param(b"-7.9", -8, id="negative fraction"),
+        pytest.param(b"-0.9", -1, id="negative fraction of nothing"),
+        pytest.param(b"9e2", 900, id="exponent"),
+        pytest.param(b"0009", 9, id="0009, which jq reads as 9"),
+        pytest.param(b"%d" % (NOW_MS + 1), NOW_MS + 1, id="1 ms left"),
+        pytest.param(b"%d" % (NOW_MS + 300_000), NOW_MS + 300_000, id="5 min left"),
+        pytest.param(b"%d.9" % (NOW_MS + 300_000), NOW_MS + 300_000, id="5 min and a fraction"),
+    ],
+)
+def test_token_with_at_most_5_min_left_is_renewed(
+    parity: Parity, expiry: bytes, expires_at_ms: int
+) -> None:
+    parity.credentials(raw=oauth(expiry=expiry))
+    parity.claude.writes_credentials(raw=oauth(b'"new"'))
+    run = parity.run()
+    assert run.exit_code == 0
+    assert run.messages[:2] == [
+        f"Token expired or expiring soon (remaining_ms={expires_at_ms - NOW_MS}), "
+        "invoking claude CLI to refresh",
+        RENEWED,
+    ]
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
+
+
+@pytest.mark.parametrize(
+    ("expiry", "expires_at_ms"),
+    [
+        pytest.param(b"%d" % (NOW_MS + 300_001), NOW_MS + 300_001, id="5 min and 1 ms left"),
+        pytest.param(b"%d" % (NOW_MS + 301_000), NOW_MS + 301_000, id="5 min and 1 s left"),
+        pytest.param(b"%d.999" % IN_8_H_MS, IN_8_H_MS, id="fraction"),
+        pytest.param(b"999999999999999", 999999999999999, id="15 digits"),
+    ],
+)
+def test_token_with_more_than_5_min_left_is_fresh(
+    parity: Parity, expiry: bytes, expires_at_ms: int
+) -> None:
+    parity.credentials(raw=oauth(expiry=expiry))
+    assert accept(parity).messages[:2] == [
+        f"Token still fresh (remaining_ms={expires_at_ms - NOW_MS}), syncing to .env",
+        f"Updated .env with token (expires_at={expires_at_ms})",
+    ]
 
 
 # --- Finding claude ------------------------------------------------------------------------------

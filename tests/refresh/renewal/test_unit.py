@@ -520,6 +520,76 @@ def test_refusal_is_not_recorded_if_claude_is_not_started(host: Host) -> None:
     assert host.lines() == []
 
 
+# --- live_token ---
+
+
+def live_token(host: Host, rejected: str = "") -> tuple[str, str, str]:
+    """Return the error, the access token and its expiry."""
+    credentials_file = host.path(host.credentials)
+    problem, login = renewal.live_token(credentials_file, host.path(host.home), rejected)
+    return problem, credentials.access_token(login), credentials.expires_at(login)
+
+
+def test_missing_credentials_are_a_problem(host: Host) -> None:
+    host.credentials.unlink()
+    assert live_token(host) == (f"{host.credentials} not found", "", "")
+    assert host.lines() == []
+
+
+def test_fresh_token(host: Host) -> None:
+    remaining_ms = 5 * MINUTE_MS + 1
+    host.credentials_are(TOKEN, remaining_ms)
+    assert live_token(host) == ("", TOKEN, str(NOW_MS + remaining_ms))
+    assert host.lines() == [f"Token still fresh (remaining_ms={remaining_ms}), syncing to .env"]
+
+
+@pytest.mark.parametrize(
+    ("expiry", "remaining_ms", "is_number"),
+    [
+        (str(NOW_MS + 5 * MINUTE_MS), 5 * MINUTE_MS, True),
+        (str(NOW_MS), 0, True),
+        (str(NOW_MS - 1), -1, True),
+        ("-5", -5 - NOW_MS, True),
+        ("null", -NOW_MS, False),
+        ('"0009"', -NOW_MS, False),
+        ("1e+30", -NOW_MS, False),
+        ("", -NOW_MS, False),
+    ],
+)
+def test_expiring_token_is_renewed(
+    host: Host, expiry: str, remaining_ms: int, is_number: bool
+) -> None:
+    for _ in range(2):
+        host.jq_prints(f'"object"\n"{TOKEN}"\n{expiry}\n')
+    problem, token, _ = live_token(host)
+    assert (problem, token) == ("claude binary not found in PATH or common locations", "")
+    warning = [] if is_number else ["WARN: no expiresAt in credentials, forcing refresh"]
+    assert host.lines() == [
+        *warning,
+        f"Token expired or expiring soon (remaining_ms={remaining_ms}), "
+        "invoking claude CLI to refresh",
+    ]
+
+
+def test_live_token_that_another_run_has_renewed(host: Host) -> None:
+    host.credentials_are(TOKEN, 0)
+    host.credentials_are("new", HOUR_MS)
+    assert live_token(host) == ("", "new", str(NOW_MS + HOUR_MS))
+    assert host.names() == ["jq", "jq"]
+    assert host.lines()[-1] == "The token was renewed by another run"
+
+
+def test_renewal_gets_home(host: Host) -> None:
+    host.real("rm", "chmod", "mv")
+    claude = host.install("claude", host.home / ".local" / "bin")
+    for _ in range(2):
+        host.credentials_are(TOKEN, 0)
+    host.fake("timeout")
+    host.credentials_are("new", HOUR_MS)
+    assert live_token(host) == ("", "new", str(NOW_MS + HOUR_MS))
+    assert claude in host.calls("timeout")[0]
+
+
 @pytest.mark.parametrize("has_claude", [False, True])
 @pytest.mark.parametrize("left_ms", [NEW, 5 * MINUTE_MS])
 def test_live_token_that_is_rejected(host: Host, left_ms: int, has_claude: bool) -> None:
