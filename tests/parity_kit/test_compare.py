@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import signal
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.parity_kit.programs import VARIABLES, bash_form, scripts, tools, twins
+from tests.support.parity_kit.programs import VARIABLES, bash_form, report_of, scripts, tools, twins
 from tests.support.refresh.differences import ALLOWED
 
 from oauthkit.parity import Allowed, Call, Entry, Form, Outcome, Pair, World, options
@@ -20,16 +18,9 @@ from oauthkit.parity.format_values import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from oauthkit.parity import Run
-
-
-def report_of(pair: Pair[Run]) -> str:
-    """Return the report of a run that must fail."""
-    with pytest.raises(AssertionError) as failure:
-        pair.run()
-    pair.close()
-    return str(failure.value)
 
 
 def test_equal_programs_give_one_result(tmp_path: Path) -> None:
@@ -331,22 +322,6 @@ def test_plan_without_a_run(tmp_path: Path) -> None:
     pair.stand_in("tool").exits(0)
     with pytest.raises(AssertionError, match="calls were planned, but there was no run: tool"):
         pair.close()
-
-
-def test_crashing_stand_in(tmp_path: Path) -> None:
-    pair = scripts(tmp_path, "tool")
-    pair.stand_in("tool").writes("/no/such/directory/file", "text")
-    assert "tool crashed:\nTraceback" in report_of(pair)
-
-
-def test_behaviour_that_does_not_return_an_exit_status(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "forgetful.py").write_text("def forgets(call):\n    pass\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    pair = scripts(tmp_path / "pair", "tool; true")
-    pair.stand_in("tool", importlib.import_module("forgetful")).forgets()
-    assert "the behaviour forgets returned None, not an exit status" in report_of(pair)
 
 
 def test_process_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from oauthkit.parity import Allowed, Form, Pair, Run
 
 VARIABLES = Allowed("set by a shell alone", variables=frozenset({"_", "SHLVL", "PWD", "OLDPWD"}))
@@ -81,3 +83,11 @@ def scripts(directory: Path, bash: str, python: str | None = None) -> Pair[Run]:
 def tools(*names: str) -> dict[str, Path]:
     """Return the paths of real programs by name."""
     return {name: find(name) for name in names}
+
+
+def report_of(pair: Pair[Run]) -> str:
+    """Return the report of a run that must fail."""
+    with pytest.raises(AssertionError) as failure:
+        pair.run()
+    pair.close()
+    return str(failure.value)
