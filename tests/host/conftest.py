@@ -13,12 +13,15 @@ from tests.support.host.adopt_checkout import make_checkout
 from tests.support.host.doctor_host import SCRIPT, fake_manager
 from tests.support.host.host_project import HostProject
 from tests.support.host.run_host import renewing
+from tests.support.host.store_fixtures import decrypting, follower, identity, publisher
 from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands.run import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["decrypting", "follower", "identity", "publisher"]
 
 MORE_MEMORY = 512 * 1024 * 1024
 

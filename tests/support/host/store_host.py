@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, fake_manager, shown
 from tests.support.host.host_project import HOUR_S, OTHER, UNIT
 from tests.support.refresh.world import REPOSITORY
+from tests.support.system.age_keys import encrypt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,3 +89,38 @@ def refreshed(host: HostProject) -> None:
         timers={f"{UNIT}.timer": HOUR_S},
         show=shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin),
     )
+
+
+def rows(host: HostProject) -> dict[str, list[str]]:
+    """Return the lines that status shows, by their labels."""
+    found: dict[str, list[str]] = {}
+    label = ""
+    for line in host.run("status", COLUMNS="200").stdout.splitlines():
+        label = line[:10].strip() or label
+        found.setdefault(label, []).append(line[10:])
+    return found
+
+
+def without_store(host: HostProject) -> None:
+    """Move the store away."""
+    store_of(host).rename(store_of(host).with_name("other"))
+
+
+def conf(host: HostProject, line: str) -> None:
+    """Append a line to refresh.conf."""
+    with (host.project / CONF).open("a") as file:
+        file.write(line)
+
+
+def recipient_in(identity: Path) -> str:
+    """Return the public key in an identity file."""
+    return identity.read_text("utf-8").partition("public key: ")[2].partition("\n")[0]
+
+
+def encrypt_record(file: Path, recipient: str) -> None:
+    """Encrypt the record in a file."""
+    text = file.read_text("utf-8")
+    record = json.loads(text)
+    del record["access_token"]
+    record["encrypted"] = encrypt(text, recipient)
+    file.write_text(json.dumps(record), encoding="utf-8")
