@@ -1,6 +1,6 @@
 """Run both forms in the same scenes, and show side by side what they did. See scripts/demo.
 
-It needs only the standard library and the package itself, as after `scripts/setup run`.
+It needs only the standard library and what `scripts/setup run` installs.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class World:
             text=True,
             timeout=LIMIT_S,
             check=False,
-            start_new_session=True,  # Ctrl-C only signals the demo: see Stop
+            start_new_session=True,  # Ctrl-C signals only the demo: see Stop
         )
         return Outcome(
             result.returncode,
@@ -247,7 +247,7 @@ def shown_log(outcome: Outcome, world: World) -> list[str]:
 
 
 def comparable(outcome: Outcome) -> Outcome:
-    """Return `outcome` without the necessary difference: the command that starts the next run."""
+    """Return `outcome` without the expected difference: the command that starts the next run."""
     calls = [
         call[: call.index("--")] if call[0] == "systemd-run" else call for call in outcome.calls
     ]
@@ -368,7 +368,7 @@ def demo(stop: Stop) -> int:
 
 
 def main() -> int:
-    """Return the demo's exit status: 128 + N if signal N ended it."""
+    """Return the demo's exit status. Exit with 128 + N on signal N."""
     stop = Stop()
     try:
         status = demo(stop)

@@ -39,7 +39,7 @@ NOT_SHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\
 
 
 def check(*streams: bytes) -> str:
-    """Return the output, after checking that a terminal can show it."""
+    """Return the output after checking that it is safe to display."""
     text = b"".join(streams).decode("utf-8")
     assert not NOT_SHOWN.search(text), ascii(text)
     assert not re.search("^FAIL  forged", text, re.MULTILINE), ascii(text)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OTHER_CALLS = "import subprocess\nfor name in ('a', 'a/b'): subprocess.run(['mkdir', name])"
 
 
-def test_other_calls_with_the_same_effect_are_a_difference(tmp_path: Path) -> None:
+def test_different_calls_with_the_same_effect_are_reported(tmp_path: Path) -> None:
     run = scripts(tmp_path / "1", "mkdir -p a/b", OTHER_CALLS).run()
     assert run.files["a/b"].kind == "directory"
     pair = scripts(tmp_path / "2", "mkdir -p a/b", OTHER_CALLS)
@@ -32,7 +32,7 @@ def test_other_calls_with_the_same_effect_are_a_difference(tmp_path: Path) -> No
 """ in str(failure.value)
 
 
-def test_real_program_gets_what_the_form_gave(tmp_path: Path) -> None:
+def test_forwarding_preserves_the_call(tmp_path: Path) -> None:
     show = 'env; printf "%s\\n" "$0" "$@" "$(umask)" "$PWD"; cat; exit 7'
     script = "umask 027; cd ~; printf b | VAR=$'\\xff' bash -c 'CODE' name 'a b' $'\\xfe'"
     recorded, direct = (
@@ -63,7 +63,7 @@ def differing_lines(left: str, right: str) -> set[str]:
     return {line.partition("=")[0] for line in lines}
 
 
-def test_stdin_is_left_to_the_real_program(tmp_path: Path) -> None:
+def test_forwarding_does_not_consume_stdin(tmp_path: Path) -> None:
     script = (
         "printf '1\\n2\\n' | while read -r line; do mkdir \"$line\"; done; "
         "cat <given; printf 3 | cat; read -r line; cat"
@@ -79,7 +79,7 @@ def test_stdin_is_left_to_the_real_program(tmp_path: Path) -> None:
     assert [call.stdin for call in run.all_calls] == [None, None, b"0\n", None, b"5\n"]
 
 
-def test_signals_act_as_without_the_kit(tmp_path: Path) -> None:
+def test_forwarding_preserves_sigpipe(tmp_path: Path) -> None:
     script = 'yes | head -n 1; printf "%s\\n" "${PIPESTATUS[@]}"'
     pair = scripts(tmp_path, script)
     pair.tool("head")
@@ -89,7 +89,7 @@ def test_signals_act_as_without_the_kit(tmp_path: Path) -> None:
     assert (run.stdout, run.stderr) == ("y\n141\n0\n", "")
 
 
-def test_some_calls_are_forwarded(tmp_path: Path) -> None:
+def test_planned_call_is_not_forwarded(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "mkdir a; mkdir b || mkdir c; printf x | mkdir d")
     mkdir = pair.forward("mkdir")
     mkdir.when("b").fails(stderr="full\n")
@@ -103,7 +103,7 @@ def test_some_calls_are_forwarded(tmp_path: Path) -> None:
     assert run.stderr == "full\n"
 
 
-def test_program_that_is_forwarded_to(tmp_path: Path, make_pair: MakePair) -> None:
+def test_forward_to_another_program(tmp_path: Path, make_pair: MakePair) -> None:
     write_forms(tmp_path)
     pair = make_pair(tmp_path / "form.sh", tmp_path / "form.py", forward=["true"])
     pair.forward("tool", find("false"))

@@ -48,7 +48,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Join:
-    """An f-string or a sum of strings."""
+    """An f-string or a concatenation of strings."""
 
     parts: tuple[Value, ...]
     type: Type = Type.STR
@@ -149,7 +149,7 @@ INHERITED = Inherited()
 
 @dataclass(frozen=True)
 class Run:
-    """A command that runs. A stdout of None is captured, a stderr of None goes to stdout.
+    """A command that runs. A stdout of None is captured. A stderr of None goes to stdout.
 
     `stdin` is a file, or the text itself if `is_text` is set. If it is None, stdin is empty. A
     captured stdout loses trailing newlines, unless `is_exact` is set.
@@ -245,7 +245,7 @@ class IsTrue:
 
 @dataclass(frozen=True)
 class Succeeds:
-    """A test whether an exit status is 0: command & TF, a Bool function, `function(…) == 0`."""
+    """A check that an exit status is 0: command & TF, a Bool function, `function(…) == 0`."""
 
     what: Run | Call
 
@@ -284,7 +284,7 @@ Condition = (
 
 @dataclass
 class Statement:
-    """The base of all statements: comments, and whether a blank line precedes."""
+    """The base of all statements: comments, and whether a blank line precedes it."""
 
     comments: list[str] = field(default_factory=list, init=False)
     beside: str | None = field(default=None, init=False)

@@ -1,4 +1,4 @@
-"""A server on loopback that records the messages it gets, and a curl that can reach it."""
+"""A loopback server that records its requests, and a curl that records its arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CURL = shutil.which("curl")
-# For a system without curl: the options that the hooks use.
+# Replaces a missing curl. It supports only the options that the hooks use.
 STAND_IN = """\
 #!{python}
 import sys, urllib.request
@@ -46,7 +46,7 @@ except OSError as error:
 
 
 class Request:
-    """What the server got."""
+    """A request that the server received."""
 
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         self.method = handler.command
@@ -57,7 +57,7 @@ class Request:
 
 @contextmanager
 def serving(status: int = 200) -> Iterator[tuple[str, list[Request]]]:
-    """Yield the address of a server, and the requests that it has got."""
+    """Start a server. Yield its URL and the list of requests that it receives."""
     requests: list[Request] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,7 +85,7 @@ def serving(status: int = 200) -> Iterator[tuple[str, list[Request]]]:
 
 
 def add_curl(directory: Path, record: Path) -> None:
-    """Put a curl into a directory that records its argv, and then sends.
+    """Add a curl to `directory` that appends its argv to `record`, then sends.
 
     The real one sends, if this system has it.
     """

@@ -43,7 +43,7 @@ class Namespaces:
         return process
 
     def enter(self, process: subprocess.Popen[bytes]) -> list[str]:
-        """Return the start of a command that runs in a process's namespaces."""
+        """Return the command prefix that enters a process's namespaces."""
         where = [f"--net=/proc/{process.pid}/ns/net"]
         if os.geteuid() != 0:
             where += [f"--user=/proc/{self.switch.pid}/ns/user", "--preserve-credentials"]
@@ -55,7 +55,7 @@ class Namespaces:
         )
 
     def host(self, number: int) -> list[str]:
-        """Return the start of a command that runs on a host. Make the host if necessary."""
+        """Return the command prefix for a host. Create the host if necessary."""
         if number not in self.hosts:
             host = self.hosts[number] = self._start(self.enter(self.switch))
             port = f"port{number}"
@@ -83,7 +83,7 @@ class Namespaces:
 
 
 class Certificates:
-    """Certificates of two authorities, made by openssl: only the first is the cluster's."""
+    """Certificates from two authorities. The cluster trusts only the first, `ca`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -130,7 +130,7 @@ class Certificates:
 
 
 class Cluster:
-    """A cluster that is complete and healthy after `heal`."""
+    """An etcd cluster. `heal` restarts members that were killed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -141,7 +141,7 @@ class Cluster:
         self.heal()
 
     def heal(self) -> None:
-        """Start the members that do not run, and wait until all are healthy."""
+        """Start the members that are not running, and wait until all are healthy."""
         for number in MEMBERS:
             if number not in self.members:
                 self._start(number)
@@ -214,7 +214,7 @@ class Cluster:
         check: bool = True,
         stdin: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program on a host with only this environment."""
+        """On a host, run a program with only PATH and `env` set."""
         return subprocess.run(
             [*self.network.host(host), *argv],
             input=stdin,

@@ -134,7 +134,10 @@ CALLS = {
     "os.getcwd": "absolute makes a Path of `.`, on a line of its own",
     "os.umask": "the mask must be a literal, such as 0o077",
     "os.chdir": CHDIR,
-    "os.getpid": "there is no process ID. For a temporary file, temporary_name returns a new name",
+    "os.getpid": (
+        "there is no process ID. To prevent a second run, call `take_lock(path, 0)`, whose Status"
+        " is 1 if another run has the lock. For a temporary file, temporary_name returns a new name"
+    ),
     "os.getuid": "user_id returns it, on a line of its own",
     "os.geteuid": "user_id returns the real user ID, usually the same",
     "os.uname": PROGRAM.format("uname"),

@@ -472,7 +472,7 @@ class Assignments:
         self._assume_bound(node)
 
     def _one_by_one(self, names: list[str], elements: list[ast.expr]) -> list[str]:
-        """Return assignments that do the same as `names = elements`, with all values read first."""
+        """Return assignments equivalent to `names = elements`, which reads all values first."""
         before, after = [], []
         for index, (name, element) in enumerate(zip(names, elements, strict=True)):
             shown = self.symbols.shown(element)

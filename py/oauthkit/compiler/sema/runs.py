@@ -32,7 +32,7 @@ class Runs:
         self.reject = expressions.reject
 
     def run(self, node: ast.expr, how: str) -> Run | None:
-        """Analyze the command left of & with its redirections.
+        """Analyze a command and its redirections, without the & and the modifier.
 
         `how` is its modifier. For a call, it is "()" if the output is used, else "_ = ()".
         """
@@ -67,7 +67,7 @@ class Runs:
             target = around["stderr"][1]
             self.reject(
                 "D202", target, "the stderr of a pipeline is redirected to a file",
-                f"redirect that of each command, as in `{self.commands.command_text(nodes[0])} >="
+                f"redirect each command's stderr, as in `{self.commands.command_text(nodes[0])} >="
                 f" {self.symbols.shown(target)}`",
             )  # fmt: skip
             return None
@@ -98,7 +98,7 @@ class Runs:
                 kind, target = next(iter(own.values()))
                 self.reject(
                     "D202", node, "a redirected pipeline is part of another one",
-                    "redirect its command instead, as in"
+                    "redirect one of its commands, as in"
                     f" `{self.commands.command_text(inside[0])} {kind}"
                     f" {self.symbols.shown(target)}`",
                 )  # fmt: skip
@@ -158,7 +158,7 @@ class Runs:
         if isinstance(node, ast.Call) and self.commands.is_called(node):
             self.reject(
                 "D303", node, "this call has already run the command",
-                code("use brackets, which do not run it", self.commands.bracketed(node)),
+                code("use square brackets, which do not run it", self.commands.bracketed(node)),
             )  # fmt: skip
             return None
         command = self.expressions.value(node)
@@ -193,7 +193,7 @@ class Runs:
         return run
 
     def called(self, node: ast.Call, is_used: bool) -> Run | None:
-        """Analyze command(…). If its output is not used, discard it."""
+        """Analyze command(…). Its output is discarded unless it is used."""
         command = self.commands.with_arguments(node)
         return None if command is None else self.run(command, "()" if is_used else "_ = ()")
 
@@ -215,7 +215,7 @@ class Runs:
                 help = "capture the output with `& CAPTURE`, and print it with `file=sys.stderr`"
             self.reject(
                 "D202", target,
-                f"{kind} {value} overwrites what the program has already printed into a file",
+                f"{kind} {value} overwrites the program's earlier output if that goes to a file",
                 help,
             )  # fmt: skip
 
@@ -229,8 +229,8 @@ class Runs:
             self.symbols.builtins_used.add(signature.name)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             self.reject(
-                "D105", node, f"{signature.name} takes its arguments by position",
-                f"pass {_parameters(signature)}, without names and *",
+                "D105", node, f"{signature.name} takes only positional arguments",
+                f"pass {_parameters(signature)}, without names or *",
             )  # fmt: skip
             return None
         if len(node.args) != len(signature.parameters):
@@ -258,6 +258,6 @@ def _is_errout(node: ast.expr) -> bool:
 
 
 def _parameters(signature: Signature) -> str:
-    """Return the parameters of a function in words."""
+    """Describe a function's parameters for a message."""
     words = [f"{name} ({with_article(kind)})" for name, kind in signature.parameters]
     return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words) or "nothing"
