@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS
 
-from oauthkit.program import credentials, directory, encryption, store
+from oauthkit.program import credentials, directory, encryption, limits, store
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -47,6 +48,11 @@ def model(records: list[Record], current: str) -> str:
         record for record in live if record.token == current and record.left_ms > 30 * MINUTE_MS
     ]
     return (kept[-1:] or live[:1] or [Record("", 0, 0, "")])[0].token
+
+
+def test_documented_limit_of_a_read() -> None:
+    page = (Path(__file__).parents[2] / "docs/fleet.md").read_text("utf-8")
+    assert f"| a read ends after {limits.READ_LIMIT_S} s, and then the store counts as" in page
 
 
 RECORDS = st.lists(

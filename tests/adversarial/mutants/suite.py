@@ -37,6 +37,8 @@ HOST_TESTS = {
 # The functions that tests/fleet concerns, too.
 FLEET = "publish|is_follower|run_follower|refresh|make_absolute|timer_with_settings"
 FLEET_TESTS = ("publish", "follow", "ensure")
+# The tests of the store's time limits.
+LIMIT_TESTS = ("unit", "etcd", "publish")
 # The subjects of tests/refresh that concern a function.
 SUBJECTS = (
     ("read_credentials|parse_int|is_b64token|access_token|expires_at", "credentials"),
@@ -92,6 +94,8 @@ def stages(mutant: Mutant) -> list[Stage]:
     parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]
     if re.fullmatch(FLEET, mutant.function):
         parity += [[f"tests/fleet/test_{name}.py"] for name in FLEET_TESTS]
+    if Path(mutant.file).stem == "limits":
+        parity += [[f"tests/fleet/test_{name}.py"] for name in LIMIT_TESTS]
     if mutant.function == "disable_core_dumps":
         parity.append(["tests/test_security.py"])
     named = [[BUILTINS, "-k", mutant.function]] if mutant.function else []
