@@ -75,9 +75,9 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(autouse=True)
 def _same_zone() -> Generator[None]:
     """Fail a test that changes the process's time zone: later tests would use it."""
-    before = time.tzname
+    before = time.tzname, time.timezone
     yield
-    assert time.tzname == before, "the test changed the time zone"
+    assert (time.tzname, time.timezone) == before, "the test changed the time zone"
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -1037,6 +1037,7 @@ def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
                 (os.POSIX_SPAWN_DUP2, reader, 0),
                 (os.POSIX_SPAWN_DUP2, writer, 1),
                 (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited_descriptors()),
             ],
         )
     except OSError:
@@ -1047,6 +1048,19 @@ def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
         os.close(reader)
         os.close(writer)
     return os.fdopen(sink, "wb"), os.fdopen(printed, "rb", buffering=0), keeper
+
+
+def _inherited_descriptors() -> list[int]:
+    """Return the open descriptors that a child would inherit, without stdin, stdout and stderr.
+
+    They are the caller's: Python's own ones are not inheritable (PEP 446).
+    """
+    found = []
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):  # that of the listing is closed again
+            if descriptor > 2 and os.get_inheritable(descriptor):
+                found.append(descriptor)
+    return found
 
 
 def _read_output(printed: BinaryIO, data: bytes) -> str:

@@ -21,7 +21,6 @@ def test_suspended_process_is_continued_so_that_it_ends(
 ) -> None:
     """A suspended process ignores SIGTERM until it gets SIGCONT."""
     monkeypatch.setenv("HOME", str(well.home))
-    monkeypatch.setattr(write_access, "LONGEST_RUN_S", -1)
     paths = find_paths(str(well.project))
     with subprocess.Popen(
         ["flock", "--no-fork", str(paths.lock), "sh", "-c", "echo; exec sleep 60"],
@@ -30,7 +29,9 @@ def test_suspended_process_is_continued_so_that_it_ends(
         assert holder.stdout is not None
         holder.stdout.readline()
         holder.send_signal(signal.SIGSTOP)
+        end_s = time.monotonic() + 60
         while not is_suspended(holder.pid):
+            assert time.monotonic() < end_s
             time.sleep(0.01)
         (finding,) = [x for x in write_access.logs(paths) if x.name == "lock"]
         assert finding.text.endswith(". It is suspended")

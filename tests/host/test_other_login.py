@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import forked
 from tests.support.host.doctor_host import SCRIPT, fake_manager, shown
+from tests.support.host.host_project import SAME_CODE, UNIT
+
+from oauthkit.host.systemd.unit_texts import _MARK
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
@@ -16,19 +22,53 @@ def elsewhere(well: HostProject) -> str:
     """Move the login to a directory that only the units name. Return it."""
     directory = well.home / "second account"
     well.credentials.parent.rename(directory)
-    path = f'{well.bin}" "CLAUDE_CONFIG_DIR={directory}'
-    unit = shown(f"/bin/bash {well.project}/{SCRIPT}", path)
-    fake_manager(well, heal=unit, show=unit)
+    use(well, directory)
     return str(directory)
 
 
-def test_only_the_login_of_this_shell_is_wrong(well: HostProject, elsewhere: str) -> None:
+def use(host: HostProject, directory: Path) -> None:
+    """Set CLAUDE_CONFIG_DIR in the project's units."""
+    path = f'{host.bin}" "CLAUDE_CONFIG_DIR={directory}'
+    unit = shown(f"/bin/bash {host.project}/{SCRIPT}", path)
+    fake_manager(host, heal=unit, show=unit)
+
+
+def test_units_with_another_login(well: HostProject, elsewhere: str) -> None:
     """A refresh from this shell would deliver another account's token."""
-    text = f"the scheduled runs use the login in {elsewhere}, and this shell another"
+    text = f"the scheduled runs use the login in {elsewhere}, but this shell uses"
+    text += f" {well.credentials.parent}"
     fix = f"export CLAUDE_CONFIG_DIR='{elsewhere}'"
-    assert well.status()["warnings"] == [f"{text}. Run: {fix}"]
+    data = well.status()
+    assert (data["live"], data["warnings"]) == (True, [f"{text}. Run: {fix}"])
     done = well.run("doctor")
     assert done.returncode == 1
     assert done.stdout.splitlines()[1:] == [f"FAIL  login: {text}", f"      fix: {fix}"]
     assert well.status(CLAUDE_CONFIG_DIR=elsewhere)["warnings"] == []
     assert well.run("doctor", CLAUDE_CONFIG_DIR=elsewhere).returncode == 0
+
+
+def test_all_projects_with_another_login(well: HostProject, elsewhere: str) -> None:
+    well.unit_directory.mkdir(parents=True)
+    (well.unit_directory / f"{UNIT}-heal.timer").write_text(
+        f"{_MARK}{str(well.project)!r}\n", encoding="utf-8"
+    )
+    argv = [sys.executable, "-m", "oauthkit", "status", "--all"]
+    env = {"HOME": str(well.home), "PATH": str(well.bin), **SAME_CODE}
+    done = forked.run_text(argv, Path("/"), env)
+    assert f"\nnote  {well.project}: 4 h 59 min left" in done.stdout
+    assert f"Run: export CLAUDE_CONFIG_DIR='{elsewhere}'\n" in done.stdout
+    assert done.stdout.count("Run: ") == 1
+
+
+def test_only_this_shell_has_another_login(well: HostProject) -> None:
+    data = well.status(CLAUDE_CONFIG_DIR=f"{well.home}/other")
+    text = f"the scheduled runs use the login in {well.credentials.parent}, but this shell uses"
+    warning = f"{text} {well.home}/other. Run: unset CLAUDE_CONFIG_DIR"
+    assert (data["live"], data["warnings"]) == (True, [warning])
+
+
+def test_other_path_of_the_same_login(well: HostProject) -> None:
+    link = well.home / "link"
+    link.symlink_to(well.credentials.parent)
+    use(well, link)
+    assert well.status()["warnings"] == []

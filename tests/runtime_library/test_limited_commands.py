@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 from plumbum import local
 from tests.support.runtime_library.bash_bodies import (
     LIBRARY,
@@ -53,6 +55,23 @@ PRINTS = [
     # for more than a second in total, but with output in each second
     "{ for i in 1 2 3 4 5 6; do sleep 0.3; echo $i; done; exec sleep 600; } & echo $! >>pids",
 ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("place")
+def test_process_that_is_left_behind_keeps_no_descriptor_of_the_caller() -> None:
+    """It may be the caller's lock, or a pipe whose end the caller waits for."""
+    local.env["PATH"] = "/usr/bin:/bin"
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    leave = shell.program("/bin/sh")["-c", "sleep 600 & echo $!"]
+    _, left_behind = shell.run_limited(60, 5, leave)
+    os.close(writer)
+    try:
+        assert select.select([reader], [], [], 10)[0] == [reader]
+        assert os.read(reader, 1) == b""
+    finally:
+        os.kill(int(left_behind), signal.SIGKILL)
+        os.close(reader)
 
 
 def test_output_of_run_limited(place: Path) -> None:

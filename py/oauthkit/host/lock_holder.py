@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from contextlib import suppress
@@ -30,6 +31,23 @@ def holder_of(lock: Path) -> int | None:
                 if time.monotonic() > end_s:
                     return None
     return None
+
+
+def is_locked(lock: Path) -> bool:
+    """Return whether a process, possibly another user's, holds the flock(2) of a file."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def process_name(pid: int) -> str:

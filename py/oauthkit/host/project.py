@@ -9,6 +9,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plumbum import LocalPath, local
 
@@ -17,6 +18,9 @@ from oauthkit.host.path_info import inspect_path
 from oauthkit.program import settings as program_settings
 from oauthkit.program.schedule import DEFAULT_UNIT, unit_name
 from oauthkit.shell import escape_unit, find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONF_FILE = "scripts/oauth/refresh.conf"
 
@@ -149,7 +153,7 @@ def find_paths(project: str) -> ProjectPaths:
         "OAUTHKIT_LOG": str(directory / "logs/oauth-refresh.log"),
         "OAUTHKIT_UNIT": DEFAULT_UNIT,
     }
-    given, errors = _read_settings(directory)
+    given, errors = _read_settings(directory, os.environ)
     settings = []
     for name, default in defaults.items():
         value = given.get(name)
@@ -191,14 +195,22 @@ def require_own_project(paths: ProjectPaths) -> None:
         raise HostError(f"{text}. Become that user: su - {shlex.quote(user)}")
 
 
-def _read_settings(project: Path) -> tuple[dict[str, str], list[str]]:
-    """Return the settings from the environment and refresh.conf, and the errors in refresh.conf.
+def config_dir_of_runs(paths: ProjectPaths) -> Path:
+    """Return the directory of the login that a run uses if its environment has no settings."""
+    given, _ = _read_settings(paths.project, {})
+    return Path(given["CLAUDE_CONFIG_DIR"] or paths.home / ".claude")
+
+
+def _read_settings(
+    project: Path, environment: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the settings from an environment and refresh.conf, and the errors in refresh.conf.
 
     The refresh's own functions read them, so that both always get the same result.
     """
     with local.env():
         for name in SETTINGS:
-            local.env[name] = os.environ.get(name, "")
+            local.env[name] = environment.get(name, "")
         program_settings.make_absolute(".")
         errors = program_settings.read_settings(LocalPath(str(project)))
         given = {name: local.env.get(name, "") for name in SETTINGS}

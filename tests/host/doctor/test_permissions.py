@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import local
-from tests.support.host.doctor_host import SCRIPT, examined
+from tests.support.host.doctor_host import SCRIPT, examined, fake_manager, shown
 from tests.support.host.host_project import quoted
 from tests.support.refresh.world import REPOSITORY
 
@@ -442,6 +442,9 @@ def test_directory_of_a_setting(hooked: HostProject) -> None:
     said = f"{linked.between}: everyone can write to it\n"
     assert said not in hooked.run("doctor").stdout
     for name, value in settings.items():
+        environment = f'{hooked.bin}" "{name}={value}'  # the units have the same setting
+        unit = shown(f"/bin/bash {hooked.project}/{SCRIPT}", environment)
+        fake_manager(hooked, heal=unit, show=unit)
         assert said in hooked.run("doctor", **{name: value}).stdout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -165,21 +166,30 @@ def test_login_that_ends_soon_beside_a_token_of_a_user(live: HostProject) -> Non
 
 def test_token_of_a_user_is_replaced_by_the_hourly_run(live: HostProject) -> None:
     live.deliver(OTHER)
-    live.unit_directory.mkdir(parents=True)
-    (live.unit_directory / f"{UNIT}-heal.timer").write_text(
-        f"{_MARK}{str(live.project)!r}\n", encoding="utf-8"
-    )
+    live.timers({f"{UNIT}.timer": 9 * HOUR_S})
+    assert live.status()["warnings"][0].startswith("the next run replaces the token in .env")
+    live.timers({f"{UNIT}.timer": 9 * HOUR_S, f"{UNIT}-heal.timer": HOUR_S / 2})
     assert live.status()["warnings"][0].startswith("the next hourly run replaces the token in .env")
 
 
 def test_lock_that_somebody_else_holds_is_a_failure(live: HostProject) -> None:
-    """No process of this user holds it: it is, for example, a run that root started."""
-    live.lines((-60, f"ERROR: another refresh has held {live.log.parent}/x.lock for 120 s"))
-    assert live.status()["warnings"] == []
-    live.login(-1)
-    shown = live.run("status").stdout
-    assert "\nFailing   since " in shown
-    assert "fuser -v" in shown
+    """It may be a run that root started, whose files this user cannot list."""
+    lock = live.log.parent / "oauth-refresh.lock"
+    live.lines((-60, f"ERROR: another refresh has held {lock} for 120 s"))
+    lock.touch()
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert live.status()["warnings"] == []
+        live.login(-1)
+        shown = live.run("status").stdout
+        assert "\nFailing   since " in shown
+        assert "fuser -v" in shown
+        assert "they fail: another refresh has held" in live.run("doctor").stdout
+    # Nothing holds it any more, so a refresh can start.
+    assert "\nFailing" not in live.run("status").stdout
+    assert live.status()["warnings"] == [
+        f"the token has expired. Run: {command('refresh', live.project)}"
+    ]
 
 
 @pytest.mark.parametrize("is_installed", [False, True])
@@ -193,7 +203,7 @@ def test_missing_claude(live: HostProject, *, is_installed: bool) -> None:
     live.login(-1)
     live.lines((-60, "ERROR: claude binary not found in PATH or common locations"))
     live.failing.touch()
-    fix = f"in a shell that finds claude, run: {command('install', live.project)}"
+    fix = "in a shell that finds claude, install the units again, as oauthkit doctor says"
     kept = "refresh from a shell that finds claude: the timer keeps that shell's PATH"
     said = live.status()["last_error"]["fix"]
     assert (fix in said, kept in said) == (is_installed, not is_installed)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from oauthkit.host.doctor import files, permissions, programs, scheduling, store, write_access
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.shell_commands import command
-from oauthkit.host.status.failures import use_login
 from oauthkit.host.status.store import is_follower, lost_login, read_store, refresh_command
 from oauthkit.host.systemd.client import ManagerError
 from oauthkit.host.systemd.services import other_login
@@ -45,9 +44,8 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
     yield project
     if not project.is_ok:  # nothing there may be changed
         return
-    if not is_follower(paths) and (directory := other_login(paths)):
-        text = f"the scheduled runs use the login in {directory}, and this shell another"
-        yield Finding("login", text, use_login(directory))
+    if other := other_login(paths):  # a refresh from this shell would deliver another token
+        yield Finding("login", other.problem, other.fix)
         return
     refresh = refresh_command(paths)
     if is_follower(paths) and lost_login(paths, read_store(paths)):

@@ -17,6 +17,7 @@ from oauthkit.host.commands import notify
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.errors import HostError
+from oauthkit.host.lock_holder import is_locked
 from oauthkit.host.path_info import (
     clearing,
     inspect_path,
@@ -249,17 +250,18 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
     entries, login = read_log(paths), delivered_login(paths)
     failure = last_failure(entries)
+    unresolved = unresolved_failure(entries, is_locked=is_locked(paths.lock))
     # A run that cannot take the lock does not create `paths.failing`.
     is_delivered = bool(login.token) and read_dotenv(paths.dotenv).carries(login.token)
     is_expired = login.expires_at_s is not None and login.expires_at_s <= time.time()
     is_over = (
         (is_delivered and not is_expired and not log_problem(paths))
         or has_manual_token(paths)
-        or unresolved_failure(entries) is None
+        or unresolved is None
     )
     if is_over and not is_file(paths.failing):
         text = "the last run did not fail" if entries else "none in the log"
-        if unresolved_failure(entries) is not None:
+        if unresolved is not None:
             text = "the last run failed, but .env still has its token"
         yield Finding("runs", text)
         return

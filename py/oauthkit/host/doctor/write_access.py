@@ -56,13 +56,14 @@ def logs(paths: ProjectPaths) -> Iterator[Finding]:
         )
     yield from found or [Finding("logs", str(directory))]
     if holder := holder_of(paths.lock):
-        if (age_s := process_age_s(holder)) > LONGEST_RUN_S:
-            text = f"{process_name(holder)} was started {age_s / 60:.0f} min ago and holds"
-            text += f" {paths.lock}, so no other run can start"
-            fix = f"kill {holder}"
-            if is_suspended(holder):
-                text, fix = f"{text}. It is suspended", f"{fix} && kill -CONT {holder}"
-            yield Finding("lock", text, fix)
+        age_s = process_age_s(holder)
+        text = f"{process_name(holder)} was started {age_s / 60:.0f} min ago and holds"
+        text += f" {paths.lock}, so no other run can start"
+        if is_suspended(holder):
+            fix = f"kill {holder} && kill -CONT {holder}"
+            yield Finding("lock", f"{text}. It is suspended", fix)
+        elif age_s > LONGEST_RUN_S:
+            yield Finding("lock", text, f"kill {holder}")
         else:
             text = f"a run is in progress: {process_name(holder)} holds {paths.lock}"
             yield Finding("lock", text, is_note=True)

@@ -21,6 +21,7 @@ _ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
 CLAUDE_FAILED = ("claude CLI refresh failed", "the API refuses the token, and claude did not")
 TOO_OFTEN = "claude has failed to renew the token"
 TOO_SOON = "the API refuses the token. claude was started"
+HELD = "another refresh has held"
 NO_CLAUDE = "claude binary not found"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
@@ -92,7 +93,7 @@ _FIXES = (
      "set OAUTHKIT_BEARER to another path, in a separate directory"),
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "find out what stopped the run"),
-    (r"another refresh has held",
+    (HELD,
      "find the process that holds the lock: fuser -v on it, as root if it is another user's"),
     (r"cannot be locked", "check that the lock is a file, and allow this user to write to it"),
     (r"another user's symbolic link",
@@ -140,9 +141,10 @@ def fix_of(failure: Failure, paths: ProjectPaths) -> str:
     """
     if _BAD_CREDENTIALS.search(failure.text) and not read_login(paths.credentials).problem:
         return ""
-    if failure.text.startswith(NO_CLAUDE) and installed_units.written_for(paths.project):
-        install = command("install", paths)  # it writes the shell's PATH to the units
-        return f"install Claude Code, or, in a shell that finds claude, run: {install}"
+    units = [file.name for file in installed_units.written_for(paths.project)]
+    if failure.text.startswith(NO_CLAUDE) and f"{paths.heal}.timer" in units:
+        again = "in a shell that finds claude, install the units again, as oauthkit doctor says"
+        return f"install Claude Code, or, {again}"
     if failure.fix != LOG_IN:
         fix = _for_project(paths, failure.fix) if RENEW in failure.fix else failure.fix
         return fix.replace(REFRESH_REJECTED, command("refresh", paths, "--rejected"))
@@ -158,11 +160,6 @@ def log_in(paths: ProjectPaths) -> str:
 def log_in_and_refresh(paths: ProjectPaths) -> str:
     """Return the command that logs in, and then delivers the new login's token."""
     return f"{log_in(paths)} && {command('refresh', paths)}"
-
-
-def use_login(directory: str) -> str:
-    """Return the command that makes this shell use the login in a directory."""
-    return f"export CLAUDE_CONFIG_DIR={quote(directory)}"
 
 
 def bearer_fix(paths: ProjectPaths) -> str:

@@ -18,6 +18,7 @@ from oauthkit.host.path_info import (
 )
 from oauthkit.host.shell_commands import command
 from oauthkit.host.status.failures import (
+    HELD,
     NOT_SCHEDULED,
     TOO_OFTEN,
     TOO_SOON,
@@ -84,10 +85,15 @@ def read_log(paths: ProjectPaths) -> list[Entry]:
     return entries
 
 
-def unresolved_failure(entries: Sequence[Entry]) -> Failure | None:
-    """Return the last ERROR if no token was delivered after it, else None."""
+def unresolved_failure(entries: Sequence[Entry], *, is_locked: bool = False) -> Failure | None:
+    """Return the last ERROR if no token was delivered after it, else None.
+
+    An ERROR about the lock is only counted if it is still locked: the run that held it before may
+    have delivered the token.
+    """
     delivered = [n for n, entry in enumerate(entries, 1) if entry.expires_at_s is not None]
-    return last_failure(entries[delivered[-1] if delivered else 0 :])
+    failure = last_failure(entries[delivered[-1] if delivered else 0 :])
+    return None if failure and failure.text.startswith(HELD) and not is_locked else failure
 
 
 def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:

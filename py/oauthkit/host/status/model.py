@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.lock_holder import holder_of, process_age_s, process_name
+from oauthkit.host.lock_holder import (
+    holder_of,
+    is_locked,
+    is_suspended,
+    process_age_s,
+    process_name,
+)
 from oauthkit.host.path_info import inspect_path, read, real_path
 from oauthkit.host.project import other_user
 from oauthkit.host.shell_commands import command, command_on, quote
@@ -17,7 +23,6 @@ from oauthkit.host.status.failures import (
     bearer_fix,
     log_in,
     log_in_and_refresh,
-    use_login,
 )
 from oauthkit.host.status.log import (
     RENEWED,
@@ -40,9 +45,15 @@ from oauthkit.host.status.store import (
     refresh_command,
     was_read,
 )
-from oauthkit.host.systemd import cron, installed_units
+from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, Timer
-from oauthkit.host.systemd.services import Schedule, Service, find_schedule, other_login
+from oauthkit.host.systemd.services import (
+    OtherLogin,
+    Schedule,
+    Service,
+    find_schedule,
+    other_login,
+)
 from oauthkit.program.delivery import BEARER_START
 from oauthkit.program.renewal import REJECTED
 from oauthkit.shell import find_program, same_file
@@ -83,7 +94,7 @@ class Status:
     follower: Service | None = None  # the service that follows the store
     lock_holder: str = ""  # the process that holds the lock, or ""
     is_stuck: bool = False  # it has held the lock for longer than a run takes
-    other_login: str = ""  # the scheduled runs' CLAUDE_CONFIG_DIR, if this shell's login is another
+    other_login: OtherLogin | None = None  # the login of the scheduled runs, if not this shell's
     is_followed: bool = False  # no service follows the store, but the store was read recently
 
     @property
@@ -162,8 +173,7 @@ class Status:
             text = f"the project belongs to {user}, and root has no login of its own"
             return [f"{text}. To become that user, run: su - {quote(user)}"]
         if self.other_login:
-            text = f"the scheduled runs use the login in {self.other_login}, and this shell another"
-            return [f"{text}. Run: {use_login(self.other_login)}"]
+            return [f"{self.other_login.problem}. Run: {self.other_login.fix}"]
         found = []
         if self.is_stuck:
             text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
@@ -195,7 +205,7 @@ class Status:
         """Return the problem that leaves .env without a live token now or before the next run.
 
         The list has at most one problem. For a token put in by hand, it has two entries: how to
-        keep it, and how to replace it.
+        replace it, and how to keep it.
         """
         if self.is_follower and (self.login.problem or not self.is_delivered):
             text = self.dotenv.repetition_problem or "does not have the store's token"
@@ -322,16 +332,20 @@ class Status:
             return []
         uninstall = f"run: {command('uninstall', self.paths)}"
         fix = "run crontab -e, and remove this project's line" if self.relies_on_cron else uninstall
-        is_hourly = installed_units.written_for(self.paths.project) and not self.relies_on_cron
-        text = f"the next {'hourly ' if is_hourly else ''}run replaces the token in .env"
+        text = f"the next {'hourly ' if self.schedule.heal else ''}run replaces the token in .env"
         why = "A person may have put it there, or have edited .env"
         now = f"To replace it now, run: {refresh_command(self.paths)}"
         return [f"{text}. {why}. {now}", f"To keep that token, {fix}"]
 
 
 def collect(paths: ProjectPaths) -> Status:
-    """Read a project's state from its files and from systemd, without changing anything."""
+    """Read a project's state from its files and from systemd, without changing anything.
+
+    The login is that of the scheduled runs, even if this shell has another one.
+    """
     now_s = time.time()
+    if other := other_login(paths):
+        paths = replace(paths, credentials=other.directory / ".credentials.json")
     entries = read_log(paths)
     schedule = Schedule()
     problem = ""
@@ -357,7 +371,9 @@ def collect(paths: ProjectPaths) -> Status:
     # success.
     problem_of_log = log_problem(paths)
     is_expired = login.expires_at_s is not None and login.expires_at_s <= now_s
-    failure = None if is_manual else unresolved_failure(entries)
+    failure = None
+    if not is_manual:
+        failure = unresolved_failure(entries, is_locked=is_locked(paths.lock))
     if (
         failing_since_s is None
         and failure is not None
@@ -386,8 +402,9 @@ def collect(paths: ProjectPaths) -> Status:
         is_rejected=not follows and _is_rejected(paths, login),
         follower=follower,
         lock_holder="" if holder is None else process_name(holder),
-        is_stuck=holder is not None and process_age_s(holder) > LONGEST_RUN_S,
-        other_login="" if follows else other_login(paths),
+        is_stuck=holder is not None
+        and (process_age_s(holder) > LONGEST_RUN_S or is_suspended(holder)),
+        other_login=other,
         is_followed=follows and follower is None and was_read(paths, now_s),
     )
 

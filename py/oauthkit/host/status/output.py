@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
 from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import ManagerError
-from oauthkit.host.systemd.services import other_login, projects
+from oauthkit.host.systemd.services import projects
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
@@ -86,10 +85,7 @@ def report_all() -> int:
             is_live = False
             continue
         try:
-            paths = find_paths(project)
-            if directory := other_login(paths):
-                paths = replace(paths, credentials=Path(directory) / ".credentials.json")
-            status = collect(paths)
+            status = collect(find_paths(project))
         except HostError as error:
             OUT.line(f"FAIL  {project}: {error}")
             is_live = False

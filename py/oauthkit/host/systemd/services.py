@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.path_info import inspect_path
+from oauthkit.host.path_info import inspect_path, real_path
+from oauthkit.host.project import config_dir_of_runs
+from oauthkit.host.shell_commands import quote
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import owner
 from oauthkit.host.systemd.client import (
@@ -113,20 +115,37 @@ def units_of(project: Path) -> list[str]:
     return [unit for name, units in found if owner.is_same(name, project) for unit in units]
 
 
-def other_login(paths: ProjectPaths) -> str:
-    """Return the CLAUDE_CONFIG_DIR of the project's units, or "" if `paths` has the same login.
+@dataclass(frozen=True)
+class OtherLogin:
+    """The scheduled runs use another login than this shell: why, the fix, and its directory."""
 
-    It was set in the shell that started the first run or installed the units.
+    problem: str
+    fix: str
+    directory: Path
+
+
+def other_login(paths: ProjectPaths) -> OtherLogin | None:
+    """Return the login of the project's units, or None if this shell has the same one.
+
+    CLAUDE_CONFIG_DIR is kept from the shell that started the first run or installed the units.
     """
-    with suppress(ManagerError):
-        for service in show_all([f"{unit}.service" for unit in (paths.heal, *paths.units)]):
-            if service.config_dir is not None and service.is_of(paths):
-                return (
-                    ""
-                    if service.config_dir == str(paths.credentials.parent)
-                    else service.config_dir
-                )
-    return ""
+    own: list[Service] = []
+    if not name_problem(paths.unit):
+        with suppress(ManagerError):
+            services = show_all([f"{unit}.service" for unit in (paths.heal, *paths.units)])
+            own = [service for service in services if service.is_of(paths)]
+    default, shell = config_dir_of_runs(paths), paths.credentials.parent
+    for service in own:
+        directory = Path(service.config_dir or default)
+        if real_path(directory) != real_path(shell):
+            problem = (
+                f"the scheduled runs use the login in {directory}, but this shell uses {shell}"
+            )
+            fix = f"export CLAUDE_CONFIG_DIR={quote(str(directory))}"
+            return OtherLogin(
+                problem, fix if service.config_dir else "unset CLAUDE_CONFIG_DIR", directory
+            )
+    return None
 
 
 def _parse(service: str, shown: str) -> Service:
