@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pty
@@ -177,14 +176,18 @@ def test_lock_that_somebody_else_holds_is_a_failure(live: HostProject) -> None:
     lock = live.log.parent / "oauth-refresh.lock"
     live.lines((-60, f"ERROR: another refresh has held {lock} for 120 s"))
     lock.touch()
-    with lock.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    # A new process: this one may be older than the longest run.
+    hold = ["flock", "--no-fork", str(lock), "sh", "-c", "echo; exec sleep 60"]
+    with subprocess.Popen(hold, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
         assert live.status()["warnings"] == []
         live.login(-1)
         shown = live.run("status").stdout
         assert "\nFailing   since " in shown
         assert "fuser -v" in shown
         assert "they fail: another refresh has held" in live.run("doctor").stdout
+        holder.kill()
     # Nothing holds it any more, so a refresh can start.
     assert "\nFailing" not in live.run("status").stdout
     assert live.status()["warnings"] == [
