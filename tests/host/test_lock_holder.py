@@ -26,16 +26,21 @@ def test_suspended_process_is_continued_so_that_it_ends(
         ["flock", "--no-fork", str(paths.lock), "sh", "-c", "echo; exec sleep 60"],
         stdout=subprocess.PIPE,
     ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        holder.send_signal(signal.SIGSTOP)
-        end_s = time.monotonic() + 60
-        while not is_suspended(holder.pid):
-            assert time.monotonic() < end_s
-            time.sleep(0.01)
-        (finding,) = [x for x in write_access.logs(paths) if x.name == "lock"]
-        assert finding.text.endswith(". It is suspended")
-        assert finding.fix == f"kill {holder.pid} && kill -CONT {holder.pid}"
-        subprocess.run(["sh", "-c", finding.fix], check=True)
-        assert holder.wait(10) == -signal.SIGTERM
+        try:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            holder.send_signal(signal.SIGSTOP)
+            end_s = time.monotonic() + 60
+            while not is_suspended(holder.pid):
+                assert time.monotonic() < end_s
+                time.sleep(0.01)
+            (finding,) = [x for x in write_access.logs(paths) if x.name == "lock"]
+            assert finding.text.endswith(". It is suspended")
+            # It was started only seconds ago, but no other run can start.
+            assert "holds the lock" in " ".join(well.status()["warnings"])
+            assert finding.fix == f"kill {holder.pid} && kill -CONT {holder.pid}"
+            subprocess.run(["sh", "-c", finding.fix], check=True)
+            assert holder.wait(10) == -signal.SIGTERM
+        finally:
+            holder.kill()
     assert not is_suspended(holder.pid)

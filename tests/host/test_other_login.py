@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import forked
-from tests.support.host.doctor_host import SCRIPT, fake_manager, shown
-from tests.support.host.host_project import SAME_CODE, UNIT
+from tests.support.host.doctor_host import SCRIPT, fake_manager, shown, without_systemd
+from tests.support.host.host_project import SAME_CODE, UNIT, command
 
 from oauthkit.host.systemd.unit_texts import _MARK
 
@@ -72,3 +72,63 @@ def test_other_path_of_the_same_login(well: HostProject) -> None:
     link.symlink_to(well.credentials.parent)
     use(well, link)
     assert well.status()["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("crontab", "is_other"),
+    [
+        ("CLAUDE_CONFIG_DIR={0}\n{1}", True),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} bash {2}", True),
+        ("CLAUDE_CONFIG_DIR=/x\n* * * * * CLAUDE_CONFIG_DIR={0} bash {2}", True),
+        ("{1}\nCLAUDE_CONFIG_DIR={0}", False),  # a setting changes the lines below it
+        ("{1}", False),
+    ],
+)
+def test_crontab_with_another_login(well: HostProject, crontab: str, is_other: bool) -> None:
+    directory = well.home / "account"
+    script = f"{well.project}/{SCRIPT}"
+    lines = crontab.format(directory, f"* * * * * bash {script}", script)
+    without_systemd(well, f"PATH={well.bin}\n{lines}\n")
+    text = f"the scheduled runs use the login in {directory}, but this shell uses"
+    text += f" {well.credentials.parent}"
+    fix = f"export CLAUDE_CONFIG_DIR={directory}"
+    (other,) = well.status()["warnings"] or [""]
+    assert (other == f"{text}. Run: {fix}") == is_other
+    assert (f"FAIL  login: {text}\n      fix: {fix}\n" in well.run("doctor").stdout) == is_other
+
+
+@pytest.mark.parametrize("shell", ["a", "b"])
+def test_units_with_two_logins(well: HostProject, shell: str) -> None:
+    """A run that was started by hand has another login than the units of install."""
+    unit = f"/bin/bash {well.project}/{SCRIPT}"
+    one, two = (
+        shown(unit, f'{well.bin}" "CLAUDE_CONFIG_DIR={well.home}/{name}') for name in ("a", "b")
+    )
+    fake_manager(well, heal=one, show=two)
+    well.credentials.parent.rename(well.home / shell)
+    text = f"the scheduled runs use different logins: {UNIT}-heal.service the one in"
+    text += f" {well.home}/a, {UNIT}.service the one in {well.home}/b"
+    fix = command("install", well.project)
+    data = well.status(CLAUDE_CONFIG_DIR=f"{well.home}/{shell}")
+    assert (data["live"], data["warnings"]) == (True, [f"{text}. Run: {fix}"])
+    done = well.run("doctor", CLAUDE_CONFIG_DIR=f"{well.home}/{shell}")
+    assert done.stdout.splitlines()[1:] == [f"FAIL  login: {text}", f"      fix: {fix}"]
+
+
+def test_crontab_and_units_with_two_logins(well: HostProject) -> None:
+    fake_manager(well)
+    line = f"CLAUDE_CONFIG_DIR=/a bash {well.project}/{SCRIPT}"
+    well.program("crontab", f"#!/bin/sh\necho '* * * * * {line}'\n")
+    (warning,) = well.status()["warnings"]
+    assert warning.endswith(".claude, the crontab the one in /a. Run: crontab -e")
+
+
+def test_unit_name_is_not_passed_if_it_is_an_option(well: HostProject) -> None:
+    argv = well.home / "argv"
+    well.program("systemctl", f'#!/bin/sh\necho "$@" >>{argv}\nexit 1\n')
+    well.status(OAUTHKIT_UNIT="-Hroot@evil")
+    well.run("doctor", OAUTHKIT_UNIT="-Hroot@evil")
+    called = argv.read_text("utf-8") if argv.exists() else ""
+    assert "evil" not in called
+    well.status()
+    assert f"show {UNIT}-heal.service" in argv.read_text("utf-8")

@@ -103,14 +103,14 @@ def test_without_a_manager_nothing_is_changed(ready: HostProject) -> None:
 def test_errors_and_warnings_of_the_first_run_are_printed(ready: HostProject, status: int) -> None:
     ready.lines((-60, "ERROR: old"))
     lines = ["Updated", "publish: no store", "WARN: not published", "ERROR: new"]
-    text = f"{ready.stamp(60)} {lines[1]}\n"  # each line is printed once
-    text += "".join(f"{ready.stamp(60)} {line}\n" for line in lines)
+    text = "".join(f"{ready.stamp(60)} {line}\n" for line in [*lines, *lines])
     write = f"printf %s {shlex.quote(text)} >>{quoted(ready.log)}"
     obeys = f"case $3 in start) {write}; exit {status} ;; esac\n"
     ready.program("systemctl", f"{RECORD}{obeys}")
     done = ready.run("install")
     assert done.returncode == status
     assert "ERROR: old" not in done.stdout
+    assert done.stdout.count("the first run logged: ") == len(lines[1:])
     logged = "".join(f"\nthe first run logged: {line}" for line in lines[1:])
     assert f"{logged}\n{'the first run failed' if status else 'started the chain'}" in done.stdout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.doctor_host import SCRIPT, examined
+from tests.support.host.doctor_host import SCRIPT, examined, fake_crontab, without_systemd
 from tests.support.host.host_project import HOUR_S, SAME_CODE, SUDO, command, quoted
 
 from oauthkit.host.doctor import doctor, scheduling
@@ -16,13 +16,6 @@ from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
-
-CRONTAB = """#!/bin/sh
-case $1 in -l) while read -r line; do printf '%s\\n' "$line"; done <"$HOME/crontab" ;;
--) while read -r line; do printf '%s\\n' "$line"; done >"$HOME/new"
-  mv "$HOME/new" "$HOME/crontab" ;;
-esac
-"""
 
 
 def test_disabled_linger_is_only_a_note(well: HostProject) -> None:
@@ -36,12 +29,6 @@ def test_disabled_linger_is_only_a_note(well: HostProject) -> None:
 def test_long_lived_token_is_suggested_without_a_user_manager(well: HostProject) -> None:
     well.program("systemctl", "#!/bin/sh\nexit 1\n")
     assert "claude setup-token" in well.run("doctor").stdout
-
-
-def without_systemd(host: HostProject, crontab: str) -> None:
-    (host.bin / "systemctl").unlink()
-    host.program("crontab", CRONTAB)
-    (host.home / "crontab").write_text(crontab, encoding="utf-8")
 
 
 @pytest.mark.parametrize("has_script", [True, False])
@@ -197,9 +184,8 @@ def test_cron_service_that_is_not_running(
 
 def test_null_timers_and_a_crontab(well: HostProject) -> None:
     well.timers({})
-    well.program("crontab", CRONTAB)
     line = f"*/4 * * * * PATH={quoted(well.bin)} bash {quoted(well.project)}/{SCRIPT} --ensure\n"
-    (well.home / "crontab").write_text(line, encoding="utf-8")
+    fake_crontab(well, line)
     assert " ok   next run: a crontab line starts it\n" in well.run("doctor").stdout
     assert live_warnings(well) == []
 

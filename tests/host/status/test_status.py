@@ -179,15 +179,17 @@ def test_lock_that_somebody_else_holds_is_a_failure(live: HostProject) -> None:
     # A new process: this one may be older than the longest run.
     hold = ["flock", "--no-fork", str(lock), "sh", "-c", "echo; exec sleep 60"]
     with subprocess.Popen(hold, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        assert live.status()["warnings"] == []
-        live.login(-1)
-        shown = live.run("status").stdout
-        assert "\nFailing   since " in shown
-        assert "fuser -v" in shown
-        assert "they fail: another refresh has held" in live.run("doctor").stdout
-        holder.kill()
+        try:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            assert live.status()["warnings"] == []
+            live.login(-1)
+            shown = live.run("status").stdout
+            assert "\nFailing   since " in shown
+            assert "fuser" in shown
+            assert "they fail: another refresh has held" in live.run("doctor").stdout
+        finally:
+            holder.kill()
     # Nothing holds it any more, so a refresh can start.
     assert "\nFailing" not in live.run("status").stdout
     assert live.status()["warnings"] == [

@@ -37,6 +37,12 @@ case $3 in
   *) exit 64 ;;
 esac
 """
+CRONTAB = """#!/bin/sh
+case $1 in -l) while read -r line; do printf '%s\\n' "$line"; done <"$HOME/crontab" ;;
+-) while read -r line; do printf '%s\\n' "$line"; done >"$HOME/new"
+  mv "$HOME/new" "$HOME/crontab" ;;
+esac
+"""
 NOT_FOUND = "echo LoadState=not-found"
 
 
@@ -97,6 +103,18 @@ def fake_manager(
     text = text.replace("{watching}", watching)
     text = text.replace("{follow}", follow).replace("{following}", following)
     host.program("systemctl", text.replace("{show}", show or shown(argv, path or host.bin)))
+
+
+def without_systemd(host: HostProject, crontab: str) -> None:
+    """Remove systemctl, and install a fake crontab command with this crontab."""
+    (host.bin / "systemctl").unlink()
+    fake_crontab(host, crontab)
+
+
+def fake_crontab(host: HostProject, crontab: str) -> None:
+    """Install a fake crontab command with this crontab."""
+    host.program("crontab", CRONTAB)
+    (host.home / "crontab").write_text(crontab, encoding="utf-8")
 
 
 def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:

@@ -10,7 +10,7 @@ from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.shell_commands import command
 from oauthkit.host.status.store import is_follower, lost_login, read_store, refresh_command
 from oauthkit.host.systemd.client import ManagerError
-from oauthkit.host.systemd.services import other_login
+from oauthkit.host.systemd.logins import other_login
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

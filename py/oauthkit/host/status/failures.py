@@ -94,7 +94,7 @@ _FIXES = (
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "find out what stopped the run"),
     (HELD,
-     "find the process that holds the lock: fuser -v on it, as root if it is another user's"),
+     "find the process that holds the lock, as root if it is another user's: fuser -v LOCK"),
     (r"cannot be locked", "check that the lock is a file, and allow this user to write to it"),
     (r"another user's symbolic link",
      "find out who created the link .env, or the one that it leads to, then remove it"),

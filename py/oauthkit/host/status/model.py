@@ -47,12 +47,11 @@ from oauthkit.host.status.store import (
 )
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, Timer
+from oauthkit.host.systemd.logins import OtherLogin, other_login
 from oauthkit.host.systemd.services import (
-    OtherLogin,
     Schedule,
     Service,
     find_schedule,
-    other_login,
 )
 from oauthkit.program.delivery import BEARER_START
 from oauthkit.program.renewal import REJECTED

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
-_PATH_SETTING = re.compile(r"\s*PATH\s*=\s*([\"']?)(.*?)\1\s*")
+_SETTING = re.compile(r"\s*(PATH|CLAUDE_CONFIG_DIR)\s*=\s*([\"']?)(.*?)\2\s*")
 # cron's default (crontab(5)). A crontab can set another.
 CRON_PATH = "/usr/bin:/bin"
 DAEMONS = "cron|crond|fcron"  # a pattern for pgrep(1)
@@ -42,6 +42,7 @@ class Line:
     project: str  # its real path
     path: str  # the PATH that the line sets
     program: str = ""  # the script or the Python program that it runs, if it has an absolute path
+    config_dir: str | None = None  # the CLAUDE_CONFIG_DIR that it sets
 
     @property
     def missing_program(self) -> str:
@@ -54,9 +55,13 @@ def line_of(paths: ProjectPaths) -> Line | None:
 
     Return None if no line names the project.
     """
+    return min(lines_of(paths), key=lambda line: line.missing_program != "", default=None)
+
+
+def lines_of(paths: ProjectPaths) -> list[Line]:
+    """Return the lines that refresh this project."""
     wanted = os.path.realpath(paths.project)
-    found = [line for line in _lines() if line.project == wanted]
-    return min(found, key=lambda line: line.missing_program != "", default=None)
+    return [line for line in _lines() if line.project == wanted]
 
 
 def projects() -> set[str]:
@@ -71,16 +76,17 @@ def projects() -> set[str]:
 
 def _lines() -> Iterator[Line]:
     """Yield each line that refreshes a project, once for each of its projects."""
-    path = CRON_PATH
+    settings = {"PATH": CRON_PATH}
     for line in crontab().split("\n"):
-        setting = _PATH_SETTING.fullmatch(line)
+        setting = _SETTING.fullmatch(line)
         if setting:
-            path = setting[2]
+            settings[setting[1]] = setting[3]
         found = _LINE.fullmatch(line)
         words = _words(found[1].replace(r"\%", "%")) if found else []
-        own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
+        own = dict(word.split("=", 1) for word in words if "=" in word)
+        given = settings | own
         for project, program in _projects_in(words):
-            yield Line(project, own[-1] if own else path, program)
+            yield Line(project, given["PATH"], program, given.get("CLAUDE_CONFIG_DIR"))
 
 
 def crontab() -> str:

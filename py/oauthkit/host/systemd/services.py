@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.path_info import inspect_path, real_path
-from oauthkit.host.project import config_dir_of_runs
-from oauthkit.host.shell_commands import quote
+from oauthkit.host.path_info import inspect_path
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import owner
 from oauthkit.host.systemd.client import (
@@ -113,39 +111,6 @@ def units_of(project: Path) -> list[str]:
     """Return a project's loaded units, without suffix, including those with an earlier name."""
     found = projects().items()
     return [unit for name, units in found if owner.is_same(name, project) for unit in units]
-
-
-@dataclass(frozen=True)
-class OtherLogin:
-    """The scheduled runs use another login than this shell: why, the fix, and its directory."""
-
-    problem: str
-    fix: str
-    directory: Path
-
-
-def other_login(paths: ProjectPaths) -> OtherLogin | None:
-    """Return the login of the project's units, or None if this shell has the same one.
-
-    CLAUDE_CONFIG_DIR is kept from the shell that started the first run or installed the units.
-    """
-    own: list[Service] = []
-    if not name_problem(paths.unit):
-        with suppress(ManagerError):
-            services = show_all([f"{unit}.service" for unit in (paths.heal, *paths.units)])
-            own = [service for service in services if service.is_of(paths)]
-    default, shell = config_dir_of_runs(paths), paths.credentials.parent
-    for service in own:
-        directory = Path(service.config_dir or default)
-        if real_path(directory) != real_path(shell):
-            problem = (
-                f"the scheduled runs use the login in {directory}, but this shell uses {shell}"
-            )
-            fix = f"export CLAUDE_CONFIG_DIR={quote(str(directory))}"
-            return OtherLogin(
-                problem, fix if service.config_dir else "unset CLAUDE_CONFIG_DIR", directory
-            )
-    return None
 
 
 def _parse(service: str, shown: str) -> Service:
