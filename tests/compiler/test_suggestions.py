@@ -56,6 +56,7 @@ CASES = [
     ("D203", "(cat >> ('a' | true)) & FG", "'a' | true", "put the redirected command in parentheses", "(cat | (true >> 'a')) & FG"),
     ("D202", "(((cat | true) > 'a') | cat) & FG", "(cat | true) > 'a'", "remove >, and write `(cat | true)`", "((cat | true) | cat) & FG"),
     ("D202", "(((cat | true) < 'a') | cat) & FG", "(cat | true) < 'a'", "redirect one of its commands, as in `cat < 'a'`", "((cat < 'a') | true | cat) & FG"),
+    ("D202", "(cat | ((true | cat) > 'a')) & FG", "(true | cat) > 'a'", "redirect one of its commands, as in `cat > 'a'`", "(cat | true | (cat > 'a')) & FG"),
     ("D303", "(cat | 'a') & FG", "'a'", "use a command here", "(cat | true) & FG"),
     ("D301", "(cat | ls) & FG", "ls", 'ls = program("ls")', "(cat | true) & FG"),
     ("D404", "for n in range(0, 3, 18446744073709551617):\n    print(n)", "18446744073709551617", "", "for n in range(0, 3, 2):\n    print(n)"),

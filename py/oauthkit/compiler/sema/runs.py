@@ -95,11 +95,12 @@ class Runs:
                     self.commands.twice(node, kind)
                     return None
             if len(inside := pipeline_stages(inner)) > 1:
-                kind, target = next(iter(own.values()))
+                stream, (kind, target) = next(iter(own.items()))
+                one = inside[0] if stream == "stdin" else inside[-1]
                 self.reject(
                     "D202", node, "a redirected pipeline is part of another one",
                     "redirect one of its commands, as in"
-                    f" `{self.commands.command_text(inside[0])} {kind}"
+                    f" `{self.commands.command_text(one)} {kind}"
                     f" {self.symbols.shown(target)}`",
                 )  # fmt: skip
                 return None
