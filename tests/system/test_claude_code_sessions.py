@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.host.adopt_checkout import adopt, make_checkout
 from tests.support.system.claude_loopback import MESSAGES_PATH, TOKEN_PATH, Loopback, Pair, Plan
 from tests.support.system.claude_project import OLD, Project
 from tests.support.system.claude_session import Session
@@ -152,6 +154,25 @@ def test_light_renewal_sends_less(
     light, usual = sizes
     record_property("bytes, light and usual", sizes)
     assert 0 < light < usual / 20, sizes
+
+
+@FORMS
+def test_settings_of_adopt_are_used(tmp_path: Path, loopback: Loopback, form: str) -> None:
+    """They are in refresh.conf. The environment has none."""
+    project = Project(tmp_path, form, loopback)
+    shutil.rmtree(project.directory)
+    make_checkout(project.directory)
+    done = adopt(project.directory, "--light", "--bearer", "data/bearer/.credentials.json")
+    assert done.returncode == 0, done.stderr
+    hint = "now create the bearer file's directory: "
+    (create,) = (x.removeprefix(hint) for x in done.stdout.splitlines() if x.startswith(hint))
+    subprocess.run(["sh", "-c", create], check=True)
+    run = project.refresh()
+    assert run.exit_status == 0, run.story
+    assert "--safe-mode" in run.called("claude")[0], run.story
+    bearer = json.loads((project.directory / "data/bearer/.credentials.json").read_bytes())
+    assert bearer["claudeAiOauth"]["accessToken"] == SECOND.access
+    assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
 
 
 @FORMS

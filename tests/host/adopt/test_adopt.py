@@ -19,6 +19,7 @@ from tests.support.host.adopt_checkout import (
     make_checkout,
     refused,
 )
+from tests.support.host.host_project import quoted
 from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.adopt import adopt as adopting
@@ -456,6 +457,10 @@ def test_settings_are_written(checkout: Path) -> None:
     done = adopt(checkout, *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"wrote {CONF_FILE}\n" in done.stdout
+    directory = checkout / "run"
+    create = f"mkdir -p {quoted(directory)}"
+    assert f"\nnow create the bearer file's directory: {create}\nnow run: bash" in done.stdout
+    directory.mkdir()
     text = "OAUTHKIT_UNIT=mine\nOAUTHKIT_BEARER=run/bearer\nOAUTHKIT_LIGHT=1\n"
     assert conf.read_text("utf-8") == text
     assert conf.stat().st_mode & 0o777 == 0o644

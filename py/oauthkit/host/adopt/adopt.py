@@ -25,6 +25,7 @@ from oauthkit.host.adopt.git import Git
 from oauthkit.host.adopt.nanoclaw import OLD
 from oauthkit.host.adopt.survey import Mentions, built_calls, calls_from_outside, survey
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.path_info import creating, inspect_path, real_path
 from oauthkit.host.shell_commands import quote
 from oauthkit.host.shipped_files import CHECKOUT_FILES
 from oauthkit.host.shipped_files import SCRIPT as NEW
@@ -99,7 +100,7 @@ def adopt(
     for file in unread:
         say(f"read this before you run the refresh: {file}")
     if not is_dry:
-        _print_next_steps(git, changes, found, say)
+        _print_next_steps(git, changes, found, settings or {}, say)
     return 1 if found.left.count or found.unsearched.count else 0
 
 
@@ -116,7 +117,9 @@ def _print_summary(checkout: Path, changes: list[Change], found: Survey, say: Sa
     say(f"not understood: {found.left.count} files; not searched: {found.unsearched.count} files")
 
 
-def _print_next_steps(git: Git, changes: list[Change], found: Survey, say: Say) -> None:
+def _print_next_steps(
+    git: Git, changes: list[Change], found: Survey, settings: Mapping[str, str], say: Say
+) -> None:
     checkout = git.checkout
     built = Mentions()
     built.add(built_calls(git))
@@ -125,6 +128,10 @@ def _print_next_steps(git: Git, changes: list[Change], found: Survey, say: Say) 
         say("now build and restart NanoClaw: npm run build")
     elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
         say("now build and restart NanoClaw: its sources have changed")
+    if bearer := settings.get("OAUTHKIT_BEARER"):
+        directory = real_path(checkout.absolute() / bearer).parent
+        if inspect_path(directory).is_nothing:
+            say(f"now create the bearer file's directory: {creating(directory)}")
     # A timer of the old script would not find it, and the new script has started none yet.
     if any(nanoclaw.in_project(change.file) in (OLD, *CHECKOUT_FILES) for change in changes):
         say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
