@@ -569,7 +569,7 @@ rename_file() {
 #
 # The login has four lines. Read them with access_token, expires_at, login_ends_at and bearer.
 read_credentials() {
-  local +x credentials=$1 status answer kind rest token expiry login_end refresh_token record
+  local +x credentials=$1 status answer kind rest token expiry login_end refresh_token record text
   if [[ ! -e $credentials ]]; then
     REPLIES=("$credentials not found" '')
     return
@@ -611,6 +611,11 @@ read_credentials() {
   [[ $rest =~ ^[^$'\n']* ]]
   refresh_token=${BASH_REMATCH[0]}
   record=${rest:${#refresh_token}+1}
+  text=${token#'"'}
+  text=${text%'"'}
+  add_secret "$text" # before any error is returned, because hooks run after an error
+  refresh_token=${refresh_token#'"'}
+  add_secret "${refresh_token%\"}"
   if [[ $record == *$'\n'* ]]; then
     REPLIES=("$credentials holds more than one JSON document" '')
     return
@@ -627,17 +632,12 @@ read_credentials() {
     REPLIES=('no accessToken in credentials' '')
     return
   fi
-  token=${token#'"'}
-  token=${token%'"'}
-  add_secret "$token"
-  refresh_token=${refresh_token#'"'}
-  add_secret "${refresh_token%\"}"
-  if ! is_b64token "$token"; then
+  if ! is_b64token "$text"; then
     # A newline or a $ would change the meaning of .env.
     REPLIES=('accessToken in credentials has a character that tokens do not contain' '')
     return
   fi
-  REPLIES=('' "$token"$'\n'"$expiry"$'\n'"$login_end"$'\n'"$record")
+  REPLIES=('' "$text"$'\n'"$expiry"$'\n'"$login_end"$'\n'"$record")
 }
 
 # Return whether read_credentials returned a token with more than 5 min left.

@@ -1922,7 +1922,7 @@ follow() {
 #
 # The login has four lines. Read them with access_token, expires_at, login_ends_at and bearer.
 read_credentials() {
-  local +x credentials=$1 status answer kind rest token expiry login_end refresh_token record
+  local +x credentials=$1 status answer kind rest token expiry login_end refresh_token record text
   if [[ ! -e $credentials ]]; then
     REPLIES=("$credentials not found" '')
     return
@@ -1964,6 +1964,11 @@ read_credentials() {
   [[ $rest =~ ^[^$'\n']* ]]
   refresh_token=${BASH_REMATCH[0]}
   record=${rest:${#refresh_token}+1}
+  text=${token#'"'}
+  text=${text%'"'}
+  add_secret "$text" # before any error is returned, because hooks run after an error
+  refresh_token=${refresh_token#'"'}
+  add_secret "${refresh_token%\"}"
   if [[ $record == *$'\n'* ]]; then
     REPLIES=("$credentials holds more than one JSON document" '')
     return
@@ -1980,17 +1985,12 @@ read_credentials() {
     REPLIES=('no accessToken in credentials' '')
     return
   fi
-  token=${token#'"'}
-  token=${token%'"'}
-  add_secret "$token"
-  refresh_token=${refresh_token#'"'}
-  add_secret "${refresh_token%\"}"
-  if ! is_b64token "$token"; then
+  if ! is_b64token "$text"; then
     # A newline or a $ would change the meaning of .env.
     REPLIES=('accessToken in credentials has a character that tokens do not contain' '')
     return
   fi
-  REPLIES=('' "$token"$'\n'"$expiry"$'\n'"$login_end"$'\n'"$record")
+  REPLIES=('' "$text"$'\n'"$expiry"$'\n'"$login_end"$'\n'"$record")
 }
 
 # Return whether read_credentials returned a token with more than 5 min left.
@@ -2392,8 +2392,8 @@ same_file() {
 }
 
 # Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already.
-# It fails for a symbolic link or a file of another user, and for a FIFO; then the log that was
-# open before is kept.
+# It fails for a symbolic link of another user, for a file of another user unless root runs the
+# program, and for a FIFO; then the log that was open before is kept.
 open_log() {
   local +x new found name file status
   if [[ /dev/fd/8 -ef $1 ]]; then
@@ -2465,8 +2465,9 @@ complain() {
 
 # Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call.
 # Status 1 if another process has held it for $2 seconds, 127 without flock(1), another if the file
-# cannot be locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9
-# holds the lock: programs get 9>&-, or they could hold it after the end of the run.
+# cannot be locked, is a FIFO, is a symbolic link of another user, or is a file of another user and
+# root does not run the program. File descriptor 9 holds the lock: programs get 9>&-, or they could
+# hold it after the end of the run.
 take_lock() {
   local +x status
   user_id

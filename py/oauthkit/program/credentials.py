@@ -58,6 +58,11 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str]:
     expiry, _, rest = rest.partition("\n")
     login_end, _, rest = rest.partition("\n")
     refresh_token, _, record = rest.partition("\n")
+    text = token.removeprefix('"')
+    text = text.removesuffix('"')
+    add_secret(text)  # before any error is returned, because hooks run after an error
+    refresh_token = refresh_token.removeprefix('"')
+    add_secret(refresh_token.removesuffix('"'))
     if "\n" in record:
         return f"{credentials} holds more than one JSON document", ""
     if kind != '"object"':
@@ -66,15 +71,10 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str]:
         return f"no accessToken in credentials. {LOGIN_ENDED}", ""
     if not token.startswith('"'):
         return "no accessToken in credentials", ""
-    token = token.removeprefix('"')
-    token = token.removesuffix('"')
-    add_secret(token)
-    refresh_token = refresh_token.removeprefix('"')
-    add_secret(refresh_token.removesuffix('"'))
-    if not is_b64token(token):
+    if not is_b64token(text):
         # A newline or a $ would change the meaning of .env.
         return "accessToken in credentials has a character that tokens do not contain", ""
-    return "", f"{token}\n{expiry}\n{login_end}\n{record}"
+    return "", f"{text}\n{expiry}\n{login_end}\n{record}"
 
 
 def access_token(login: str) -> str:
