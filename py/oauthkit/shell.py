@@ -842,8 +842,8 @@ def take_lock(path: str, wait_s: int) -> Status:
     """Take the exclusive flock(2) of `path` for the rest of the run, or until the next call.
 
     Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), 127 without
-    flock(1), which the bash body needs, another if `path` cannot be locked, is a FIFO, is a symbolic
-    link of another user, or is a file of another user and root does not run the program.
+    flock(1), which the bash body needs, another if `path` cannot be locked, is a FIFO, is a
+    symbolic link of another user, or is a file of another user and root does not run the program.
     """
     global _lock
     lock = _open_to_append(path)

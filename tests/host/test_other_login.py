@@ -67,6 +67,22 @@ def test_only_this_shell_has_another_login(well: HostProject) -> None:
     assert (data["live"], data["warnings"]) == (True, [warning])
 
 
+@pytest.mark.parametrize("is_set", [False, True])
+def test_units_with_another_home(well: HostProject, tmp_path: Path, *, is_set: bool) -> None:
+    home = tmp_path / "other home"
+    home.mkdir()
+    well.credentials.parent.rename(home / ".claude")
+    unit = shown(f"/bin/bash {well.project}/{SCRIPT}", f'{well.bin}" "HOME={home}')
+    fake_manager(well, heal=unit, show=unit)
+    env = {"CLAUDE_CONFIG_DIR": f"{well.home}/x"} if is_set else {}
+    data = well.status(**env)
+    fix = f"export HOME='{home}'"
+    fix = f"unset CLAUDE_CONFIG_DIR && {fix}" if is_set else fix
+    assert (data["live"], len(data["warnings"])) == (True, 1)
+    assert data["warnings"][0].endswith(f". Run: {fix}")
+    assert well.status(HOME=str(home))["warnings"] == []
+
+
 def test_other_path_of_the_same_login(well: HostProject) -> None:
     link = well.home / "link"
     link.symlink_to(well.credentials.parent)

@@ -490,9 +490,10 @@ def test_two_projects_share_a_unit_name(manager: UserManager, tmp_path: Path) ->
     assert (every.returncode, every.stderr) == (0, "")
     shown = [line.partition(": ")[0] for line in every.stdout.splitlines()]
     assert shown == [f" ok   {first.root}", f" ok   {second.root}"]
-    # Under another name, the timer with the earlier name is found, too.
+    # Under another name, the second project's timer with the earlier name is stopped.
     done = oauthkit(second, "install", "--unit", "other")
     assert done.returncode == 0, done.stderr
+    assert chain(manager) == [f"{UNIT}.timer"]
     assert oauthkit(second, "uninstall").returncode == 0  # the first project's timer has this name
     assert chain(manager) == [f"{UNIT}.timer"]
 

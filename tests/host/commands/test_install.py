@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import re
@@ -27,15 +28,19 @@ HEAL = "nanoclaw-oauth-refresh-next-heal"
 
 def test_calls_of_systemd(ready: HostProject) -> None:
     shown = "LoadState ExecStart Environment ActiveState SubState InactiveExitTimestampMonotonic"
-    properties = " ".join(f"--property={name}" for name in shown.split())
+    properties = " ".join(f"--property={name}" for name in [*shown.split(), "FragmentPath"])
+    list_units = "--user --no-pager list-units --all --type=timer,service --output=json"
     done = ready.run("install")
     assert (done.returncode, done.stderr) == (0, "")
     assert ready.asked() == [
         "--user --no-pager show-environment",
+        f"--user --no-pager show {HEAL}.service {properties}",
         "--user --no-pager daemon-reload",
         f"--user --no-pager enable --now --quiet {HEAL}.timer",
+        list_units,
         f"--user --no-pager show {HEAL}.service {properties}",
         f"--user --no-pager start {HEAL}.service",
+        list_units,
         f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
     ]
     assert "loginctl enable-linger changes that" in done.stdout
@@ -80,8 +85,9 @@ def test_linger_that_is_rejected(ready: HostProject) -> None:
     (ready.project / "data/ipc").mkdir(parents=True)
     done = ready.run("install", "--linger", "--watch")
     assert done.returncode == 1
-    assert [line.split("--no-pager ")[1] for line in ready.asked()][-3:] == [
+    assert [line.split("--no-pager ")[1] for line in ready.asked()][-4:] == [
         f"start {HEAL}.service",
+        "list-units --all --type=timer,service --output=json",
         f"enable --quiet {HEAL.removesuffix('heal')}watch.service",
         f"restart {HEAL.removesuffix('heal')}watch.service",
     ]
@@ -104,12 +110,14 @@ def test_errors_and_warnings_of_the_first_run_are_printed(ready: HostProject, st
     ready.lines((-60, "ERROR: old"))
     lines = ["Updated", "publish: no store", "WARN: not published", "ERROR: new"]
     text = "".join(f"{ready.stamp(60)} {line}\n" for line in [*lines, *lines])
+    ready.lines((60, "ERROR: of the same second"))
     write = f"printf %s {shlex.quote(text)} >>{quoted(ready.log)}"
     obeys = f"case $3 in start) {write}; exit {status} ;; esac\n"
     ready.program("systemctl", f"{RECORD}{obeys}")
     done = ready.run("install")
     assert done.returncode == status
     assert "ERROR: old" not in done.stdout
+    assert "of the same second" not in done.stdout
     assert done.stdout.count("the first run logged: ") == len(lines[1:])
     logged = "".join(f"\nthe first run logged: {line}" for line in lines[1:])
     assert f"{logged}\n{'the first run failed' if status else 'started the chain'}" in done.stdout
@@ -147,6 +155,48 @@ def test_units_of_another_project_are_left_alone(
         assert (done.returncode, done.stderr) == (0, "")
         assert f"stop {ready.own_unit()}.timer" in "".join(ready.asked())
     assert {file: file.read_bytes() for file in ready.unit_directory.iterdir()} == before
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+@pytest.mark.parametrize("setting", ["HOME", "XDG_CONFIG_HOME"])
+def test_units_in_another_directory(ready: HostProject, command: str, setting: str) -> None:
+    """The manager reads them from the HOME, or the XDG_CONFIG_HOME, that it was started with."""
+    assert ready.run("install").returncode == 0
+    shown = f"FragmentPath={ready.unit_directory}/{HEAL}.service"
+    argv = f"/bin/bash {ready.project}/scripts/oauth/refresh.sh"
+    shown += f"\nExecStart={{ path=/x ; argv[]={argv} ; ignore_errors=no ; }}"
+    shown += f'\nEnvironment="HOME={ready.home}"'
+    (ready.home / "shown").write_text(f"{shown}\n", "utf-8")
+    show = f'while read -r line; do echo "$line"; done <{quoted(ready.home)}/shown'
+    ready.program("systemctl", f'#!/bin/sh\ncase $* in *" show "*) {show} ;; esac\n')
+    other = ready.home / "other"
+    done = ready.run(command, **{setting: str(other)})
+    assert (done.returncode, done.stdout) == (1, "")
+    there = other / ("systemd/user" if setting == "XDG_CONFIG_HOME" else ".config/systemd/user")
+    fix = f"Run: export HOME={quoted(ready.home)}"
+    if setting == "XDG_CONFIG_HOME":
+        fix = "Set HOME and XDG_CONFIG_HOME as in the shell that installed it"
+    text = f"the project's units are in {ready.unit_directory}, not in {there}. {fix}"
+    assert done.stderr == f"oauthkit {command}: {text}\n"
+    assert not other.exists()
+    assert ready.run(command).returncode == 0
+
+
+def test_timers_with_an_earlier_name_are_stopped(ready: HostProject) -> None:
+    """Runs have started them, so they have no files. A user's own timers have files."""
+    listed = json.dumps([{"unit": f"{name}.timer"} for name in ("first", "mine", "other")])
+    mine = f"ExecStart={{ path=/x ; argv[]=bash {ready.project}/scripts/oauth/refresh.sh"
+    other = mine.replace(str(ready.project), f"{ready.project}2")
+    end = " ; ignore_errors=no ; }"
+    transient = "FragmentPath=/run/user/1/systemd/transient/x.service"
+    shown = [f"{mine}{end}\n{transient}", f"{mine}{end}", f"{other}{end}\n{transient}"]
+    (ready.home / "shown").write_text("\n\n".join(shown) + "\n", "utf-8")
+    show = 'while read -r line; do echo "$line"; done <"$HOME/shown"'
+    answers = f"""case $* in *list-units*) echo '{listed}' ;; *"show first"*) {show} ;; esac"""
+    ready.program("systemctl", f"{RECORD}{answers}\n")
+    assert ready.run("install").returncode == 0
+    stops = [line.split(" stop ")[1] for line in ready.asked() if " stop " in line]
+    assert stops == ["first.timer"] * 2  # also after the first run, which may have started it
 
 
 def test_project_that_is_reached_by_a_link_is_the_same(ready: HostProject, tmp_path: Path) -> None:

@@ -623,6 +623,11 @@ def test_refresh_is_the_fix_only_if_it_can_succeed(well: HostProject) -> None:
     _, failed, fixes = examined(well)
     assert fixes == {"login": "claude auth login", ".env": refresh}
     assert failed[".env"].endswith(" token. First apply the fixes above")
+    # The login is only needed once.
+    os.utime(well.credentials, (well.now_s - 4 * HOUR_S,) * 2)
+    well.lines((-60, "claude: Failed to authenticate. API Error: 401"), (-60, f"ERROR: {FAILED}"))
+    well.failing.touch()
+    assert examined(well)[2] == {"login": "claude auth login", "runs": refresh, ".env": refresh}
 
 
 def test_end_of_the_login_is_shown(well: HostProject) -> None:

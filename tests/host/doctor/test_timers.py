@@ -276,7 +276,7 @@ def test_separate_unit_name_fixes_a_shared_one(well: HostProject) -> None:
     assert fix == command("install", well.project, "--unit", "oauth-refresh-project")
     fake_manager(well)
     listing = (well.bin / "systemctl").read_text("utf-8")
-    taken = "case $3 in show-environment|daemon-reload|enable|start) exit ;; esac"
+    taken = "case $3 in show-environment|daemon-reload|enable|start|list-units) exit ;; esac"
     well.program("systemctl", listing.replace("#!/bin/sh\n", f"#!/bin/sh\n{taken}\n", 1))
     well.program("bash", '#!/bin/sh\nexec /bin/bash "$@"\n')
     env = {"HOME": str(well.home), "PATH": f"{well.bin}:/bin", **SAME_CODE}

@@ -25,6 +25,9 @@ from tests.support.host.host_project import (
     command,
 )
 
+from oauthkit.host.doctor import scheduling
+from oauthkit.host.project import find_paths
+from oauthkit.host.status.output import report_all
 from oauthkit.host.status.text_output import clock
 from oauthkit.host.systemd.unit_texts import _MARK
 from oauthkit.program.renewal import REJECTED
@@ -85,6 +88,38 @@ def test_writable_log_in_a_read_only_directory(live: HostProject) -> None:
         file.chmod(0o400)
         assert len(live.status()["warnings"]) == 1
         file.chmod(mode)
+
+
+def test_failure_that_no_run_can_mark(live: HostProject) -> None:
+    """A run marks a failure with a file in the log's directory."""
+    live.log.with_name("oauth-refresh.lock").touch()
+    live.lines((-60, "ERROR: claude CLI refresh failed (exit 1). User may need to log in"))
+    assert live.status()["failing_since_s"] is None
+    live.log.parent.chmod(0o500)
+    live.without_override()
+    assert live.status()["failing_since_s"] == int(live.now_s - 60)
+    assert "\nFailing   since " in live.run("status").stdout
+    assert "they fail: claude CLI refresh failed" in live.run("doctor").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "repair"),
+    [
+        ("{path} is not a file and is not changed", "rmdir {path}"),
+        ("{path} is not a bearer file", ""),
+        ("flock not found in PATH. It is needed to lock x", "cp /bin/true {bin}/flock"),
+    ],
+)
+def test_cause_that_is_gone_needs_no_fix(live: HostProject, text: str, repair: str) -> None:
+    path = live.home / "directory"
+    path.mkdir()
+    (live.bin / "flock").unlink(missing_ok=True)
+    live.failing.touch()
+    live.lines((-60, f"ERROR: {text.format(path=path)}"))
+    bearer = {} if repair else {"OAUTHKIT_BEARER": str(path)}
+    assert live.status(**bearer)["last_error"]["fix"] != ""
+    subprocess.run(["sh", "-c", repair.format(path=path, bin=live.bin)], check=True)
+    assert live.status()["last_error"]["fix"] == ""
 
 
 def test_terminal_output(live: HostProject) -> None:
@@ -208,7 +243,7 @@ def test_missing_claude(live: HostProject, *, is_installed: bool) -> None:
     live.login(-1)
     live.lines((-60, "ERROR: claude binary not found in PATH or common locations"))
     live.failing.touch()
-    fix = "in a shell that finds claude, install the units again, as oauthkit doctor says"
+    fix = f"Then, in a shell that finds it: {command('install', live.project)}"
     kept = "refresh from a shell that finds claude: the timer keeps that shell's PATH"
     said = live.status()["last_error"]["fix"]
     assert (fix in said, kept in said) == (is_installed, not is_installed)
@@ -989,6 +1024,40 @@ def test_all_projects_without_a_manager(live: HostProject) -> None:
         f"note  {live.project}",
         f"FAIL  {gone}",
     ]
+
+
+def test_manager_of_another_user(
+    live: HostProject, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After su, XDG_RUNTIME_DIR can be that of another user. The timers still start runs."""
+    exists, runtime = os.path.exists, f"/run/user/{os.getuid()}"
+
+    def has_bus(value: bool) -> None:
+        bus = f"{runtime}/bus"
+        monkeypatch.setattr(os.path, "exists", lambda x: value if str(x) == bus else exists(x))
+
+    live.program("systemctl", "#!/bin/sh\necho 'Failed to connect to bus' >&2; exit 1\n")
+    live.unit_directory.mkdir(parents=True)
+    (live.unit_directory / f"{UNIT}-heal.timer").write_text(
+        f"{_MARK}{str(live.project)!r}\n", encoding="utf-8"
+    )
+    problem = "the systemd user manager does not answer: Failed to connect to bus"
+    monkeypatch.setenv("HOME", str(live.home))
+    monkeypatch.setenv("PATH", str(live.bin))
+    monkeypatch.setattr(scheduling, "BOOTED", live.home)
+    fix = f"Run: export XDG_RUNTIME_DIR={runtime}"
+    for is_there, given, end in (
+        (False, "/run/user/1", ""),
+        (True, runtime, ""),
+        (True, "/run/user/1", fix),
+    ):
+        has_bus(is_there)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", given)
+        assert report_all() == 1
+        shown = capfd.readouterr().out
+        assert shown.startswith(f"FAIL  {problem}. {end or 'No timer can start a run'}\n")
+    (found,) = scheduling.systemd(find_paths(str(live.project)))
+    assert (found.text, found.fix) == (problem, f"export XDG_RUNTIME_DIR={runtime}")
 
 
 def test_no_project_of_this_user(live: HostProject) -> None:

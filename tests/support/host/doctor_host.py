@@ -63,7 +63,7 @@ def expected_fix(name: str, package: str) -> str:
 def shown(argv: str, path: str | Path) -> str:
     """Return shell code that prints this argv and this PATH of a service."""
     start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
-    return f"echo 'LoadState=loaded\n{start}\nEnvironment=HOME=/x \"PATH={path}\"'"
+    return f"echo 'LoadState=loaded\n{start}\nEnvironment=LANG=C \"PATH={path}\"'"
 
 
 def fake_manager(

@@ -21,13 +21,14 @@ from oauthkit.host.status.log import read_log
 from oauthkit.host.status.store import is_follower
 from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import BOOTED, ManagerError, systemctl
-from oauthkit.host.systemd.services import show, units_of
+from oauthkit.host.systemd.services import loaded, show
 from oauthkit.host.systemd.start_command import command_of
 from oauthkit.host.systemd.unit_files import (
     START_LIMIT_S,
     remove,
     require_manager,
     require_own_unit,
+    require_same_directory,
     stop,
     write_unit,
 )
@@ -79,6 +80,7 @@ def install(
         *unit_texts.texts(named, started),
         *(unit_texts.watch_text(named, started) if watch else []),
     ]
+    require_same_directory(named)
     for name in names:
         require_own_unit(directory / name, named)
     if settings:
@@ -98,11 +100,11 @@ def install(
     systemctl("enable", "--now", "--quiet", timer)
     kept = {*paths.units, *(Path(name).stem for name in texts)}
     remove(earlier, say)
-    _stop_earlier_timers(paths, earlier, kept)
+    _stop_earlier_timers(paths, kept)
     say(f"enabled {timer}: it starts a run when the user manager starts, and every hour")
     status = _run_first(paths, say)
     # The first run has waited for one with the earlier name, which may have started a timer.
-    _stop_earlier_timers(paths, earlier, kept)
+    _stop_earlier_timers(paths, kept)
     if watch:
         service = f"{paths.unit}-watch.service"
         systemctl("enable", "--quiet", service)
@@ -159,14 +161,15 @@ def _note_missing_claude(paths: ProjectPaths, say: Say, *options: str) -> None:
         say(f"      Then run: {command('install', paths, *options)}")
 
 
-def _stop_earlier_timers(paths: ProjectPaths, earlier: list[Path], kept: set[str]) -> None:
-    """Stop the timers that are not in `kept`, if unit files with an earlier name were found."""
-    if earlier:
-        stop([f"{name}.timer" for name in units_of(paths.project) if name not in kept])
+def _stop_earlier_timers(paths: ProjectPaths, kept: set[str]) -> None:
+    """Stop the timers that runs have started under an earlier unit name, which is not in `kept`."""
+    own = (service for service in loaded() if service.is_of(paths) and service.is_transient)
+    stop([f"{service.name}.timer" for service in own if service.name not in kept])
 
 
 def _run_first(paths: ProjectPaths, say: Say) -> int:
     """Start a run, wait for it, and print its errors and warnings. Return 0, or 1 if it failed."""
+    before = read_log(paths)[-1:]
     started_s = int(time.time())  # the log has whole seconds
     result = f"started the chain: {command('status', paths)} shows when the next run is due"
     status = 0
@@ -175,7 +178,11 @@ def _run_first(paths: ProjectPaths, say: Say) -> int:
     except ManagerError:
         result = f"the first run failed. To see how to fix it, run: {command('doctor', paths)}"
         status = 1
-    logged = [entry.text for entry in read_log(paths) if entry.at_s >= started_s]
+    entries = read_log(paths)
+    if before and before[0] in entries:  # there may be earlier lines of the same second
+        last = len(entries) - entries[::-1].index(before[0])
+        entries = entries[last:]
+    logged = [entry.text for entry in entries if entry.at_s >= started_s]
     for text in dict.fromkeys(logged):
         if text.startswith(("ERROR: ", "WARN: ", "publish: ")):
             say(f"the first run logged: {text}")

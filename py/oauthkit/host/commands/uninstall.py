@@ -19,6 +19,7 @@ from oauthkit.host.systemd.unit_files import (
     remove,
     require_manager,
     require_own_unit,
+    require_same_directory,
     reset_failed,
     stop,
 )
@@ -60,6 +61,7 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
             raise
         say(result)  # this host has no user manager, and so no timers
         return 0
+    require_same_directory(paths)
     _remove_leftovers([file for file in written if not os.path.lexists(file)], say)
     remove(there, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.

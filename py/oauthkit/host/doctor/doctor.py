@@ -52,15 +52,18 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
         refresh = command("refresh", paths)
     needed = (*NEEDED, *(NEEDED_BY_FOLLOWER if is_follower(paths) else ()))
     can_succeed = True
+    shown: set[str] = set()
     for found in _findings(paths):
         finding = _with_setting(found, paths)
         if finding.needs_refresh:
             then = ", then: " if finding.is_advice else " && "
-            fix = then.join(filter(None, (finding.fix, refresh)))
+            own = "" if finding.fix in shown else finding.fix  # a second login would be useless
+            fix = then.join(filter(None, (own, refresh)))
             text = finding.text.removesuffix(".")
             text = finding.text if can_succeed else f"{text}. First apply the fixes above"
             finding = replace(finding, text=text, fix=fix)
         yield finding
+        shown.add(found.fix)
         if not found.is_ok and found.name in needed and found.fix:
             can_succeed = False
 

@@ -15,7 +15,13 @@ from oauthkit.host.status.log import read_log
 from oauthkit.host.status.store import is_follower, was_read
 from oauthkit.host.status.text_output import clock as shown_time
 from oauthkit.host.systemd import cron, installed_units
-from oauthkit.host.systemd.client import BOOTED, ManagerError, name_problem, pending_timers
+from oauthkit.host.systemd.client import (
+    BOOTED,
+    ManagerError,
+    name_problem,
+    pending_timers,
+    runtime_fix,
+)
 from oauthkit.host.systemd.services import show
 from oauthkit.shell import find_program
 
@@ -108,6 +114,9 @@ def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:
         return
     if BOOTED.is_dir() and not find_program("systemctl"):
         yield Finding("user manager", error, programs.program("systemctl", "systemd").fix)
+    elif fix := runtime_fix():
+        yield Finding("user manager", error, fix)
+        return
     elif BOOTED.is_dir():  # but not for this user, for example after su or sudo
         fix = as_root(f"loginctl enable-linger {quote(getpass.getuser())}")
         if _lingers() == "yes":  # enabling it again would not start the manager

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.path_info import FILE, inspect_path
 from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shell_commands import claude, command, quote
 from oauthkit.host.status.login import read_login
 from oauthkit.host.systemd import installed_units
+from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
@@ -32,6 +34,9 @@ _BAD_CREDENTIALS = re.compile(
     r"is not valid JSON|more than one JSON document|has a character that tokens do not contain"
     r"|no accessToken|no claudeAiOauth|\.credentials\.json not found"
     r"|\.credentials\.json is not (?:a file|readable)"
+)
+_BAD_BEARER = (
+    r"is not a bearer file|The bearer file must not be one|so it is a login|are the same file:"
 )
 # The first match in the error applies. tests/host/status/test_log.py checks that each ERROR has
 # a fix.
@@ -89,8 +94,7 @@ _FIXES = (
      "check for a full disk or a directory that this user cannot write to"),
     (r"is Claude Code's credentials file",
      "set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
-    (r"is not a bearer file|The bearer file must not be one|so it is a login|are the same file:",
-     "set OAUTHKIT_BEARER to another path, in a separate directory"),
+    (_BAD_BEARER, "set OAUTHKIT_BEARER to another path, in a separate directory"),
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "find out what stopped the run"),
     (HELD,
@@ -137,19 +141,31 @@ class Failure:
 def fix_of(failure: Failure, paths: ProjectPaths) -> str:
     """Return what to do about a failure.
 
-    Return "" if that is unknown, or if the login has been repaired or renewed since.
+    Return "" if that is unknown, or if the cause is gone.
     """
-    if _BAD_CREDENTIALS.search(failure.text) and not read_login(paths.credentials).problem:
+    if _is_gone(failure, paths):
         return ""
     units = [file.name for file in installed_units.written_for(paths.project)]
     if failure.text.startswith(NO_CLAUDE) and f"{paths.heal}.timer" in units:
-        again = "in a shell that finds claude, install the units again, as oauthkit doctor says"
-        return f"install Claude Code, or, {again}"
+        return f"install Claude Code. Then, in a shell that finds it: {command('install', paths)}"
     if failure.fix != LOG_IN:
         fix = _for_project(paths, failure.fix) if RENEW in failure.fix else failure.fix
         return fix.replace(REFRESH_REJECTED, command("refresh", paths, "--rejected"))
     # A failed run may change the credentials, too.
     return "" if change_time_s(paths.credentials) > failure.at_s + 2 else log_in(paths)
+
+
+def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
+    """Return whether the cause of a failure has been fixed since."""
+    text = failure.text
+    if _BAD_CREDENTIALS.search(text):
+        return not read_login(paths.credentials).problem
+    if missing := re.match(r"(jq|timeout|flock) not found in PATH", text):
+        return bool(find_program(missing[1]))
+    if re.search(_BAD_BEARER, text):
+        return paths.bearer is None
+    path, is_not_file, _ = text.partition(" is not a file and is not changed")
+    return bool(is_not_file) and inspect_path(Path(path)).kind in {"", FILE}
 
 
 def log_in(paths: ProjectPaths) -> str:

@@ -119,6 +119,12 @@ def is_log_dotenv(paths: ProjectPaths) -> bool:
     return paths.log == paths.dotenv or same_file(str(paths.log), str(paths.dotenv))
 
 
+def cannot_mark(paths: ProjectPaths) -> bool:
+    """Return whether a failed run cannot create `paths.failing`, although it can write its log."""
+    directory = paths.failing.parent
+    return is_file(paths.log) and not os.access(directory, os.W_OK | os.X_OK)
+
+
 def log_problem(paths: ProjectPaths) -> str:
     """Return why the log cannot be read or written, and the fix. Return "" if nothing is wrong."""
     see_doctor = f"To see the fix, run: {command('doctor', paths)}"

@@ -26,6 +26,7 @@ from oauthkit.host.status.failures import (
 )
 from oauthkit.host.status.log import (
     RENEWED,
+    cannot_mark,
     is_manual_token,
     last,
     last_failure,
@@ -376,7 +377,13 @@ def collect(paths: ProjectPaths) -> Status:
     if (
         failing_since_s is None
         and failure is not None
-        and (token_differs or is_expired or problem_of_log or _lacks_flock(failure))
+        and (
+            token_differs
+            or is_expired
+            or problem_of_log
+            or cannot_mark(paths)
+            or _lacks_flock(failure)
+        )
     ):
         failing_since_s = failure.at_s
     is_scheduled = schedule.next is not None or schedule.running is not None

@@ -19,8 +19,8 @@ from oauthkit.host.status.json_output import to_json
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
 from oauthkit.host.systemd import cron, installed_units
-from oauthkit.host.systemd.client import ManagerError
-from oauthkit.host.systemd.services import projects
+from oauthkit.host.systemd.client import ManagerError, runtime_fix
+from oauthkit.host.systemd.services import loaded
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
@@ -62,12 +62,13 @@ def report_all() -> int:
     by_cron = cron.projects()
     found = {*installed_units.projects_by_file().values()}
     try:
-        found |= {*projects()}
+        found |= {service.project for service in loaded() if service.project is not None}
     except ManagerError as error:
         if not found and not by_cron:
             raise
         if found:
-            OUT.line(f"FAIL  {error}. No timer can start a run")
+            fix = runtime_fix()
+            OUT.line(f"FAIL  {error}. {f'Run: {fix}' if fix else 'No timer can start a run'}")
             is_live = False
     only_by_cron = by_cron - {str(real_path(project)) for project in found}
     found = {str(real_path(project)) for project in found} | only_by_cron

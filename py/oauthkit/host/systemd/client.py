@@ -43,6 +43,18 @@ def name_problem(unit: str) -> str:
     )
 
 
+def runtime_fix() -> str:
+    """Return the command with which this shell finds the user manager.
+
+    Return "" if XDG_RUNTIME_DIR is right, or no manager is running. After su, it can be that of
+    another user.
+    """
+    runtime = Path(f"/run/user/{os.getuid()}")
+    is_right = os.environ.get("XDG_RUNTIME_DIR", "") in {"", str(runtime)}
+    has_bus = os.path.exists(runtime / "bus")  # noqa: PTH110 - Path.exists can raise
+    return "" if is_right or not has_bus else f"export XDG_RUNTIME_DIR={runtime}"
+
+
 def environment() -> dict[str, str]:
     """Return the environment with XDG_RUNTIME_DIR, which is often not set under cron or ssh."""
     env = dict(os.environ)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,18 +37,20 @@ class _Runs:
     name: str
     config_dir: str | None
     switch: str  # the command with which its runs use this shell's login
+    home: str | None = None
 
 
 def other_login(paths: ProjectPaths) -> OtherLogin | None:
     """Return the login of the project's scheduled runs, or None if this shell has the same one.
 
-    CLAUDE_CONFIG_DIR is kept from the shell that started the first run or installed the units. A
-    crontab, or a line of it, can set it, too.
+    HOME and CLAUDE_CONFIG_DIR are kept from the shell that started the first run or installed the
+    units. A crontab, or a line of it, can set CLAUDE_CONFIG_DIR, too.
     """
-    default, shell = config_dir_of_runs(paths), paths.credentials.parent
+    shell = paths.credentials.parent
     logins: dict[Path, tuple[Path, _Runs]] = {}
     for runs in _scheduled(paths):
-        directory = Path(runs.config_dir or default)
+        home = Path(runs.home or paths.home)
+        directory = Path(runs.config_dir or config_dir_of_runs(replace(paths, home=home)))
         logins.setdefault(real_path(directory), (directory, runs))
     if len(logins) > 1:
         (first, one), (second, two), *_ = logins.values()
@@ -60,10 +63,18 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
             problem = (
                 f"the scheduled runs use the login in {directory}, but this shell uses {shell}"
             )
-            export = f"export CLAUDE_CONFIG_DIR={quote(str(directory))}"
-            fix = export if runs.config_dir else "unset CLAUDE_CONFIG_DIR"
-            return OtherLogin(problem, fix, directory)
+            return OtherLogin(problem, _selection(runs, directory, paths), directory)
     return None
+
+
+def _selection(runs: _Runs, directory: Path, paths: ProjectPaths) -> str:
+    """Return the command with which this shell uses the login of these runs."""
+    if runs.config_dir:
+        return f"export CLAUDE_CONFIG_DIR={quote(str(directory))}"
+    commands = ["unset CLAUDE_CONFIG_DIR"] if os.environ.get("CLAUDE_CONFIG_DIR") else []
+    if runs.home and real_path(runs.home) != real_path(paths.home):
+        commands.append(f"export HOME={quote(runs.home)}")
+    return " && ".join(commands)
 
 
 def _scheduled(paths: ProjectPaths) -> Iterator[_Runs]:
@@ -73,6 +84,7 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Runs]:
             services = show_all([f"{unit}.service" for unit in (paths.heal, *paths.units)])
             for service in services:
                 if service.is_of(paths):
-                    yield _Runs(service.unit, service.config_dir, command("install", paths))
+                    install = command("install", paths)
+                    yield _Runs(service.unit, service.config_dir, install, service.home)
     for line in cron.lines_of(paths):
         yield _Runs("the crontab", line.config_dir, "crontab -e")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _PROPERTIES = (
     "LoadState", "ExecStart", "Environment", "ActiveState", "SubState",
-    "InactiveExitTimestampMonotonic",
+    "InactiveExitTimestampMonotonic", "FragmentPath",
 )  # fmt: skip
 _ESCAPED = {"n": "\n", "t": "\t"}
 
@@ -44,11 +44,23 @@ class Service:
     program: str = ""  # the path of bash or Python
     is_failed: bool = False
     started_s: float = 0.0  # when it was last started, by CLOCK_MONOTONIC
+    home: str | None = None  # the HOME that it sets
+    file: str = ""  # its unit file
+
+    @property
+    def name(self) -> str:
+        """The unit's name without suffix, which its timer shares."""
+        return self.unit.removesuffix(".service")
 
     @property
     def is_loaded(self) -> bool:
         """Whether there is such a unit, and systemd has loaded it."""
         return self.load_state == "loaded"
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether systemd-run has created it (org.freedesktop.systemd1(5), Transient)."""
+        return "/systemd/transient/" in self.file
 
     @property
     def project(self) -> str | None:
@@ -69,8 +81,12 @@ class Service:
 
     def is_of(self, paths: ProjectPaths) -> bool:
         """Return whether it belongs to this project."""
+        return self.is_for(paths.project)
+
+    def is_for(self, directory: Path) -> bool:
+        """Return whether it belongs to the project in a directory."""
         project = self.project
-        return project is not None and owner.is_same(project, paths.project)
+        return project is not None and owner.is_same(project, directory)
 
     def missing_program(self, paths: ProjectPaths) -> str:
         """Return the script or the Python that the service runs, if it does not exist, or ""."""
@@ -91,26 +107,20 @@ def show_all(services: list[str]) -> list[Service]:
     return [_parse(*pair) for pair in zip(services, shown.split("\n\n"), strict=False)]
 
 
-def projects() -> dict[str, list[str]]:
-    """Return the projects that loaded units of this user refresh or watch, with these units.
+def loaded() -> list[Service]:
+    """Return the services, loaded or of a loaded timer, that refresh or watch a project.
 
-    Both are sorted, and the units have no suffix. Raise ManagerError if the manager does not
-    answer.
+    They are sorted by name. Raise ManagerError if the manager does not answer.
     """
     rows = systemctl("list-units", "--all", "--type=timer,service", "--output=json")
     units = {row["unit"].rpartition(".")[0] for row in json.loads(rows or "[]") or []}
     services = show_all([f"{unit}.service" for unit in sorted(units)]) if units else []
-    found: dict[str, list[str]] = {}
-    for service in services:
-        if service.project is not None:
-            found.setdefault(service.project, []).append(service.unit.removesuffix(".service"))
-    return dict(sorted(found.items()))
+    return [service for service in services if service.project is not None]
 
 
 def units_of(project: Path) -> list[str]:
     """Return a project's loaded units, without suffix, including those with an earlier name."""
-    found = projects().items()
-    return [unit for name, units in found if owner.is_same(name, project) for unit in units]
+    return [service.name for service in loaded() if service.is_for(project)]
 
 
 def _parse(service: str, shown: str) -> Service:
@@ -128,6 +138,8 @@ def _parse(service: str, shown: str) -> Service:
         owner.program_of(shown),
         "ActiveState=failed" in lines,
         int(values.get("InactiveExitTimestampMonotonic") or 0) / 1e6,
+        _variable(lines, "HOME"),
+        values.get("FragmentPath", ""),
     )
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.errors import HostError
-from oauthkit.host.path_info import write_file
+from oauthkit.host.path_info import FILE, inspect_path, real_path, write_file
 from oauthkit.host.shell_commands import command_on, own_unit, quote
 from oauthkit.host.systemd import installed_units, unit_texts
 from oauthkit.host.systemd.client import ManagerError, systemctl
 from oauthkit.host.systemd.owner import is_same
+from oauthkit.host.systemd.services import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,23 @@ def require_manager(hint: str) -> None:
         systemctl("show-environment")
     except ManagerError as error:
         raise HostError(f"{error}. {hint}") from None
+
+
+def require_same_directory(paths: ProjectPaths) -> None:
+    """Raise HostError if the manager has read the project's units from another directory.
+
+    They were installed with another HOME or XDG_CONFIG_HOME.
+    """
+    directory = installed_units.directory()
+    service = show(paths.heal)
+    file = Path(service.file)
+    if not service.is_of(paths) or service.is_transient or inspect_path(file).kind != FILE:
+        return
+    if real_path(file.parent) != real_path(directory):
+        home = service.home
+        fix = f"Run: export HOME={quote(home)}" if home and Path(home) != paths.home else ""
+        fix = fix or "Set HOME and XDG_CONFIG_HOME as in the shell that installed it"
+        raise HostError(f"the project's units are in {file.parent}, not in {directory}. {fix}")
 
 
 def write_unit(file: Path, text: str, say: Say) -> None:
