@@ -158,7 +158,9 @@ CASES = [
     ("D104", "cat.run_fg()", "cat.run_fg", "run a command with `& FG`, on a line of its own", "cat & FG"),
     ("D104", "x = '/tmp'\nos.chdir(x)", "os.chdir", "if change_directory(x) != 0:", "x = '/tmp'\nif change_directory(x) != 0:\n    return 1"),
     ("D104", "x = os.chdir('/')", "os.chdir", "change_directory changes the working directory. It returns a Status", "if change_directory('/') != 0:\n    return 1"),
-    ("D104", "x = 'a b'\na, b = x.split()", "x.split", "iterate over its parts", "rest = 'a b'\na, _, b = rest.partition(' ')"),
+    ("D104", "x = 'a b'\na, b = x.split(' ', 2)", "x.split", "iterate over its parts", "rest = 'a b'\na, _, b = rest.partition(' ')"),
+    ("D104", "a = next('x')", "next", "only a for loop takes the next item", "for a in arguments:\n    print(a)"),
+    ("D104", "a = getattr(cat, 'x')", "getattr", "write if, for and while", "a = cat('x')"),
     ("D104", "p = absolute('x')\nt = p.read()", "p.read", "status, t = read_file(p)", "p = absolute('x')\nstatus, text = read_file(p)"),
     ("D102", "a = sys.argv[1]", "sys.argv[1]", "iterate over the arguments of main, declared as", "for argument in arguments:\n    print(argument)"),
     # main's arguments
@@ -378,7 +380,7 @@ CASES = [
     ("D101", "raise ValueError('x')", "raise ValueError('x')", "return a Status", "return 1"),
     ("D302", "a = 1\na = 'x'\nprint(a)\na = 2\nprint(f'{a + 1}')", "a", "another name", "a = 1\nb = 'x'\nprint(b)\na = 2\nprint(f'{a + 1}')"),
     ("D303", "a, _, b = True.partition('x')\nprint(a + b)", "True", "choose the text with if and else", "t = 'x'\na, _, b = t.partition('x')"),
-    ("D102", "for a in ('x', [1]):\n    print(a)", "[1]", "list the values in the loop", "for a in ('x', 'y'):\n    print(a)"),
+    ("D102", "for a in ('x', [1]):\n    print(a)", "[1]", "list the values where", "for a in ('x', 'y'):\n    print(a)"),
     ("D304", "a = 'x'\nb = a - 1\nb += 'x'\nprint(b)", "a", "parse_int(a.strip())", "a = 1"),
     ("D305", "if arguments[1:]:\n    print('x')", "arguments[1:]", "`len(arguments) > 1`", "if len(arguments) > 1:\n    print('x')"),
     ("D102", "a = 'x'\nprint(a and 'y')", "a and 'y'", "`'y' if a != \"\" else \"\"`", "a = 'x'\nprint('y' if a != \"\" else \"\")"),
@@ -413,7 +415,9 @@ PROGRAMS = [
     ("D303", 'R = absolute("/x")\n', "print(R)", 'absolute("/x")', 'assign it in a function, as in `r = absolute("/x")`'),
     ("D303", "R = true & RETCODE\n", "print(f'{R}')", "true & RETCODE", "assign it in a function, as in `r = true & RETCODE`"),
     ("D303", "R = 1 == 2\n", "print(f'{R}')", "1 == 2", "assign it in a function, as in `r = 1 == 2`"),
-    ("D102", "FILES = ('a', 'b')\n", "for name in FILES:\n        print(name)", "('a', 'b')", "list the values in the loop"),
+    ("D102", "FILES = ('a', 'b')\n", "for name in FILES:\n        print(name)", "('a', 'b')", "list the values where"),
+    ("D102", "PLACE = local.env['HOME']\n", "print(PLACE)", "local.env['HOME']", "write: `local.env.get('HOME', \"\")`"),
+    ("D401", "HOME = 'x'\n", "print(HOME)", "HOME", "use another name, such as MY_HOME"),
     ("D101", "OK, BAD = 0, 1\n", "print(f'{BAD}')", "OK, BAD = 0, 1", "write each constant on a line of its own"),
     ("D104", "KEEP = int(os.environ.get('KEEP', '3'))\n", "print('x')", "int", "or call parse_int in a function"),
     ("D104", "def half(text: str) -> int:\n    return int(text) // 2\n", "print(f\"{half('4')}\")", "int", "must return the Status, too"),
@@ -543,6 +547,14 @@ def test_two_suggestions_in_one_statement_use_different_variables() -> None:
     body = "p = absolute('x')\nq = absolute('y')\nprint(p.name, q.name)"
     helps = [found.help for found in rejections(program(body, HELPERS)).diagnostics]
     assert [("text_2" in help, "text" in help) for help in helps] == [(False, True), (True, True)]
+
+
+def test_global_variable_is_only_rejected_where_it_is_assigned() -> None:
+    """Its name need not be that of a constant, and no help depends on its type."""
+    text = program("global total\nfor a in arguments:\n    total += a == 'x'", "total = 0\n")
+    first, second = rejections(text).diagnostics
+    assert first.message == "global is outside the dialect"
+    assert second.help == "choose the number: `total += 1 if a == 'x' else 0`"
 
 
 def test_number_with_5000_digits_is_not_suggested() -> None:

@@ -165,6 +165,31 @@ def formatted(value: ast.expr, spec: str) -> ast.expr:
     return ast.FormattedValue(value, -1, ast.JoinedStr([ast.Constant(spec)]) if spec else None)
 
 
+def absolute_of(node: ast.expr) -> str:
+    """Return the call to `absolute` that replaces a chain such as directory / a / b."""
+    parts: list[ast.expr] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        match node.right:
+            case ast.JoinedStr(values=names):
+                pass
+            case ast.Constant() as name:
+                names = [name]
+            case ast.Call(func=ast.Name(id="str"), args=[name], keywords=[]) | name:
+                names = [ast.FormattedValue(name, -1)]
+        parts = [ast.Constant("/"), *names, *parts]
+        node = node.left
+    return f"absolute({join_parts([ast.FormattedValue(node, -1), *parts])})"
+
+
+def outermost_join(statement: ast.stmt | None, node: ast.expr) -> ast.expr:
+    """Return the longest chain of / in a statement that begins with `node`."""
+    for outer in ast.walk(statement) if statement else ():
+        match outer:
+            case ast.BinOp(left=left, op=ast.Div()) if left is node:
+                return outermost_join(statement, outer)
+    return node
+
+
 def join_parts(parts: list[ast.expr]) -> str:
     """Return an f-string of these parts, or a plain literal if all are literals."""
     texts = [part.value for part in parts if isinstance(part, ast.Constant)]

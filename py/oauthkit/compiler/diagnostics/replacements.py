@@ -473,6 +473,10 @@ def _of_exit(site: Site, node: ast.Call) -> str:
 def _of_split(site: Site, node: ast.Call) -> str:
     """Return the help for `first, second = text.split(":")`."""
     match site.statement:
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value) if (
+            value is node and not node.args
+        ):
+            return _of_all_words(site, node, targets)
         case ast.Assign(targets=[ast.Tuple(elts=[_, _, _, *_] as targets)], value=value):
             return _of_many_parts(site, node, targets) if value is node else ""
     match node:
@@ -489,7 +493,7 @@ def _of_split(site: Site, node: ast.Call) -> str:
                         return ""
                     found, part = site.fresh("separator"), shown(site, literal)
                     partition = method.replace("split", "partition")
-                    if not site.can_fail:
+                    if not site.failure("1"):
                         empty = head.id if method == "rsplit" else tail.id
                         line = f"{head.id}, _, {tail.id} = {text}.{partition}({part})"
                         return code(f"split it once ({empty} is empty if {part} is missing)", line)
@@ -501,9 +505,32 @@ def _of_split(site: Site, node: ast.Call) -> str:
                     lines = [
                         f"{left}, {found}, {right} = {text}.{partition}({part})",
                         f"if {wrong}:",
-                        "    return 1",
+                        f"    return {site.failure('1')}",
                     ]
                     return code("split it once, and check the separator", lines)
+    return ""
+
+
+def _of_all_words(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
+    """Return the help for `a, b = text.split()`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr="split"), keywords=[]) if (
+            site.failure("1") and site.result_of(owner) is Type.STR
+        ):
+            names = [*map(ast.unparse, targets)]
+            if not all(name.isidentifier() for name in names) or len({*names}) < len(names):
+                return ""
+            text, word, count = (site.fresh(name) for name in ("text", "word", "count"))
+            begin = [f"{text} = {shown(site, owner)}"]
+            if isinstance(owner, ast.Name) and owner.id not in names:
+                begin, text = [], owner.id
+            lines = [*begin, *(f'{name} = ""' for name in names if name != "_"), f"{count} = 0"]
+            lines += [f"for {word} in {text}.split():", f"    {count} += 1"]
+            for number, name in enumerate(names, 1):
+                if name != "_":
+                    lines += [f"    if {count} == {number}:", f"        {name} = {word}"]
+            lines += [f"if {count} != {len(names)}:", f"    return {site.failure('1')}"]
+            return code("take the words in a loop, and check their number", lines)
     return ""
 
 
@@ -514,7 +541,7 @@ def _of_many_parts(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
             func=ast.Attribute(value=owner, attr="split"),
             args=[ast.Constant(value=str() as separator) as literal],
             keywords=[],
-        ) if separator and site.can_fail and site.result_of(owner) is Type.STR:
+        ) if separator and site.failure("1") and site.result_of(owner) is Type.STR:
             names, part = [*map(ast.unparse, targets)], shown(site, literal)
             if not all(name.isidentifier() for name in names):
                 return ""
@@ -526,7 +553,8 @@ def _of_many_parts(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
                 for name, source in zip(names[:-2], sources, strict=False)
             ]
             lines.append(f"{names[-2]}, {found}, {names[-1]} = {rest}.partition({part})")
-            lines += [f'if {found} == "" or {part} in {names[-1]}:', "    return 1"]
+            wrong = f'{found} == "" or {part} in {names[-1]}'
+            lines += [f"if {wrong}:", f"    return {site.failure('1')}"]
             return code("split the text, and check the number of parts", lines)
     return ""
 
@@ -690,14 +718,14 @@ def _partitioned(
     site: Site, text: str, part: str, place: int, *, is_limited: bool
 ) -> Callable[[str], list[str]] | None:
     """Return a function for the lines that get a part with partition, or None."""
-    if place == 1 and site.can_fail:
+    if place == 1 and site.failure("1"):
         found, rest = site.fresh("separator"), site.fresh("rest")
 
         def second(name: str) -> list[str]:
             after = name if is_limited else rest
             last = [] if is_limited else [f"{name}, _, _ = {rest}.partition({part})"]
             first = f"_, {found}, {after} = {text}.partition({part})"
-            return [first, f'if {found} == "":', "    return 1", *last]
+            return [first, f'if {found} == "":', f"    return {site.failure('1')}", *last]
 
         return second
     if place == 0:
@@ -876,6 +904,8 @@ def of_variable(site: Site, node: ast.Subscript) -> str:
     match node.slice:
         case ast.Constant(value=str() as name) as key if name.isidentifier():
             variable = shown(site, key)
+            if site.statement is None:
+                return code("write", f'local.env.get({variable}, "")')
 
             def lines(name: str) -> list[str]:
                 test = [f"if {variable} not in local.env:", "    return 1"]

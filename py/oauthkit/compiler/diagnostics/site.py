@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from oauthkit.compiler.diagnostics.describe import absolute_of, outermost_join
 from oauthkit.compiler.source import Source
 from oauthkit.compiler.types import Type
 
@@ -101,8 +102,26 @@ class Site:
         if self.statement and not is_pure(node, None) and self._is_after_calls(node):
             return []
         name = known or self.fresh(name or VARIABLES[kind])
-        rest = self._replaced(node, name)
-        return [*lines(name), rest] if rest else []
+        return [*lines(name), *self._rest(node, name)]
+
+    def _rest(self, node: ast.expr, name: str) -> list[str]:
+        """Return the statement with `name` in place of `node`.
+
+        If that is a part of directory / a / b, which needs literals, make a Path of the whole text.
+        """
+        for join in ast.walk(self.statement) if self.statement else ():
+            match join:
+                case ast.BinOp(op=ast.Div(), right=right) if right is node:
+                    whole = outermost_join(self.statement, join)
+                    placeholder = ast.Name(name, ast.Load())
+                    _swap(join, node, placeholder)
+                    call = absolute_of(whole)
+                    _swap(join, placeholder, node)
+                    if self.is_whole(whole):
+                        return [self._replaced(whole, call)]
+                    path = self.fresh(VARIABLES[Type.PATH])
+                    return [f"{path} = {call}", self._replaced(whole, path)]
+        return [self._replaced(node, name)]
 
     def _is_after_calls(self, node: ast.expr) -> bool:
         """Return whether a part of the statement must run before `node`."""

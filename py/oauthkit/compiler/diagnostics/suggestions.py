@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ LINES = (
     " a separate variable"
 )
 LISTS = (
-    f'list the values in the loop, as in `for name in ("a", "b"):`. If they are not known, {LINES}'
+    'list the values where they are used, as in `for name in ("a", "b"):` or `name in ("a", "b")`.'
+    f" If they are not known, {LINES}"
 )
 STDIN = (
     "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"
@@ -53,6 +55,8 @@ FRACTION = (
     ' `tenths = size * 10 // 1024` and `f"{tenths // 10}.{tenths % 10}"`'
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
+APPEND = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
+CALLS_OTHERWISE = "write if, for and while, or run a program that does the same"
 MAIN_STATUS = "in main, return the Status, as in `return 1`. Other functions return it to main"
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
@@ -67,6 +71,10 @@ READ_LINE = (
 EXTENSION = (
     'take the name with `_, _, name = text.rpartition("/")`. Then split it at its last dot:'
     ' `stem, dot, extension = name.rpartition(".")`. Without a dot, `stem` is empty'
+)
+ITERATORS = (
+    "only a for loop takes the next item. For the argument of an option, set a variable to the"
+    " option's name, and use it when the loop gets the next argument"
 )
 CALLS = {
     "int": TO_NUMBER,
@@ -100,6 +108,10 @@ CALLS = {
     "zip": "iterate over one of them",
     "map": ITEMS,
     "filter": ITEMS,
+    "iter": ITERATORS,
+    "next": ITERATORS,
+    "reversed": "to reverse lines, run the program tac. Count down with `range(last, -1, -1)`",
+    "pow": "multiply in a loop",
     "isinstance": "the compiler knows each type. Remove the call",
     "type": "the compiler knows each type. Remove the call",
     "local.env.update": "set each variable on a line of its own with `local.env[…]`",
@@ -426,21 +438,25 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
     match node.func:
         case ast.Call(func=ast.Attribute(attr="with_env" | "with_cwd" as method)):
             return Suggestion(f"the method {method} is outside the dialect", METHODS[method])
+    if name in dir(builtins):
+        return Suggestion(f"{name} is outside the dialect", CALLS_OTHERWISE)
     return Suggestion(
         f"{name} is not defined",
         "define it, import it from a runtime library, or bind a program at the top with `program`",
     )
 
 
-def of_builtin(name: str, builtins: list[str]) -> str:
+def of_builtin(name: str, names: list[str]) -> str:
     """Return the help for a builtin that does not exist."""
     import difflib  # noqa: PLC0415
 
     written = {str(kind.value): annotation for annotation, kind in ANNOTATIONS.items()}
     if name in written:
         return f"the annotation of a {name} is `{written[name]}`"
-    found = difflib.get_close_matches(name, builtins, n=1)
-    return f"did you mean `{found[0]}`?" if found else f"its builtins are {', '.join(builtins)}"
+    if name == "append_file":
+        return f"to append, {APPEND}"
+    found = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean `{found[0]}`?" if found else f"its builtins are {', '.join(names)}"
 
 
 def _near(attribute: str) -> str:
@@ -568,7 +584,7 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
                 )
             ]
         ):
-            help = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
+            help = APPEND
         case ast.With(
             items=[
                 ast.withitem(
@@ -885,12 +901,3 @@ def _from(home: dict[str, str], module: str) -> str:
 
 def _tuple(items: list[ast.expr]) -> str:
     return ast.unparse(ast.Tuple(items, ast.Load()))
-
-
-def absolute(left: ast.expr, right: ast.expr) -> str:
-    """Return the call to `absolute` that replaces left / right."""
-    parts: list[ast.expr] = [ast.FormattedValue(left, -1), ast.Constant("/")]
-    parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
-    if isinstance(right, ast.Constant):
-        parts[-1] = right
-    return f"absolute({join_parts(parts)})"

@@ -120,9 +120,12 @@ class _FileAnalyzer:
         self.entry = ""
         self.comments = Comments(symbols.source, 1)  # of the top level
         self.above: dict[str, list[str]] = {}  # comments above each function
+        self.globals: set[str] = set()  # names in global statements, which are reported there
 
     def analyze(self, module: ast.Module) -> AnalyzedFile:
         """Analyze the file's statements: first its top level, then its functions."""
+        for node in ast.walk(module):
+            self.globals |= {*node.names} if isinstance(node, ast.Global) else set()
         for index, node in enumerate(module.body):
             if self.entry:
                 self.symbols.report(
@@ -267,7 +270,7 @@ class _FileAnalyzer:
                 "D303", value, f"{with_article(result.type)} cannot be a constant",
                 f"write `{self.symbols.shown(value)}` where {name} is used",
             )  # fmt: skip
-        elif name != name.upper():
+        elif name != name.upper() and name not in self.globals:
             self.symbols.report(
                 "D402", target, f"the constant {name} is not in upper case",
                 f"rename it to {name.upper()}",

@@ -573,6 +573,14 @@ class Assignments:
         current = self.expressions.value(
             ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         )
+        operands = value.values if isinstance(value, ast.BoolOp) else [value]
+        if all(map(is_condition, operands)) and current.type in (Type.INT, Type.ERROR):
+            sign = ast.unparse(node).removeprefix(f"{name} ").partition(" ")[0]
+            self.reject(
+                "D102", value, "a condition cannot be used as a number",
+                code("choose the number", f"{name} {sign} 1 if {self.symbols.shown(value)} else 0"),
+            )  # fmt: skip
+            return None
         if current.type is Type.ERROR:
             self.expressions.value(value)
             return None
@@ -580,14 +588,6 @@ class Assignments:
             added: Value = self.expressions.text(value)
             self.declare(node, name, Type.STR)
             return Append(name, added)
-        operands = value.values if isinstance(value, ast.BoolOp) else [value]
-        if all(map(is_condition, operands)) and current.type is Type.INT:
-            sign = ast.unparse(node).removeprefix(f"{name} ").partition(" ")[0]
-            self.reject(
-                "D102", value, "a condition cannot be used as a number",
-                code("choose the number", f"{name} {sign} 1 if {self.symbols.shown(value)} else 0"),
-            )  # fmt: skip
-            return None
         whole = ast.copy_location(ast.BinOp(node.target, operator, value), node)
         whole.left = ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         if isinstance(operator, (ast.FloorDiv, ast.Mod)):  # a division may run first

@@ -8,12 +8,14 @@ from dataclasses import replace
 from oauthkit.compiler.bash.names import DIVIDE, PAD_NUMBER, PAD_TEXT
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
+    absolute_of,
     describe,
     is_choice,
     is_condition,
     is_format,
     is_stdin_read,
     modifier,
+    outermost_join,
     with_article,
 )
 from oauthkit.compiler.diagnostics.site import (
@@ -419,6 +421,7 @@ class Expressions:
                 suggestions.FRACTION,
             )  # fmt: skip
         if path.type is Type.ERROR:
+            self.value(right)  # which may have an error, too
             return REJECTED
         self.check.need(left, path, Type.PATH)
         match right:
@@ -431,13 +434,17 @@ class Expressions:
             return REJECTED
         text = self.known_text(name)
         if text is None or any(part in ("", ".", "..") for part in text.split("/")):
-            call = suggestions.absolute(left, right)
+            whole = outermost_join(self.scope.statement, node)
             return self.reject(
                 "D105", right,
                 "the right side of / must consist of literals, constants and numbers, without .,"
                 " .. and empty parts",
                 replacements.called(
-                    self.site(), node, call, Type.PATH, "make a Path of the whole text"
+                    self.site(),
+                    whole,
+                    absolute_of(whole),
+                    Type.PATH,
+                    "make a Path of the whole text",
                 ) or "make a Path of the whole text with absolute",
             )  # fmt: skip
         if isinstance(path, (StrLiteral, Join)) and path.type is Type.PATH:

@@ -140,9 +140,10 @@ class Symbols:
         elif any(name in names for names in owned) or name.startswith("BASH_"):
             ours = [GENERATED, self.library.constructs, self.library.state, {"REPLIES"}]
             is_ours = any(name in names for names in ours)
+            other = f"MY_{name.upper()}" if what == "constant" else f"my_{name.lower()}"
             self.report(
                 "D401", node, f"{'the script' if is_ours else 'bash'} reserves the name {name}",
-                f"use another name, such as my_{name.lower()}",
+                f"use another name, such as {other}",
             )  # fmt: skip
         elif not name.isascii():
             self.report(
