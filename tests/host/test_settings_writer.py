@@ -6,18 +6,18 @@ import itertools
 import os
 import re
 import stat
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from plumbum import LocalPath, local
 from tests.support.host.host_project import UNIT, HostProject, command, quoted
 
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.settings_writer import selected, with_settings
 from oauthkit.program.settings import LINE_LIMIT, read_settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONF = "scripts/oauth/refresh.conf"
 CONTENTS = {
@@ -46,6 +46,50 @@ def test_other_lines_are_kept(tmp_path: Path, before: bytes, after: bytes) -> No
         local.env.pop("OAUTHKIT_UNIT", "")
         read_settings(LocalPath(str(tmp_path)))
         assert local.env["OAUTHKIT_UNIT"] == "new"
+
+
+VALUES = {
+    "OAUTHKIT_UNIT": st.from_regex(r"[A-Za-z0-9_:.-]{1,80}", fullmatch=True),
+    "OAUTHKIT_BEARER": st.text("ab/.-_=ü€ ", min_size=1, max_size=20),
+    "OAUTHKIT_LIGHT": st.just("1"),
+}
+PIECES = (
+    b"OAUTHKIT_UNIT=a\n",
+    b"OAUTHKIT_BEARER=",
+    b"OAUTHKIT_LIGHT",
+    b"#",
+    b"=",
+    b" ",
+    b"\r",
+    b"\n",
+    b"\xff",
+)
+LINES = st.lists(st.sampled_from(PIECES), max_size=12)
+
+
+@given(LINES, st.fixed_dictionaries({}, optional=VALUES))
+def test_any_settings_in_any_file(pieces: list[bytes], settings: dict[str, str]) -> None:
+    """A refresh reads what was written. All other lines stay, and a second time changes nothing."""
+    before = b"".join(pieces)
+    assume(all(is_selected(value) for value in settings.values()))
+    after = with_settings(before, settings)
+    assert with_settings(after, settings) == after
+    kept = [
+        x for x in before.split(b"\n") if x.partition(b"=")[0].decode("latin-1") not in settings
+    ]
+    left = [x for x in after.split(b"\n") if x.partition(b"=")[0].decode("latin-1") not in settings]
+    assert [x for x in left if x] == [x for x in kept if x]
+    with tempfile.TemporaryDirectory() as project, local.env():
+        (Path(project) / CONF).parent.mkdir(parents=True)
+        (Path(project) / CONF).write_bytes(after)
+        for name in settings:
+            local.env.pop(name, "")
+        read_settings(LocalPath(project))
+        expected = dict(settings)
+        if "OAUTHKIT_BEARER" in expected:  # relative to the project
+            path = Path(project, expected["OAUTHKIT_BEARER"])
+            expected["OAUTHKIT_BEARER"] = "/" + os.path.normpath(path).lstrip("/")
+        assert {name: str(local.env[name]) for name in settings} == expected
 
 
 @pytest.mark.parametrize(
@@ -80,9 +124,9 @@ def test_a_file_that_a_refresh_would_not_read(before: bytes, why: str) -> None:
     ],
 )
 def test_value_that_cannot_be_written(value: str, why: str) -> None:
-    for option, given in (("--bearer", (None, value)), ("--unit", (value, None))):
+    for option, values in (("--bearer", (None, value)), ("--unit", (value, None))):
         with pytest.raises(UsageError, match=f"^{option}: the value .* {re.escape(why)}"):
-            selected(*given, is_light=False)
+            selected(*values, is_light=False)
 
 
 def is_selected(value: str) -> bool:

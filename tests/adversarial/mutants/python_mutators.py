@@ -37,8 +37,11 @@ PROGRAM = tuple(
     )
 )
 LIBRARY = "py/oauthkit/shell.py"
-# `oauthkit watch` with its module `ipc`, and `oauthkit run`.
-HOST = tuple(f"py/oauthkit/host/commands/{name}.py" for name in ("ipc", "watch", "run"))
+# `oauthkit watch` with its module `ipc`, `oauthkit run`, and what writes refresh.conf.
+HOST = tuple(
+    f"py/oauthkit/host/{name}.py"
+    for name in ("commands/ipc", "commands/watch", "commands/run", "settings_writer")
+)
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
     ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",

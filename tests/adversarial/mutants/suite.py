@@ -21,18 +21,19 @@ BUILTINS = "tests/runtime_library"
 CONFORMANCE = "tests/compiler/conformance/test_conformance.py"
 WHOLE_RUN = "tests/refresh/test_unit.py"
 WATCH_TESTS = (
-    "watch",
-    "watch_rejected",
-    "watch_limits",
-    "watch_process",
-    "watch_every_call",
-    "watch_race",
+    "commands/test_watch",
+    "commands/test_watch_rejected",
+    "commands/test_watch_limits",
+    "commands/test_watch_process",
+    "commands/test_watch_every_call",
+    "commands/test_watch_race",
 )
-# For each file, its tests in tests/host/commands.
+# For each file, its tests in tests/host.
 HOST_TESTS = {
     "ipc": WATCH_TESTS,
     "watch": WATCH_TESTS,
-    "run": ("run", "run_rejection", "run_output"),
+    "run": ("commands/test_run", "commands/test_run_rejection", "commands/test_run_output"),
+    "settings_writer": ("test_settings_writer", "commands/test_install", "adopt/test_adopt"),
 }
 # The functions that tests/fleet concerns, too.
 FLEET = "publish|is_follower|run_follower|refresh|make_absolute|timer_with_settings"
@@ -85,9 +86,7 @@ CONSTANTS = {
 def stages(mutant: Mutant) -> list[Stage]:
     """Return the runs that judge a mutant. The first one that fails kills it."""
     if mutant.file in python_mutators.HOST:
-        return [
-            [f"tests/host/commands/test_{name}.py"] for name in HOST_TESTS[Path(mutant.file).stem]
-        ]
+        return [[f"tests/host/{name}.py"] for name in HOST_TESTS[Path(mutant.file).stem]]
     constants = CONSTANTS.get(Path(mutant.file).stem, "").split() if not mutant.function else []
     subjects = constants or _subjects(mutant.function)
     scripts = _files(subjects, "*.bats")

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from unittest.mock import patch
 
-from oauthkit.host.commands.run import is_rejection
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oauthkit.host import child
+from oauthkit.host.commands import run as module
+from oauthkit.host.commands.run import is_rejection, run
+from oauthkit.host.project import ProjectPaths
+from oauthkit.host.status.login import fingerprint
 
 DOCUMENTS: dict[bytes, bool] = {
     b'{"error": {"type": "authentication_error", "message": "x"}}': True,
@@ -25,6 +34,47 @@ DOCUMENTS: dict[bytes, bool] = {
     b'{"status": 401, "error": {"status": 500}}': False,
     b"[" * 5000: False,
 }
+
+
+HERE = Path("/")
+PATHS = ProjectPaths(HERE, HERE, HERE / "login", HERE / ".env", HERE / "log", "unit")
+ENDS = st.tuples(st.integers(0, 3), st.booleans())  # the exit status, and whether it was rejected
+TOKENS = st.sampled_from(["", "first", "second"])
+
+
+@given(st.tuples(ENDS, ENDS), st.tuples(TOKENS, TOKENS), st.tuples(st.booleans(), st.booleans()))
+def test_command_runs_again_at_most_once(
+    ends: tuple[tuple[int, bool], ...], tokens: tuple[str, ...], fails: tuple[bool, ...]
+) -> None:
+    """It only runs again if it failed because of its token, and there is another one."""
+    refreshes: list[tuple[str, ...]] = []
+    used: list[str] = []
+
+    def refresh(_: object, *arguments: str) -> int:
+        refreshes.append(arguments)
+        return int(fails[len(refreshes) - 1])
+
+    def command(_: object, token: str, __: object) -> tuple[int, bool]:
+        used.append(token)
+        return ends[len(used) - 1]
+
+    with (
+        patch.object(child, "refresh", refresh),
+        patch.object(module, "_run_once", command),
+        patch.object(module, "_token", lambda _: tokens[len(refreshes) - 1]),
+    ):
+        status = run(PATHS, ["command"])
+    is_refused = ends[0][0] != 0 and ends[0][1]
+    is_again = is_refused and tokens[1] not in {tokens[0], ""}
+    assert used == list(tokens) if is_again else [tokens[0]]
+    assert status == ends[int(is_again)][0]
+    rejected = ("--rejected", f"--fingerprint={fingerprint(tokens[0].encode())}")
+    assert refreshes == [("--ensure",), *([rejected] if is_refused else [])]
+
+
+@given(st.binary(), st.binary())
+def test_any_output_can_be_searched(stdout: bytes, stderr: bytes) -> None:
+    assert is_rejection(stdout, stderr) in {True, False}
 
 
 @pytest.mark.parametrize(("stdout", "is_rejected"), DOCUMENTS.items(), ids=range(len(DOCUMENTS)))
