@@ -447,10 +447,10 @@ complain() {
 }
 
 # Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call.
-# Status 1 if another process has held it for $2 seconds, 127 without flock(1), another if the file
-# cannot be locked, is a FIFO, is a symbolic link of another user, or is a file of another user and
-# root does not run the program. File descriptor 9 holds the lock: programs get 9>&-, or they could
-# hold it after the end of the run.
+# Status 1 if another process has held it for $2 seconds, 127 without flock(1). Another status if the
+# file cannot be locked, is a FIFO, is another user's symbolic link, or, unless root runs the
+# program, another user's file. File descriptor 9 holds the lock: programs are started with 9>&-,
+# because they could otherwise hold it after the end of the run.
 take_lock() {
   local +x status
   user_id

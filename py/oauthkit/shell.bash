@@ -344,8 +344,8 @@ change_directory() {
 }
 
 # Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already.
-# It fails for a symbolic link of another user, for a file of another user unless root runs the
-# program, and for a FIFO; then the log that was open before is kept.
+# It fails for a FIFO, another user's symbolic link, and, unless root runs the program, another
+# user's file. The log that was open before is then kept.
 open_log() {
   local +x new found name file status
   if [[ /dev/fd/8 -ef $1 ]]; then
@@ -416,10 +416,10 @@ complain() {
 }
 
 # Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call.
-# Status 1 if another process has held it for $2 seconds, 127 without flock(1), another if the file
-# cannot be locked, is a FIFO, is a symbolic link of another user, or is a file of another user and
-# root does not run the program. File descriptor 9 holds the lock: programs get 9>&-, or they could
-# hold it after the end of the run.
+# Status 1 if another process has held it for $2 seconds, 127 without flock(1). Another status if the
+# file cannot be locked, is a FIFO, is another user's symbolic link, or, unless root runs the
+# program, another user's file. File descriptor 9 holds the lock: programs are started with 9>&-,
+# because they could otherwise hold it after the end of the run.
 take_lock() {
   local +x status
   user_id

@@ -734,8 +734,8 @@ def change_directory(path: str) -> Status:
 def open_log(path: str) -> Status:
     """Open the file that `log` appends to, unless it is open already: status 0, or 1 if that fails.
 
-    It fails for a symbolic link of another user, for a file of another user unless root runs the
-    program, and for a FIFO; then the log that was open before is kept.
+    It fails for a FIFO, another user's symbolic link, and, unless root runs the program, another
+    user's file. The log that was open before is then kept.
     """
     global _log, _log_size
     if _log is not None and same_file(path, f"/proc/self/fd/{_log}"):
@@ -842,8 +842,8 @@ def take_lock(path: str, wait_s: int) -> Status:
     """Take the exclusive flock(2) of `path` for the rest of the run, or until the next call.
 
     Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), 127 without
-    flock(1), which the bash body needs, another if `path` cannot be locked, is a FIFO, is a
-    symbolic link of another user, or is a file of another user and root does not run the program.
+    flock(1), which the bash body needs. Another status if `path` cannot be locked, is a FIFO, is
+    another user's symbolic link, or, unless root runs the program, another user's file.
     """
     global _lock
     lock = _open_to_append(path)

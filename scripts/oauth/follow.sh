@@ -953,7 +953,7 @@ is_dotenv() {
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere
+  local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere status
   logs=${log_file%/*}
   logs=${logs:-/}
   lock="${logs%/}/oauth-refresh.lock"
@@ -984,7 +984,16 @@ lock_project() {
   else
     is_elsewhere=false
   fi
-  if [[ $whose == missing || $is_elsewhere == true ]] || ! open_log "$opened"; then
+  status=1
+  if [[ $whose != missing && $is_elsewhere != true ]]; then
+    open_log "$opened"
+    status=$?
+    if ((status != 0)); then # another run may have renamed it at that moment
+      open_log "$opened"
+      status=$?
+    fi
+  fi
+  if ((status != 0)); then
     replace_controls "$log_file" '?'
     complain "oauthkit: the log $REPLY cannot be written"
     return 1
@@ -2134,8 +2143,8 @@ same_file() {
 }
 
 # Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already.
-# It fails for a symbolic link of another user, for a file of another user unless root runs the
-# program, and for a FIFO; then the log that was open before is kept.
+# It fails for a FIFO, another user's symbolic link, and, unless root runs the program, another
+# user's file. The log that was open before is then kept.
 open_log() {
   local +x new found name file status
   if [[ /dev/fd/8 -ef $1 ]]; then
@@ -2206,10 +2215,10 @@ complain() {
 }
 
 # Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call.
-# Status 1 if another process has held it for $2 seconds, 127 without flock(1), another if the file
-# cannot be locked, is a FIFO, is a symbolic link of another user, or is a file of another user and
-# root does not run the program. File descriptor 9 holds the lock: programs get 9>&-, or they could
-# hold it after the end of the run.
+# Status 1 if another process has held it for $2 seconds, 127 without flock(1). Another status if the
+# file cannot be locked, is a FIFO, is another user's symbolic link, or, unless root runs the
+# program, another user's file. File descriptor 9 holds the lock: programs are started with 9>&-,
+# because they could otherwise hold it after the end of the run.
 take_lock() {
   local +x status
   user_id

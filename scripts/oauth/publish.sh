@@ -584,18 +584,6 @@ read_credentials() {
   fi
   { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null
   status=$?
-  if ((status == 127)); then
-    REPLIES=('jq not found in PATH. It is needed to read the credentials' '')
-    return
-  fi
-  if ((status >= 126 || status == 3)); then # 3: a compile error, which can only be in ~/.jq
-    REPLIES=("jq could not run or was killed (exit $status)" '')
-    return
-  fi
-  if ((status != 0)); then
-    REPLIES=("$credentials is not valid JSON (jq exit $status)" '')
-    return
-  fi
   [[ $answer =~ ^[^$'\n']* ]]
   kind=${BASH_REMATCH[0]}
   rest=${answer:${#kind}+1}
@@ -616,6 +604,18 @@ read_credentials() {
   add_secret "$text" # before any error is returned, because hooks run after an error
   refresh_token=${refresh_token#'"'}
   add_secret "${refresh_token%\"}"
+  if ((status == 127)); then
+    REPLIES=('jq not found in PATH. It is needed to read the credentials' '')
+    return
+  fi
+  if ((status >= 126 || status == 3)); then # 3: a compile error, which can only be in ~/.jq
+    REPLIES=("jq could not run or was killed (exit $status)" '')
+    return
+  fi
+  if ((status != 0)); then
+    REPLIES=("$credentials is not valid JSON (jq exit $status)" '')
+    return
+  fi
   if [[ $record == *$'\n'* ]]; then
     REPLIES=("$credentials holds more than one JSON document" '')
     return

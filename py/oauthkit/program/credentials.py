@@ -47,12 +47,6 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str]:
     if not credentials.access("r"):
         return f"{credentials} is not readable", ""
     status, answer = jq["-c", CREDENTIALS_FILTER, credentials] & CAPTURE
-    if status == 127:
-        return "jq not found in PATH. It is needed to read the credentials", ""
-    if status >= 126 or status == 3:  # 3: a compile error, which can only be in ~/.jq
-        return f"jq could not run or was killed (exit {status})", ""
-    if status != 0:
-        return f"{credentials} is not valid JSON (jq exit {status})", ""
     kind, _, rest = answer.partition("\n")
     token, _, rest = rest.partition("\n")
     expiry, _, rest = rest.partition("\n")
@@ -63,6 +57,12 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str]:
     add_secret(text)  # before any error is returned, because hooks run after an error
     refresh_token = refresh_token.removeprefix('"')
     add_secret(refresh_token.removesuffix('"'))
+    if status == 127:
+        return "jq not found in PATH. It is needed to read the credentials", ""
+    if status >= 126 or status == 3:  # 3: a compile error, which can only be in ~/.jq
+        return f"jq could not run or was killed (exit {status})", ""
+    if status != 0:
+        return f"{credentials} is not valid JSON (jq exit {status})", ""
     if "\n" in record:
         return f"{credentials} holds more than one JSON document", ""
     if kind != '"object"':

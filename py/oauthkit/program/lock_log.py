@@ -56,7 +56,12 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     if not end.startswith("/proc/"):
         opened = end
     is_elsewhere = log_file.exists() and not same_file(log_file, opened)
-    if whose == "missing" or is_elsewhere or open_log(opened) != 0:
+    status = 1
+    if whose != "missing" and not is_elsewhere:
+        status = open_log(opened)
+        if status != 0:  # another run may have renamed it at that moment
+            status = open_log(opened)
+    if status != 0:
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: the log {shown} cannot be written")
         return 1

@@ -150,7 +150,7 @@ def is_pending(unit: str, project: LocalPath) -> bool:
 def start_timer(
     project: LocalPath, unit: str, problem: str, expiry: str, try_ms: int, timer: BaseCommand
 ) -> tuple[Status, str, int]:
-    """Replace all pending timers with a new one, under the first unused name.
+    """Replace the project's pending timers with a new one, under the first unused name.
 
     Return the status of systemd-run, its output, and the due time in seconds since the epoch.
     """

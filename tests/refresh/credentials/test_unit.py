@@ -141,10 +141,8 @@ def test_both_tokens_are_masked_from_now_on(
 @pytest.mark.parametrize(
     ("access", "more"), [('""', ""), ("null", ""), ('"made-up-access"', '"null"\n')]
 )
-def test_tokens_of_credentials_that_are_rejected_are_masked(
-    host: Host, access: str, more: str
-) -> None:
-    """A failed hook or claude may print them later in the run."""
+def test_tokens_of_rejected_credentials_are_masked(host: Host, access: str, more: str) -> None:
+    """A hook or claude may print them later in the run."""
     host.jq_prints(f'"object"\n{access}\n5\n5\n"made-up-refresh"\n{{}}\n{more}')
     assert read(host)[0] != ""
     shell.log("made-up-access and made-up-refresh")

@@ -46,6 +46,19 @@ def test_log_that_cannot_be_written(host: Host, capfd: pytest.CaptureFixture[str
     assert host.names() == []
 
 
+@pytest.mark.parametrize(("failures", "result"), [(0, 0), (1, 0), (2, 1)])
+def test_log_that_another_run_renames_meanwhile(host: Host, failures: int, result: int) -> None:
+    """open_log fails if the name leads elsewhere after the open, so it is tried twice."""
+    host.real("stat")
+    results = [1] * failures
+    opened = shell.open_log
+    host.monkeypatch.setattr(
+        lock_log, "open_log", lambda path: results.pop() if results else opened(path)
+    )
+    log_file, login = host.path(host.log_file), host.path(host.credentials)
+    assert lock_log.lock_project(log_file, login) == result
+
+
 def test_lock_is_held(host: Host) -> None:
     with host.lock.open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -98,7 +111,7 @@ def test_log_is_opened_where_its_links_end(host: Host, target: str, *, is_end: b
 
     host.monkeypatch.setattr(lock_log, "open_log", open_log)
     assert lock_log.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
-    assert opened == [str(host.log_file.with_name(target) if is_end else host.log_file)]
+    assert opened == [str(host.log_file.with_name(target) if is_end else host.log_file)] * 2
 
 
 @pytest.mark.parametrize(
