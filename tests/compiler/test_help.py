@@ -98,6 +98,8 @@ SAME = [
     "a, _, b = printf('x y z\\n').split()\nprint(b, a)",
     "x = 'a b'\na, b, c = x.split()\nprint(c, b, a)",
     "x = 'a'\nd = absolute('d')\ne = d / x / 'k' / x\nprint(e)",
+    "x = 'a'\nd = absolute('d')\ne = d / x / 5\nprint(e)",
+    "a = 'q'\nx = 'a b'\na, b = x.split()\nprint(b, a)",
     "d = absolute('d')\ne = d / d.name\nprint(e, d / 'x')",
     "d = absolute('d')\nif (d / d.name / 'k').exists():\n    print('yes')\nprint('end')",
     "x = 'ab'\nprint((x + 'c')[2], (x + ',c').count(','), (x + ' 3 4').split()[2])",

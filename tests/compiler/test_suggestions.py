@@ -159,8 +159,13 @@ CASES = [
     ("D104", "x = '/tmp'\nos.chdir(x)", "os.chdir", "if change_directory(x) != 0:", "x = '/tmp'\nif change_directory(x) != 0:\n    return 1"),
     ("D104", "x = os.chdir('/')", "os.chdir", "change_directory changes the working directory. It returns a Status", "if change_directory('/') != 0:\n    return 1"),
     ("D104", "x = 'a b'\na, b = x.split(' ', 2)", "x.split", "iterate over its parts", "rest = 'a b'\na, _, b = rest.partition(' ')"),
-    ("D104", "a = next('x')", "next", "only a for loop takes the next item", "for a in arguments:\n    print(a)"),
-    ("D104", "a = getattr(cat, 'x')", "getattr", "write if, for and while", "a = cat('x')"),
+    ("D104", "a = next('x')", "next", "only a for loop can advance", "for a in arguments:\n    print(a)"),
+    ("D104", "x = cat().split('\\n')", "cat().split", "for line in text.splitlines():", "for line in cat().splitlines():\n    print(line)"),
+    ("D101", "for x in sorted(cat().split('\\n')):\n    print(x)", "sorted(cat().split('\\n'))", "if newlines are the only line ends, run env", "print('x')"),
+    ("D104", "n = 1\nt = {0: 'up'}.get(n, 'down')", "{0: 'up'}.get", "choose with if and elif", "n = 1\nif n == 0:\n    print('up')"),
+    ("D102", "n = 5\nt = 'x'\nprint(f'{t:<{n}}')", "t", "the width must be a literal number", "t = 'x'\nwhile len(t) < 5:\n    t += ' '\nprint(t)"),
+    ("D302", "p = 'x'\np = absolute(p)\nprint(f'{p}')", "p", "use another name, also below: `p_2 = absolute(p)`", "p = 'x'\np_2 = absolute(p)\nif p_2.exists():\n    print('x')"),
+    ("D104", "a = getattr(cat, 'x')", "getattr", "use if, for and while", "a = cat('x')"),
     ("D104", "p = absolute('x')\nt = p.read()", "p.read", "status, t = read_file(p)", "p = absolute('x')\nstatus, text = read_file(p)"),
     ("D102", "a = sys.argv[1]", "sys.argv[1]", "iterate over the arguments of main, declared as", "for argument in arguments:\n    print(argument)"),
     # main's arguments
@@ -549,8 +554,8 @@ def test_two_suggestions_in_one_statement_use_different_variables() -> None:
     assert [("text_2" in help, "text" in help) for help in helps] == [(False, True), (True, True)]
 
 
-def test_global_variable_is_only_rejected_where_it_is_assigned() -> None:
-    """Its name need not be that of a constant, and no help depends on its type."""
+def test_name_of_a_global_statement_is_not_reported_as_a_constant() -> None:
+    """It may be in lower case, and the help does not depend on its type."""
     text = program("global total\nfor a in arguments:\n    total += a == 'x'", "total = 0\n")
     first, second = rejections(text).diagnostics
     assert first.message == "global is outside the dialect"

@@ -36,7 +36,7 @@ def test_suspended_process_is_continued_so_that_it_ends(
                 time.sleep(0.01)
             (finding,) = [x for x in write_access.logs(paths) if x.name == "lock"]
             assert finding.text.endswith(". It is suspended")
-            # It was started only seconds ago, but no other run can start.
+            # It was started only seconds ago, but it blocks all other runs.
             assert "holds the lock" in " ".join(well.status()["warnings"])
             assert finding.fix == f"kill {holder.pid} && kill -CONT {holder.pid}"
             subprocess.run(["sh", "-c", finding.fix], check=True)

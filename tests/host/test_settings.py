@@ -232,4 +232,4 @@ def test_a_bearer_file_that_is_a_mount_point(
     monkeypatch.setattr(files, "is_mount_point", lambda path: str(path) == str(file))
     (found,) = files.bearer(find_paths(str(well.project)))
     assert found.text == f"{file} is a mount point and cannot be replaced"
-    assert found.fix == "mount the directory of that file instead"
+    assert found.fix == "mount that file's directory instead"

@@ -157,8 +157,8 @@ def test_light_renewal_sends_less(
 
 
 @FORMS
-def test_settings_of_adopt_are_used(tmp_path: Path, loopback: Loopback, form: str) -> None:
-    """They are in refresh.conf. The environment has none."""
+def test_settings_that_adopt_wrote_are_used(tmp_path: Path, loopback: Loopback, form: str) -> None:
+    """They are in refresh.conf, not in the environment."""
     project = Project(tmp_path, form, loopback)
     shutil.rmtree(project.directory)
     make_checkout(project.directory)

@@ -490,7 +490,13 @@ def test_two_projects_share_a_unit_name(manager: UserManager, tmp_path: Path) ->
     assert (every.returncode, every.stderr) == (0, "")
     shown = [line.partition(": ")[0] for line in every.stdout.splitlines()]
     assert shown == [f" ok   {first.root}", f" ok   {second.root}"]
-    # Under another name, the second project's timer with the earlier name is stopped.
+    # Its timer has the name of the real path, even if it is installed through a link.
+    link = tmp_path / "link"
+    link.symlink_to(second.root)
+    argv = [sys.executable, "-m", "oauthkit", "install", "--project", str(link)]
+    assert manager.run(argv, env=second.environment(shim=False)).returncode == 0
+    assert sorted(names.values()) == sorted(chain(manager))
+    # Installing the second project under another name stops its timer with the earlier name.
     done = oauthkit(second, "install", "--unit", "other")
     assert done.returncode == 0, done.stderr
     assert chain(manager) == [f"{UNIT}.timer"]

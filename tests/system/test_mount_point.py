@@ -65,7 +65,7 @@ def test_doctor_reports_a_mounted_file(tmp_path: Path) -> None:
     argv = [*python_command(), "doctor", f"--project={mounted.project}"]
     shown = mounted.run(argv, start=start).stdout.decode()
     problem = f"{mounted.dotenv} is a mount point and cannot be replaced"
-    fix = "mount the directory of that file instead"
+    fix = "mount that file's directory instead"
     assert f"FAIL  .env: {problem}\n      fix: {fix}\n" in shown
 
 

@@ -28,7 +28,9 @@ HEAL = "nanoclaw-oauth-refresh-next-heal"
 
 def test_calls_of_systemd(ready: HostProject) -> None:
     shown = "LoadState ExecStart Environment ActiveState SubState InactiveExitTimestampMonotonic"
-    properties = " ".join(f"--property={name}" for name in [*shown.split(), "FragmentPath"])
+    properties = " ".join(
+        f"--property={name}" for name in [*shown.split(), "FragmentPath", "Description"]
+    )
     list_units = "--user --no-pager list-units --all --type=timer,service --output=json"
     done = ready.run("install")
     assert (done.returncode, done.stderr) == (0, "")
@@ -175,7 +177,7 @@ def test_units_in_another_directory(ready: HostProject, command: str, setting: s
     there = other / ("systemd/user" if setting == "XDG_CONFIG_HOME" else ".config/systemd/user")
     fix = f"Run: export HOME={quoted(ready.home)}"
     if setting == "XDG_CONFIG_HOME":
-        fix = "Set HOME and XDG_CONFIG_HOME as in the shell that installed it"
+        fix = "Set HOME and XDG_CONFIG_HOME to the values of the shell that installed them"
     text = f"the project's units are in {ready.unit_directory}, not in {there}. {fix}"
     assert done.stderr == f"oauthkit {command}: {text}\n"
     assert not other.exists()
@@ -183,18 +185,24 @@ def test_units_in_another_directory(ready: HostProject, command: str, setting: s
 
 
 def test_timers_with_an_earlier_name_are_stopped(ready: HostProject) -> None:
-    """Runs have started them, so they have no files. A user's own timers have files."""
-    listed = json.dumps([{"unit": f"{name}.timer"} for name in ("first", "mine", "other")])
+    """Those that runs have started are transient. A user's own timers are not, and are kept."""
+    listed = json.dumps(
+        [{"unit": f"{name}.timer"} for name in ("first", "mine", "other", "status")]
+    )
     mine = f"ExecStart={{ path=/x ; argv[]=bash {ready.project}/scripts/oauth/refresh.sh"
     other = mine.replace(str(ready.project), f"{ready.project}2")
     end = " ; ignore_errors=no ; }"
     transient = "FragmentPath=/run/user/1/systemd/transient/x.service"
-    shown = [f"{mine}{end}\n{transient}", f"{mine}{end}", f"{other}{end}\n{transient}"]
+    transient += "\nDescription=NanoClaw OAuth token refresh"
+    status = f"{mine}{end}\n{transient.partition(chr(10))[0]}"  # a timer that the user has started
+    shown = [f"{mine}{end}\n{transient}", f"{mine}{end}", f"{other}{end}\n{transient}", status]
     (ready.home / "shown").write_text("\n\n".join(shown) + "\n", "utf-8")
     show = 'while read -r line; do echo "$line"; done <"$HOME/shown"'
     answers = f"""case $* in *list-units*) echo '{listed}' ;; *"show first"*) {show} ;; esac"""
     ready.program("systemctl", f"{RECORD}{answers}\n")
-    assert ready.run("install").returncode == 0
+    done = ready.run("install")
+    assert done.returncode == 0
+    assert "\nstopped first.timer, which has an earlier unit name\n" in done.stdout
     stops = [line.split(" stop ")[1] for line in ready.asked() if " stop " in line]
     assert stops == ["first.timer"] * 2  # also after the first run, which may have started it
 

@@ -384,7 +384,7 @@ def test_error_in_the_configuration_of_jq(well: HostProject) -> None:
     well.login(-1)
     well.lines((-60, "ERROR: jq could not run or was killed (exit 3)"))
     well.failing.touch()
-    assert examined(well)[2]["runs"].startswith("correct the error in ~/.jq")
+    assert examined(well)[2]["runs"].startswith("fix the error in ~/.jq")
 
 
 def test_error_while_the_token_is_live(well: HostProject) -> None:

@@ -172,7 +172,7 @@ def absolute_of(node: ast.expr) -> str:
         match node.right:
             case ast.JoinedStr(values=names):
                 pass
-            case ast.Constant() as name:
+            case ast.Constant(value=str()) as name:
                 names = [name]
             case ast.Call(func=ast.Name(id="str"), args=[name], keywords=[]) | name:
                 names = [ast.FormattedValue(name, -1)]
@@ -182,7 +182,7 @@ def absolute_of(node: ast.expr) -> str:
 
 
 def outermost_join(statement: ast.stmt | None, node: ast.expr) -> ast.expr:
-    """Return the longest chain of / in a statement that begins with `node`."""
+    """Return the longest chain of / in `statement` that begins with `node`."""
     for outer in ast.walk(statement) if statement else ():
         match outer:
             case ast.BinOp(left=left, op=ast.Div()) if left is node:

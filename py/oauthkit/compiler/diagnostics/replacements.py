@@ -518,7 +518,9 @@ def _of_all_words(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
             site.failure("1") and site.result_of(owner) is Type.STR
         ):
             names = [*map(ast.unparse, targets)]
-            if not all(name.isidentifier() for name in names) or len({*names}) < len(names):
+            is_free = all(site.variable(name) in (None, Type.STR) for name in names)
+            are_names = all(name.isidentifier() for name in names)
+            if not (are_names and is_free) or len({*names}) < len(names):
                 return ""
             text, word, count = (site.fresh(name) for name in ("text", "word", "count"))
             begin = [f"{text} = {shown(site, owner)}"]
@@ -530,7 +532,7 @@ def _of_all_words(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
                 if name != "_":
                     lines += [f"    if {count} == {number}:", f"        {name} = {word}"]
             lines += [f"if {count} != {len(names)}:", f"    return {site.failure('1')}"]
-            return code("take the words in a loop, and check their number", lines)
+            return code("assign the words in a loop, and check how many there are", lines)
     return ""
 
 

@@ -107,11 +107,17 @@ class Site:
     def _rest(self, node: ast.expr, name: str) -> list[str]:
         """Return the statement with `name` in place of `node`.
 
-        If that is a part of directory / a / b, which needs literals, make a Path of the whole text.
+        If `node` is a right operand in directory / a / b, which must be literals, the whole chain
+        becomes a call to `absolute`.
         """
         for join in ast.walk(self.statement) if self.statement else ():
             match join:
                 case ast.BinOp(op=ast.Div(), right=right) if right is node:
+                    first: ast.expr = join
+                    while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Div):
+                        first = first.left
+                    if self.result_of(first) is not Type.PATH:
+                        break
                     whole = outermost_join(self.statement, join)
                     placeholder = ast.Name(name, ast.Load())
                     _swap(join, node, placeholder)

@@ -56,7 +56,7 @@ FRACTION = (
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
 APPEND = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
-CALLS_OTHERWISE = "write if, for and while, or run a program that does the same"
+CALLS_OTHERWISE = "use if, for and while instead, or run a program that does the same"
 MAIN_STATUS = "in main, return the Status, as in `return 1`. Other functions return it to main"
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
@@ -73,14 +73,14 @@ EXTENSION = (
     ' `stem, dot, extension = name.rpartition(".")`. Without a dot, `stem` is empty'
 )
 ITERATORS = (
-    "only a for loop takes the next item. For the argument of an option, set a variable to the"
-    " option's name, and use it when the loop gets the next argument"
+    "only a for loop can advance an iterator. For an option with a value, store the"
+    " option's name in a variable, and test the variable at the next argument"
 )
 CALLS = {
     "int": TO_NUMBER,
     "str": "an f-string converts numbers and Paths. Choose the text for a Bool with if and else",
     "repr": "an f-string converts numbers. Write quotes around a text yourself",
-    "format": "an f-string converts numbers, without a format",
+    "format": 'an f-string converts numbers, and pads them, as in `f"{number:>5}"`',
     "bool": "compare the value with an empty text or with 0",
     "float": "use integers in a smaller unit, such as milliseconds",
     "len": "len takes one text, and counts its characters",
@@ -89,7 +89,7 @@ CALLS = {
     " with `number += 1`",
     "min": "compare two numbers at a time with if",
     "max": "compare two numbers at a time with if",
-    "abs": "compare with 0, and negate the number",
+    "abs": "test `number < 0` with if, and negate the number there",
     "dict": DICTIONARIES,
     "list": LISTS,
     "set": LISTS,
@@ -143,18 +143,19 @@ CALLS = {
     " extension with removesuffix",
     "os.path.getsize": PROGRAM.format("stat") + ', as in `stat("-c", "%s", path)`',
     "os.path.getmtime": PROGRAM.format("stat") + ', as in `stat("-c", "%Y", path)`',
-    "os.getcwd": "absolute makes a Path of `.`, on a line of its own",
+    "os.getcwd": 'call `absolute(".")` on a line of its own',
     "os.umask": "the mask must be a literal, such as 0o077",
     "os.chdir": CHDIR,
     "os.getpid": (
-        "there is no process ID. To prevent a second run, call `take_lock(path, 0)`, whose Status"
-        " is 1 if another run has the lock. For a temporary file, temporary_name returns a new name"
+        "the process ID is not available. To prevent a second run, call `take_lock(path, 0)`, whose"
+        " Status is 1 if another run has the lock. For a temporary file, temporary_name returns a"
+        " new name"
     ),
-    "os.getuid": "user_id returns it, on a line of its own",
-    "os.geteuid": "user_id returns the real user ID, usually the same",
+    "os.getuid": "call user_id on a line of its own",
+    "os.geteuid": "user_id returns the real user ID, which is usually the same",
     "os.uname": PROGRAM.format("uname"),
-    "local.which": "find_program returns its path, on a line of its own",
-    "shutil.which": "find_program returns its path, on a line of its own",
+    "local.which": "call find_program on a line of its own. It returns the path",
+    "shutil.which": "call find_program on a line of its own. It returns the path",
     "local.get": "bind each program at the top with `program`",
     "sys.stdout.write": "print writes one line",
     "sys.stderr.write": "print with `file=sys.stderr` writes one line",
@@ -187,7 +188,7 @@ FIRST_LINE = (
     'take the first line with partition, as in `_, _, rest = text.partition("\\n")`, and iterate'
     " over the lines of the rest"
 )
-# Methods, by their last name. {owner} is the name left of the last dot.
+# Methods, by the name of the attribute. {owner} is the name left of the last dot.
 STRIP = 'it takes no argument, or ASCII characters as a literal, as in `text.strip(" ")`'
 PARTITION = (
     'unpack its result on a line of its own, as in `before, separator, after = text.partition(":")`'
@@ -197,15 +198,26 @@ SPLIT = (
     " take one at a time with partition"
 )
 SEPARATOR = (
-    "the separator must be one ASCII character that is not a blank. Without an argument, split"
-    " treats consecutive blanks as one separator"
+    "the separator must be one ASCII character that is not whitespace. Without an argument, split"
+    " treats consecutive whitespace as one separator"
 )
 FORMAT = 'an f-string puts values into a text, as in `f"{name}: {count}"`'
 JOIN = "an f-string joins texts. In a loop, add each part with `+=`"
 TRANSLATE = (
     'run the program tr, bound at the top with `program`, as in `(tr["A-Z", "a-z"] << text)()`'
 )
-PAD = "pad with an f-string: {text:<10} and {number:>5} with blanks, {number:05d} with zeros"
+PAD = (
+    "pad with an f-string and a literal width: {text:<10} and {number:>5} with blanks, {number:05d}"
+    " with zeros"
+)
+LOOP_ELSE = (
+    "set a variable before each `break`, as in `found = 1`, and test it after the loop. Set it to 0"
+    " before the loop"
+)
+WIDTH = (
+    "the width must be a literal number. For another one, add the blanks in a loop, as in"
+    ' `while len(text) < width:` with `text += " "`'
+)
 IN_DIRECTORY = 'run each command with the program env, as in `env["-C", directory, "make"]()`'
 READLINES = (
     "read the whole text with `sys.stdin.read()` or read_file, and iterate over its"
@@ -295,7 +307,7 @@ ATTRIBUTES = {
     " one is `arguments[0]`",
     "os.environ": "read a variable with `local.env.get`",
     "local.env": "read a variable with `local.env.get`",
-    "local.cwd": "absolute makes a Path of `.`, on a line of its own",
+    "local.cwd": 'call `absolute(".")` on a line of its own',
     "sys.stdin": STDIN,
     "sys.platform": PROGRAM.format("uname"),
     "os.sep": "write the text `/`",
@@ -309,13 +321,13 @@ ATTRIBUTES = {
     "parent": "a Path has `.dirname`",
     "size": PROGRAM.format("stat"),
 }
-# Modules outside the dialect, by their first name.
+# Modules outside the dialect, by their top-level package.
 ARGUMENTS = "iterate over the arguments of main, declared as `main(*arguments: str)`"
 MODULES = {
     "argparse": ARGUMENTS,
     "base64": PROGRAM.format("base64"),
     "click": ARGUMENTS,
-    "collections": "there are no lists and dictionaries. Use a name for each value",
+    "collections": "there are no lists or dictionaries. Use a variable for each value",
     "configparser": "split each line with partition",
     "csv": 'iterate over the parts of each line, as in `for part in line.split(","):`',
     "datetime": 'run the program date, as in `date("+%F").strip()`. oauthkit.shell has now_ms',
@@ -425,6 +437,10 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
         else:
             replace = replacements.METHODS.get(attribute)
             help = (replace and replace(site, node)) or METHODS.get(attribute, _near(attribute))
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Dict):
+            return Suggestion("a dictionary is outside the dialect", DICTIONARIES)
+        if attribute == "split" and [*map(ast.unparse, node.args)] == ["'\\n'"]:
+            help = "iterate over the lines, as in `for line in text.splitlines():`"
         if name.startswith("os.path.") and "(" not in name:
             return Suggestion(f"{name} is outside the dialect", OS_PATH)
         if attribute in KNOWN_METHODS:
@@ -438,7 +454,10 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
     match node.func:
         case ast.Call(func=ast.Attribute(attr="with_env" | "with_cwd" as method)):
             return Suggestion(f"the method {method} is outside the dialect", METHODS[method])
-    if name in dir(builtins):
+    found = vars(builtins).get(name)
+    if isinstance(found, type) and issubclass(found, BaseException):
+        return Suggestion(f"{name} is outside the dialect", STATEMENTS[ast.Raise])
+    if found is not None:
         return Suggestion(f"{name} is outside the dialect", CALLS_OTHERWISE)
     return Suggestion(
         f"{name} is not defined",
@@ -690,7 +709,12 @@ def of_loop(node: ast.For, site: Site) -> str:
             return code("write", replacements.of_glob(site, owner, pattern), FILES)
         case ast.Call(
             func=ast.Name(id="sorted"),
-            args=[ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])],
+            args=[
+                ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])
+                | ast.Call(
+                    func=ast.Attribute(value=text, attr="split"), args=[ast.Constant(value="\n")]
+                )
+            ],
             keywords=[],
         ):
             return replacements.of_sorted_lines(site, node, text)
@@ -865,7 +889,7 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
 
 
 def of_missing(module: str, standard: set[str]) -> Suggestion:
-    """Suggest a replacement for an import from a module that the program's directory has not."""
+    """Suggest a replacement for an import from a module that is not in the program's directory."""
     top = module.split(".", maxsplit=1)[0]
     if top in MODULES or top in standard:
         return of_import(module, "", {}, standard)

@@ -120,7 +120,7 @@ class _FileAnalyzer:
         self.entry = ""
         self.comments = Comments(symbols.source, 1)  # of the top level
         self.above: dict[str, list[str]] = {}  # comments above each function
-        self.globals: set[str] = set()  # names in global statements, which are reported there
+        self.globals: set[str] = set()  # names in global statements; those statements are reported
 
     def analyze(self, module: ast.Module) -> AnalyzedFile:
         """Analyze the file's statements: first its top level, then its functions."""

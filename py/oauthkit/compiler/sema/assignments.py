@@ -102,7 +102,11 @@ class Assignments:
             case ast.Assign(targets=[ast.Name()], value=value) if (
                 kind is Type.PATH and self.scope.type_of(name) is Type.STR
             ):
-                text = as_fstring(self.symbols.shown(value))
+                shown = self.symbols.shown(value)
+                if any(isinstance(x, ast.Name) and x.id == name for x in ast.walk(value)):
+                    other = self.expressions.site().fresh(name)
+                    return code("use another name, also below", f"{other} = {shown}")
+                text = as_fstring(shown)
                 return code("use an f-string", text and f"{name} = {text}", "use an f-string")
         return ""
 
@@ -574,7 +578,9 @@ class Assignments:
             ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         )
         operands = value.values if isinstance(value, ast.BoolOp) else [value]
-        if all(map(is_condition, operands)) and current.type in (Type.INT, Type.ERROR):
+        is_sum = isinstance(operator, (ast.Add, ast.Sub))
+        may_be_number = current.type is Type.INT or (current.type is Type.ERROR and is_sum)
+        if all(map(is_condition, operands)) and may_be_number:
             sign = ast.unparse(node).removeprefix(f"{name} ").partition(" ")[0]
             self.reject(
                 "D102", value, "a condition cannot be used as a number",

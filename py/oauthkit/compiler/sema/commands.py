@@ -167,7 +167,9 @@ class Commands:
                     call = f"run_limited({limit_s}, 5, {self.bracketed(node)})"
                     help = "run_limited ends a command at a time limit. It returns the status and"
                     help += f" the output, including stderr, as in `status, text = {call}`"
-            self.reject("D105", node.keywords[0], "a called command takes no keywords", help)
+            self.reject(
+                "D105", node.keywords[0], "a called command takes no keyword arguments", help
+            )
             return None
         if not node.args:
             return node.func

@@ -286,7 +286,7 @@ class Expressions:
             if part.conversion != -1:
                 self.reject(
                     "D102", part.value, "conversions in f-strings are outside the dialect",
-                    "write the value without `!` or `=`",
+                    "write the value without `!` or `=`. Write quotes around the braces yourself",
                 )  # fmt: skip
             elif part.format_spec is not None:
                 spec = ast.unparse(part.format_spec)[2:-1]
@@ -325,6 +325,8 @@ class Expressions:
             if value.type is Type.PATH and is_format(Type.STR, spec):
                 name = self.site().fresh("text")
                 help = f'convert it to a Str first: `{name} = f"{{{ast.unparse(node)}}}"`'
+            if "{" in spec:
+                help = suggestions.WIDTH
             message = f"the format {spec} for {with_article(value.type)} is outside the dialect"
             return self.reject("D102", node, message, help)
         if not self.runs_first(node):

@@ -412,9 +412,7 @@ class Statements:
 
     def _while(self, node: ast.While, end: int) -> Statement | None:
         if node.orelse:
-            self.reject(
-                "D101", node, "while … else is outside the dialect", "test again after the loop"
-            )
+            self.reject("D101", node, "while … else is outside the dialect", suggestions.LOOP_ELSE)
             self._rejected(node)
             return None
         condition = self.conditions.lazy_condition(node.test)
@@ -736,7 +734,7 @@ def _runs_at_least_once(items: Items) -> bool:
 def _loop_help(node: ast.For) -> str:
     """Return the help for a loop over two names, or with else."""
     if isinstance(node.target, ast.Name):
-        return "test again after the loop"
+        return suggestions.LOOP_ELSE
     if isinstance(node.iter, ast.Call) and ast.unparse(node.iter.func) == "os.walk":
         return suggestions.FIND
     return suggestions.PAIRS

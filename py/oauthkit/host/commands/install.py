@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from oauthkit.host.adopt import changes
 from oauthkit.host.commands import notify
 from oauthkit.host.doctor import files, programs, write_access
 from oauthkit.host.errors import HostError
-from oauthkit.host.path_info import require_no_links, write_file
+from oauthkit.host.path_info import real_path, require_no_links, write_file
 from oauthkit.host.project import find_paths, require_own_project
 from oauthkit.host.shell_commands import as_root, command
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
@@ -80,7 +81,9 @@ def install(
         *unit_texts.texts(named, started),
         *(unit_texts.watch_text(named, started) if watch else []),
     ]
-    require_same_directory(named)
+    require_same_directory(paths)
+    if named.unit != paths.unit:
+        require_same_directory(named)
     for name in names:
         require_own_unit(directory / name, named)
     if settings:
@@ -98,13 +101,14 @@ def install(
     timer = f"{paths.heal}.timer"
     systemctl("daemon-reload")
     systemctl("enable", "--now", "--quiet", timer)
-    kept = {*paths.units, *(Path(name).stem for name in texts)}
+    real = replace(paths, project=real_path(paths.project))  # the script names its timer after it
+    kept = {*paths.units, *real.units, *(Path(name).stem for name in texts)}
     remove(earlier, say)
-    _stop_earlier_timers(paths, kept)
+    _stop_earlier_timers(paths, kept, say)
     say(f"enabled {timer}: it starts a run when the user manager starts, and every hour")
     status = _run_first(paths, say)
     # The first run has waited for one with the earlier name, which may have started a timer.
-    _stop_earlier_timers(paths, kept)
+    _stop_earlier_timers(paths, kept, say)
     if watch:
         service = f"{paths.unit}-watch.service"
         systemctl("enable", "--quiet", service)
@@ -161,15 +165,18 @@ def _note_missing_claude(paths: ProjectPaths, say: Say, *options: str) -> None:
         say(f"      Then run: {command('install', paths, *options)}")
 
 
-def _stop_earlier_timers(paths: ProjectPaths, kept: set[str]) -> None:
-    """Stop the timers that runs have started under an earlier unit name, which is not in `kept`."""
-    own = (service for service in loaded() if service.is_of(paths) and service.is_transient)
-    stop([f"{service.name}.timer" for service in own if service.name not in kept])
+def _stop_earlier_timers(paths: ProjectPaths, kept: set[str], say: Say) -> None:
+    """Stop the timers that runs have started under earlier unit names, except those in `kept`."""
+    with suppress(ManagerError):
+        for service in loaded():
+            if service.is_of(paths) and service.is_of_a_run and service.name not in kept:
+                stop([f"{service.name}.timer"])
+                say(f"stopped {service.name}.timer, which has an earlier unit name")
 
 
 def _run_first(paths: ProjectPaths, say: Say) -> int:
     """Start a run, wait for it, and print its errors and warnings. Return 0, or 1 if it failed."""
-    before = read_log(paths)[-1:]
+    before = read_log(paths)
     started_s = int(time.time())  # the log has whole seconds
     result = f"started the chain: {command('status', paths)} shows when the next run is due"
     status = 0
@@ -179,9 +186,8 @@ def _run_first(paths: ProjectPaths, say: Say) -> int:
         result = f"the first run failed. To see how to fix it, run: {command('doctor', paths)}"
         status = 1
     entries = read_log(paths)
-    if before and before[0] in entries:  # there may be earlier lines of the same second
-        last = len(entries) - entries[::-1].index(before[0])
-        entries = entries[last:]
+    if entries[: len(before)] == before:  # there may be earlier lines from the same second
+        entries = entries[len(before) :]
     logged = [entry.text for entry in entries if entry.at_s >= started_s]
     for text in dict.fromkeys(logged):
         if text.startswith(("ERROR: ", "WARN: ", "publish: ")):

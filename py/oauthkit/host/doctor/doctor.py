@@ -63,7 +63,8 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
             text = finding.text if can_succeed else f"{text}. First apply the fixes above"
             finding = replace(finding, text=text, fix=fix)
         yield finding
-        shown.add(found.fix)
+        if not found.is_ok:
+            shown.add(found.fix)
         if not found.is_ok and found.name in needed and found.fix:
             can_succeed = False
 

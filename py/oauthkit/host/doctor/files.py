@@ -41,7 +41,7 @@ from oauthkit.host.status.failures import (
     log_in_and_refresh,
 )
 from oauthkit.host.status.log import (
-    cannot_mark,
+    can_mark_failure,
     failed_hooks,
     is_manual_token,
     last_failure,
@@ -62,7 +62,7 @@ from oauthkit.host.status.text_output import clock, span
 from oauthkit.program.delivery import BEARER_START, is_mount_point
 from oauthkit.program.hooks import HOOKS
 from oauthkit.program.start import is_project
-from oauthkit.shell import read_file, same_file
+from oauthkit.shell import find_program, read_file, same_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -256,7 +256,7 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
     is_delivered = bool(login.token) and read_dotenv(paths.dotenv).carries(login.token)
     is_expired = login.expires_at_s is not None and login.expires_at_s <= time.time()
     is_over = (
-        (is_delivered and not is_expired and not log_problem(paths) and not cannot_mark(paths))
+        (is_delivered and not is_expired and not log_problem(paths) and can_mark_failure(paths))
         or has_manual_token(paths)
         or unresolved is None
     )
@@ -272,8 +272,11 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         return
     # The cause may be fixed already. If it is not, the same refresh would fail again.
     text, fix = f"they fail: {failure.text}", fix_of(failure, paths)
+    name = failure.text.partition(" ")[0]
     if failure.text.startswith("claude binary not found"):
         fix = "" if programs.claude(paths).is_ok else fix  # it is there now
+    elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
+        fix = "" if find_program(name) else fix
     elif _ABOUT_FILES.search(failure.text):
         fix = ""  # the checks of the files have the fix, unless the cause is gone
     yield Finding(

@@ -12,7 +12,6 @@ from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shell_commands import claude, command, quote
 from oauthkit.host.status.login import read_login
 from oauthkit.host.systemd import installed_units
-from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
@@ -54,7 +53,7 @@ _FIXES = (
     (r"OAUTHKIT_STORE is ", "set OAUTHKIT_STORE in scripts/oauth/refresh.conf"),
     (r"etcdctl not found", "install etcdctl: apt install etcd-client"),
     (r"age not found", "install age: apt install age"),
-    (r"age was stopped", "use an identity that age-keygen has made, without a passphrase"),
+    (r"age was stopped", "use an identity from age-keygen that has no passphrase"),
     (r"OAUTHKIT_STORE_(?:RECIPIENTS|IDENTITY): ",
      "write the keys to that file, and allow this user to read it"),
     (r"refresh\.conf may hide", "edit scripts/oauth/refresh.conf. oauthkit doctor names the line"),
@@ -62,31 +61,32 @@ _FIXES = (
     (r"STORE_IDENTITY is set", "set OAUTHKIT_STORE_RECIPIENTS on that host, and refresh there"),
     (r"cannot be decrypted",
      "add this host's key to that host's OAUTHKIT_STORE_RECIPIENTS, and refresh there"),
-    (r"decrypted records cannot be read", "find out what ended jq"),
+    (r"decrypted records cannot be read", "find out what killed jq"),
     (r"etcdctl .* (?:failed|was stopped)",
-     "check that etcd runs, the network, and whether the certificates have expired"),
+     "check that etcd is running, that the network works, and that no certificate has expired"),
     (r"is not a valid host name", "set OAUTHKIT_HOST=NAME in scripts/oauth/refresh.conf"),
     (r"the store .* is not a directory|cannot be read \((?:find|jq) exit",
      "create or mount the store, and allow this user to read its files"),
-    (r"has more than [0-9]+ records", "delete the files of the store that are not hosts' records"),
+    (r"has more than [0-9]+ records", "delete the files in the store that are not host records"),
     (r"has no record of a live token", "start a refresh on a host that publishes"),
     (r"and is ignored", "remove that record. The next full run of its host writes it again"),
     (r"was issued at", "compare the clocks of both hosts: timedatectl"),
     (r"is not a file and is not changed",
      "move it away, or set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
     (r"is not a file",
-     "the credentials are not a regular file. Move what is there away, and log in again"),
+     "the credentials are not a regular file. Move it away, and log in again"),
     (r"is not readable", "allow this user to read the credentials: chmod u+r, or chown"),
     (r"jq could not run or was killed \(exit 3\)",
-     "correct the error in ~/.jq, which jq reads when it starts"),
+     "fix the error in ~/.jq, which jq reads when it starts"),
     (r"jq not found|jq could not run",
-     "install jq in a directory of the timer's PATH"),
+     "install jq in a directory in the timer's PATH"),
     (NO_CLAUDE,
      ("install Claude Code, or refresh from a shell that finds claude: the timer keeps that shell's"
       " PATH. For cron, set PATH in the crontab line")),
-    (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
-    (r"flock not found", "install util-linux in a directory of the timer's PATH"),
-    (r"renewed nothing", f"check the network and the proxy. {RENEW} has to renew the token"),
+    (r"timeout not found", "install coreutils in a directory in the timer's PATH"),
+    (r"flock not found", "install util-linux in a directory in the timer's PATH"),
+    (r"renewed nothing",
+     f"check the network and the proxy, then run {RENEW}. It must renew the token"),
     (re.escape(TOO_SOON), f"wait 5 min, then run {REFRESH_REJECTED}"),
     (r"the API refuses the token", LOG_IN),
     (TOO_OFTEN, "fix the earlier failure, then wait for the next try"),
@@ -98,15 +98,15 @@ _FIXES = (
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "find out what stopped the run"),
     (HELD,
-     "find the process that holds the lock, as root if it is another user's: fuser -v LOCK"),
+     "find the process that holds the lock: fuser -v LOCK. For another user's process, be root"),
     (r"cannot be locked", "check that the lock is a file, and allow this user to write to it"),
     (r"another user's symbolic link",
-     "find out who created the link .env, or the one that it leads to, then remove it"),
+     "find out who created the link .env, or the one that it leads to. Then remove that link"),
     (r"has been changed by another program", "find out which program keeps writing the file"),
     (r"is a file of another user",
-     "create your own .env: copy it, and rename the copy to .env with mode 600"),
+     "create your own .env: copy it, set the copy's mode to 600, and rename the copy to .env"),
     (r"belongs to a group that this user is not in",
-     "change the group of the file with chgrp, or add this user to it and restart the host"),
+     "change the file's group with chgrp, or add this user to the group and restart the host"),
     (r"changed while it was followed", "find out which program or user keeps changing the link"),
     (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
     (r"readlink could not follow",
@@ -114,7 +114,7 @@ _FIXES = (
     (r"NUL byte", "remove the NUL byte from that file, which must be a text file"),
     (r"would be larger than 256 KiB", "check what that file and the credentials contain"),
     (r"larger than 256 KiB", "check what that file contains, and make it smaller"),
-    (r"is a mount point", "mount the directory of that file instead"),
+    (r"is a mount point", "mount that file's directory instead"),
     (r"cannot be read and is not changed", "allow this user to read it: chmod u+r, or chown"),
     (r"is not writable", "allow this user to write to that directory, or mount it read-write"),
     (r"cannot be written", "check for a full disk or a directory that this user cannot write to"),
@@ -123,7 +123,7 @@ _FIXES = (
 
 @dataclass(frozen=True)
 class Failure:
-    """An ERROR in the log, with its time, and the output of claude that precedes it."""
+    """An ERROR in the log, with its time, and claude's output before it."""
 
     at_s: float
     text: str
@@ -132,8 +132,8 @@ class Failure:
     @property
     def fix(self) -> str:
         """What to do about it, a command if possible; "" if unknown."""
-        is_of_claude = self.text.startswith(CLAUDE_FAILED)
-        if is_of_claude and re.search(_ABOUT_LOGIN, "\n".join(self.output), re.IGNORECASE):
+        is_from_claude = self.text.startswith(CLAUDE_FAILED)
+        if is_from_claude and re.search(_ABOUT_LOGIN, "\n".join(self.output), re.IGNORECASE):
             return LOG_IN
         return next((fix for pattern, fix in _FIXES if re.search(pattern, self.text)), "")
 
@@ -150,26 +150,25 @@ def fix_of(failure: Failure, paths: ProjectPaths) -> str:
         return f"install Claude Code. Then, in a shell that finds it: {command('install', paths)}"
     if failure.fix != LOG_IN:
         fix = _for_project(paths, failure.fix) if RENEW in failure.fix else failure.fix
+        fix = fix.replace("-v LOCK", f"-v {quote(str(paths.lock))}")
         return fix.replace(REFRESH_REJECTED, command("refresh", paths, "--rejected"))
     # A failed run may change the credentials, too.
-    return "" if change_time_s(paths.credentials) > failure.at_s + 2 else log_in(paths)
+    return "" if modified_s(paths.credentials) > failure.at_s + 2 else log_in(paths)
 
 
 def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
     """Return whether the cause of a failure has been fixed since."""
     text = failure.text
+    path, is_not_file, _ = text.partition(" is not a file and is not changed")
+    if is_not_file:
+        return inspect_path(Path(path)).kind in {"", FILE}
     if _BAD_CREDENTIALS.search(text):
         return not read_login(paths.credentials).problem
-    if missing := re.match(r"(jq|timeout|flock) not found in PATH", text):
-        return bool(find_program(missing[1]))
-    if re.search(_BAD_BEARER, text):
-        return paths.bearer is None
-    path, is_not_file, _ = text.partition(" is not a file and is not changed")
-    return bool(is_not_file) and inspect_path(Path(path)).kind in {"", FILE}
+    return bool(re.search(_BAD_BEARER, text)) and str(paths.bearer) not in text
 
 
 def log_in(paths: ProjectPaths) -> str:
-    """Return the command that logs in to the directory whose credentials the refresh reads."""
+    """Return the command that logs in, with the credentials directory that the refresh reads."""
     return _for_project(paths, LOG_IN)
 
 
@@ -186,15 +185,15 @@ def bearer_fix(paths: ProjectPaths) -> str:
 
 
 def _for_project(paths: ProjectPaths, fix: str) -> str:
-    """Replace `claude` in a fix with the command that uses a refresh's program and credentials."""
+    """Replace `claude` in a fix with the refresh's program and credentials directory."""
     directory, start = paths.credentials.parent, claude(paths)
     if directory != paths.home / ".claude":
         start = f"CLAUDE_CONFIG_DIR={quote(str(directory))} {start}"
     return re.sub("claude(?= auth login| -p ok)", lambda _: start, fix, count=1)
 
 
-def change_time_s(path: Path) -> float:
-    """Return when a file was changed, or 0 if it cannot be inspected."""
+def modified_s(path: Path) -> float:
+    """Return a file's modification time, or 0 if it cannot be inspected."""
     try:
         return path.stat().st_mtime
     except OSError:

@@ -23,7 +23,7 @@ from oauthkit.host.status.failures import (
     TOO_OFTEN,
     TOO_SOON,
     Failure,
-    change_time_s,
+    modified_s,
 )
 from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets, same_file
 
@@ -108,7 +108,7 @@ def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Seque
     changed_s = paths.dotenv.stat().st_mtime
     if not deliveries:
         has_run = is_file(paths.lock)
-        is_newer = changed_s >= change_time_s(paths.credentials)
+        is_newer = changed_s >= modified_s(paths.credentials)
         return not is_file(paths.failing) and (is_newer or not has_run)
     # The log's times have a resolution of one second.
     return changed_s >= deliveries[-1] + 2
@@ -119,10 +119,10 @@ def is_log_dotenv(paths: ProjectPaths) -> bool:
     return paths.log == paths.dotenv or same_file(str(paths.log), str(paths.dotenv))
 
 
-def cannot_mark(paths: ProjectPaths) -> bool:
-    """Return whether a failed run cannot create `paths.failing`, although it can write its log."""
+def can_mark_failure(paths: ProjectPaths) -> bool:
+    """Return whether a failed run that can write its log can also create `paths.failing`."""
     directory = paths.failing.parent
-    return is_file(paths.log) and not os.access(directory, os.W_OK | os.X_OK)
+    return not is_file(paths.log) or os.access(directory, os.W_OK | os.X_OK)
 
 
 def log_problem(paths: ProjectPaths) -> str:

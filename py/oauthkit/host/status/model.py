@@ -26,7 +26,7 @@ from oauthkit.host.status.failures import (
 )
 from oauthkit.host.status.log import (
     RENEWED,
-    cannot_mark,
+    can_mark_failure,
     is_manual_token,
     last,
     last_failure,
@@ -367,8 +367,8 @@ def collect(paths: ProjectPaths) -> Status:
     token_differs = not login.token or not dotenv.carries(login.token)
     is_manual = token_differs and is_manual_token(paths, dotenv.tokens, entries)
     # A run that cannot take the lock does not create `paths.failing`. While .env has a live token,
-    # an ERROR counts only if no run can succeed, because a run with --ensure does not log a
-    # success.
+    # an ERROR counts only if no run can succeed or mark a failure, because a run with --ensure does
+    # not log a success.
     problem_of_log = log_problem(paths)
     is_expired = login.expires_at_s is not None and login.expires_at_s <= now_s
     failure = None
@@ -381,7 +381,7 @@ def collect(paths: ProjectPaths) -> Status:
             token_differs
             or is_expired
             or problem_of_log
-            or cannot_mark(paths)
+            or not can_mark_failure(paths)
             or _lacks_flock(failure)
         )
     ):

@@ -67,7 +67,7 @@ def report_all() -> int:
         if not found and not by_cron:
             raise
         if found:
-            fix = runtime_fix()
+            fix = runtime_fix() if "does not answer" in str(error) else ""
             OUT.line(f"FAIL  {error}. {f'Run: {fix}' if fix else 'No timer can start a run'}")
             is_live = False
     only_by_cron = by_cron - {str(real_path(project)) for project in found}

@@ -44,13 +44,14 @@ def name_problem(unit: str) -> str:
 
 
 def runtime_fix() -> str:
-    """Return the command with which this shell finds the user manager.
+    """Return the command that corrects XDG_RUNTIME_DIR.
 
-    Return "" if XDG_RUNTIME_DIR is right, or no manager is running. After su, it can be that of
-    another user.
+    Return "" if it is unset or right, or if no manager is running. After su, it can still be the
+    previous user's.
     """
     runtime = Path(f"/run/user/{os.getuid()}")
-    is_right = os.environ.get("XDG_RUNTIME_DIR", "") in {"", str(runtime)}
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    is_right = given == "" or os.path.realpath(given) == str(runtime)
     has_bus = os.path.exists(runtime / "bus")  # noqa: PTH110 - Path.exists can raise
     return "" if is_right or not has_bus else f"export XDG_RUNTIME_DIR={runtime}"
 

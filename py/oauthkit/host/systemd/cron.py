@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
 import subprocess
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,13 +40,13 @@ class Line:
     """A crontab line that refreshes a project."""
 
     project: str  # its real path
-    path: str  # the PATH that the line sets
+    path: str  # the PATH that its command gets
     program: str = ""  # the script or the Python program that it runs, if it has an absolute path
-    config_dir: str | None = None  # the CLAUDE_CONFIG_DIR that it sets
+    config_dir: str | None = None  # the CLAUDE_CONFIG_DIR that its command gets, or "?"
 
     @property
     def missing_program(self) -> str:
-        """Return the line's program, if it does not exist, or ""."""
+        """Return the line's program if it does not exist, otherwise ""."""
         return self.program if self.program and inspect_path(Path(self.program)).is_nothing else ""
 
 
@@ -55,18 +55,14 @@ def line_of(paths: ProjectPaths) -> Line | None:
 
     Return None if no line names the project.
     """
-    return min(lines_of(paths), key=lambda line: line.missing_program != "", default=None)
-
-
-def lines_of(paths: ProjectPaths) -> list[Line]:
-    """Return the lines that refresh this project."""
     wanted = os.path.realpath(paths.project)
-    return [line for line in _lines() if line.project == wanted]
+    found = [line for line in _lines() if line.project == wanted]
+    return min(found, key=lambda line: line.missing_program != "", default=None)
 
 
 def projects() -> set[str]:
     """Return the projects that the crontab's lines refresh."""
-    # In another line, a shell may expand a variable, or split a word of its own.
+    # Skip paths that the shell would expand, or, if they do not exist, might split.
     return {
         line.project
         for line in _lines()
@@ -83,10 +79,24 @@ def _lines() -> Iterator[Line]:
             settings[setting[1]] = setting[3]
         found = _LINE.fullmatch(line)
         words = _words(found[1].replace(r"\%", "%")) if found else []
-        own = dict(word.split("=", 1) for word in words if "=" in word)
-        given = settings | own
+        own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
+        path = own[-1] if own else settings["PATH"]
         for project, program in _projects_in(words):
-            yield Line(project, given["PATH"], program, given.get("CLAUDE_CONFIG_DIR"))
+            yield Line(project, path, program, _config_dir(words, settings))
+
+
+def _config_dir(words: list[str], settings: dict[str, str]) -> str | None:
+    """Return the CLAUDE_CONFIG_DIR of a line's command, None if it is not set, or "?" if unknown.
+
+    It is known if the line does not set it, or only at its beginning, without a variable.
+    """
+    given = settings.get("CLAUDE_CONFIG_DIR")
+    before = [*itertools.takewhile(lambda word: re.match(r"\w+=", word), words)]
+    own = [x.partition("=")[2] for x in before if x.startswith("CLAUDE_CONFIG_DIR=")]
+    if sum("CLAUDE_CONFIG_DIR" in word for word in words) > len(own):
+        return "?"
+    found = own[-1] if own else given
+    return "?" if found and re.search(r"[$`]", found) else found
 
 
 def crontab() -> str:
@@ -112,7 +122,7 @@ def is_running() -> bool | None:
     if done.returncode == 0:
         return True
     # With hidepid, other users' processes are hidden: proc(5).
-    are_visible = os.path.exists("/proc/1/comm")  # noqa: PTH110 - raises nothing
+    are_visible = os.path.exists("/proc/1/comm")  # noqa: PTH110 - does not raise
     is_known = done.returncode == 1 and are_visible and not GENERATOR.exists()
     return False if is_known else None
 
@@ -131,14 +141,14 @@ def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:
     """Yield the real path of each project that a command line refreshes, and the program or ""."""
     is_oauthkit = any(word.endswith("oauthkit") for word in words) and "refresh" in words
     start = words[: words.index("refresh")] if is_oauthkit else []
-    if "-m" in start:  # the program is Python, before its options
+    if "-m" in start:  # PYTHON OPTIONS -m oauthkit refresh
         start = start[: start.index("-m")]
         program = next((word for word in reversed(start) if not word.startswith("-")), "")
     else:
         program = next((word for word in start if word.endswith("oauthkit")), "")
     program = program if program.startswith("/") else ""
     directory = os.path.expanduser("~")  # noqa: PTH111 - cron starts commands there
-    for before, word in pairwise(["", *words]):
+    for before, word in itertools.pairwise(["", *words]):
         path = os.path.realpath(os.path.join(directory, word))  # noqa: PTH118
         project = word if before == "--project" else word.partition("--project=")[2]
         if before == "cd":
@@ -161,8 +171,9 @@ def install_command(paths: ProjectPaths, *options: str) -> str:
 
 
 def new_line(command: Command) -> str:
-    """Return a crontab line that checks the token every 4 min. It renews in the last 5 min.
+    """Return a crontab line that checks the token every 4 min.
 
+    In the token's last 5 min, a run renews it.
     Raise HostError for a path that a crontab cannot contain.
     """
     words = [f"{name}={shlex.quote(value)}" for name, value in command.environment]

@@ -12,7 +12,7 @@ from oauthkit.host.path_info import real_path
 from oauthkit.host.project import config_dir_of_runs
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.systemd import cron
-from oauthkit.host.systemd.client import ManagerError, name_problem
+from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show_all
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OtherLogin:
-    """The scheduled runs use another login than this shell: why, the fix, and its directory."""
+    """A conflict of logins: the problem, the fix, and the directory of the runs' login."""
 
     problem: str
     fix: str
@@ -31,23 +31,23 @@ class OtherLogin:
 
 
 @dataclass(frozen=True)
-class _Runs:
-    """What starts runs, and the CLAUDE_CONFIG_DIR that it sets."""
+class _Starter:
+    """A unit or crontab that starts runs, and what it sets in their environment."""
 
     name: str
     config_dir: str | None
-    switch: str  # the command with which its runs use this shell's login
+    switch: str  # the command that switches its runs to this shell's login
     home: str | None = None
 
 
 def other_login(paths: ProjectPaths) -> OtherLogin | None:
-    """Return the login of the project's scheduled runs, or None if this shell has the same one.
+    """Return how the scheduled runs' logins differ from this shell's or from each other.
 
-    HOME and CLAUDE_CONFIG_DIR are kept from the shell that started the first run or installed the
-    units. A crontab, or a line of it, can set CLAUDE_CONFIG_DIR, too.
+    Return None if all are the same. Units keep HOME and CLAUDE_CONFIG_DIR from the shell that
+    started the first run or installed the units. A crontab can set CLAUDE_CONFIG_DIR, too.
     """
     shell = paths.credentials.parent
-    logins: dict[Path, tuple[Path, _Runs]] = {}
+    logins: dict[Path, tuple[Path, _Starter]] = {}
     for runs in _scheduled(paths):
         home = Path(runs.home or paths.home)
         directory = Path(runs.config_dir or config_dir_of_runs(replace(paths, home=home)))
@@ -56,7 +56,7 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
         (first, one), (second, two), *_ = logins.values()
         directory, other = (first, two) if real_path(first) == real_path(shell) else (second, one)
         problem = "the scheduled runs use different logins:"
-        problem += f" {one.name} the one in {first}, {two.name} the one in {second}"
+        problem += f" {one.name} uses the login in {first}, and {two.name} the one in {second}"
         return OtherLogin(problem, other.switch, directory)
     for real, (directory, runs) in logins.items():
         if real != real_path(shell):
@@ -67,8 +67,8 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
     return None
 
 
-def _selection(runs: _Runs, directory: Path, paths: ProjectPaths) -> str:
-    """Return the command with which this shell uses the login of these runs."""
+def _selection(runs: _Starter, directory: Path, paths: ProjectPaths) -> str:
+    """Return the command that switches this shell to the login of these runs."""
     if runs.config_dir:
         return f"export CLAUDE_CONFIG_DIR={quote(str(directory))}"
     commands = ["unset CLAUDE_CONFIG_DIR"] if os.environ.get("CLAUDE_CONFIG_DIR") else []
@@ -77,14 +77,22 @@ def _selection(runs: _Runs, directory: Path, paths: ProjectPaths) -> str:
     return " && ".join(commands)
 
 
-def _scheduled(paths: ProjectPaths) -> Iterator[_Runs]:
-    """Yield what starts the project's runs: its services, then the lines of the crontab."""
+def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
+    """Yield what starts the project's runs: services that run or are due, then the crontab."""
     if not name_problem(paths.unit):
         with suppress(ManagerError):
-            services = show_all([f"{unit}.service" for unit in (paths.heal, *paths.units)])
-            for service in services:
-                if service.is_of(paths):
+            names = (paths.heal, *paths.units)
+            due = {timer.unit for timer in pending_timers(names) if timer.next_s is not None}
+            for service in show_all([f"{name}.service" for name in names]):
+                is_used = service.is_active or f"{service.name}.timer" in due
+                if is_used and service.is_of(paths) and _is_absolute(service.config_dir):
                     install = command("install", paths)
-                    yield _Runs(service.unit, service.config_dir, install, service.home)
-    for line in cron.lines_of(paths):
-        yield _Runs("the crontab", line.config_dir, "crontab -e")
+                    yield _Starter(service.unit, service.config_dir, install, service.home)
+    line = cron.line_of(paths)
+    if line is not None and not line.missing_program and _is_absolute(line.config_dir):
+        yield _Starter("the crontab", line.config_dir, "crontab -e")
+
+
+def _is_absolute(config_dir: str | None) -> bool:
+    """Return whether it is known which directory this is. Skip the others: the runs may use any."""
+    return config_dir is None or config_dir.startswith("/")

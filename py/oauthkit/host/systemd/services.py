@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 _PROPERTIES = (
     "LoadState", "ExecStart", "Environment", "ActiveState", "SubState",
-    "InactiveExitTimestampMonotonic", "FragmentPath",
+    "InactiveExitTimestampMonotonic", "FragmentPath", "Description",
 )  # fmt: skip
+# The description that program/schedule.py gives to the next run's units.
+DESCRIPTION = "NanoClaw OAuth token refresh"
 _ESCAPED = {"n": "\n", "t": "\t"}
 
 
@@ -46,6 +48,7 @@ class Service:
     started_s: float = 0.0  # when it was last started, by CLOCK_MONOTONIC
     home: str | None = None  # the HOME that it sets
     file: str = ""  # its unit file
+    description: str = ""
 
     @property
     def name(self) -> str:
@@ -58,9 +61,9 @@ class Service:
         return self.load_state == "loaded"
 
     @property
-    def is_transient(self) -> bool:
-        """Whether systemd-run has created it (org.freedesktop.systemd1(5), Transient)."""
-        return "/systemd/transient/" in self.file
+    def is_of_a_run(self) -> bool:
+        """Whether a run has created it, with systemd-run, to start the next run."""
+        return "/systemd/transient/" in self.file and self.description == DESCRIPTION
 
     @property
     def project(self) -> str | None:
@@ -81,9 +84,9 @@ class Service:
 
     def is_of(self, paths: ProjectPaths) -> bool:
         """Return whether it belongs to this project."""
-        return self.is_for(paths.project)
+        return self.belongs_to(paths.project)
 
-    def is_for(self, directory: Path) -> bool:
+    def belongs_to(self, directory: Path) -> bool:
         """Return whether it belongs to the project in a directory."""
         project = self.project
         return project is not None and owner.is_same(project, directory)
@@ -113,14 +116,19 @@ def loaded() -> list[Service]:
     They are sorted by name. Raise ManagerError if the manager does not answer.
     """
     rows = systemctl("list-units", "--all", "--type=timer,service", "--output=json")
-    units = {row["unit"].rpartition(".")[0] for row in json.loads(rows or "[]") or []}
+    try:
+        units = {row["unit"].rpartition(".")[0] for row in json.loads(rows or "[]") or []}
+    except ValueError:
+        raise ManagerError(
+            "systemctl list-units cannot print JSON. Use systemd 246 or newer"
+        ) from None
     services = show_all([f"{unit}.service" for unit in sorted(units)]) if units else []
     return [service for service in services if service.project is not None]
 
 
 def units_of(project: Path) -> list[str]:
     """Return a project's loaded units, without suffix, including those with an earlier name."""
-    return [service.name for service in loaded() if service.is_for(project)]
+    return [service.name for service in loaded() if service.belongs_to(project)]
 
 
 def _parse(service: str, shown: str) -> Service:
@@ -140,6 +148,7 @@ def _parse(service: str, shown: str) -> Service:
         int(values.get("InactiveExitTimestampMonotonic") or 0) / 1e6,
         _variable(lines, "HOME"),
         values.get("FragmentPath", ""),
+        values.get("Description", ""),
     )
 
 

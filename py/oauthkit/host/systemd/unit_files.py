@@ -33,19 +33,20 @@ def require_manager(hint: str) -> None:
 
 
 def require_same_directory(paths: ProjectPaths) -> None:
-    """Raise HostError if the manager has read the project's units from another directory.
+    """Raise HostError if the manager has loaded the project's units from a different directory.
 
-    They were installed with another HOME or XDG_CONFIG_HOME.
+    This happens if they were installed with a different HOME or XDG_CONFIG_HOME.
     """
     directory = installed_units.directory()
     service = show(paths.heal)
     file = Path(service.file)
-    if not service.is_of(paths) or service.is_transient or inspect_path(file).kind != FILE:
+    if not service.is_of(paths) or service.is_of_a_run or inspect_path(file).kind != FILE:
         return
     if real_path(file.parent) != real_path(directory):
         home = service.home
-        fix = f"Run: export HOME={quote(home)}" if home and Path(home) != paths.home else ""
-        fix = fix or "Set HOME and XDG_CONFIG_HOME as in the shell that installed it"
+        is_home = home and Path(home) != paths.home and not os.environ.get("XDG_CONFIG_HOME")
+        fix = f"Run: export HOME={quote(home)}" if home and is_home else ""
+        fix = fix or "Set HOME and XDG_CONFIG_HOME to the values of the shell that installed them"
         raise HostError(f"the project's units are in {file.parent}, not in {directory}. {fix}")
 
 
