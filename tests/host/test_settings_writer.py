@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from plumbum import LocalPath, local
 from tests.support.host.host_project import UNIT, HostProject, command, quoted
 
+from oauthkit.host import settings_writer
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.host.settings_writer import selected, with_settings
+from oauthkit.host.path_info import PathInfo
+from oauthkit.host.project import find_paths
+from oauthkit.host.settings_writer import options, selected, with_settings
 from oauthkit.program.settings import LINE_LIMIT, read_settings
 
 CONF = "scripts/oauth/refresh.conf"
@@ -101,8 +104,11 @@ def test_any_settings_in_any_file(pieces: list[bytes], settings: dict[str, str])
     ],
 )
 def test_a_file_that_a_refresh_would_not_read(before: bytes, why: str) -> None:
-    with pytest.raises(HostError, match=why):
+    with pytest.raises(HostError, match=rf"^refresh\.conf (?:has|contains a|is) {why}\b"):
         with_settings(before, {"OAUTHKIT_UNIT": "new"})
+    if why.startswith("larger"):
+        end = b"\nOAUTHKIT_UNIT=new\n"
+        assert len(with_settings(before[len(end) :], {"OAUTHKIT_UNIT": "new"})) == len(before)
     if why.startswith("more"):
         assert with_settings(before[2:], {"OAUTHKIT_UNIT": "new"}).count(b"\n") == LINE_LIMIT
 
@@ -152,8 +158,30 @@ def test_rejected_values_are_those_that_a_refresh_ignores(tmp_path: Path) -> Non
     assert wrong == []
 
 
-def test_light_is_selected_with_a_path() -> None:
-    assert selected(None, "/a", is_light=True) == {"OAUTHKIT_BEARER": "/a", "OAUTHKIT_LIGHT": "1"}
+@pytest.mark.parametrize("given", [("u", "/b", "dir:/s", True), (None, None, None, False)])
+def test_options_that_select_the_settings(
+    given: tuple[str | None, str | None, str | None, bool],
+) -> None:
+    unit, bearer, store, is_light = given
+    settings = selected(unit, bearer, store=store, is_light=is_light)
+    names = ["OAUTHKIT_UNIT", "OAUTHKIT_BEARER", "OAUTHKIT_STORE", "OAUTHKIT_LIGHT"]
+    assert [*settings] == (names if is_light else [])
+    words = ["--unit", "u", "--bearer", "/b", "--store", "dir:/s", "--light"]
+    assert options(settings) == (words if is_light else [])
+
+
+def test_url_that_is_not_that_of_a_store() -> None:
+    with pytest.raises(UsageError, match=r"^--store: "):
+        selected(None, None, store="http://x", is_light=False)
+
+
+def test_file_that_cannot_be_inspected(ready: HostProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = find_paths(str(ready.project))
+    closed = PathInfo("", "the directory is closed", "chmod u+x it")
+    monkeypatch.setattr(settings_writer, "inspect_path", lambda _: closed)
+    with pytest.raises(HostError, match=r"^the directory is closed: chmod u\+x it$"):
+        settings_writer.write(paths, {"OAUTHKIT_UNIT": "mine"}, print)
+    assert not (ready.project / CONF).exists()
 
 
 def test_install_writes_settings_and_uses_them(ready: HostProject) -> None:
