@@ -93,6 +93,8 @@ SAME = [
     "x = ' a b  c\\n'\nprint(x.split()[1], label(1).split('1')[1])",
     "x = 'a:b:c'\nx = x.split(':')[2]\nprint(x, 'd e'.split()[-1])",
     "x = 'a,b,c'\na, b, c = x.split(',')\nprint(c, b, a)",
+    "x = '/a/b'\ny = x.strip('/').replace('/', '_') or 'root'\nprint(y)",
+    "x = '/'\ny = 'a' + x.strip('/') or 'root'\nprint(y)",
     "x = ' a  b\\n'\na, b = x.split()\nprint(b, a)",
     "x = 'a b'\nx, b = x.split()\nprint(b, x)",
     "a, _, b = printf('x y z\\n').split()\nprint(b, a)",

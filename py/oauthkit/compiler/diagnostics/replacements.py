@@ -1008,7 +1008,7 @@ def _operand(site: Site, node: ast.expr) -> str:
             ast.unparse(function) == "local.env.get"
         ):
             return f'local.env.get({shown(site, name)}, "")'
-    return shown(site, node) if site.result_of(node) is Type.STR else ""
+    return shown(site, node) if site.is_text(node) else ""
 
 
 def of_character(site: Site, node: ast.Compare) -> str:

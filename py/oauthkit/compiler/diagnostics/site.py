@@ -141,6 +141,15 @@ class Site:
                 return value is node
         return False
 
+    def is_text(self, node: ast.expr) -> bool:
+        """Return whether an expression is a Str, even if a part of it must be assigned first."""
+        match node:
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return self.is_text(left) and self.is_text(right)
+            case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in PURE_METHODS:
+                return self.is_text(owner)
+        return self.result_of(node) is Type.STR
+
     def is_condition(self, node: ast.expr) -> bool:
         """Return whether `node` is the whole condition of the statement."""
         match self.statement:

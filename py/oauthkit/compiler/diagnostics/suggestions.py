@@ -148,8 +148,8 @@ CALLS = {
     "os.chdir": CHDIR,
     "os.getpid": (
         "the process ID is not available. To prevent a second run, call `take_lock(path, 0)`, whose"
-        " Status is 1 if another run has the lock. For a temporary file, temporary_name returns a"
-        " new name"
+        " Status is 1 if another run has the lock. For a temporary file, `temporary_name(file)`"
+        " returns a new name beside the file that it will replace"
     ),
     "os.getuid": "call user_id on a line of its own",
     "os.geteuid": "user_id returns the real user ID, which is usually the same",

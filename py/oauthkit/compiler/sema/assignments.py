@@ -298,7 +298,9 @@ class Assignments:
     def _is_choice(self, operator: ast.boolop, values: list[ast.expr]) -> bool:
         """Return whether `and` or `or` chooses one of several texts or numbers."""
         kinds = [self.check.result_of(value) for value in values]
-        if isinstance(operator, ast.Or) and kinds[0] in (Type.STR, Type.PATH):
+        if isinstance(operator, ast.Or) and (
+            kinds[0] in (Type.STR, Type.PATH) or self.expressions.site().is_text(values[0])
+        ):
             return True
         return len({*kinds}) == 1 and kinds[0] in (Type.STR, Type.INT)
 
