@@ -105,6 +105,7 @@ SAME = [
     "d = absolute('d')\ne = d / d.name\nprint(e, d / 'x')",
     "d = absolute('d')\nif (d / d.name / 'k').exists():\n    print('yes')\nprint('end')",
     "x = 'ab'\nprint((x + 'c')[2], (x + ',c').count(','), (x + ' 3 4').split()[2])",
+    "x = 'a\\nb'\na, b = x.split('\\n')\nprint(b, a)",
     "x = 'a:b'\na, b, c = (x + ':c').split(':')\nprint(c, b, a)",
     "x = 'a:b:c'\na, _, _ = x.split(':')\nprint(a)",
     "n = 3\nm = 100 % n ** 2\nprint(m, 100 // n ** 2, n >> 1)",

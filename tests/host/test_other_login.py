@@ -164,6 +164,12 @@ def test_unit_name_that_looks_like_an_option_is_not_passed(well: HostProject) ->
     well.program("systemctl", f'#!/bin/sh\necho "$@" >>{argv}\necho []\n')
     well.status(OAUTHKIT_UNIT="-Hroot@evil")
     well.run("doctor", OAUTHKIT_UNIT="-Hroot@evil")
+    well.run("uninstall", OAUTHKIT_UNIT="-Hroot@evil")
+    well.program("bash", "#!/bin/sh\n")
+    conf = well.project / "scripts/oauth/refresh.conf"
+    conf.write_text("OAUTHKIT_UNIT=-Hroot@evil\n", encoding="utf-8")
+    assert well.run("install", "--unit", "good").returncode == 0
+    conf.unlink()
     called = argv.read_text("utf-8") if argv.exists() else ""
     assert "evil" not in called
     well.status()

@@ -107,7 +107,7 @@ def test_failure_that_no_run_can_mark(live: HostProject) -> None:
     [
         ("{path} is not a file and is not changed", "rmdir {path}"),
         ("{path} is not a bearer file", ""),
-        ("{path}/.credentials.json is not a bearer file", ""),
+        ("OAUTHKIT_BEARER and OAUTHKIT_DOTENV are the same file: /x", ""),
     ],
 )
 def test_cause_that_is_gone_needs_no_fix(live: HostProject, text: str, repair: str) -> None:

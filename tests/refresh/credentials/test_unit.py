@@ -138,12 +138,15 @@ def test_both_tokens_are_masked_from_now_on(
     assert host.lines() == [logged]
 
 
+@pytest.mark.parametrize("status", [0, 4])
 @pytest.mark.parametrize(
     ("access", "more"), [('""', ""), ("null", ""), ('"made-up-access"', '"null"\n')]
 )
-def test_tokens_of_rejected_credentials_are_masked(host: Host, access: str, more: str) -> None:
+def test_tokens_of_rejected_credentials_are_masked(
+    host: Host, access: str, more: str, status: int
+) -> None:
     """A hook or claude may print them later in the run."""
-    host.jq_prints(f'"object"\n{access}\n5\n5\n"made-up-refresh"\n{{}}\n{more}')
+    host.jq_prints(f'"object"\n{access}\n5\n5\n"made-up-refresh"\n{{}}\n{more}', status=status)
     assert read(host)[0] != ""
     shell.log("made-up-access and made-up-refresh")
     assert host.lines() == [f"{'***' if more else 'made-up-access'} and ***"]

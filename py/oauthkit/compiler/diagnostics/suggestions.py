@@ -439,7 +439,8 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
             help = (replace and replace(site, node)) or METHODS.get(attribute, _near(attribute))
         if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Dict):
             return Suggestion("a dictionary is outside the dialect", DICTIONARIES)
-        if attribute == "split" and [*map(ast.unparse, node.args)] == ["'\\n'"]:
+        is_general = help == SPLIT
+        if is_general and [*map(ast.unparse, node.args)] == ["'\\n'"]:
             help = "iterate over the lines, as in `for line in text.splitlines():`"
         if name.startswith("os.path.") and "(" not in name:
             return Suggestion(f"{name} is outside the dialect", OS_PATH)

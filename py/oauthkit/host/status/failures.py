@@ -164,7 +164,8 @@ def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
         return inspect_path(Path(path)).kind in {"", FILE}
     if _BAD_CREDENTIALS.search(text):
         return not read_login(paths.credentials).problem
-    return bool(re.search(_BAD_BEARER, text)) and str(paths.bearer) not in text
+    is_named = text.startswith(f"{paths.bearer} ") or "are the same file" in text
+    return bool(re.search(_BAD_BEARER, text)) and (paths.bearer is None or not is_named)
 
 
 def log_in(paths: ProjectPaths) -> str:

@@ -10,7 +10,7 @@ from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import FILE, inspect_path, real_path, write_file
 from oauthkit.host.shell_commands import command_on, own_unit, quote
 from oauthkit.host.systemd import installed_units, unit_texts
-from oauthkit.host.systemd.client import ManagerError, systemctl
+from oauthkit.host.systemd.client import ManagerError, name_problem, systemctl
 from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.services import show
 
@@ -37,6 +37,8 @@ def require_same_directory(paths: ProjectPaths) -> None:
 
     This happens if they were installed with a different HOME or XDG_CONFIG_HOME.
     """
+    if name_problem(paths.unit):  # it could be an option of systemctl
+        return
     directory = installed_units.directory()
     service = show(paths.heal)
     file = Path(service.file)
