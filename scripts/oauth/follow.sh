@@ -89,6 +89,7 @@ start() {
   # The maximum number of characters in a listing: RECORDS_LIMIT records always fit. bash copies the
   # rest of a text for each line that is taken from it.
   local +x -r LISTING_LIMIT=260000
+  local +x -r BLOCKS=5 # of 64 KiB: more than LISTING_LIMIT, so that a longer listing is noticed
   local +x -r HOST_PATTERN='.*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json'
 
   # The longest wait for a change. A connection can fail without an error, so etcd is then read again.
@@ -979,7 +980,7 @@ lock_project() {
   if [[ $end != /proc/* ]]; then
     opened=$end
   fi
-  if [[ -e $log_file ]] && ! same_file "$log_file" "$opened"; then
+  if [[ $opened != "$log_file" && -e $log_file ]] && ! same_file "$log_file" "$opened"; then
     is_elsewhere=true
   else
     is_elsewhere=false
@@ -1280,37 +1281,43 @@ open_directory() {
 # A line that starts with ! is an error in one of them.
 list_directory() {
   local +x directory=$1 status files
-  local +x -a list_files
+  local +x -a list_files limited first
   # in /proc, such files can be endless
   list_files=(
     find -L "$directory" -maxdepth 1 -regextype posix-extended -type f -regex "$HOST_PATTERN" '('
     '!' -readable -printf "$UNREADABLE" -o -size 0 -printf "$EMPTY" -o -size +64k -printf "$LARGE"
     -o -printf '%f\n' ')'
   )
+  limited=(timeout -k "$GRACE_S" "$READ_LIMIT_S" "${list_files[@]}")
+  first=(dd bs=64k "count=$BLOCKS" iflag=fullblock status=none)
   {
-    files=$(timeout -k "$GRACE_S" "$READ_LIMIT_S" "${list_files[@]}")
+    files=$("${limited[@]}" | "${first[@]}" && pipeline_status "${PIPESTATUS[@]}")
   } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
   status=$?
+  count_characters "$files"
+  if ((REPLY > LISTING_LIMIT)); then # then find may also fail, because dd has ended
+    REPLIES=("$directory has more than $RECORDS_LIMIT records" '')
+    return
+  fi
   # find exits with 1 for a dangling link, for example.
   if ((status > 1)) || [[ ! -r $directory ]]; then
     REPLIES=("$directory cannot be read (find exit $status)" '')
-    return
-  fi
-  count_characters "$files"
-  if ((REPLY > LISTING_LIMIT)); then
-    REPLIES=("$directory has more than $RECORDS_LIMIT records" '')
     return
   fi
   REPLIES=('' "$files")
 }
 
 # Return each record's name, size, time and inode: the text changes when a record does.
+#
+# In a directory with more than RECORDS_LIMIT records, later ones can be left out.
 directory_state() {
   local +x directory=$1 seen
-  local +x -a look
+  local +x -a look limited first
   look=(find -L "$directory" -maxdepth 1 -name '*.json' -printf '%f %s %T@ %i\n')
+  limited=(timeout -k "$GRACE_S" "$READ_LIMIT_S" "${look[@]}")
+  first=(dd bs=64k "count=$BLOCKS" iflag=fullblock status=none)
   {
-    seen=$(timeout -k "$GRACE_S" "$READ_LIMIT_S" "${look[@]}")
+    seen=$("${limited[@]}" | "${first[@]}" && pipeline_status "${PIPESTATUS[@]}")
   } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
   REPLY=$seen
 }
@@ -1874,6 +1881,15 @@ foreground() {
     (exec -- "$@" 3>&-) # the exit status is 126 or 127
   fi
 } 3>&2 2>/dev/null
+
+# Return the exit status of a pipeline's last command that failed, or 0 if none failed.
+pipeline_status() {
+  local +x number status=0
+  for number; do
+    ((number == 0)) || status=$number
+  done
+  return "$status"
+}
 
 # Set REPLY to the time in milliseconds since the epoch, with a resolution of 1 s.
 now_ms() {

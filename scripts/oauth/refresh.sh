@@ -1231,7 +1231,7 @@ lock_project() {
   if [[ $end != /proc/* ]]; then
     opened=$end
   fi
-  if [[ -e $log_file ]] && ! same_file "$log_file" "$opened"; then
+  if [[ $opened != "$log_file" && -e $log_file ]] && ! same_file "$log_file" "$opened"; then
     is_elsewhere=true
   else
     is_elsewhere=false

@@ -432,6 +432,24 @@ def test_long_listing_is_not_parsed(tmp_path: Path, count: int, *, is_listed: bo
     assert is_listed or problem == f"{tmp_path} has more than 2000 records"
 
 
+def test_long_listing_is_not_kept(follower: Parity, tmp_path: Path) -> None:
+    """It would fill the memory: find ends when it cannot write more."""
+    text = "#!/bin/bash\nfor ((n = 0; n < 20000; n++)); do printf '%080d.json\\n' $n; done\n"
+    find = tmp_path / "find"
+    find.write_text(f'{text}: >"$HOME/printed"\n', "utf-8")
+    find.chmod(0o755)
+    follower.tool("find", find)
+    run = follow(follower, 1)
+    assert run.messages[0] == f"ERROR: {follower.home}/store has more than 2000 records"
+    assert "~/printed" not in run.files
+
+
+def test_state_of_a_large_directory_is_limited(tmp_path: Path) -> None:
+    for number in range(3100):
+        (tmp_path / f"{number:080}.json").touch()
+    assert len(directory.directory_state(LocalPath(str(tmp_path)))) == 5 * 65536
+
+
 def test_token_that_was_not_delivered_does_not_serve(follower: Parity) -> None:
     publish(follower, "a", HOUR_S)
     follower.dotenv("A=\0\n")

@@ -31,8 +31,10 @@ RECORDS_LIMIT = 2000
 # The maximum number of characters in a listing: RECORDS_LIMIT records always fit. bash copies the
 # rest of a text for each line that is taken from it.
 LISTING_LIMIT = 260000
+BLOCKS = "5"  # of 64 KiB: more than LISTING_LIMIT, so that a longer listing is noticed
 HOST_PATTERN = ".*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json"
 
+dd = program("dd")
 find = program("find")
 rm = program("rm")
 sleep = program("sleep")
@@ -59,12 +61,14 @@ def list_directory(directory: LocalPath) -> tuple[str, str]:
         "-size", "0", "-printf", EMPTY, "-o",  # in /proc, such files can be endless
         "-size", "+64k", "-printf", LARGE, "-o", "-printf", "%f\\n", ")",
     ]  # fmt: skip
-    status, files = timeout["-k", GRACE_S, READ_LIMIT_S, list_files] & CAPTURE
+    limited = timeout["-k", GRACE_S, READ_LIMIT_S, list_files]
+    first = dd["bs=64k", f"count={BLOCKS}", "iflag=fullblock", "status=none"]
+    status, files = (limited | first) & CAPTURE
+    if len(files) > LISTING_LIMIT:  # then find may also fail, because dd has ended
+        return f"{directory} has more than {RECORDS_LIMIT} records", ""
     # find exits with 1 for a dangling link, for example.
     if status > 1 or not directory.access("r"):
         return f"{directory} cannot be read (find exit {status})", ""
-    if len(files) > LISTING_LIMIT:
-        return f"{directory} has more than {RECORDS_LIMIT} records", ""
     return "", files
 
 
@@ -85,9 +89,14 @@ def write_record(file: LocalPath, record: str) -> str:
 
 
 def directory_state(directory: LocalPath) -> str:
-    """Return each record's name, size, time and inode: the text changes when a record does."""
+    """Return each record's name, size, time and inode: the text changes when a record does.
+
+    In a directory with more than RECORDS_LIMIT records, later ones can be left out.
+    """
     look = find["-L", directory, "-maxdepth", "1", "-name", "*.json", "-printf", "%f %s %T@ %i\\n"]
-    _, seen = timeout["-k", GRACE_S, READ_LIMIT_S, look] & CAPTURE
+    limited = timeout["-k", GRACE_S, READ_LIMIT_S, look]
+    first = dd["bs=64k", f"count={BLOCKS}", "iflag=fullblock", "status=none"]
+    _, seen = (limited | first) & CAPTURE
     return seen
 
 

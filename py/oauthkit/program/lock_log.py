@@ -55,7 +55,7 @@ def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     opened = log_file
     if not end.startswith("/proc/"):
         opened = end
-    is_elsewhere = log_file.exists() and not same_file(log_file, opened)
+    is_elsewhere = opened != log_file and log_file.exists() and not same_file(log_file, opened)
     status = 1
     if whose != "missing" and not is_elsewhere:
         status = open_log(opened)
