@@ -107,22 +107,36 @@ def test_other_path_of_the_same_login(well: HostProject) -> None:
         ("CLAUDE_CONFIG_DIR={0}\n{1}", True),
         ("* * * * * CLAUDE_CONFIG_DIR={0} bash {2}", True),
         ("CLAUDE_CONFIG_DIR=/x\n* * * * * CLAUDE_CONFIG_DIR={0} bash {2}", True),
+        ("* * * * * cd {3} && CLAUDE_CONFIG_DIR={0} bash scripts/oauth/refresh.sh", True),
+        ("HOME=/x\n* * * * * CLAUDE_CONFIG_DIR={0} {2} >/dev/null 2>&1", True),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} oauthkit refresh --project {3}", True),
+        (
+            "* * * * * CLAUDE_CONFIG_DIR={0} /usr/bin/python3 -m oauthkit refresh --project={3}",
+            True,
+        ),
         ("{1}\nCLAUDE_CONFIG_DIR={0}", False),  # a setting changes the lines below it
         ("{1}", False),
         # These may use any directory.
         ("CLAUDE_CONFIG_DIR=.claude\n{1}", False),
-        ("CLAUDE_CONFIG_DIR=/$X/.claude\n{1}", False),
         ("CLAUDE_CONFIG_DIR={0}\n* * * * * env -u CLAUDE_CONFIG_DIR bash {2}", False),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} cd {3} && bash scripts/oauth/refresh.sh", False),
+        ("* * * * * CLAUDE_CONFIG_DIR={0}; bash {2}", False),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} . ~/.profile; bash {2}", False),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} bash -l {2}", False),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} python x.py; oauthkit refresh --project {3}", False),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} bash {2}; bash /q/scripts/oauth/refresh.sh", False),
+        ("* * * * * CLAUDE_CONFIG_DIR=$HOME/account bash {2}", False),
+        ("HOME=.\n{1}", False),
         ("* * * * * bash {2}; CLAUDE_CONFIG_DIR={0} bash /q/scripts/oauth/refresh.sh", False),
         ("* * * * * bash {2} && echo CLAUDE_CONFIG_DIR={0}", False),
         ("* * * * * CLAUDE_CONFIG_DIR=$(cat /x) bash {2}", False),
-        ("* * * * * CLAUDE_CONFIG_DIR={0} bash {2}2\n{1}", False),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} bash /no{2}\n{1}", False),
     ],
 )
 def test_crontab_with_another_login(well: HostProject, crontab: str, is_other: bool) -> None:
     directory = well.home / "account"
     script = f"{well.project}/{SCRIPT}"
-    lines = crontab.format(directory, f"* * * * * bash {script}", script)
+    lines = crontab.format(directory, f"* * * * * bash {script}", script, well.project)
     without_systemd(well, f"PATH={well.bin}\n{lines}\n")
     text = f"the scheduled runs use the login in {directory}, but this shell uses"
     text += f" {well.credentials.parent}"
@@ -156,7 +170,44 @@ def test_crontab_and_units_with_two_logins(well: HostProject) -> None:
     line = f"CLAUDE_CONFIG_DIR=/a bash {well.project}/{SCRIPT}"
     well.program("crontab", f"#!/bin/sh\necho '* * * * * {line}'\n")
     (warning,) = well.status()["warnings"]
-    assert warning.endswith(".claude, and the crontab the one in /a. Run: crontab -e")
+    assert warning.endswith(".claude, and a crontab line the one in /a. Run: crontab -e")
+
+
+def test_crontab_lines_with_two_logins(well: HostProject) -> None:
+    script = f"{well.project}/{SCRIPT}"
+    lines = [f"* * * * * CLAUDE_CONFIG_DIR=/{name} bash {script}\n" for name in "ab"]
+    without_systemd(well, f"PATH={well.bin}\n{''.join(lines)}")
+    text = "a crontab line uses the login in /a, and a crontab line the one in /b. Run: crontab -e"
+    (warning, *_) = well.status()["warnings"]
+    assert warning == f"the scheduled runs use different logins: {text}"
+
+
+@pytest.mark.parametrize("line", ["HOME={0}\n* * * * * bash {1}", "* * * * * HOME={0} bash {1}"])
+def test_crontab_with_another_home(well: HostProject, line: str) -> None:
+    text = line.format(well.home / "other", f"{well.project}/{SCRIPT}")
+    without_systemd(well, f"PATH={well.bin}\n{text}\n")
+    (warning, *_) = well.status()["warnings"]
+    assert f"use the login in {well.home}/other/.claude, but this shell uses" in warning
+    assert warning.endswith(f". Run: export HOME={well.home}/other")
+
+
+def test_watcher_with_another_login(well: HostProject) -> None:
+    refresh = shown(f"/bin/bash {well.project}/{SCRIPT}", str(well.bin))
+    watch = f"/usr/bin/python3 -P -m oauthkit watch --project={well.project}"
+    other = shown(watch, f'{well.bin}" "CLAUDE_CONFIG_DIR=/a')
+    fake_manager(well, heal=refresh, show=refresh, watch=other)
+    text = f"and {UNIT}-watch.service the one in /a. Run: {command('install', well.project)}"
+    (warning,) = well.status()["warnings"]
+    assert warning.endswith(text)
+
+
+def test_fix_keeps_the_form(well: HostProject) -> None:
+    unit = f"/usr/bin/python3 -P -m oauthkit refresh --project={well.project}"
+    one, two = (shown(unit, f'{well.bin}" "CLAUDE_CONFIG_DIR=/{name}') for name in "ab")
+    fake_manager(well, heal=one, show=two)
+    install = command("install", well.project, "--form", "python")
+    (warning,) = well.status()["warnings"]
+    assert warning.endswith(f". Run: {install}")
 
 
 def test_unit_name_that_looks_like_an_option_is_not_passed(well: HostProject) -> None:

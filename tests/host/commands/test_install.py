@@ -11,7 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import RECORD, SAME_CODE, SUDO, quoted
+from tests.support.host.host_project import RECORD, SAME_CODE, SUDO, UNIT, quoted
 from tests.support.host.host_project import command as oauthkit_command
 
 from oauthkit.host.child import python_command
@@ -36,7 +36,7 @@ def test_calls_of_systemd(ready: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert ready.asked() == [
         "--user --no-pager show-environment",
-        f"--user --no-pager show {HEAL}.service {properties}",
+        f"--user --no-pager show {HEAL}.service {UNIT}-follow.service {properties}",
         "--user --no-pager daemon-reload",
         f"--user --no-pager enable --now --quiet {HEAL}.timer",
         list_units,
@@ -63,6 +63,18 @@ def test_units_have_a_safe_path_and_no_core_dumps(ready: HostProject) -> None:
         argv = [*python_command(), command, f"--project={ready.project}"]
         quoted = " ".join(f'"{word}"' for word in argv)
         assert {f"ExecStart={quoted}", "WorkingDirectory=/", "LimitCORE=0"} <= {*lines}
+
+
+def test_watcher_is_kept_and_written_again(ready: HostProject) -> None:
+    """Its runs use the same login as the other units."""
+    (ready.project / "data/ipc").mkdir(parents=True)
+    watch = f"{UNIT}-watch.service"
+    assert ready.run("install", "--watch", CLAUDE_CONFIG_DIR="/account").returncode == 0
+    assert "/account" in (ready.unit_directory / watch).read_text("utf-8")
+    (ready.home / "asked").unlink()
+    assert ready.run("install").returncode == 0
+    assert "/account" not in (ready.unit_directory / watch).read_text("utf-8")
+    assert f"restart {watch}" in "".join(ready.asked())
 
 
 def test_missing_claude_is_noted(ready: HostProject) -> None:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 
+ENV = "Set HOME and XDG_CONFIG_HOME to the values of the shell that installed them"
+
+
 @pytest.fixture
 def bare(well: HostProject) -> HostProject:
     """A host without a login. Its project has no store and no unit yet, and the manager obeys."""
@@ -169,6 +172,20 @@ def healed(host: HostProject) -> str:
     return has_refresh(host, "-heal.timer")
 
 
+def elsewhere(host: HostProject) -> str:
+    """Its unit was installed with another HOME."""
+    file = host.home / "other" / FOLLOW
+    file.parent.mkdir()
+    file.touch()
+    shows = shown(f"/bin/bash {host.project}/scripts/oauth/follow.sh", host.bin)
+    name = "*-follow.service) echo LoadState=not-found ;;"
+    text = (host.bin / "systemctl").read_text("utf-8")
+    assert name in text
+    own = name.replace("echo LoadState=not-found", f"{shows}; echo FragmentPath='{file}'")
+    host.program("systemctl", text.replace(name, own))
+    return f"the project's units are in {file.parent}, not in {unit(host).parent}. {ENV}"
+
+
 def by_cron(host: HostProject) -> str:
     line = f"*/4 * * * * bash {host.project}/{SCRIPT} --ensure"
     host.program("crontab", f'#!/bin/sh\necho "{line}"\n')
@@ -192,7 +209,9 @@ def without_manager(host: HostProject) -> str:
     )
 
 
-@pytest.mark.parametrize("obstacle", [refreshed, healed, by_cron, anothers, without_manager])
+@pytest.mark.parametrize(
+    "obstacle", [refreshed, healed, elsewhere, by_cron, anothers, without_manager]
+)
 def test_obstacle(bare: HostProject, obstacle: object) -> None:
     assert callable(obstacle)
     problem = obstacle(bare)

@@ -76,7 +76,8 @@ def install(
     started = command_of(named, form)
     _require_no_follower(named)
     earlier = installed_units.with_earlier_names(named)
-    watch = watch or any(file.name.endswith("-watch.service") for file in earlier)
+    written = installed_units.written_for(paths.project)
+    watch = watch or any(file.name.endswith("-watch.service") for file in written)
     names = [
         *unit_texts.texts(named, started),
         *(unit_texts.watch_text(named, started) if watch else []),

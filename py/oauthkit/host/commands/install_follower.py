@@ -27,6 +27,7 @@ from oauthkit.host.systemd.unit_files import (
     START_LIMIT_S,
     require_manager,
     require_own_unit,
+    require_same_directory,
     write_unit,
 )
 
@@ -64,6 +65,7 @@ def install_follower(
     _require_no_refresh(paths)
     require_no_earlier_units(paths, settings)
     name = f"{named.follow}.service"
+    require_same_directory(named)
     require_own_unit(installed_units.directory() / name, named, "--follow")
     has_script = any((paths.project / script).is_file() for script in (SCRIPT, FOLLOW_SCRIPT))
     if settings:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
-_SETTING = re.compile(r"\s*(PATH|CLAUDE_CONFIG_DIR)\s*=\s*([\"']?)(.*?)\2\s*")
+_SETTING = re.compile(r"\s*(PATH|HOME|CLAUDE_CONFIG_DIR)\s*=\s*([\"']?)(.*?)\2\s*")
+_ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
 # cron's default (crontab(5)). A crontab can set another.
 CRON_PATH = "/usr/bin:/bin"
 DAEMONS = "cron|crond|fcron"  # a pattern for pgrep(1)
@@ -42,7 +43,7 @@ class Line:
     project: str  # its real path
     path: str  # the PATH that its command gets
     program: str = ""  # the script or the Python program that it runs, if it has an absolute path
-    config_dir: str | None = None  # the CLAUDE_CONFIG_DIR that its command gets, or "?"
+    variables: dict[str, str] | None = None  # what the crontab sets for it; None if unknown
 
     @property
     def missing_program(self) -> str:
@@ -55,9 +56,13 @@ def line_of(paths: ProjectPaths) -> Line | None:
 
     Return None if no line names the project.
     """
+    return min(lines_of(paths), key=lambda line: line.missing_program != "", default=None)
+
+
+def lines_of(paths: ProjectPaths) -> list[Line]:
+    """Return the lines that name this project."""
     wanted = os.path.realpath(paths.project)
-    found = [line for line in _lines() if line.project == wanted]
-    return min(found, key=lambda line: line.missing_program != "", default=None)
+    return [line for line in _lines() if line.project == wanted]
 
 
 def projects() -> set[str]:
@@ -77,26 +82,31 @@ def _lines() -> Iterator[Line]:
         setting = _SETTING.fullmatch(line)
         if setting:
             settings[setting[1]] = setting[3]
-        found = _LINE.fullmatch(line)
-        words = _words(found[1].replace(r"\%", "%")) if found else []
+        line_with_command = _LINE.fullmatch(line)
+        words = _words(line_with_command[1].replace(r"\%", "%")) if line_with_command else []
         own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
-        path = own[-1] if own else settings["PATH"]
-        for project, program in _projects_in(words):
-            yield Line(project, path, program, _config_dir(words, settings))
+        path = _expanded(own[-1]) if own else settings["PATH"]
+        found = [*_projects_in([_expanded(word) for word in words])]
+        variables = _variables(words, settings) if len(found) == 1 else None
+        for project, program in found:
+            yield Line(project, path, program, variables)
 
 
-def _config_dir(words: list[str], settings: dict[str, str]) -> str | None:
-    """Return the CLAUDE_CONFIG_DIR of a line's command, None if it is not set, or "?" if unknown.
+def _variables(words: list[str], settings: dict[str, str]) -> dict[str, str] | None:
+    """Return the variables that a crontab sets for the refresh of a line, or None if unknown.
 
-    It is known if the line does not set it, or only at its beginning, without a variable.
+    They are known if the line is [cd DIRECTORY &&] [NAME=VALUE]... REFRESH, with literal values.
     """
-    given = settings.get("CLAUDE_CONFIG_DIR")
-    before = [*itertools.takewhile(lambda word: re.match(r"\w+=", word), words)]
-    own = [x.partition("=")[2] for x in before if x.startswith("CLAUDE_CONFIG_DIR=")]
-    if sum("CLAUDE_CONFIG_DIR" in word for word in words) > len(own):
-        return "?"
-    found = own[-1] if own else given
-    return "?" if found and re.search(r"[$`]", found) else found
+    command = words[3:] if words[:1] == ["cd"] and words[2:3] == ["&&"] else words
+    own = [*itertools.takewhile(bool, map(_ASSIGNMENT.fullmatch, command))]
+    if any(re.search(r"[$`~]", found[2]) for found in own if found):
+        return None
+    rest = [*itertools.takewhile(lambda word: not set(word) <= set("();<>|&"), command[len(own) :])]
+    program, argument, *_ = *rest, "", ""
+    is_script = any(f"/{word}".endswith(f"/{SCRIPT}") for word in (program, argument))
+    is_python = os.path.basename(program).startswith(("oauthkit", "python"))  # noqa: PTH119
+    is_known = is_script or (is_python and "refresh" in rest)
+    return settings | {found[1]: found[2] for found in own if found} if is_known else None
 
 
 def crontab() -> str:
@@ -128,13 +138,18 @@ def is_running() -> bool | None:
 
 
 def _words(text: str) -> list[str]:
-    """Split a command line into words and operators, with ~ and variables expanded."""
+    """Split a command line into words and operators."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        return [os.path.expanduser(os.path.expandvars(word)) for word in lexer]  # noqa: PTH111
+        return [*lexer]
     except ValueError:  # an unclosed quote
         return []
+
+
+def _expanded(word: str) -> str:
+    """Expand ~ and the variables of this process in a word."""
+    return os.path.expanduser(os.path.expandvars(word))  # noqa: PTH111
 
 
 def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.path_info import real_path
+from oauthkit.host.path_info import is_file, real_path
 from oauthkit.host.project import config_dir_of_runs
 from oauthkit.host.shell_commands import command, quote
+from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show_all
@@ -32,7 +33,7 @@ class OtherLogin:
 
 @dataclass(frozen=True)
 class _Starter:
-    """A unit or crontab that starts runs, and what it sets in their environment."""
+    """A unit or crontab line that starts runs, and what it sets in their environment."""
 
     name: str
     config_dir: str | None
@@ -44,7 +45,7 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
     """Return how the scheduled runs' logins differ from this shell's or from each other.
 
     Return None if all are the same. Units keep HOME and CLAUDE_CONFIG_DIR from the shell that
-    started the first run or installed the units. A crontab can set CLAUDE_CONFIG_DIR, too.
+    started the first run or installed the units. A crontab can set them, too.
     """
     shell = paths.credentials.parent
     logins: dict[Path, tuple[Path, _Starter]] = {}
@@ -78,21 +79,26 @@ def _selection(runs: _Starter, directory: Path, paths: ProjectPaths) -> str:
 
 
 def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
-    """Yield what starts the project's runs: services that run or are due, then the crontab."""
+    """Yield what starts the project's runs: services that run or are due, then crontab lines."""
     if not name_problem(paths.unit):
         with suppress(ManagerError):
-            names = (paths.heal, *paths.units)
+            names = (paths.heal, *paths.units, f"{paths.unit}-watch")
             due = {timer.unit for timer in pending_timers(names) if timer.next_s is not None}
-            for service in show_all([f"{name}.service" for name in names]):
+            services = show_all([f"{name}.service" for name in names])
+            own = [service for service in services if service.is_of(paths)]
+            is_python = any(x.is_python for x in own) and is_file(paths.project / SCRIPT)
+            install = command("install", paths, *(["--form", "python"] if is_python else []))
+            for service in own:
                 is_used = service.is_active or f"{service.name}.timer" in due
-                if is_used and service.is_of(paths) and _is_absolute(service.config_dir):
-                    install = command("install", paths)
+                if is_used and _is_absolute(service.config_dir):
                     yield _Starter(service.unit, service.config_dir, install, service.home)
-    line = cron.line_of(paths)
-    if line is not None and not line.missing_program and _is_absolute(line.config_dir):
-        yield _Starter("the crontab", line.config_dir, "crontab -e")
+    for line in cron.lines_of(paths):
+        if line.variables is not None and not line.missing_program:
+            config_dir, home = (line.variables.get(name) for name in ("CLAUDE_CONFIG_DIR", "HOME"))
+            if _is_absolute(config_dir) and _is_absolute(home):
+                yield _Starter("a crontab line", config_dir, "crontab -e", home)
 
 
-def _is_absolute(config_dir: str | None) -> bool:
+def _is_absolute(directory: str | None) -> bool:
     """Return whether it is known which directory this is. Skip the others: the runs may use any."""
-    return config_dir is None or config_dir.startswith("/")
+    return not directory or directory.startswith("/")

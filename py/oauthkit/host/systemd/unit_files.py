@@ -12,7 +12,7 @@ from oauthkit.host.shell_commands import command_on, own_unit, quote
 from oauthkit.host.systemd import installed_units, unit_texts
 from oauthkit.host.systemd.client import ManagerError, name_problem, systemctl
 from oauthkit.host.systemd.owner import is_same
-from oauthkit.host.systemd.services import show
+from oauthkit.host.systemd.services import show_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +40,12 @@ def require_same_directory(paths: ProjectPaths) -> None:
     if name_problem(paths.unit):  # it could be an option of systemctl
         return
     directory = installed_units.directory()
-    service = show(paths.heal)
-    file = Path(service.file)
-    if not service.is_of(paths) or service.is_of_a_run or inspect_path(file).kind != FILE:
-        return
-    if real_path(file.parent) != real_path(directory):
+    for service in show_all([f"{paths.heal}.service", f"{paths.follow}.service"]):
+        file = Path(service.file)
+        if not service.is_of(paths) or service.is_of_a_run or inspect_path(file).kind != FILE:
+            continue
+        if real_path(file.parent) == real_path(directory):
+            continue
         home = service.home
         is_home = home and Path(home) != paths.home and not os.environ.get("XDG_CONFIG_HOME")
         fix = f"Run: export HOME={quote(home)}" if home and is_home else ""
