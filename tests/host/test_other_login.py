@@ -125,12 +125,12 @@ def test_other_path_of_the_same_login(well: HostProject) -> None:
         ("* * * * * CLAUDE_CONFIG_DIR={0} bash -l {2}", False),
         ("* * * * * CLAUDE_CONFIG_DIR={0} python x.py; oauthkit refresh --project {3}", False),
         ("* * * * * CLAUDE_CONFIG_DIR={0} bash {2}; bash /q/scripts/oauth/refresh.sh", False),
-        ("* * * * * CLAUDE_CONFIG_DIR=$HOME/account bash {2}", False),
+        ("* * * * * CLAUDE_CONFIG_DIR=/$X/account bash {2}", False),
         ("HOME=.\n{1}", False),
         ("* * * * * bash {2}; CLAUDE_CONFIG_DIR={0} bash /q/scripts/oauth/refresh.sh", False),
         ("* * * * * bash {2} && echo CLAUDE_CONFIG_DIR={0}", False),
         ("* * * * * CLAUDE_CONFIG_DIR=$(cat /x) bash {2}", False),
-        ("* * * * * CLAUDE_CONFIG_DIR={0} bash /no{2}\n{1}", False),
+        ("* * * * * CLAUDE_CONFIG_DIR={0} /no/oauthkit refresh --project={3}\n{1}", False),
     ],
 )
 def test_crontab_with_another_login(well: HostProject, crontab: str, is_other: bool) -> None:
