@@ -235,6 +235,8 @@ SAME = [
     "p = absolute('a')\np.delete()\np.unlink()\nprint('gone')",
     "w = write_file('f', 'a')\np = absolute('f')\np.move('g')\n_, t = cat['g'] & CAPTURE\nprint(f'{w} {t}')",
     "p = absolute('.')\nw = write_file('b.log', '')\nw += write_file('a.log', '')\nw += write_file('c.txt', '')\nfor q in sorted(p.glob('*.log')):\n    print(f'{w} {q}')",
+    "t = 'b\\n\\na\\n'\nfor x in sorted(t.split('\\n')):\n    print(f'[{x}]')",
+    "t = 'b\\na\\n'\nfor x in sorted(t.splitlines()):\n    print(x)",
     "os.chdir('/')\np = absolute('.')\nprint(p)",
     "os.chdir('no/such')\nprint('not here')",
     "d = '/usr'\nlocal.cwd.chdir(d)\n_, t = sh['-c', 'pwd'] & CAPTURE\nprint(t)",

@@ -1164,14 +1164,18 @@ def bound_name(site: Site, program: str) -> str:
     return site.programs.get(program) or site.fresh(program)
 
 
-def of_sorted_lines(site: Site, node: ast.For, text: ast.expr) -> str:
-    """Return the help for a loop over a text's sorted lines."""
+def of_sorted_lines(site: Site, node: ast.For, text: ast.expr, *, is_split: bool) -> str:
+    """Return the help for a loop over a text's sorted lines. With `is_split`, split at newlines."""
     if site.result_of(text) is not Type.STR:
         return "run the program sort on the text"
     name = bound_name(site, "env")
-    command = f'{name}["LC_ALL=C", "sort"] << {shown(site, text)}'
-    loop = f"for {ast.unparse(node.target)} in ({command})().splitlines():"
-    return code(f"if newlines are the only line ends, run env{_at_the_top(site, 'env')}", loop)
+    sort, lines = shown(site, text), []
+    if is_split:  # the part behind the last newline counts, even if it is empty
+        sort = site.fresh("lines")
+        lines = [f"{sort} = {shown(site, text)}", f'{sort} += "\\n"']
+    command = f'{name}["LC_ALL=C", "sort"] << {sort}'
+    lines.append(f"for {ast.unparse(node.target)} in ({command})().splitlines():")
+    return code(f"if newlines are the only line ends, run env{_at_the_top(site, 'env')}", lines)
 
 
 CALLS: dict[str, Callable[[Site, ast.Call], str]] = {

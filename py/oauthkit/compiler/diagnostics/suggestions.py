@@ -711,14 +711,15 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Call(
             func=ast.Name(id="sorted"),
             args=[
-                ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])
+                ast.Call(func=ast.Attribute(value=text, attr="splitlines" as method), args=[])
                 | ast.Call(
-                    func=ast.Attribute(value=text, attr="split"), args=[ast.Constant(value="\n")]
+                    func=ast.Attribute(value=text, attr="split" as method),
+                    args=[ast.Constant(value="\n")],
                 )
             ],
             keywords=[],
         ):
-            return replacements.of_sorted_lines(site, node, text)
+            return replacements.of_sorted_lines(site, node, text, is_split=method == "split")
         case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
             files = _files(owner, ast.Constant("*"))
             return f"sort the files, as in `{files}`, which leaves out hidden files"
