@@ -79,7 +79,7 @@ def test_unrelated_crontab_line_starts_no_refresh(well: HostProject, line: str) 
     "line",
     [
         "@hourly bash {}/scripts/oauth/refresh.sh >/dev/null 2>&1",
-        "0-59/4 * * JAN-DEC mon-sun\tHOME=/x oauthkit refresh --project {}/ --ensure",
+        "0-59/4 * * JAN-DEC mon-sun\tLANG=C oauthkit refresh --project {}/ --ensure",
         "*/4 * * * * /bin/sh {}/../project/scripts/oauth/refresh.sh",
         "*/4 * * * * cd {}; bash ./scripts/oauth/refresh.sh --ensure",
         "*/4 * * * * (cd {}/logs&&cd ..&&bash scripts/oauth/refresh.sh)",
