@@ -55,6 +55,18 @@ def test_unused_builtin_is_not_checked(directory: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_program_with_the_name_of_a_python_module(directory: Path) -> None:
+    """Otherwise plumbum would import queue.py in place of Python's queue."""
+    (directory / "hello.py").rename(directory / "queue.py")
+    done = oauthkit(directory, "queue.py", "-o", "queue.sh")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "oauthkit compile: queue.py has the name of one of Python's own modules. plumbum may import"
+        " it instead of that module. Rename the file\n"
+    )
+    assert not (directory / "queue.sh").exists()
+
+
 def build(directory: Path, *, check: bool = False, lints: bool = True) -> int:
     made = Compilation(directory / "hello.py", "hello.py", "hello.py", "make it", directory)
     return made.run("oauthkit compile", directory / "hello.sh", check=check, lints=lints)

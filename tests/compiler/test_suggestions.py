@@ -26,6 +26,9 @@ def name_of(number: int) -> str:
 # code, a rejected body of main, the text under the caret, the suggestion, and a body that compiles
 CASES = [
     # plumbum's commands
+    ("D105", "p = absolute('x')\nfor q in sorted(p // '*', key=len):\n    print(q)", "sorted(p // '*', key=len)", "To sort by time or size, run the program ls", "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
+    ("D104", "t = '644'\nn = int(t, 8)", "int", 'run the program printf first, as in `printf("%d", f"0{text}")`', "t = '644'\nn = sh('-c', t)"),
+    ("D104", "n = os.path.getsize('x')", "os.path.getsize", '`stat("-L", "-c", "%s", path)`, and convert its output', "n = cat('-c', 'x')"),
     ("D202", "cat['x'] & FG >> 'log'", "cat['x'] & FG >> 'log'", "(cat['x'] >> 'log') & FG", "(cat['x'] >> 'log') & FG"),
     ("D303", "x = cat('x') > 'c'", "cat('x') > 'c'", "run `(cat['x'] > 'c') & FG`", "(cat['x'] > 'c') & FG"),
     ("D105", "cat('x', timeout=3)", "timeout=3", "as in `status, text = run_limited(3, 5, cat['x'])`", "status, text = run_limited(3, 5, cat['x'])"),
@@ -222,9 +225,9 @@ CASES = [
     ("D104", "p = absolute('x')\nif p.access('rw'):\n    pass", "p.access", '"r", "w" or "x"', "p = absolute('x')\nif p.access('r'):\n    pass"),
     ("D104", "if os.path.isabs('x'):\n    pass", "os.path.isabs", 'text.startswith("/")', "if 'x'.startswith('/'):\n    pass"),
     ("D303", "print(f'{cat}')", "cat", "write the program's name", "print('cat')"),
-    ("D105", "p = absolute('x')\nfor q in sorted(p // '*', reverse=True):\n    print(q)", "sorted(p // '*', reverse=True)", 'names = f"{path}\\n{names}"', "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
-    ("D104", "n = int(os.environ.get('A', 8080))\nprint(n)", "int", "status, n = parse_int(local.env.get('A', '8080'))", "status, n = parse_int(local.env.get('A', '8080'))\nprint(status, n)"),
-    ("D104", "n = int(os.getenv('A', '7'))\nprint(n)", "int", "status, n = parse_int(local.env.get('A', '7'))", "status, n = parse_int(local.env.get('A', '7'))\nprint(status, n)"),
+    ("D105", "p = absolute('x')\nfor q in sorted(p // '*', reverse=True):\n    print(q)", "sorted(p // '*', reverse=True)", 'paths = f"{q}\\n{paths}"', "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
+    ("D104", "n = int(os.environ.get('A', 8080))\nprint(n)", "int", "status, n = parse_int(local.env.get('A', '8080').strip())", "status, n = parse_int(local.env.get('A', '8080'))\nprint(status, n)"),
+    ("D104", "n = int(os.getenv('A', '7'))\nprint(n)", "int", "status, n = parse_int(local.env.get('A', '7').strip())", "status, n = parse_int(local.env.get('A', '7'))\nprint(status, n)"),
     ("D101", "t = 'b\\na'\nfor x in sorted(t.splitlines()):\n    print(x)", "sorted(t.splitlines())", 'At the top: `env = program("env")`', "t = 'b\\na'\nfor x in t.splitlines():\n    print(x)"),
     ("D101", "t = 'aü\\n'\nfor c in t:\n    print(c)", "t", "c = t[index:index + 1]", "t = 'aü\\n'\nindex = -1\nwhile index + 1 < len(t):\n    index += 1\n    c = t[index:index + 1]\n    print(c)"),
     ("D303", "t = 'abc'\nif t < 'abd':\n    print(t)", "t < 'abd'", "run the program sort", "t = 'abc'\nprint(t)"),

@@ -77,6 +77,11 @@ def bound(site: Site, node: ast.expr, program: str) -> str:
 
 
 def _of_int(site: Site, node: ast.Call) -> str:
+    if len(node.args) + len(node.keywords) > 1:
+        return (
+            "parse_int reads decimal numbers. For another base, run the program printf first, as in"
+            ' `printf("%d", f"0{text}")` for base 8, and `printf("%d", f"0x{text}")` for base 16'
+        )
     if site.statement is None:
         return "write the number, or call parse_int in a function"
     match node:
@@ -87,8 +92,10 @@ def _of_int(site: Site, node: ast.Call) -> str:
             lines = site.assigned(node, Type.INT, lambda name: [f"{name} = {choice}"])
             return code("use a conditional expression", lines)
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
-            is_name = isinstance(text, ast.Name) and site.type_of(text) is Type.STR
-            call = f"parse_int({shown(site, text)}{'.strip()' if is_name else ''})"
+            given = shown(site, text)
+            is_text = isinstance(text, (ast.Name, ast.Call)) and site.type_of(text) is Type.STR
+            strip = ".strip()" if is_text and not given.endswith(".strip()") else ""
+            call = f"parse_int({given}{strip})"
             return checked(site, node, call, Type.INT, "convert it, and check the status")
         case ast.Call(args=[ast.Call() as call], keywords=[]) if site.result_of(call) is Type.STR:
             given = shown(site, call)
@@ -107,7 +114,7 @@ def _of_int(site: Site, node: ast.Call) -> str:
                 given = repr(str(default.value))
             elif site.type_of(default) is not Type.STR:
                 return ""
-            call = f"parse_int(local.env.get({shown(site, name)}, {given}))"
+            call = f"parse_int(local.env.get({shown(site, name)}, {given}).strip())"
             return checked(site, node, call, Type.INT, "convert it, and check the status")
         case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
             return code("it is an Int already", shown(site, number))
@@ -945,8 +952,9 @@ def of_or_and(site: Site, node: ast.BoolOp) -> str:
             ],
         ) if ast.unparse(function) in ENVIRONMENT_READS and site.result_of(text) is Type.STR:
             return code("write", f"local.env.get({shown(site, name)}) or {operand(site, text)}")
-    is_number = {site.result_of(value) for value in node.values} == {Type.INT}
-    kind = Type.INT if is_number else Type.STR
+    kinds = {site.result_of(value) for value in node.values}
+    is_number = kinds in ({Type.INT}, {Type.STATUS})
+    kind = kinds.pop() if is_number else Type.STR
     values = [shown(site, x) if is_number else _operand(site, x) for x in node.values]
     sign = "==" if isinstance(node.op, ast.Or) else "!="
     test = f"{sign} 0" if is_number else f'{sign} ""'
@@ -1164,17 +1172,70 @@ def bound_name(site: Site, program: str) -> str:
     return site.programs.get(program) or site.fresh(program)
 
 
+def of_sorted_files(site: Site, node: ast.Call) -> str:
+    """Return the help for `sorted(directory // "*.log", reverse=True)` and other keywords."""
+    always = "the order is always ascending"
+    match site.statement, node.keywords:
+        case ast.For(target=ast.Name(id=path), iter=called), [
+            ast.keyword(arg="reverse", value=ast.Constant(value=True))
+        ] if called is node:
+            paths, line = site.fresh("paths"), site.fresh("line")
+            lines = [
+                f'{paths} = ""',
+                f"for {path} in sorted({shown(site, node.args[0])}):",
+                f'    {paths} = f"{{{path}}}\\n{{{paths}}}"',
+                f"for {line} in {paths}.splitlines():",
+                f"    {path} = absolute({line})",
+            ]
+            return code(f"{always}. If no name contains a line end, reverse it", lines)
+    return f"{always}. Remove the keywords. To sort by time or size, run the program ls"
+
+
+def of_sorted_words(site: Site, node: ast.For) -> str:
+    """Return the help for `for word in sorted(text.split()):`, also with set(), or ""."""
+    match node.iter:
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.Call(func=ast.Name(id="set"), args=[words], keywords=[])],
+            keywords=[],
+        ):
+            options = ', "-u"'
+        case ast.Call(func=ast.Name(id="sorted"), args=[words], keywords=[]):
+            options = ""
+        case _:
+            return ""
+    match words:
+        case ast.Call(func=ast.Attribute(value=text, attr="split"), args=[], keywords=[]) if (
+            site.result_of(text) is Type.STR
+        ):
+            lines, word = site.fresh("lines"), site.fresh("word")
+            return code(
+                f"run env{_at_the_top(site, 'env')}",
+                [
+                    f'{lines} = ""',
+                    f"for {word} in {shown(site, words)}:",
+                    f'    {lines} += f"{{{word}}}\\n"',
+                    _sorted_loop(site, node, lines, options),
+                ],
+            )
+    return ""
+
+
+def _sorted_loop(site: Site, node: ast.For, text: str, options: str = "") -> str:
+    """Return the first line of a loop over the lines of `text`, sorted as Python does."""
+    command = f'{bound_name(site, "env")}["LC_ALL=C", "sort"{options}] << {text}'
+    return f"for {ast.unparse(node.target)} in ({command})().splitlines():"
+
+
 def of_sorted_lines(site: Site, node: ast.For, text: ast.expr, *, is_split: bool) -> str:
     """Return the help for a loop over a text's sorted lines. With `is_split`, split at newlines."""
     if site.result_of(text) is not Type.STR:
         return "run the program sort on the text"
-    name = bound_name(site, "env")
     sort, lines = shown(site, text), []
     if is_split:  # the part behind the last newline counts, even if it is empty
         sort = site.fresh("lines")
         lines = [f"{sort} = {shown(site, text)}", f'{sort} += "\\n"']
-    command = f'{name}["LC_ALL=C", "sort"] << {sort}'
-    lines.append(f"for {ast.unparse(node.target)} in ({command})().splitlines():")
+    lines.append(_sorted_loop(site, node, sort))
     return code(f"if newlines are the only line ends, run env{_at_the_top(site, 'env')}", lines)
 
 

@@ -55,6 +55,10 @@ FRACTION = (
     ' `tenths = size * 10 // 1024` and `f"{tenths // 10}.{tenths % 10}"`'
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
+STAT = (
+    'run the program stat, bound at the top with `program`, as in `stat("-L", "-c", "{}", path)`,'
+    " and convert its output with parse_int"
+)
 APPEND = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
 CALLS_OTHERWISE = "use if, for and while instead, or run a program that does the same"
 MAIN_STATUS = "in main, return the Status, as in `return 1`. Other functions return it to main"
@@ -141,8 +145,8 @@ CALLS = {
     "os.path.samefile": "same_file takes two paths",
     "os.path.splitext": f"{EXTENSION}. The root includes the directory. To get the root, remove the"
     " extension with removesuffix",
-    "os.path.getsize": PROGRAM.format("stat") + ', as in `stat("-c", "%s", path)`',
-    "os.path.getmtime": PROGRAM.format("stat") + ', as in `stat("-c", "%Y", path)`',
+    "os.path.getsize": STAT.format("%s"),
+    "os.path.getmtime": STAT.format("%Y"),
     "os.getcwd": 'call `absolute(".")` on a line of its own',
     "os.umask": "the mask must be a literal, such as 0o077",
     "os.chdir": CHDIR,
@@ -245,7 +249,7 @@ METHODS = {
     "count": "count in a loop over the lines or parts, with `+= 1`",
     "find": "test with `in`, or split the text with partition",
     "index": "test with `in`, or split the text with partition",
-    "isdigit": "parse_int returns status 0 for a number of up to 15 digits, with or without a `-`",
+    "isdigit": "parse_int returns status 0 for up to 15 digits from 0 to 9, with or without a `-`",
     "isatty": 'run the program test, as in `test["-t", "1"] & TF(FG=True)`',
     "encode": "a Str holds any bytes except NUL. Remove the call",
     "decode": "a Str holds any bytes except NUL. Remove the call",
@@ -680,6 +684,17 @@ def of_loop(node: ast.For, site: Site) -> str:
                 return help
         case ast.Call(func=ast.Name(id="sorted"), args=[found]) | found if _are_below(found):
             return FIND
+        case ast.Call(func=ast.Name(id="sorted")) if help := replacements.of_sorted_words(
+            site, node
+        ):
+            return help
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.Tuple(elts=items) | ast.List(elts=items)],
+            keywords=[],
+        ) if items and all(isinstance(x, ast.Constant) and type(x.value) is str for x in items):
+            ordered = sorted(items, key=lambda item: str(ast.literal_eval(item)))
+            return code("write the items in this order", _tuple(ordered))
         case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
             node.iter
         ):

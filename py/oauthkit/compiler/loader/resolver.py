@@ -38,7 +38,7 @@ class CircularImportError(UnusableModuleError):
 
 
 class UnreadableFileError(Exception):
-    """Raised for a file that is not text. The text names it."""
+    """Raised for a file that is not text, or has the name of a Python module. The text names it."""
 
 
 def read_text(path: Path) -> str:

@@ -302,7 +302,7 @@ class Assignments:
             kinds[0] in (Type.STR, Type.PATH) or self.expressions.site().is_text(values[0])
         ):
             return True
-        return len({*kinds}) == 1 and kinds[0] in (Type.STR, Type.INT)
+        return len({*kinds}) == 1 and kinds[0] in (Type.STR, Type.INT, Type.STATUS)
 
     def _read_stdin(self, node: ast.stmt, name: str, value: ast.Call) -> Statement:
         """Analyze `name = sys.stdin.read()`."""

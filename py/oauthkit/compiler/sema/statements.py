@@ -579,9 +579,7 @@ class Statements:
         if node.keywords:
             self.reject(
                 "D105", node, "sorted accepts no keywords for files",
-                "the order is always ascending. To reverse it, collect the paths with"
-                ' `names = f"{path}\\n{names}"`, if no name contains a line end. To sort them by'
-                " time, run the program ls",
+                replacements.of_sorted_files(self.expressions.site(), node),
             )  # fmt: skip
         is_literal = isinstance(pattern, (StrLiteral, Name))
         text = self.expressions.known_text(pattern) if is_literal else None
