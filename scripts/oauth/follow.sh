@@ -298,6 +298,7 @@ take_token() {
   read_file "$dotenv"
   token_in "$REPLY"
   current=$REPLY
+  add_secret "$current"
   login=
   if [[ -z $problem ]]; then
     decrypt_records "$records" "$errors"

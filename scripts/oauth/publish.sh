@@ -151,7 +151,9 @@ publish() {
     problem=$REPLY
   fi
   if [[ -n $problem ]]; then
-    replace_controls "$problem" '?'
+    replace_controls "$problem" ''
+    problem=$REPLY
+    mask_secrets "$problem" # etcdctl's error may contain the record
     problem=$REPLY
     complain "oauthkit: $problem"
     return 1
@@ -1060,6 +1062,22 @@ add_secret() {
   if ((${#1} >= 12)); then
     _secrets+=("$1")
   fi
+}
+
+# Replace each Anthropic token in $1 with sk-ant-***, and each added secret with ***.
+mask_secrets() {
+  local +x rest=$1 secret
+  REPLY=
+  while [[ $rest =~ sk-ant-[A-Za-z0-9._~+/=-]*(.*) ]]; do
+    REPLY+="${rest:0:${#rest}-${#BASH_REMATCH[0]}}sk-ant-***"
+    rest=${BASH_REMATCH[1]}
+  done
+  REPLY+=$rest
+  for secret in "${_secrets[@]}"; do
+    if [[ -n $secret ]]; then
+      REPLY=${REPLY//"$secret"/***}
+    fi
+  done
 }
 
 # Set REPLY to the path $1 as an absolute path without `.`, `..` and doubled slashes. Links are not

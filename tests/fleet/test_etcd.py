@@ -273,6 +273,19 @@ def test_long_error_of_etcdctl_is_not_printed(publisher: Parity) -> None:
     assert run.stderr == f"oauthkit: {problem}\n"
 
 
+def test_token_in_an_error_of_etcdctl_is_masked(publisher: Parity) -> None:
+    """A server may repeat the record that it rejects."""
+    token = "made-up-token-of-another-kind"
+    publisher.credentials(token)
+    stand_in = etcd(publisher)
+    stand_in.serves()
+    stand_in.serves()
+    stand_in.fails(stderr=f"Error: rejected {token[:9]}\x1b{token[9:]} {TOKEN}\n".encode())
+    run = publisher.run()
+    problem = "etcdctl put failed (exit 1): rejected *** sk-ant-***"
+    assert (run.exit_code, run.stderr) == (1, f"oauthkit: {problem}\n")
+
+
 START = b'{"version":1,"host":"alpha","issued_at_ms":'
 
 

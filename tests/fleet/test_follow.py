@@ -213,6 +213,18 @@ def test_hooks_run_for_failure_renewal_and_recovery(follower: Parity) -> None:
     assert run.files["~/events"].content == f"failed {problem}\nrenewed \nrecovered \n".encode()
 
 
+def test_token_that_is_kept_is_masked(follower: Parity) -> None:
+    """A token from a store need not begin with sk-ant-."""
+    publish(follower, "a", 305, access_token="made-up-token-of-another-kind")
+    follower.file(
+        "scripts/oauth/hooks/failed", '#!/bin/sh\ncat "$OAUTHKIT_DOTENV"; exit 1\n', 0o755
+    )
+    follow(follower)
+    follower.delete("~/store/a.json")
+    run = follow(follower, 1, "--rejected")
+    assert run.messages[-1] == "hook 'failed': CLAUDE_CODE_OAUTH_TOKEN=***"
+
+
 @pytest.mark.parametrize("mode", ["--once", "--rejected"])
 def test_state_that_leads_to_the_login_gives_nothing_away(follower: Parity, mode: str) -> None:
     """Another user who can write to logs replaces the follower's state with a link."""

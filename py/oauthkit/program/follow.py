@@ -25,6 +25,7 @@ from oauthkit.program.store import (
 from oauthkit.shell import (
     RETCODE,
     Status,
+    add_secret,
     complain,
     create_file,
     log,
@@ -85,6 +86,7 @@ def take_token(
     save(logs / "oauth-refresh.revision", revision)
     _, text = read_file(dotenv)
     current = token_in(text)
+    add_secret(current)
     login = ""
     if problem == "":
         problem, records = decrypt_records(records, errors)

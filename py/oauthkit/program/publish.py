@@ -14,7 +14,7 @@ from oauthkit.program.encryption import hidden_setting
 from oauthkit.program.settings import read_settings
 from oauthkit.program.start import paths, script_project, set_up
 from oauthkit.program.store import publish_token
-from oauthkit.shell import Status, complain, replace_controls
+from oauthkit.shell import Status, complain, mask_secrets, replace_controls
 
 USAGE = "usage: publish.sh"
 
@@ -33,7 +33,8 @@ def publish(project: LocalPath) -> Status:
     if problem == "":
         problem = publish_token(credentials, local.env.get("OAUTHKIT_STORE", ""))
     if problem != "":
-        problem = replace_controls(problem, "?")
+        problem = replace_controls(problem, "")
+        problem = mask_secrets(problem)  # etcdctl's error may contain the record
         complain(f"oauthkit: {problem}")
         return 1
     return 0
