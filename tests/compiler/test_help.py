@@ -78,6 +78,9 @@ SAME = [
     "a = 3\nb = 5\nm = max(a, b)\nprint(f'{m} {a}')",
     "low = 3\nfor x in (5, 2, 4):\n    low = min(x, low)\nprint(f'{low}')",
     "a = 3\nprint(f'{max(a, 9)}')",
+    "a = 9\nm = max(a, size_of('x'))\nprint(f'{m}')\nb = 9\nb = min(b, size_of('x'))\nprint(f'{b}')",
+    "s = 0\nfor t in ('x', '', 'y'):\n    s = max(s, try_it(t))\nprint(f'{s}')",
+    "m = max(size_of(''), size_of('x'))\nprint(f'{m}')",
     "a = -3\nb = abs(a)\nprint(f'{a} {b}')",
     "a = -3\na = abs(a)\nprint(f'{a}')",
     # Text

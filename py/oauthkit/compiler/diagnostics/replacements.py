@@ -19,7 +19,7 @@ from oauthkit.compiler.diagnostics.describe import (
     join_parts,
     with_article,
 )
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import VARIABLES, Site, code
 from oauthkit.compiler.types import Type
 
 SPLIT_TEXT = "split the text"
@@ -213,17 +213,26 @@ def _of_extreme(site: Site, node: ast.Call) -> str:
     """Return the help for min and max of two numbers."""
     sign = "<" if ast.unparse(node.func) == "min" else ">"
     match node:
-        case ast.Call(args=[first, second], keywords=[]) if (
-            site.type_of(first) is site.type_of(second) is Type.INT
-        ):
-            a, b = shown(site, first), shown(site, second)
-            lines = site.assigned(
-                node,
-                Type.INT,
-                lambda name: [f"{name} = {a}", f"if {b} {sign} {name}:", f"    {name} = {b}"],
-                read_again=(first, second),
-            )
-            return code("compare with if", lines)
+        case ast.Call(args=[first, second], keywords=[]) if {
+            site.result_of(first),
+            site.result_of(second),
+        } <= {Type.INT, Type.STATUS}:
+            calls = []
+            operands = []
+            for value in (first, second):
+                operand = shown(site, value)
+                if site.type_of(value) is not Type.INT and not isinstance(value, ast.Name):
+                    operand = site.fresh(VARIABLES[site.result_of(value)])
+                    calls.append(f"{operand} = {shown(site, value)}")
+                operands.append(operand)
+            a, b = operands
+
+            def lines(name: str) -> list[str]:
+                begin = [*calls, f"{name} = {a}"] if name != a else calls
+                return [*begin, f"if {b} {sign} {name}:", f"    {name} = {b}"]
+
+            again = () if calls else (first, second)
+            return code("compare with if", site.assigned(node, Type.INT, lines, read_again=again))
     return ""
 
 

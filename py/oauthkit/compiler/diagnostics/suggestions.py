@@ -238,8 +238,9 @@ METHODS = {
     ' `_, _, last = text.rpartition("/")`',
     "partition": PARTITION,
     "rpartition": PARTITION,
-    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. Count them"
-    " in the loop, or keep the last one. Take the first line with partition",
+    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. Keep the last"
+    " one in the loop. To count them, use `_` as the loop's variable. Take the first line with"
+    " partition",
     "join": JOIN,
     "format": FORMAT,
     "ljust": PAD,
