@@ -81,6 +81,7 @@ SAME = [
     "a = 9\nm = max(a, size_of('x'))\nprint(f'{m}')\nb = 9\nb = min(b, size_of('x'))\nprint(f'{b}')",
     "s = 0\nfor t in ('x', '', 'y'):\n    s = max(s, try_it(t))\nprint(f'{s}')",
     "m = max(size_of(''), size_of('x'))\nprint(f'{m}')",
+    "m = 3\nm = max(size_of('x'), m)\nprint(f'{m}')\nm = min(m + 1, m * 2)\nprint(f'{m}')",
     "a = -3\nb = abs(a)\nprint(f'{a} {b}')",
     "a = -3\na = abs(a)\nprint(f'{a}')",
     # Text

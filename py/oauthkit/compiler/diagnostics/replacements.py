@@ -231,7 +231,7 @@ def _of_extreme(site: Site, node: ast.Call) -> str:
                 begin = [*calls, f"{name} = {a}"] if name != a else calls
                 return [*begin, f"if {b} {sign} {name}:", f"    {name} = {b}"]
 
-            again = () if calls else (first, second)
+            again = (second,) if b == shown(site, second) else ()
             return code("compare with if", site.assigned(node, Type.INT, lines, read_again=again))
     return ""
 
