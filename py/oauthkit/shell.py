@@ -262,16 +262,29 @@ def _run(
 def _start(command: BaseCommand, streams: dict[str, Any]) -> Any:
     """Start a command. Return its process, or its exit status if that fails."""
     inner = command
+    files = []
     while isinstance(inner, BaseRedirection):
         streams.pop(inner.KWARG, None)
+        files.append((str(inner.file), os.O_RDONLY if inner.MODE == "r" else os.O_WRONLY))
         inner = inner.cmd
     try:
         with _plain_path() as path:
             return command.popen(env=path, **streams)
     except OSError as error:
-        if error.filename != _program_name(inner):
+        name = _program_name(inner)
+        if error.filename != name or any(
+            file == name and _cannot_be_opened(file, mode) for file, mode in files
+        ):
             return 1  # a redirection failed
         return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+def _cannot_be_opened(file: str, mode: int) -> bool:
+    try:
+        os.close(os.open(file, mode | os.O_NONBLOCK))
+    except OSError:
+        return True
+    return False
 
 
 def _program_name(command: BaseCommand) -> str:

@@ -245,6 +245,7 @@ SAME = [
     "w = write_file('a', '')\nw += write_file('c', '')\nw += write_file('b', '')\np = absolute('.')\nfor q in sorted(p // '[abc]', reverse=True):\n    name = q.name\n    print(f'{w} {name}')",
     "s = try_it('') or try_it('x')\nprint(f'{s}')\ns = try_it('x') or try_it('')\nprint(f'{s}')",
     "s = try_it('') and try_it('x')\nprint(f'{s}')\ns = try_it('x') and try_it('')\nprint(f'{s}')",
+    "p = absolute('.')\nt = p if not p.exists() else 'a'\nprint(t)",
     "local.env['A'] = ' 7 '\nn = int(local.env.get('A', '0'))\nprint(f'{n}')",
     "t = 'b\\n\\na\\n'\nfor x in sorted(t.split('\\n')):\n    print(f'[{x}]')",
     "t = 'b\\na\\n'\nfor x in sorted(t.splitlines()):\n    print(x)",

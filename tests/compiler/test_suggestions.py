@@ -26,6 +26,10 @@ def name_of(number: int) -> str:
 # code, a rejected body of main, the text under the caret, the suggestion, and a body that compiles
 CASES = [
     # plumbum's commands
+    ("D104", "n = '5'\nn = int(n)\nprint(f'{n}')", "int", "# From here on, use number instead of n.", "n = '5'\n_, number = parse_int(n)\nprint(f'{number}')"),
+    ("D104", "n = 5\nn = str(n)\nprint(n)", "str", "# From here on, use text instead of n.", "n = 5\ntext = f'{n}'\nprint(text)"),
+    ("D104", "t = 'a b'\nprint(t.split(' ')[2])", "t.split", "take one at a time with partition", "t = 'a b'\n_, _, u = t.partition(' ')\nprint(u)"),
+    ("D202", "_, t = (cat['x'] >= '/dev/stderr') & CAPTURE\nprint(t)", "'/dev/stderr'", "whose stderr is the program's own", "_, t = (cat['x'] >= ERROUT) & CAPTURE\nprint(t)"),
     ("D105", "p = absolute('x')\nfor q in sorted(p // '*', key=len):\n    print(q)", "sorted(p // '*', key=len)", "To sort by time or size, run the program ls", "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
     ("D104", "t = '644'\nn = int(t, 8)", "int", 'run the program printf first, as in `printf("%d", f"0{text}")`', "t = '644'\nn = sh('-c', t)"),
     ("D104", "n = os.path.getsize('x')", "os.path.getsize", '`stat("-L", "-c", "%s", path)`, and convert its output', "n = cat('-c', 'x')"),
@@ -194,8 +198,8 @@ CASES = [
     ("D303", "p = absolute('x')\nprint(local.env.get('X', p))", "p", 'use an f-string: `f"{p}"`', "p = absolute('x')\nprint(local.env.get('X', f'{p}'))"),
     ("D303", "p = absolute('x')\nprint(local.env.get('X') or p)", "p", 'use an f-string: `f"{p}"`', "p = absolute('x')\nprint(local.env.get('X') or f'{p}')"),
     ("D302", "t = 'a'\nif t != 'b':\n    t = absolute('x')\nprint(t)", "t", """use an f-string: `t = f"{absolute('x')}"`""", "t = 'a'\nif t != 'b':\n    t = f\"{absolute('x')}\"\nprint(t)"),
-    ("D302", "p = absolute('x')\nt = 'a' if p.exists() else p\nprint(t)", "'a' if p.exists() else p", 'use an f-string: `f"{p}"`', "p = absolute('x')\nt = 'a' if p.exists() else f'{p}'\nprint(t)"),
-    ("D302", "p = absolute('x')\nt = p if p.exists() else 'a'\nprint(t)", "p if p.exists() else 'a'", 'use an f-string: `f"{p}"`', "p = absolute('x')\nt = f'{p}' if p.exists() else 'a'\nprint(t)"),
+    ("D302", "p = absolute('x')\nt = 'a' if p.exists() else p\nprint(t)", "p", 'use an f-string: `f"{p}"`', "p = absolute('x')\nt = 'a' if p.exists() else f'{p}'\nprint(t)"),
+    ("D302", "p = absolute('x')\nt = p if p.exists() else 'a'\nprint(t)", "p", 'use an f-string: `f"{p}"`', "p = absolute('x')\nt = f'{p}' if p.exists() else 'a'\nprint(t)"),
     ("D303", "p = absolute('x')\nfor t in ('a', p):\n    print(t)", "p", 'use an f-string: `f"{p}"`', "p = absolute('x')\nfor t in ('a', f'{p}'):\n    print(t)"),
     ("D303", "p = absolute('x')\na, _, b = p.partition(':')\nprint(a + b)", "p", 'text = f"{p}"', "p = absolute('x')\nt = f'{p}'\na, _, b = t.partition('/')\nprint(a + b)"),
     ("D102", "x = 'a '\nt = x.strip() or 'b'\nprint(t)", "x.strip() or 'b'", "t = x.strip()\n", "x = 'a '\nt = x.strip()\nif t == '':\n    t = 'b'\nprint(t)"),

@@ -196,7 +196,11 @@ def _of_str(site: Site, node: ast.Call) -> str:
             # repr adds quotes to a text
             is_shown = kind.is_number or ast.unparse(node.func) != "repr"
             if kind not in (Type.BOOL, Type.COMMAND, Type.ERROR) and is_shown:
-                return code("use an f-string", as_fstring(shown(site, value)))
+                text = as_fstring(shown(site, value))
+                if site.retyped(node, Type.STR):
+                    lines = site.assigned(node, Type.STR, lambda name: [f"{name} = {text}"])
+                    return code("use an f-string, and a new name", lines)
+                return code("use an f-string", text)
     return ""
 
 
@@ -725,7 +729,8 @@ def _part_of_split(
                     lines = _partitioned(site, text, part, place, is_limited=limit != [])
                     if lines is not None:
                         return SPLIT_TEXT, lines
-                    if not limit and len(separator) == 1 and separator.isascii():
+                    is_plain = len(separator) == 1 and separator.isascii()
+                    if not limit and is_plain and not separator.isspace():
                         return FIND_PART, _nth_part(site, text, part, place)
                 case []:
                     return FIND_PART, _nth_part(site, text, "", place)

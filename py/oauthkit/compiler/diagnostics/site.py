@@ -102,7 +102,19 @@ class Site:
         if self.statement and not is_pure(node, None) and self._is_after_calls(node):
             return []
         name = known or self.fresh(name or VARIABLES[kind])
+        if target := self.retyped(node, kind):
+            return [*lines(name), f"# From here on, use {name} instead of {target}."]
         return [*lines(name), *self._rest(node, name)]
+
+    def retyped(self, node: ast.expr, kind: Type) -> str:
+        """Return the variable that the statement sets to `node` if its type is another, or ""."""
+        match self.statement:
+            case ast.Assign(targets=[ast.Name(id=target)], value=value) if value is node:
+                old = self.variable(target)
+                is_same = old in (None, Type.ERROR, kind)
+                if not (is_same or (old and old.is_number and kind.is_number)):
+                    return target
+        return ""
 
     def _rest(self, node: ast.expr, name: str) -> list[str]:
         """Return the statement with `name` in place of `node`.

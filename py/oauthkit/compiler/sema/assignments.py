@@ -231,12 +231,13 @@ class Assignments:
 
         first, second = self.check.result_of(value.body), self.check.result_of(value.orelse)
         if Type.ERROR not in (first, second) and not second.fits(first):
+            place: ast.expr = value
             help = "use two values of one type"
             if {first, second} == {Type.STR, Type.PATH}:
-                path = value.body if first is Type.PATH else value.orelse
-                help = replacements.conversion(self.check.site(), path, Type.PATH, Type.STR)
+                place = value.body if first is Type.PATH else value.orelse
+                help = replacements.conversion(self.check.site(), place, Type.PATH, Type.STR)
             self.reject(
-                "D302", value,
+                "D302", place,
                 f"one value is {with_article(first)}, the other is {with_article(second)}",
                 help,
             )  # fmt: skip

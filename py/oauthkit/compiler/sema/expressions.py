@@ -325,7 +325,7 @@ class Expressions:
             )
             if value.type is Type.PATH and is_format(Type.STR, spec):
                 name = self.site().fresh("text")
-                help = f'convert it to a Str first: `{name} = f"{{{ast.unparse(node)}}}"`'
+                help = f'convert it to a Str first, as in `{name} = f"{{{ast.unparse(node)}}}"`'
             if "{" in spec:
                 help = suggestions.WIDTH
             message = f"the format {spec} for {with_article(value.type)} is outside the dialect"

@@ -212,6 +212,11 @@ class Runs:
             help = "run the command with `& FG`, which writes to the program's own streams"
             if kind == ">=":
                 help = "use `>= ERROUT` to redirect stderr to stdout"
+                if value.endswith(("stderr", "2")):
+                    help = (
+                        "run the command with `& FG` or `& RETCODE(FG=True)`, whose stderr is the"
+                        " program's own. `& CAPTURE` and `& RETCODE` discard stderr"
+                    )
             elif value.endswith(("stderr", "2")):
                 help = "capture the output with `& CAPTURE`, and print it with `file=sys.stderr`"
             self.reject(
