@@ -128,7 +128,7 @@ main() {
 
 # Write this host's record to the store. Return 0 if the store has the live token.
 publish() {
-  local +x project=$1 errors credentials problem error
+  local +x project=$1 errors credentials problem error plain shown
   if ! set_up; then
     return 1
   fi
@@ -152,10 +152,14 @@ publish() {
   fi
   if [[ -n $problem ]]; then
     replace_controls "$problem" ''
-    problem=$REPLY
-    mask_secrets "$problem" # etcdctl's error may contain the record
-    problem=$REPLY
-    complain "oauthkit: $problem"
+    plain=$REPLY
+    mask_secrets "$plain" # etcdctl's error may contain the record
+    shown=$REPLY
+    if [[ $shown == "$plain" ]]; then
+      replace_controls "$problem" '?'
+      shown=$REPLY
+    fi
+    complain "oauthkit: $shown"
     return 1
   fi
   return 0

@@ -78,10 +78,9 @@ SAME = [
     "a = 3\nb = 5\nm = max(a, b)\nprint(f'{m} {a}')",
     "low = 3\nfor x in (5, 2, 4):\n    low = min(x, low)\nprint(f'{low}')",
     "a = 3\nprint(f'{max(a, 9)}')",
-    "a = 9\nm = max(a, size_of('x'))\nprint(f'{m}')\nb = 9\nb = min(b, size_of('x'))\nprint(f'{b}')",
+    "b = 9\nb = min(b, size_of('x'))\nprint(f'{b}')\nb = max(b, size_of('x'))\nprint(f'{b}')",
     "s = 0\nfor t in ('x', '', 'y'):\n    s = max(s, try_it(t))\nprint(f'{s}')",
-    "m = max(size_of(''), size_of('x'))\nprint(f'{m}')",
-    "m = 3\nm = max(size_of('x'), m)\nprint(f'{m}')\nm = min(m + 1, m * 2)\nprint(f'{m}')",
+    "m = 3\nm = min(m + 1, m * 2)\nprint(f'{m}')",
     "a = -3\nb = abs(a)\nprint(f'{a} {b}')",
     "a = -3\na = abs(a)\nprint(f'{a}')",
     # Text
@@ -353,6 +352,9 @@ WITHOUT_CODE = [
     # CHANGED is read before changed() sets it.
     "print(local.env.get('CHANGED', '') + changed())",
     "b = local.env.get('CHANGED', '') != changed()\nprint(f'{b}')",
+    "n = 3\nm = max(n, size_of('x'))\nprint(f'{m} {n}')",
+    "m = max(size_of('x'), size_of(''))\nprint(f'{m}')",
+    "return max(try_it(''), try_it('x'))",
     "text = input()\nprint(text)",
     "for line in sys.stdin:\n    print(line)",
     "for line in sys.stdin.readlines():\n    print(line)",

@@ -107,6 +107,8 @@ def test_other_path_of_the_same_login(well: HostProject) -> None:
         ("CLAUDE_CONFIG_DIR={0}\n{1}", True),
         ("* * * * * CLAUDE_CONFIG_DIR={0} bash {2}", True),
         ("CLAUDE_CONFIG_DIR=/x\n* * * * * CLAUDE_CONFIG_DIR={0} bash {2}", True),
+        ("CLAUDE_CONFIG_DIR={0}\n* * * * * PATH=$HOME/bin:/bin bash {2} --ensure", True),
+        ("CLAUDE_CONFIG_DIR={0}\n* * * * * timeout 600 nice bash -e {2}", True),
         ("* * * * * cd {3} && CLAUDE_CONFIG_DIR={0} bash scripts/oauth/refresh.sh", True),
         ("HOME=/x\n* * * * * CLAUDE_CONFIG_DIR={0} {2} >/dev/null 2>&1", True),
         ("* * * * * CLAUDE_CONFIG_DIR={0} oauthkit refresh --project {3}", True),
@@ -127,6 +129,11 @@ def test_other_path_of_the_same_login(well: HostProject) -> None:
         ("* * * * * CLAUDE_CONFIG_DIR={0} bash {2}; bash /q/scripts/oauth/refresh.sh", False),
         ("* * * * * CLAUDE_CONFIG_DIR=/$X/account bash {2}", False),
         ("HOME=.\n{1}", False),
+        (
+            "HOME={0}\nCLAUDE_CONFIG_DIR={0}\n* * * * * bash ~/../project/scripts/oauth/refresh.sh",
+            False,
+        ),
+        ("CLAUDE_CONFIG_DIR={0}\n* * * * * sudo -u me bash {2}", False),
         ("* * * * * bash {2}; CLAUDE_CONFIG_DIR={0} bash /q/scripts/oauth/refresh.sh", False),
         ("* * * * * bash {2} && echo CLAUDE_CONFIG_DIR={0}", False),
         ("* * * * * CLAUDE_CONFIG_DIR=$(cat /x) bash {2}", False),
@@ -196,7 +203,8 @@ def test_watcher_with_another_login(well: HostProject) -> None:
     watch = f"/usr/bin/python3 -P -m oauthkit watch --project={well.project}"
     other = shown(watch, f'{well.bin}" "CLAUDE_CONFIG_DIR=/a')
     fake_manager(well, heal=refresh, show=refresh, watch=other)
-    text = f"and {UNIT}-watch.service the one in /a. Run: {command('install', well.project)}"
+    install = command("install", well.project, "--watch")
+    text = f"and {UNIT}-watch.service the one in /a. Run: {install}"
     (warning,) = well.status()["warnings"]
     assert warning.endswith(text)
 

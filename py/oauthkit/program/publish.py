@@ -33,9 +33,11 @@ def publish(project: LocalPath) -> Status:
     if problem == "":
         problem = publish_token(credentials, local.env.get("OAUTHKIT_STORE", ""))
     if problem != "":
-        problem = replace_controls(problem, "")
-        problem = mask_secrets(problem)  # etcdctl's error may contain the record
-        complain(f"oauthkit: {problem}")
+        plain = replace_controls(problem, "")
+        shown = mask_secrets(plain)  # etcdctl's error may contain the record
+        if shown == plain:
+            shown = replace_controls(problem, "?")
+        complain(f"oauthkit: {shown}")
         return 1
     return 0
 

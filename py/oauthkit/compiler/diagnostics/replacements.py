@@ -19,7 +19,7 @@ from oauthkit.compiler.diagnostics.describe import (
     join_parts,
     with_article,
 )
-from oauthkit.compiler.diagnostics.site import VARIABLES, Site, code
+from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
 SPLIT_TEXT = "split the text"
@@ -217,26 +217,25 @@ def _of_extreme(site: Site, node: ast.Call) -> str:
     """Return the help for min and max of two numbers."""
     sign = "<" if ast.unparse(node.func) == "min" else ">"
     match node:
-        case ast.Call(args=[first, second], keywords=[]) if {
-            site.result_of(first),
-            site.result_of(second),
-        } <= {Type.INT, Type.STATUS}:
-            calls = []
-            operands = []
-            for value in (first, second):
-                operand = shown(site, value)
-                if site.type_of(value) is not Type.INT and not isinstance(value, ast.Name):
-                    operand = site.fresh(VARIABLES[site.result_of(value)])
-                    calls.append(f"{operand} = {shown(site, value)}")
-                operands.append(operand)
-            a, b = operands
-
-            def lines(name: str) -> list[str]:
-                begin = [*calls, f"{name} = {a}"] if name != a else calls
-                return [*begin, f"if {b} {sign} {name}:", f"    {name} = {b}"]
-
-            again = (second,) if b == shown(site, second) else ()
-            return code("compare with if", site.assigned(node, Type.INT, lines, read_again=again))
+        case ast.Call(args=[first, second], keywords=[]) if (
+            site.type_of(first) is site.type_of(second) is Type.INT
+        ):
+            a, b = shown(site, first), shown(site, second)
+            lines = site.assigned(
+                node,
+                Type.INT,
+                lambda name: [f"{name} = {a}", f"if {b} {sign} {name}:", f"    {name} = {b}"],
+                read_again=(first, second),
+            )
+            return code("compare with if", lines)
+        case ast.Call(args=[ast.Name(id=name), ast.Call() as call], keywords=[]) if (
+            site.type_of(ast.Name(name)) is Type.INT
+            and site.result_of(call) in (Type.INT, Type.STATUS)
+            and site.assigns(node, name)
+        ):
+            result = site.fresh("result")
+            lines = [f"{result} = {shown(site, call)}", f"if {result} {sign} {name}:"]
+            return code("compare with if", [*lines, f"    {name} = {result}"])
     return ""
 
 
@@ -1188,7 +1187,7 @@ def bound_name(site: Site, program: str) -> str:
 
 def of_sorted_files(site: Site, node: ast.Call) -> str:
     """Return the help for `sorted(directory // "*.log", reverse=True)` and other keywords."""
-    always = "the order is always ascending"
+    always = "sorted always sorts in ascending order"
     match site.statement, node.keywords:
         case ast.For(target=ast.Name(id=path), iter=called), [
             ast.keyword(arg="reverse", value=ast.Constant(value=True))
@@ -1201,7 +1200,7 @@ def of_sorted_files(site: Site, node: ast.Call) -> str:
                 f"for {line} in {paths}.splitlines():",
                 f"    {path} = absolute({line})",
             ]
-            return code(f"{always}. If no name contains a line end, reverse it", lines)
+            return code(f"{always}. If no name contains a line end, reverse the order", lines)
     return f"{always}. Remove the keywords. To sort by time or size, run the program ls"
 
 

@@ -106,6 +106,13 @@ class Site:
             return [*lines(name), f"# From here on, use {name} instead of {target}."]
         return [*lines(name), *self._rest(node, name)]
 
+    def assigns(self, node: ast.expr, name: str) -> bool:
+        """Return whether the statement only assigns `node` to this variable."""
+        match self.statement:
+            case ast.Assign(targets=[ast.Name(id=target)], value=value):
+                return value is node and target == name
+        return False
+
     def retyped(self, node: ast.expr, kind: Type) -> str:
         """Return the variable that the statement sets to `node` if its type is another, or ""."""
         match self.statement:

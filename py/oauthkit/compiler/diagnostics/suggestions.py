@@ -56,8 +56,8 @@ FRACTION = (
 )
 PROGRAM = "run the program {}, bound at the top with `program`"
 STAT = (
-    'run the program stat, bound at the top with `program`, as in `stat("-L", "-c", "{}", path)`,'
-    " and convert its output with parse_int"
+    "run the program stat, bound at the top with `program`, as in"
+    ' `text = stat("-L", "-c", "{}", path)`, and convert the text with `parse_int(text.strip())`'
 )
 APPEND = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
 CALLS_OTHERWISE = "use if, for and while instead, or run a program that does the same"
@@ -238,9 +238,9 @@ METHODS = {
     ' `_, _, last = text.rpartition("/")`',
     "partition": PARTITION,
     "rpartition": PARTITION,
-    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. Keep the last"
-    " one in the loop. To count them, use `_` as the loop's variable. Take the first line with"
-    " partition",
+    "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. To get the last"
+    " line, assign each one to a variable in the loop. To count them, add 1 in"
+    " `for _ in text.splitlines():`. Take the first line with partition",
     "join": JOIN,
     "format": FORMAT,
     "ljust": PAD,

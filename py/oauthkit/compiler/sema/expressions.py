@@ -287,7 +287,7 @@ class Expressions:
                 self.reject(
                     "D102", part.value, "conversions in f-strings are outside the dialect",
                     "write the value without `!` or `=`. Write quotes around the braces yourself."
-                    " Nothing in the value is then escaped",
+                    " Unlike `!r`, this does not escape anything in the value",
                 )  # fmt: skip
             elif part.format_spec is not None:
                 spec = ast.unparse(part.format_spec)[2:-1]

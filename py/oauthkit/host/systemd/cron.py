@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
 _SETTING = re.compile(r"\s*(PATH|HOME|CLAUDE_CONFIG_DIR)\s*=\s*([\"']?)(.*?)\2\s*")
+# Commands that can give a program another environment.
+_CHANGERS = {".", "doas", "docker", "env", "eval", "runuser", "source", "ssh", "su", "sudo"}
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
 # cron's default (crontab(5)). A crontab can set another.
 CRON_PATH = "/usr/bin:/bin"
@@ -85,8 +87,9 @@ def _lines() -> Iterator[Line]:
         line_with_command = _LINE.fullmatch(line)
         words = _words(line_with_command[1].replace(r"\%", "%")) if line_with_command else []
         own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
-        path = _expanded(own[-1]) if own else settings["PATH"]
-        found = [*_projects_in([_expanded(word) for word in words])]
+        home = settings.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
+        path = _expanded(own[-1], home) if own else settings["PATH"]
+        found = [*_projects_in([_expanded(word, home) for word in words], home)]
         variables = _variables(words, settings) if len(found) == 1 else None
         for project, program in found:
             yield Line(project, path, program, variables)
@@ -95,18 +98,31 @@ def _lines() -> Iterator[Line]:
 def _variables(words: list[str], settings: dict[str, str]) -> dict[str, str] | None:
     """Return the variables that a crontab sets for the refresh of a line, or None if unknown.
 
-    They are known if the line is [cd DIRECTORY &&] [NAME=VALUE]... REFRESH, with literal values.
+    They are known if the line is [cd DIRECTORY &&] [NAME=VALUE]... [WRAPPER] REFRESH, with literal
+    values of HOME and CLAUDE_CONFIG_DIR.
     """
     command = words[3:] if words[:1] == ["cd"] and words[2:3] == ["&&"] else words
     own = [*itertools.takewhile(bool, map(_ASSIGNMENT.fullmatch, command))]
-    if any(re.search(r"[$`~]", found[2]) for found in own if found):
+    given = {found[1]: found[2] for found in own if found}
+    if any(re.search(r"[$`~]", given.get(name, "")) for name in ("HOME", "CLAUDE_CONFIG_DIR")):
         return None
     rest = [*itertools.takewhile(lambda word: not set(word) <= set("();<>|&"), command[len(own) :])]
-    program, argument, *_ = *rest, "", ""
-    is_script = any(f"/{word}".endswith(f"/{SCRIPT}") for word in (program, argument))
-    is_python = os.path.basename(program).startswith(("oauthkit", "python"))  # noqa: PTH119
-    is_known = is_script or (is_python and "refresh" in rest)
-    return settings | {found[1]: found[2] for found in own if found} if is_known else None
+    scripts = [number for number, word in enumerate(rest) if f"/{word}".endswith(f"/{SCRIPT}")]
+    before = (
+        rest[: scripts[0]]
+        if scripts
+        else rest[: rest.index("refresh")]
+        if "refresh" in rest
+        else None
+    )
+    if before is None or any(_changes_environment(word) for word in before):
+        return None
+    return settings | given
+
+
+def _changes_environment(word: str) -> bool:
+    """Return whether a word before the refresh may start a shell, or set other variables."""
+    return os.path.basename(word) in _CHANGERS or word.startswith(("-c", "-l", "-i", "--login"))  # noqa: PTH119
 
 
 def crontab() -> str:
@@ -147,12 +163,13 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _expanded(word: str) -> str:
-    """Expand ~ and the variables of this process in a word."""
+def _expanded(word: str, home: str) -> str:
+    """Expand ~ and variables in a word. HOME is that of the crontab, the others of this process."""
+    word = re.sub(r"^~(?=/|$)|\$HOME\b|\$\{HOME\}", lambda _: home, word)
     return os.path.expanduser(os.path.expandvars(word))  # noqa: PTH111
 
 
-def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:
+def _projects_in(words: list[str], home: str) -> Iterator[tuple[str, str]]:
     """Yield the real path of each project that a command line refreshes, and the program or ""."""
     is_oauthkit = any(word.endswith("oauthkit") for word in words) and "refresh" in words
     start = words[: words.index("refresh")] if is_oauthkit else []
@@ -162,7 +179,7 @@ def _projects_in(words: list[str]) -> Iterator[tuple[str, str]]:
     else:
         program = next((word for word in start if word.endswith("oauthkit")), "")
     program = program if program.startswith("/") else ""
-    directory = os.path.expanduser("~")  # noqa: PTH111 - cron starts commands there
+    directory = home  # cron starts commands there
     for before, word in itertools.pairwise(["", *words]):
         path = os.path.realpath(os.path.join(directory, word))  # noqa: PTH118
         project = word if before == "--project" else word.partition("--project=")[2]

@@ -87,7 +87,9 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
             services = show_all([f"{name}.service" for name in names])
             own = [service for service in services if service.is_of(paths)]
             is_python = any(x.is_python for x in own) and is_file(paths.project / SCRIPT)
-            install = command("install", paths, *(["--form", "python"] if is_python else []))
+            options = ["--form", "python"] if is_python else []
+            options += ["--watch"] if own and own[-1].name.endswith("-watch") else []
+            install = command("install", paths, *options)
             for service in own:
                 is_used = service.is_active or f"{service.name}.timer" in due
                 if is_used and _is_absolute(service.config_dir):
@@ -100,5 +102,5 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
 
 
 def _is_absolute(directory: str | None) -> bool:
-    """Return whether it is known which directory this is. Skip the others: the runs may use any."""
+    """Return whether a directory is unset or absolute. Where a relative one leads is not known."""
     return not directory or directory.startswith("/")
