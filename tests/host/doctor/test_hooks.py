@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,6 +74,22 @@ def test_hook_without_its_interpreter_is_named(well: HostProject) -> None:
     assert text in well.run("doctor").stdout
     hook.write_text("#! /bin/sh\n", "utf-8")
     assert "hook 'failed'" not in well.run("doctor").stdout
+
+
+@pytest.mark.parametrize("first", ["/bin/sh", "/bin/sh -u", "/usr/bin/env /bin/sh"])
+def test_hook_with_the_line_ends_of_windows(well: HostProject, first: str) -> None:
+    hook = well.project / "scripts/oauth/hooks/failed"
+    hook.parent.mkdir()
+    hook.write_bytes(f"#!{first}\r\ntrue\r\n".encode())
+    hook.chmod(0o755)
+    text = f"""\
+note  hook 'failed': {hook} cannot run: its first line ends with CR LF, not LF
+      fix: """
+    before, is_named, after = well.run("doctor").stdout.partition(text)
+    assert (is_named, "hook 'failed'" in before) == (text, False)
+    subprocess.run(["/bin/sh", "-c", after.partition("\n")[0]], check=True)
+    assert "hook 'failed'" not in well.run("doctor").stdout
+    subprocess.run([hook], check=True)
 
 
 def test_hook_whose_interpreter_is_not_in_path_is_named(well: HostProject) -> None:

@@ -179,6 +179,18 @@ def test_fix_of_a_start_that_was_too_soon_names_the_project(tmp_path: Path) -> N
     [
         ("Failed to authenticate. API Error: 401 OAuth token has expired", LOG_IN),
         ("Not logged in. Please run /login", LOG_IN),
+        # what the CLI prints in tests/system/test_claude_code.py if the endpoint refuses the login
+        ("Failed to authenticate: OAuth session expired and could not be refreshed", LOG_IN),
+        ("OAuth token has been revoked", LOG_IN),
+        *(
+            (text, "run claude -p ok, and fix what it reports")
+            for text in (
+                "Failed to refresh the OAuth token: connect ETIMEDOUT 10.0.0.1:443",
+                "Failed to authenticate: 407 Proxy Authentication Required",
+                "OAuth error: self-signed certificate in certificate chain",
+                "TypeError: Cannot read properties of undefined (reading 'oauth')",
+            )
+        ),
         (
             "error: unknown option '--no-session-persistence'",
             "run claude -p ok, and fix what it reports",

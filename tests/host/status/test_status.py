@@ -106,13 +106,16 @@ def test_failure_that_no_run_can_mark(live: HostProject) -> None:
     ("text", "repair"),
     [
         ("{path} is not a file and is not changed", "rmdir {path}"),
+        ("{path} cannot be read and is not changed", "chmod u+r {path}"),
+        ("{path}/.env cannot be written: {path} is not writable", "chmod u+w {path}"),
         ("{path} is not a bearer file", ""),
         ("OAUTHKIT_BEARER and OAUTHKIT_DOTENV are the same file: /x", ""),
     ],
 )
 def test_cause_that_is_gone_needs_no_fix(live: HostProject, text: str, repair: str) -> None:
     path = live.home / "directory"
-    path.mkdir()
+    path.mkdir(0o100 if "chmod" in repair else 0o700)
+    live.without_override()
     live.failing.touch()
     live.lines((-60, f"ERROR: {text.format(path=path)}"))
     bearer = {} if repair else {"OAUTHKIT_BEARER": str(path)}
@@ -203,6 +206,8 @@ def test_token_of_a_user_is_replaced_by_the_hourly_run(live: HostProject) -> Non
     assert live.status()["warnings"][0].startswith("the next run replaces the token in .env")
     live.timers({f"{UNIT}.timer": 9 * HOUR_S, f"{UNIT}-heal.timer": HOUR_S / 2})
     assert live.status()["warnings"][0].startswith("the next hourly run replaces the token in .env")
+    live.timers({f"{UNIT}.timer": HOUR_S / 4, f"{UNIT}-heal.timer": HOUR_S / 2})
+    assert live.status()["warnings"][0].startswith("the next run replaces the token in .env")
 
 
 def test_lock_that_somebody_else_holds_is_a_failure(live: HostProject) -> None:

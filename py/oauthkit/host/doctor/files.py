@@ -430,7 +430,10 @@ def hooks(paths: ProjectPaths) -> Iterator[Finding]:
             yield Finding(f"hook '{event}'", text, fix, is_note=True)
         elif (interpreter := programs.missing_interpreter(hook)) and os.access(hook, os.X_OK):
             text = f"{hook} cannot run: {interpreter}"
-            yield Finding(f"hook '{event}'", text, "change its first line", is_note=True)
+            fix = "change its first line"
+            if interpreter.endswith(programs.CR_LF):
+                fix = _changing(paths, hook, "sed -i 's/\\r$//'")
+            yield Finding(f"hook '{event}'", text, fix, is_note=True)
         elif event in failed and is_file(hook) and hook.stat().st_mtime <= failed[event].at_s:
             at = clock(failed[event].at_s, time.time())
             text = f"it failed when it was last run, at {at} ({failed[event].text})"

@@ -22,6 +22,7 @@ INSTALL_CLAUDE = "npm install --global @anthropic-ai/claude-code"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # The programs that a run needs besides claude.
 NEEDED_PROGRAMS = ("jq", "timeout", "flock")
+CR_LF = "CR LF, not LF"
 # The first line of timeout --version in uutils coreutils before 0.6.
 OLD_UUTILS = re.compile(r"timeout (\(uutils coreutils\) )?0\.[0-5]\.")
 
@@ -42,8 +43,11 @@ def missing_interpreter(script: Path, path: str | None = None) -> str:
     A name is searched for in this process's PATH or in `path`.
     """
     first = _first_line(script) if is_file(script) else ""
-    words = first.removeprefix("#!").split() if first.startswith("#!") else []
-    if words and not os.path.exists(words[0]):  # noqa: PTH110 - raises nothing
+    # Only blanks and tabs separate words. A carriage return is part of the name (execve(2)).
+    words = re.split("[ \t]+", first[2:].strip(" \t")) if first.startswith("#!") else [""]
+    if words[-1].endswith("\r"):
+        return f"its first line ends with {CR_LF}"
+    if words[0] and not os.path.exists(words[0]):  # noqa: PTH110 - raises nothing
         return f"{words[0]} does not exist"
     if words[:1] == ["/usr/bin/env"]:
         name = next((word for word in words[1:] if word[0] != "-" and "=" not in word), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 
-# What claude prints if its login is not accepted.
-_ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
+# What claude prints if its login is not accepted. Not "authentication" or "OAuth" alone: errors of
+# a proxy or of the network can contain both.
+_ABOUT_LOGIN = (
+    r"\b401\b|\brun /login\b|not logged in|log in again|invalid_grant|authentication_error"
+    r"|(?:session|token) (?:is |was |has |been )*(?:expired|invalid|revoked)"
+)
 CLAUDE_FAILED = ("claude CLI refresh failed", "the API refuses the token, and claude did not")
 TOO_OFTEN = "claude has failed to renew the token"
 TOO_SOON = "the API refuses the token. claude was started"
@@ -34,6 +39,7 @@ _BAD_CREDENTIALS = re.compile(
     r"|no accessToken|no claudeAiOauth|\.credentials\.json not found"
     r"|\.credentials\.json is not (?:a file|readable)"
 )
+_NOT_WRITABLE = re.compile(r" cannot be written: (/.*) is not writable", re.DOTALL)
 _BAD_BEARER = (
     r"is not a bearer file|The bearer file must not be one|so it is a login|are the same file:"
 )
@@ -162,6 +168,11 @@ def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
     path, is_not_file, _ = text.partition(" is not a file and is not changed")
     if is_not_file:
         return inspect_path(Path(path)).kind in {"", FILE}
+    path, is_unreadable, _ = text.partition(" cannot be read and is not changed")
+    if is_unreadable:
+        return os.access(path, os.R_OK)
+    if found := _NOT_WRITABLE.search(text):
+        return os.access(found[1], os.W_OK)
     if _BAD_CREDENTIALS.search(text):
         return not read_login(paths.credentials).problem
     is_named = text.startswith(f"{paths.bearer} ") or "are the same file" in text

@@ -46,7 +46,7 @@ from oauthkit.host.status.store import (
     refresh_command,
     was_read,
 )
-from oauthkit.host.systemd import cron
+from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import ManagerError, Timer
 from oauthkit.host.systemd.logins import OtherLogin, other_login
 from oauthkit.host.systemd.services import (
@@ -254,7 +254,9 @@ class Status:
         if self.schedule.missing_program:
             return [self._cannot_start(self.schedule.missing_program)]
         if not self.is_due and not self.is_manual_token:
-            return [f"no run is scheduled. {self.see_doctor}"]
+            is_renamed = bool(installed_units.with_earlier_names(self.paths))
+            name = " with the new unit name" if is_renamed else ""
+            return [f"no run is scheduled{name}. {self.see_doctor}"]
         return []
 
     def _cron_problems(self, line: cron.Line) -> list[str]:
@@ -332,7 +334,9 @@ class Status:
             return []
         uninstall = f"run: {command('uninstall', self.paths)}"
         fix = "run crontab -e, and remove this project's line" if self.relies_on_cron else uninstall
-        text = f"the next {'hourly ' if self.schedule.heal else ''}run replaces the token in .env"
+        heal = self.schedule.heal
+        is_hourly = heal is not None and heal.next_s == self.schedule.earliest_s
+        text = f"the next {'hourly ' if is_hourly else ''}run replaces the token in .env"
         why = "A person may have put it there, or have edited .env"
         now = f"To replace it now, run: {refresh_command(self.paths)}"
         return [f"{text}. {why}. {now}", f"To keep that token, {fix}"]
