@@ -47,6 +47,18 @@ def test_units_with_another_login(well: HostProject, elsewhere: str) -> None:
     assert well.run("doctor", CLAUDE_CONFIG_DIR=elsewhere).returncode == 0
 
 
+def test_drop_in_that_sets_the_login_is_removed(well: HostProject) -> None:
+    """Otherwise the units would keep the other login after install, too."""
+    script = f"/bin/bash {well.project}/{SCRIPT}"
+    heal = shown(script, f'{well.bin}" "CLAUDE_CONFIG_DIR={well.home}/other')
+    fake_manager(well, heal=heal, show=shown(script, well.bin))
+    unit = f"{UNIT}-heal.service"
+    (well.unit_directory / f"{unit}.d").mkdir(parents=True)
+    (well.unit_directory / f"{unit}.d/override.conf").touch()
+    fix = f"      fix: systemctl --user revert {unit} && {command('install', well.project)}"
+    assert well.run("doctor").stdout.splitlines()[2] == fix
+
+
 def test_all_projects_with_another_login(well: HostProject, elsewhere: str) -> None:
     well.unit_directory.mkdir(parents=True)
     (well.unit_directory / f"{UNIT}-heal.timer").write_text(

@@ -247,6 +247,48 @@ def test_unit_that_systemd_cannot_load(
     assert "FAIL  units" not in oauthkit(project, "doctor").stdout
 
 
+def test_drop_in_that_replaces_the_command(
+    manager: UserManager, home: Path, tmp_path: Path
+) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    override = home / f".config/systemd/user/{HEAL}.service.d/override.conf"
+    override.parent.mkdir()
+    override.write_text("[Service]\nExecStart=\nExecStart=/bin/true\n", "utf-8")
+    revert = f"systemctl --user revert {HEAL}.service"
+    for problem, fix in {
+        f"units: the files of {HEAL}.service have changed since systemd loaded them": (
+            "systemctl --user daemon-reload"
+        ),
+        f"whose units: {HEAL}.service runs something else": f"{revert} && ",
+    }.items():
+        found = oauthkit(project, "doctor").stdout
+        note = f"note  drop-in: {override} changes what install wrote\n      fix: {revert}\n"
+        assert note in found
+        shown = found.partition(f"FAIL  {problem}\n      fix: ")[2].partition("\n")[0]
+        assert shown.startswith(fix), found
+        done = manager.run(["/bin/sh", "-c", shown], env=project.environment(shim=False))
+        assert done.returncode == 0, done.stderr
+    assert not override.exists()
+    found = oauthkit(project, "doctor").stdout
+    assert "FAIL  units" not in found
+    assert "FAIL  whose" not in found
+    assert "drop-in" not in found
+
+
+def test_drop_in_outlives_the_units(manager: UserManager, home: Path, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    soon(home)
+    file = home / f".config/systemd/user/{HEAL}.timer.d/soon.conf"
+    revert = f"systemctl --user revert {HEAL}.timer"
+    said = f"note: {file} changes {HEAL}.timer. To remove it, run: {revert}"
+    assert f"\n{said}\n" in oauthkit(project, "install").stdout
+    kept = f"{file} is kept: install did not write it. It applies again after the next install"
+    assert f"\n{kept}\n" in oauthkit(project, "uninstall").stdout
+
+
 def test_deleted_and_masked_units_are_reported(
     manager: UserManager, home: Path, tmp_path: Path
 ) -> None:

@@ -28,9 +28,8 @@ HEAL = "nanoclaw-oauth-refresh-next-heal"
 
 def test_calls_of_systemd(ready: HostProject) -> None:
     shown = "LoadState ExecStart Environment ActiveState SubState InactiveExitTimestampMonotonic"
-    properties = " ".join(
-        f"--property={name}" for name in [*shown.split(), "FragmentPath", "Description"]
-    )
+    shown += " FragmentPath Description NeedDaemonReload"
+    properties = " ".join(f"--property={name}" for name in shown.split())
     list_units = "--user --no-pager list-units --all --type=timer,service --output=json"
     done = ready.run("install")
     assert (done.returncode, done.stderr) == (0, "")

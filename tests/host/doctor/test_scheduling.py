@@ -109,6 +109,16 @@ def test_programs_that_only_cron_cannot_find(
     assert examined(well)[1] == {"PATH of the crontab line": f"{missing} not found in {path}"}
 
 
+def test_crontab_line_beside_units(well: HostProject) -> None:
+    """Its runs start the next timer with cron's PATH."""
+    script = f"{quoted(well.project)}/{SCRIPT}"
+    fake_crontab(well, f"* * * * * PATH={well.bin} bash {script}\n")
+    assert examined(well)[1] == {}
+    fake_crontab(well, f"* * * * * PATH=/nowhere bash {script}\n")
+    missing = "claude, jq, timeout, flock not found in /nowhere"
+    assert examined(well)[1] == {"PATH of the crontab line": missing}
+
+
 def test_crontab_line_whose_script_does_not_exist(well: HostProject) -> None:
     without_systemd(well, f"* * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT}\n")
     assert examined(well)[1] == {}
@@ -234,10 +244,13 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     assert "next run" not in found
 
 
-def test_log_from_the_future(well: HostProject) -> None:
+@pytest.mark.parametrize("timedatectl", ["echo yes", "exit 1"])
+def test_log_from_the_future(well: HostProject, timedatectl: str) -> None:
+    """A renewal at that time has left an expiry that is too late, so a plain refresh is useless."""
+    well.program("timedatectl", f"#!/bin/sh\n{timedatectl}\n")
     well.lines((2 * HOUR_S, "Token still fresh (remaining_ms=1), syncing to .env"))
     _, failed, fixes = examined(well)
     assert failed["clock"].startswith("the log's last line is from ")
     assert failed["clock"].endswith(", in the future")
     advice = "compare the output of date -u with the real time"
-    assert fixes["clock"] == f"{advice}, then: {command('refresh', well.project)}"
+    assert fixes["clock"] == f"{advice}, then: {command('refresh', well.project)} --rejected"

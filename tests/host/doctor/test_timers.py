@@ -302,6 +302,37 @@ def test_units_with_an_earlier_name(well: HostProject) -> None:
     assert fixes["units"] == command("install", well.project)
 
 
+def test_new_unit_name_that_install_has_not_applied(well: HostProject) -> None:
+    """The timers with the earlier name still start runs."""
+    write_unit(well, "earlier-heal.timer")
+    fake_manager(well, heal=NOT_FOUND, timers={})
+    assert examined(well)[1].keys() == {"units"}
+    (warning,) = well.status()["warnings"]
+    assert warning.startswith("no run is scheduled with the new unit name. To see the fix, run: ")
+
+
+@pytest.mark.parametrize("has_drop_in", [False, True])
+def test_drop_in_is_removed_if_it_may_be_the_cause(well: HostProject, *, has_drop_in: bool) -> None:
+    unit = f"{UNIT}-heal.service"
+    if has_drop_in:
+        (well.unit_directory / f"{unit}.d").mkdir(parents=True)
+        (well.unit_directory / f"{unit}.d/override.conf").touch()
+    revert = f"systemctl --user revert {unit}"
+    again = f"{revert} && " * has_drop_in + command("install", well.project)
+    script = f"/bin/bash {well.project}/{SCRIPT}"
+    fake_manager(well, heal=shown(script, "/usr/no"))
+    _, failed, fixes = examined(well)
+    assert failed == {f"PATH of the {unit}": f"{NEEDED} not found in /usr/no"}
+    assert fixes == {f"PATH of the {unit}": again}
+    note = f"{well.unit_directory}/{unit}.d/override.conf changes what install wrote"
+    shown_note = f"note  drop-in: {note}\n      fix: {revert}\n"
+    assert (shown_note in well.run("doctor").stdout) == has_drop_in
+    fake_manager(well, heal=shown("/bin/true", well.bin))
+    own = command("install", well.project, "--unit", "oauth-refresh-project")
+    own = again if has_drop_in else own
+    assert examined(well)[2]["whose units"] == own
+
+
 def test_invalid_name_in_the_shell_of_an_installed_project(well: HostProject) -> None:
     write_unit(well, f"{UNIT}-heal.timer")
     done = well.run("doctor", OAUTHKIT_UNIT="-x")

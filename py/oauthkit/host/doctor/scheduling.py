@@ -12,7 +12,7 @@ from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shell_commands import as_root, command, own_unit, quote
 from oauthkit.host.status.log import read_log
-from oauthkit.host.status.store import is_follower, was_read
+from oauthkit.host.status.store import is_follower, refresh_command, was_read
 from oauthkit.host.status.text_output import clock as shown_time
 from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import (
@@ -95,9 +95,14 @@ def _earlier_units(paths: ProjectPaths) -> Iterator[Finding]:
 def _next_run(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the timer or the crontab line that starts the next run."""
     found = [*timers.check(paths)]
-    if not any(finding.name in {"timer", "whose timer"} for finding in found):
-        no_timer = _not_due(paths, "timer", "no run is scheduled", timers.install(paths))
-        yield from [*_by_cron(paths)] or [no_timer]
+    by_cron = [*_by_cron(paths)]
+    if any(finding.name in {"timer", "whose timer"} for finding in found):
+        # The next timer gets the PATH of the run that starts it, which can be cron's.
+        yield from (finding for finding in by_cron if finding.name != "next run")
+    elif by_cron:
+        yield from by_cron
+    elif not installed_units.with_earlier_names(paths):
+        yield _not_due(paths, "timer", "no run is scheduled", timers.install(paths))
     yield from found
 
 
@@ -179,13 +184,20 @@ def _linger() -> Finding:
 def clock(paths: ProjectPaths) -> Iterator[Finding]:
     """Check that the clock is right, because each expiry is compared with it."""
     shown = programs.output_of("timedatectl", "show", "--property=NTPSynchronized", "--value")
-    if shown is None:
-        yield Finding("clock", "unknown: timedatectl failed", COMPARE, is_note=True)
-    elif shown == "no":
+    entries = read_log(paths)
+    if shown == "no":
         yield Finding("clock", "it is not synchronized", as_root("timedatectl set-ntp true"))
-    elif (entries := read_log(paths)) and entries[-1].at_s > time.time() + FUTURE_S:
+    elif entries and entries[-1].at_s > time.time() + FUTURE_S:
         at = shown_time(entries[-1].at_s, time.time())
         text = f"the log's last line is from {at}, in the future"
-        yield Finding("clock", text, COMPARE, needs_refresh=True, is_advice=True)
+        # An expiry that claude saved then is too late, so a plain refresh would do nothing.
+        again = (
+            refresh_command(paths)
+            if is_follower(paths)
+            else command("refresh", paths, "--rejected")
+        )
+        yield Finding("clock", text, f"{COMPARE}, then: {again}")
+    elif shown is None:
+        yield Finding("clock", "unknown: timedatectl failed", COMPARE, is_note=True)
     else:
         yield Finding("clock", "synchronized")

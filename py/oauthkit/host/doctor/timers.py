@@ -180,16 +180,26 @@ def _installed(
 ) -> Iterator[Finding]:
     """Check that install's units belong to this project, find their programs, and are active."""
     fix = install(paths, heal, watch)
-    for service in (heal, watch):
-        if service.is_loaded and service.is_of(paths):
-            yield from _programs(paths, service, service.unit, fix)
-            yield from _program(paths, service, service.unit, fix)
-        elif service.is_loaded:
+    units = {service.unit: service for service in (heal, watch) if service.is_loaded}
+    for unit, service in units.items():
+        reverting = installed_units.reverting(unit, fix)
+        if service.has_changed:
+            text = f"the files of {unit} have changed since systemd loaded them"
+            yield Finding("units", text, "systemctl --user daemon-reload")
+        if service.is_of(paths):
+            yield from _programs(paths, service, unit, reverting)
+            yield from _program(paths, service, unit, reverting)
+        else:
             need = "This project needs a unit name of its own"
-            yield _whose(service, "units", need, own_unit(paths), again=fix)
+            own = own_unit(paths) if reverting == fix else reverting
+            yield _whose(service, "units", need, own, again=reverting)
+    for file, name in installed_units.drop_ins([*units, _timer_of(heal)]).items():
+        text = f"{file} changes what install wrote"
+        yield Finding("drop-in", text, f"{installed_units.REVERT} {quote(name)}", is_note=True)
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
-        yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
+        again = installed_units.reverting(_timer_of(heal), fix)
+        yield Finding("units", f"{_timer_of(heal)} is not pending", again)
     elif heal.is_of(paths) and (edited := _edited(paths, watch)):
         yield Finding("units", f"{edited} differs from what install writes", fix)
     elif (

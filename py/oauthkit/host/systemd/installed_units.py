@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import read
+from oauthkit.host.shell_commands import quote
 from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.unit_texts import marked_project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from oauthkit.host.project import ProjectPaths
 
+REVERT = "systemctl --user revert"
 # How the names of the files end that install writes.
 SUFFIXES = ("-heal.timer", "-watch.service", "-heal.service", "-follow.service")
 
@@ -39,6 +43,16 @@ def projects_by_file() -> dict[Path, str]:
         file: marked_project(read(file).data.decode("utf-8", "surrogateescape")) for file in files
     }
     return {file: name for file, name in names.items() if name is not None}
+
+
+def drop_ins(names: Iterable[str]) -> dict[Path, str]:
+    """Map these units' drop-in files, which `systemctl --user edit` writes, to the units' names."""
+    return {file: name for name in names for file in sorted(directory().glob(f"{name}.d/*.conf"))}
+
+
+def reverting(name: str, fix: str) -> str:
+    """Return a fix that first removes a unit's drop-ins, if it has any."""
+    return f"{REVERT} {quote(name)} && {fix}" if drop_ins([name]) else fix
 
 
 def is_masked(file: Path) -> bool:

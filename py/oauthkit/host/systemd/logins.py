@@ -12,7 +12,7 @@ from oauthkit.host.path_info import is_file, real_path
 from oauthkit.host.project import config_dir_of_runs
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import SCRIPT
-from oauthkit.host.systemd import cron
+from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show_all
 
@@ -93,7 +93,8 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
             for service in own:
                 is_used = service.is_active or f"{service.name}.timer" in due
                 if is_used and _is_absolute(service.config_dir):
-                    yield _Starter(service.unit, service.config_dir, install, service.home)
+                    switch = installed_units.reverting(service.unit, install)
+                    yield _Starter(service.unit, service.config_dir, switch, service.home)
     for line in cron.lines_of(paths):
         if line.variables is not None and not line.missing_program:
             config_dir, home = (line.variables.get(name) for name in ("CLAUDE_CONFIG_DIR", "HOME"))

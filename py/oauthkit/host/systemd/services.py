@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _PROPERTIES = (
     "LoadState", "ExecStart", "Environment", "ActiveState", "SubState",
     "InactiveExitTimestampMonotonic", "FragmentPath", "Description",
+    "NeedDaemonReload",
 )  # fmt: skip
 # The description that program/schedule.py gives to the next run's units.
 DESCRIPTION = "NanoClaw OAuth token refresh"
@@ -49,6 +50,7 @@ class Service:
     home: str | None = None  # the HOME that it sets
     file: str = ""  # its unit file
     description: str = ""
+    has_changed: bool = False  # its files have changed since systemd loaded them
 
     @property
     def name(self) -> str:
@@ -149,6 +151,7 @@ def _parse(service: str, shown: str) -> Service:
         _variable(lines, "HOME"),
         values.get("FragmentPath", ""),
         values.get("Description", ""),
+        "NeedDaemonReload=yes" in lines,
     )
 
 

@@ -104,6 +104,8 @@ def remove(files: list[Path], say: Say) -> None:
     for file in files:
         file.unlink()
         say(f"removed {file}")
+    for drop_in in installed_units.drop_ins(file.name for file in files):
+        say(f"{drop_in} is kept: install did not write it. It applies again after the next install")
     systemctl("daemon-reload")
 
 
