@@ -28,6 +28,9 @@ def paste(text: str, diagnostic: Diagnostic) -> list[str]:
     choices = [code for code in inline if code not in top]
     if block:
         choices.append("\n".join(block))
+    if "also below" in first:
+        (code,) = choices
+        return [_renamed_below(_replaced(text, diagnostic, code), diagnostic, code)]
     pasted = [_replaced(text, diagnostic, code) for code in choices] or [
         _without_assignment(text, diagnostic, code) for code in top
     ]
@@ -51,6 +54,18 @@ def _replaced(text: str, diagnostic: Diagnostic, code: str) -> str:
     indent = " " * statement.col_offset
     lines[statement.lineno - 1 : last] = [f"{indent}{line}" for line in code.split("\n")]
     return "\n".join(lines) + "\n"
+
+
+def _renamed_below(program: str, diagnostic: Diagnostic, code: str) -> str:
+    """Return the program with the code's new name also in the lines below it.
+
+    The old name is what is left without the number, as in `p_2`.
+    """
+    name = code.partition(" = ")[0]
+    lines = program.splitlines(keepends=True)
+    above, below = lines[: diagnostic.span.line], lines[diagnostic.span.line :]
+    old = rf"\b{re.sub(r'_[0-9]+$', '', name)}\b"
+    return "".join([*above, *(re.sub(old, name, line) for line in below)])
 
 
 def _without_assignment(text: str, diagnostic: Diagnostic, code: str) -> str:

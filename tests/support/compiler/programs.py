@@ -42,6 +42,7 @@ printf = program("printf")
 sh = program("sh")
 testing = program("test")
 true = program("true")
+wc = program("wc")
 '''
 TAIL = """
 

@@ -71,7 +71,8 @@ class Commands:
     def unrun(self, node: ast.expr, left: str, how: str) -> Name:
         """Report a pipeline or redirected command that does not run, or not as written.
 
-        `left` is the left side of the corrected statement, `how` its default modifier.
+        `left` is the left side of the corrected statement, unless it has the modifier FG. `how` is
+        its default modifier.
         """
         match node:
             case ast.BinOp(op=ast.BitOr(), left=first, right=ast.BinOp(left=last) as run) if (
@@ -87,8 +88,8 @@ class Commands:
             case ast.BinOp(op=ast.BitOr()):
                 return self.reject(
                     "D203", node, "this pipeline is never run",
-                    f"run it: `{left}{self.command_text(node)} & {how}`"
-                    if left in ("", "_ = ")
+                    f"run it: `{self.command_text(node)} & {how}`"
+                    if how in ("FG", "TF")
                     else f"run it where it is written, as in `{self.command_text(node)} & {how}`",
                 )  # fmt: skip
             case ast.Compare(
@@ -113,15 +114,16 @@ class Commands:
                     "capture its output with `& CAPTURE`, and compare the text",
                 )  # fmt: skip
             case ast.Compare(ops=[_, _, *_]):
-                return self.chained(node, f"{left}{self.command_text(node)} & {how}")
-        if left not in ("", "_ = ") and how == "RETCODE":
+                own_left = "" if how == "FG" else left
+                return self.chained(node, f"{own_left}{self.command_text(node)} & {how}")
+        if how == "RETCODE":
             return self.reject(
                 "D203", node, "a redirected command cannot be assigned",
                 f"redirect it where it runs, as in `{self.command_text(node)} & RETCODE`",
             )  # fmt: skip
         return self.reject(
             "D203", node, "a redirected command is never run",
-            f"run it: `{left}{self.command_text(node)} & {how}`",
+            f"run it: `{'' if how == 'FG' else left}{self.command_text(node)} & {how}`",
         )  # fmt: skip
 
     def chained(self, node: ast.Compare, corrected: str) -> Name:

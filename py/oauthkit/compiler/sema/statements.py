@@ -289,7 +289,7 @@ class Statements:
                 self.runs.run(command, how)
                 return None
         if self.commands.is_redirected(value):
-            self.commands.unrun(value, "_ = ", "RETCODE")
+            self.commands.unrun(value, "_ = ", "FG")
             return None
         result = self.expressions.value(value)
         if isinstance(value, ast.Call) and ast.unparse(value.func) in ("sys.exit", "exit", "quit"):
