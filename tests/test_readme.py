@@ -109,3 +109,10 @@ def test_every_directory_of_tests_is_in_the_table() -> None:
         if place.name != "adversarial" and any(place.rglob(pattern))
     }
     assert {name for name in directories if f"`{name}" not in page} == set()
+
+
+@pytest.mark.parametrize("page", ["dialect", "from-plumbum", "parity", "porting"])
+def test_pages_for_other_projects_do_not_mention_oauth(page: str) -> None:
+    """The compiler and the parity kit stand on their own."""
+    text = (ROOT / f"docs/{page}.md").read_text("utf-8")
+    assert not re.search("oauth(?!kit)|claude|credential", text, re.IGNORECASE)

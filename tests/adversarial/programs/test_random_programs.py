@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import seed as with_seed
 from tests.adversarial.fuzz.drive import memory, new_seed, seed_of
 from tests.adversarial.programs import drive
@@ -57,12 +57,21 @@ def test_cpython_and_bash_give_equal_results(
     assert len(ran) == PROGRAMS
     assert len(set(ran)) == PROGRAMS
     runs = ("& CAPTURE", "& RETCODE", "& TF", "(FG=True)", "& FG\n", "()\n", " | cat")
-    rare = (".splitlines()", "sorted(", "stdin.read()", "read_line()", "len(")
+    rare = (".splitlines()", "sorted(", "stdin.read()", "read_line()", "len(", ".split(", " << ")
     for part in ("while", "elif", *runs, ".partition", "local.env"):
         assert sum(part in case.text for case in ran) > PROGRAMS / 50, part
     for part in rare:
         assert any(part in case.text for case in ran), part
     assert sum(bool(STATUS_AND_CALL.search(case.text)) for case in ran) > PROGRAMS / 50
+
+
+@pytest.mark.parametrize("construct", ["local.cwd.chdir(", "change_directory("])
+def test_rare_construct_is_drawn(construct: str) -> None:
+    drawn = settings(
+        max_examples=5000, database=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=[*HealthCheck],
+    )  # fmt: skip
+    assert construct in find(cases(), lambda case: construct in case.text, settings=drawn).text
 
 
 def test_warm_and_cold_cpython_are_equal(runner: Runner) -> None:

@@ -1,4 +1,4 @@
-"""The example and the manual's tests run in an environment that has only oauthkit[parity]."""
+"""The compiler and the parity kit work in environments that have only the wheel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from tests.support.parity_kit.manual import write_project
 from tests.support.parity_kit.pytest_runs import run_pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples/disk_alarm"
 
 # The report if the quotes in `mail -s "$subject" root` are missing.
@@ -32,23 +32,32 @@ The sandboxes are kept (calls and streams: in the directory control):
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create a virtual environment with the wheel, offline. Return its interpreter.
-
-    The packages that the wheel's extra `parity` requires are those of this test's environment.
-    There are no others.
-    """
-    directory = tmp_path_factory.mktemp("environment")
-    built = directory / "built"
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = tmp_path_factory.mktemp("built")
     execute(ROOT, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built))
     [wheel] = built.iterdir()
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
+    """Return the interpreter of an environment that has only oauthkit[parity]."""
+    return make_environment(tmp_path_factory.mktemp("environment"), wheel, "parity")
+
+
+def make_environment(directory: Path, wheel: Path, extra: str) -> Path:
+    """Create a virtual environment with the wheel, offline. Return its interpreter.
+
+    The packages that the wheel requires with an extra are those of this test's environment. There
+    are no others.
+    """
     execute(directory, "-m", "venv", "--without-pip", "venv")
     python = directory / "venv/bin/python"
     pip = ("-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps")
     execute(directory, *pip, "--disable-pip-version-check", str(wheel))
     [packages] = (directory / "venv/lib").glob("python*/site-packages")
     [metadata] = packages.glob("oauthkit-*.dist-info")
-    for name in required(Distribution.at(metadata), "parity"):
+    for name in required(Distribution.at(metadata), extra):
         for file in distribution(name).files or ():
             top = file.parts[0]
             if top != ".." and not (packages / top).exists():
@@ -119,3 +128,19 @@ def test_example_runs_with_the_wheel_and_fails_if_broken(tmp_path: Path, python:
     report = re.sub("(?m)^E {0,7}", "", shown[1]).removeprefix("AssertionError: ")
     directory = f"{copy}/kept/test_full_disk_is_mailed0/pair-0"
     assert report.replace(directory, "DIRECTORY") == REPORT[1:]
+
+
+def test_compiler_needs_only_the_package(tmp_path: Path, wheel: Path) -> None:
+    python = make_environment(tmp_path, wheel, "")
+    execute(
+        tmp_path, "-c", "import plumbum, importlib.util as u\n"
+        "assert not any(map(u.find_spec, ('pytest', 'rich', 'sh', 'watchfiles')))",
+        python=str(python),
+    )  # fmt: skip
+    example = ROOT / "examples/backup"
+    program = tmp_path / "backup.py"
+    shutil.copy(example / "backup.py", program)
+    compiling = ("-m", "oauthkit", "compile", "backup.py", "-o", "backup.sh")
+    execute(tmp_path, *compiling, python=str(python))
+    assert (tmp_path / "backup.sh").read_bytes() == (example / "backup.sh").read_bytes()
+    execute(tmp_path, *compiling, "--check", python=str(python))
