@@ -1282,19 +1282,16 @@ open_directory() {
 # A line that starts with ! is an error in one of them.
 list_directory() {
   local +x directory=$1 status files
-  local +x -a list_files limited first
+  local +x -a list_files
   # in /proc, such files can be endless
   list_files=(
     find -L "$directory" -maxdepth 1 -regextype posix-extended -type f -regex "$HOST_PATTERN" '('
     '!' -readable -printf "$UNREADABLE" -o -size 0 -printf "$EMPTY" -o -size +64k -printf "$LARGE"
     -o -printf '%f\n' ')'
   )
-  limited=(timeout -k "$GRACE_S" "$READ_LIMIT_S" "${list_files[@]}")
-  first=(dd bs=64k "count=$BLOCKS" iflag=fullblock status=none)
-  {
-    files=$("${limited[@]}" | "${first[@]}" && pipeline_status "${PIPESTATUS[@]}")
-  } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
+  run_limited_find "${list_files[@]}"
   status=$?
+  files=$REPLY
   count_characters "$files"
   if ((REPLY > LISTING_LIMIT)); then # then find may also fail, because dd has ended
     REPLIES=("$directory has more than $RECORDS_LIMIT records" '')
@@ -1308,19 +1305,30 @@ list_directory() {
   REPLIES=('' "$files")
 }
 
+# Run find for at most READ_LIMIT_S. Return its exit status, and the first part of its output.
+#
+# That part has up to BLOCKS blocks of 64 KiB.
+run_limited_find() {
+  local +x status listing
+  local +x -a look=("$@") first=(dd bs=64k "count=$BLOCKS" iflag=fullblock status=none)
+  {
+    listing=$(
+      timeout -k "$GRACE_S" "$READ_LIMIT_S" "${look[@]}" | "${first[@]}" &&
+        pipeline_status "${PIPESTATUS[@]}"
+    )
+  } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
+  status=$?
+  REPLY=$listing
+  return "$status"
+}
+
 # Return each record's name, size, time and inode: the text changes when a record does.
 #
 # In a directory with more than RECORDS_LIMIT records, later ones can be left out.
 directory_state() {
-  local +x directory=$1 seen
-  local +x -a look limited first
-  look=(find -L "$directory" -maxdepth 1 -name '*.json' -printf '%f %s %T@ %i\n')
-  limited=(timeout -k "$GRACE_S" "$READ_LIMIT_S" "${look[@]}")
-  first=(dd bs=64k "count=$BLOCKS" iflag=fullblock status=none)
-  {
-    seen=$("${limited[@]}" | "${first[@]}" && pipeline_status "${PIPESTATUS[@]}")
-  } 2>/dev/null </dev/null 7>&- 8>&- 9>&-
-  REPLY=$seen
+  local +x directory=$1
+  run_limited_find find -L "$directory" -maxdepth 1 -regextype posix-extended \
+    -regex "$HOST_PATTERN" -printf '%f %s %T@ %i\n'
 }
 
 # Wait until `directory_state` does not return `seen`, for at most 60 s.

@@ -462,6 +462,14 @@ def test_state_of_a_large_directory_is_limited(tmp_path: Path) -> None:
     assert len(directory.directory_state(LocalPath(str(tmp_path)))) == 5 * 65536
 
 
+def test_state_has_only_records(tmp_path: Path) -> None:
+    """Other files could use up its limit."""
+    for name in ("a.json", "a b.json", "a.txt"):
+        (tmp_path / name).touch()
+    state = directory.directory_state(LocalPath(str(tmp_path)))
+    assert [line.partition(" ")[0] for line in state.splitlines()] == ["a.json"]
+
+
 def test_token_that_was_not_delivered_does_not_serve(follower: Parity) -> None:
     publish(follower, "a", HOUR_S)
     follower.dotenv("A=\0\n")

@@ -6,6 +6,7 @@ The directory can be on NFS, shared by Syncthing or rsync, or a mounted Secret.
 from __future__ import annotations
 
 from plumbum import LocalPath
+from plumbum.commands import BaseCommand
 
 from oauthkit.program.limits import GRACE_S, READ_LIMIT_S
 from oauthkit.program.rename import rename_file
@@ -61,9 +62,7 @@ def list_directory(directory: LocalPath) -> tuple[str, str]:
         "-size", "0", "-printf", EMPTY, "-o",  # in /proc, such files can be endless
         "-size", "+64k", "-printf", LARGE, "-o", "-printf", "%f\\n", ")",
     ]  # fmt: skip
-    limited = timeout["-k", GRACE_S, READ_LIMIT_S, list_files]
-    first = dd["bs=64k", f"count={BLOCKS}", "iflag=fullblock", "status=none"]
-    status, files = (limited | first) & CAPTURE
+    status, files = run_limited_find(list_files)
     if len(files) > LISTING_LIMIT:  # then find may also fail, because dd has ended
         return f"{directory} has more than {RECORDS_LIMIT} records", ""
     # find exits with 1 for a dangling link, for example.
@@ -93,11 +92,23 @@ def directory_state(directory: LocalPath) -> str:
 
     In a directory with more than RECORDS_LIMIT records, later ones can be left out.
     """
-    look = find["-L", directory, "-maxdepth", "1", "-name", "*.json", "-printf", "%f %s %T@ %i\\n"]
-    limited = timeout["-k", GRACE_S, READ_LIMIT_S, look]
-    first = dd["bs=64k", f"count={BLOCKS}", "iflag=fullblock", "status=none"]
-    _, seen = (limited | first) & CAPTURE
+    _, seen = run_limited_find(
+        find[
+            "-L", directory, "-maxdepth", "1", "-regextype", "posix-extended",
+            "-regex", HOST_PATTERN, "-printf", "%f %s %T@ %i\\n",
+        ]
+    )  # fmt: skip
     return seen
+
+
+def run_limited_find(look: BaseCommand) -> tuple[Status, str]:
+    """Run find for at most READ_LIMIT_S. Return its exit status, and the first part of its output.
+
+    That part has up to BLOCKS blocks of 64 KiB.
+    """
+    first = dd["bs=64k", f"count={BLOCKS}", "iflag=fullblock", "status=none"]
+    status, listing = (timeout["-k", GRACE_S, READ_LIMIT_S, look] | first) & CAPTURE
+    return status, listing
 
 
 def wait_for_directory(directory: LocalPath, seen: str) -> Status:
