@@ -31,6 +31,7 @@ CASES = [
     ("D104", "t = 'a b'\nprint(t.split(' ')[2])", "t.split", "take one at a time with partition", "t = 'a b'\n_, _, u = t.partition(' ')\nprint(u)"),
     ("D202", "_, t = (cat['x'] >= '/dev/stderr') & CAPTURE\nprint(t)", "'/dev/stderr'", "whose stderr is the program's own", "_, t = (cat['x'] >= ERROUT) & CAPTURE\nprint(t)"),
     ("D105", "p = absolute('x')\nfor q in sorted(p // '*', key=len):\n    print(q)", "sorted(p // '*', key=len)", "To sort by time or size, run the program ls", "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
+    ("D104", "n = int('1_000')\nprint(n)", "int", "write the number: `1000`", "n = 1000\nprint(n)"),
     ("D104", "t = '644'\nn = int(t, 8)", "int", 'run the program printf first, as in `printf("%d", f"0{text}")`', "t = '644'\nn = sh('-c', t)"),
     ("D104", "n = os.path.getsize('x')", "os.path.getsize", '`text = stat("-L", "-c", "%s", path)`, and convert the text with `parse_int(text.strip())`', "n = cat('-c', 'x')"),
     ("D202", "cat['x'] & FG >> 'log'", "cat['x'] & FG >> 'log'", "(cat['x'] >> 'log') & FG", "(cat['x'] >> 'log') & FG"),

@@ -9,6 +9,7 @@ import ast
 import re
 import string
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from oauthkit.compiler.diagnostics.describe import (
     as_fstring,
@@ -91,6 +92,10 @@ def _of_int(site: Site, node: ast.Call) -> str:
             choice = f"1 if {shown(site, test)} else 0"
             lines = site.assigned(node, Type.INT, lambda name: [f"{name} = {choice}"])
             return code("use a conditional expression", lines)
+        case ast.Call(args=[ast.Constant(value=str() as written)], keywords=[]):
+            with suppress(ValueError):
+                return code("write the number", str(int(written)))
+            return ""
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
             given = shown(site, text)
             is_text = isinstance(text, (ast.Name, ast.Call)) and site.type_of(text) is Type.STR
