@@ -92,6 +92,17 @@ note  hook 'failed': {hook} cannot run: its first line ends with CR LF, not LF
     subprocess.run([hook], check=True)
 
 
+def test_hook_with_a_byte_order_mark(well: HostProject) -> None:
+    hook = well.project / "scripts/oauth/hooks/failed"
+    hook.parent.mkdir()
+    hook.write_bytes(b"\xef\xbb\xbf#!/bin/sh\n")
+    hook.chmod(0o755)
+    text = f"{hook} cannot run: its first line starts with a byte order mark\n      fix: "
+    fix = well.run("doctor").stdout.partition(text)[2].partition("\n")[0]
+    subprocess.run(["/bin/sh", "-c", fix], check=True)
+    assert hook.read_bytes() == b"#!/bin/sh\n"
+
+
 def test_hook_whose_interpreter_is_not_in_path_is_named(well: HostProject) -> None:
     hook = well.project / "scripts/oauth/hooks/renewed"
     hook.parent.mkdir()
@@ -125,7 +136,7 @@ def test_hooks_that_lack_their_program_are_named(
     (hooks / "login-ending").chmod(0o755)
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (1, "")
-    fix = f"{SUDO}apt-get install {package}" if package else f"install {name}"
+    fix = f"{SUDO}apt-get install {package}" if package else f"install the program {name}"
     text = f"{name} not found in PATH, so the hooks cannot send messages"
     assert f"FAIL  notifications: {text}\n      fix: {fix}\n" in done.stdout
     assert "note  hook" not in done.stdout

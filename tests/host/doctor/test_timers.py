@@ -221,7 +221,7 @@ def test_timer_of_a_project_that_was_moved(well: HostProject) -> None:
     assert fixes == {"whose timer": again, "whose units": again}
     said = f"{UNIT}.service belongs to {gone}, which does not exist"
     assert failed["whose timer"] == said
-    said = f"{UNIT}-heal.timer belongs to {gone}, which does not exist. Run: {uninstall}"
+    said = f"{UNIT}-heal.timer belongs to {gone}, which does not exist. Run: {again}"
     assert well.status()["warnings"] == [said]
     fake_manager(well, argv=argv, heal=NOT_FOUND)
     then = f"{uninstall} && {command('refresh', well.project)}"
@@ -311,6 +311,37 @@ def test_new_unit_name_that_install_has_not_applied(well: HostProject) -> None:
     assert warning.startswith("no run is scheduled with the new unit name. To see the fix, run: ")
 
 
+@pytest.mark.parametrize("shared", ["service.d", "nanoclaw-.service.d"])
+def test_drop_in_of_several_units_is_moved_away(well: HostProject, shared: str) -> None:
+    file = well.unit_directory / shared / "x.conf"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    heal = shown(f"/bin/bash {well.project}/{SCRIPT}", "/usr/no")
+    fake_manager(well, heal=heal)
+    fix = examined(well)[2][f"PATH of the {UNIT}-heal.service"]
+    reload, install = "systemctl --user daemon-reload", command("install", well.project)
+    assert fix == f"mv {file} {file}.old && {reload} && {install}"
+    assert f"note  drop-in: {file} changes what install wrote\n" in well.run("doctor").stdout
+
+
+def test_masked_watcher(well: HostProject) -> None:
+    well.unit_directory.mkdir(parents=True)
+    (well.unit_directory / f"{UNIT}-watch.service").symlink_to("/dev/null")
+    _, failed, fixes = examined(well)
+    assert failed == {"units": f"{UNIT}-watch.service is masked"}
+    unmask = f"systemctl --user unmask {UNIT}-watch.service"
+    assert fixes == {"units": f"{unmask} && {command('install', well.project)}"}
+
+
+def test_unit_that_was_edited_is_written_again(well: HostProject) -> None:
+    """Another unit name is not needed: the file is this project's."""
+    write_unit(well, f"{UNIT}-heal.service")
+    fake_manager(well, heal=shown("/bin/true", well.bin))
+    _, failed, fixes = examined(well)
+    assert failed["whose units"] == f"{UNIT}-heal.service runs something else"
+    assert fixes["whose units"] == command("install", well.project)
+
+
 @pytest.mark.parametrize("has_drop_in", [False, True])
 def test_drop_in_is_removed_if_it_may_be_the_cause(well: HostProject, *, has_drop_in: bool) -> None:
     unit = f"{UNIT}-heal.service"
@@ -327,10 +358,6 @@ def test_drop_in_is_removed_if_it_may_be_the_cause(well: HostProject, *, has_dro
     note = f"{well.unit_directory}/{unit}.d/override.conf changes what install wrote"
     shown_note = f"note  drop-in: {note}\n      fix: {revert}\n"
     assert (shown_note in well.run("doctor").stdout) == has_drop_in
-    fake_manager(well, heal=shown("/bin/true", well.bin))
-    own = command("install", well.project, "--unit", "oauth-refresh-project")
-    own = again if has_drop_in else own
-    assert examined(well)[2]["whose units"] == own
 
 
 def test_invalid_name_in_the_shell_of_an_installed_project(well: HostProject) -> None:
@@ -457,19 +484,28 @@ def test_directory_of_the_units_that_is_a_file(well: HostProject) -> None:
     assert examined(well)[1] == {"units' directory": text}
 
 
-@pytest.mark.parametrize(("logged_s", "is_reported"), [(-120, True), (-30, False), (None, True)])
+@pytest.mark.parametrize(
+    ("logged_s", "is_reported"), [(-120, True), (-55, False), (-30, True), (None, True)]
+)
 def test_service_that_fails_before_it_logs(
     well: HostProject, logged_s: int | None, *, is_reported: bool
 ) -> None:
-    started_us = int((time.clock_gettime(time.CLOCK_MONOTONIC) - 60) * 1e6)
-    state = f"echo ActiveState=failed; echo InactiveExitTimestampMonotonic={started_us}"
+    """Lines of runs before and after it do not say why it failed."""
+    now_us = int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6)
+    times = {"InactiveExit": now_us - 60_000_000, "InactiveEnter": now_us - 50_000_000}
+    echo = [f"echo {name}TimestampMonotonic={at_us}" for name, at_us in times.items()]
     heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
-    fake_manager(well, heal=f"{state}; {heal}")
+    fake_manager(well, heal="; ".join(["echo ActiveState=failed", *echo, heal]))
     well.lines(*([] if logged_s is None else [(logged_s, "x")]))
     problem = f"{UNIT}-heal.service failed, and the log does not say why"
     assert examined(well)[1] == ({"units": problem} if is_reported else {})
     journal = f"      log: journalctl --user -u {UNIT}-heal.service -n 20\n"
     assert (journal in well.run("doctor").stdout) == is_reported
+    if is_reported:
+        (well.unit_directory / f"{UNIT}-heal.service.d").mkdir(parents=True)
+        (well.unit_directory / f"{UNIT}-heal.service.d/x.conf").touch()
+        revert = f"systemctl --user revert {UNIT}-heal.service"
+        assert examined(well)[2]["units"] == f"{revert} && {command('install', well.project)}"
 
 
 @pytest.mark.parametrize(("suspended_s", "has_logged"), [(0, False), (3600, True)])
@@ -481,7 +517,9 @@ def test_log_before_a_suspend(
     clocks = {time.CLOCK_MONOTONIC: 1000.0, time.CLOCK_BOOTTIME: 1000.0 + suspended_s}
     monkeypatch.setattr(time, "clock_gettime", clocks.__getitem__)
     monkeypatch.setenv("HOME", str(well.home))
-    service = Service("x.service", "loaded", is_active=False, argv=None, path=None, started_s=940)
+    service = Service(
+        "x.service", "loaded", is_active=False, argv=None, path=None, started_s=940, ended_s=990
+    )
     assert timers._has_logged(find_paths(str(well.project)), service) == has_logged
 
 

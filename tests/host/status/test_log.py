@@ -187,6 +187,7 @@ def test_fix_of_a_start_that_was_too_soon_names_the_project(tmp_path: Path) -> N
             for text in (
                 "Failed to refresh the OAuth token: connect ETIMEDOUT 10.0.0.1:443",
                 "Failed to authenticate: 407 Proxy Authentication Required",
+                "Proxy error: session token expired at proxy.example",
                 "OAuth error: self-signed certificate in certificate chain",
                 "TypeError: Cannot read properties of undefined (reading 'oauth')",
             )

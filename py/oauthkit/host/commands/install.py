@@ -16,13 +16,13 @@ from oauthkit.host.doctor import files, programs, write_access
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import real_path, require_no_links, write_file
 from oauthkit.host.project import find_paths, require_own_project
-from oauthkit.host.shell_commands import as_root, command, quote
+from oauthkit.host.shell_commands import as_root, command
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.status.log import read_log
 from oauthkit.host.status.store import is_follower
 from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import BOOTED, ManagerError, systemctl
-from oauthkit.host.systemd.installed_units import REVERT
+from oauthkit.host.systemd.installed_units import removing
 from oauthkit.host.systemd.services import loaded, show
 from oauthkit.host.systemd.start_command import command_of
 from oauthkit.host.systemd.unit_files import (
@@ -102,7 +102,7 @@ def install(
         write_unit(directory / name, text, say)
     timer = f"{paths.heal}.timer"
     for file, name in installed_units.drop_ins(texts).items():
-        say(f"note: {file} changes {name}. To remove it, run: {REVERT} {quote(name)}")
+        say(f"note: {file} changes {name}. To remove it, run: {removing(file, name)}")
     systemctl("daemon-reload")
     systemctl("enable", "--now", "--quiet", timer)
     real = replace(paths, project=real_path(paths.project))  # the script names its timer after it

@@ -230,7 +230,7 @@ def _is_missing(name: str) -> bool:
 def _installation(name: str) -> str:
     """Return the command that installs a program, or the advice to install it."""
     package = PACKAGES.get(name)
-    return as_root(f"apt-get install {package}") if package else f"install {quote(name)}"
+    return as_root(f"apt-get install {package}") if package else f"install the program {name}"
 
 
 def _is_own(hook: Path) -> bool:

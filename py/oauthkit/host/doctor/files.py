@@ -433,6 +433,8 @@ def hooks(paths: ProjectPaths) -> Iterator[Finding]:
             fix = "change its first line"
             if interpreter.endswith(programs.CR_LF):
                 fix = _changing(paths, hook, "sed -i 's/\\r$//'")
+            elif interpreter.endswith(programs.BOM):
+                fix = _changing(paths, hook, r"sed -i '1s/^\xef\xbb\xbf//'")
             yield Finding(f"hook '{event}'", text, fix, is_note=True)
         elif event in failed and is_file(hook) and hook.stat().st_mtime <= failed[event].at_s:
             at = clock(failed[event].at_s, time.time())

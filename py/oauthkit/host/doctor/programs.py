@@ -23,6 +23,7 @@ SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # The programs that a run needs besides claude.
 NEEDED_PROGRAMS = ("jq", "timeout", "flock")
 CR_LF = "CR LF, not LF"
+BOM = "a byte order mark"
 # The first line of timeout --version in uutils coreutils before 0.6.
 OLD_UUTILS = re.compile(r"timeout (\(uutils coreutils\) )?0\.[0-5]\.")
 
@@ -43,6 +44,8 @@ def missing_interpreter(script: Path, path: str | None = None) -> str:
     A name is searched for in this process's PATH or in `path`.
     """
     first = _first_line(script) if is_file(script) else ""
+    if first.startswith("\ufeff#!"):
+        return f"its first line starts with {BOM}"
     # Only blanks and tabs separate words. A carriage return is part of the name (execve(2)).
     words = re.split("[ \t]+", first[2:].strip(" \t")) if first.startswith("#!") else [""]
     if words[-1].endswith("\r"):

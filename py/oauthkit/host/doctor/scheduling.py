@@ -190,7 +190,8 @@ def clock(paths: ProjectPaths) -> Iterator[Finding]:
     elif entries and entries[-1].at_s > time.time() + FUTURE_S:
         at = shown_time(entries[-1].at_s, time.time())
         text = f"the log's last line is from {at}, in the future"
-        # An expiry that claude saved then is too late, so a plain refresh would do nothing.
+        # An expiry that claude saved while the clock was ahead is too late, so a refresh without
+        # --rejected would do nothing.
         again = (
             refresh_command(paths)
             if is_follower(paths)

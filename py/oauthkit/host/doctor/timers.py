@@ -63,9 +63,11 @@ def _can_start_by_cron(paths: ProjectPaths) -> bool:
 
 def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Finding]:
     """Find units that install has written, but that are missing or that systemd cannot load."""
-    for name in (heal.unit, _timer_of(heal)):
+    for name in (heal.unit, _timer_of(heal), watch.unit):
         if installed_units.is_masked(installed_units.directory() / name):
-            yield Finding("units", f"{name} is masked", f"systemctl --user unmask {quote(name)}")
+            # install's file may have been replaced by the mask.
+            fix = f"systemctl --user unmask {quote(name)} && {install(paths, heal, watch)}"
+            yield Finding("units", f"{name} is masked", fix)
             return
     written = {file.name for file in installed_units.written_for(paths.project)}
     if f"{paths.heal}.timer" in written and heal.unit not in written:
@@ -116,8 +118,9 @@ def _file_runs_python(heal: Service) -> bool:
 def _next_run(paths: ProjectPaths) -> tuple[list[Timer], Service | None]:
     """Return the pending timers, and the service that runs or is next; None if there is none.
 
-    The project's own service precedes another project's of the same name. A run may start or end
-    between two queries, so inconsistent answers are queried again.
+    The project's own service takes precedence over another project's service of the same name. A
+    run may start or end between two queries, so the queries are repeated if the answers are
+    inconsistent.
     """
     timers: list[Timer] = []
     service = None
@@ -181,24 +184,26 @@ def _installed(
     """Check that install's units belong to this project, find their programs, and are active."""
     fix = install(paths, heal, watch)
     units = {service.unit: service for service in (heal, watch) if service.is_loaded}
+    written = installed_units.written_for(paths.project)
     for unit, service in units.items():
-        reverting = installed_units.reverting(unit, fix)
+        again = installed_units.without_drop_ins(unit, fix)
         if service.has_changed:
             text = f"the files of {unit} have changed since systemd loaded them"
             yield Finding("units", text, "systemctl --user daemon-reload")
         if service.is_of(paths):
-            yield from _programs(paths, service, unit, reverting)
-            yield from _program(paths, service, unit, reverting)
+            yield from _programs(paths, service, unit, again)
+            yield from _program(paths, service, unit, again)
         else:
             need = "This project needs a unit name of its own"
-            own = own_unit(paths) if reverting == fix else reverting
-            yield _whose(service, "units", need, own, again=reverting)
+            is_edited = installed_units.directory() / unit in written
+            own = again if is_edited else own_unit(paths)
+            yield _whose(service, "units", need, own, again=again)
     for file, name in installed_units.drop_ins([*units, _timer_of(heal)]).items():
-        text = f"{file} changes what install wrote"
-        yield Finding("drop-in", text, f"{installed_units.REVERT} {quote(name)}", is_note=True)
+        text, removal = f"{file} changes what install wrote", installed_units.removing(file, name)
+        yield Finding("drop-in", text, removal, is_note=True)
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
-        again = installed_units.reverting(_timer_of(heal), fix)
+        again = installed_units.without_drop_ins(_timer_of(heal), fix)
         yield Finding("units", f"{_timer_of(heal)} is not pending", again)
     elif heal.is_of(paths) and (edited := _edited(paths, watch)):
         yield Finding("units", f"{edited} differs from what install writes", fix)
@@ -210,7 +215,8 @@ def _installed(
     ):
         text = f"{heal.unit} failed, and the log does not say why"
         journal = f"journalctl --user -u {quote(heal.unit)} -n 20"
-        yield Finding("units", text, fix, log=journal)
+        again = installed_units.without_drop_ins(heal.unit, fix)
+        yield Finding("units", text, again, log=journal)
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)
@@ -252,19 +258,21 @@ def _text_of(file: Path) -> str:
 
 
 def _has_logged(paths: ProjectPaths, service: Service) -> bool:
-    """Return whether a run has written to the log since a service was last started."""
-    entries = read_log(paths)
-    # After a suspend, this is too late: CLOCK_MONOTONIC stops. So compare with the boot's time.
-    ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - service.started_s
-    suspended_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
-    return bool(entries) and entries[-1].at_s >= int(time.time() - ago_s - suspended_s)
+    """Return whether a run has written to the log while a service last ran."""
+    # CLOCK_MONOTONIC stops during a suspend, so the service may have started suspended_s earlier.
+    monotonic_s = time.clock_gettime(time.CLOCK_MONOTONIC)
+    suspended_s = time.clock_gettime(time.CLOCK_BOOTTIME) - monotonic_s
+    booted_s = time.time() - monotonic_s
+    first_s = int(booted_s + service.started_s - suspended_s)
+    last_s = booted_s + service.ended_s
+    return any(first_s <= entry.at_s <= last_s for entry in read_log(paths))
 
 
 def _whose(service: Service, what: str, result: str, fix: str = "", *, again: str = "") -> Finding:
-    """Report a service that does not belong to this project. Without a fix, a refresh is the fix.
+    """Report a service that does not belong to this project. If `fix` is "", a refresh is the fix.
 
-    If the service's project does not exist, it may be the old path of this one. The fix is then to
-    uninstall its units, and to run `again`, which installs this project's units.
+    If the service's project does not exist, its path may be this project's old path. The fix is
+    then to uninstall its units, and to run `again`, which installs this project's units.
     """
     name, project = f"whose {what}", service.project
     if project is None:
@@ -281,7 +289,7 @@ def _whose(service: Service, what: str, result: str, fix: str = "", *, again: st
 
 
 def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
-    """Check that a service's PATH has a run's programs. Without a fix, a refresh is the fix."""
+    """Check that a service's PATH has a run's programs. If `fix` is "", a refresh is the fix."""
     if service.path is None:
         return
     if missing := programs.missing_in(paths, service.path):
@@ -290,6 +298,6 @@ def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Itera
 
 
 def _program(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
-    """Check that the script or the Python that a service runs still exists."""
+    """Check that the script or Python program that a service runs still exists."""
     if program := service.missing_program(paths):
         yield Finding(f"program of the {by}", f"{program} does not exist", fix)

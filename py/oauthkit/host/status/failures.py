@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # a proxy or of the network can contain both.
 _ABOUT_LOGIN = (
     r"\b401\b|\brun /login\b|not logged in|log in again|invalid_grant|authentication_error"
-    r"|(?:session|token) (?:is |was |has |been )*(?:expired|invalid|revoked)"
+    r"|oauth (?:session|token) (?:is |was |has |been )*(?:expired|invalid|revoked)"
 )
 CLAUDE_FAILED = ("claude CLI refresh failed", "the API refuses the token, and claude did not")
 TOO_OFTEN = "claude has failed to renew the token"

@@ -14,7 +14,7 @@ from oauthkit.host.lock_holder import (
     process_age_s,
     process_name,
 )
-from oauthkit.host.path_info import inspect_path, read, real_path
+from oauthkit.host.path_info import inspect_path, is_file, read, real_path
 from oauthkit.host.project import other_user
 from oauthkit.host.shell_commands import command, command_on, quote
 from oauthkit.host.status.coverage import Coverage, measure
@@ -23,6 +23,7 @@ from oauthkit.host.status.failures import (
     bearer_fix,
     log_in,
     log_in_and_refresh,
+    modified_s,
 )
 from oauthkit.host.status.log import (
     RENEWED,
@@ -315,7 +316,8 @@ class Status:
         service = self.schedule.foreign_service
         project = service.project if service else None
         if project is not None and inspect_path(Path(project)).is_nothing:
-            return f"which does not exist. Run: {command_on('uninstall', project)}"
+            uninstall = command_on("uninstall", project)
+            return f"which does not exist. Run: {uninstall} && {command('install', self.paths)}"
         return f"and no run of this project is scheduled. Run: {refresh_command(self.paths)}"
 
     @staticmethod
@@ -361,10 +363,7 @@ def collect(paths: ProjectPaths) -> Status:
     except ManagerError as error:
         problem = str(error)
     renewal = last(entries, RENEWED)
-    try:
-        failing_since_s = paths.failing.stat().st_mtime
-    except OSError:
-        failing_since_s = None
+    failing_since_s = modified_s(paths.failing) if is_file(paths.failing) else None
     store = read_store(paths)
     login = followed_login(paths, store) if follows else read_login(paths.credentials)
     dotenv = read_dotenv(paths.dotenv)

@@ -69,7 +69,8 @@ def lines_of(paths: ProjectPaths) -> list[Line]:
 
 def projects() -> set[str]:
     """Return the projects that the crontab's lines refresh."""
-    # Skip paths that the shell would expand, or, if they do not exist, might split.
+    # Skip paths with a $, because the shell would expand it. Skip nonexistent paths with a space,
+    # because the shell might split them.
     return {
         line.project
         for line in _lines()
@@ -164,7 +165,7 @@ def _words(text: str) -> list[str]:
 
 
 def _expanded(word: str, home: str) -> str:
-    """Expand ~ and variables in a word. HOME is that of the crontab, the others of this process."""
+    """Expand ~ and variables in a word. HOME is the crontab's, the others are this process's."""
     word = re.sub(r"^~(?=/|$)|\$HOME\b|\$\{HOME\}", lambda _: home, word)
     return os.path.expanduser(os.path.expandvars(word))  # noqa: PTH111
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.errors import HostError
-from oauthkit.host.path_info import read
+from oauthkit.host.path_info import clearing, read
 from oauthkit.host.shell_commands import quote
 from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.unit_texts import marked_project
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-REVERT = "systemctl --user revert"
-# How the names of the files end that install writes.
+# The suffixes of the unit files that install writes.
 SUFFIXES = ("-heal.timer", "-watch.service", "-heal.service", "-follow.service")
 
 
@@ -46,13 +45,37 @@ def projects_by_file() -> dict[Path, str]:
 
 
 def drop_ins(names: Iterable[str]) -> dict[Path, str]:
-    """Map these units' drop-in files, which `systemctl --user edit` writes, to the units' names."""
-    return {file: name for name in names for file in sorted(directory().glob(f"{name}.d/*.conf"))}
+    """Map the user's drop-in files of these units to the units' names.
+
+    Those in `a-.service.d` and `service.d` also apply to a-b.service (systemd.unit(5)).
+    """
+    found: dict[Path, str] = {}
+    for name in names:
+        stem, _, kind = name.rpartition(".")
+        parts = stem.split("-")
+        prefixes = [f"{'-'.join(parts[:n])}-.{kind}" for n in range(1, len(parts))]
+        for unit in (name, *prefixes, kind):
+            for file in sorted(directory().glob(f"{unit}.d/*.conf")):
+                found.setdefault(file, name)
+    return found
 
 
-def reverting(name: str, fix: str) -> str:
+def is_for(file: Path, name: str) -> bool:
+    """Return whether a drop-in file is for this unit alone."""
+    return file.parent.name == f"{name}.d"
+
+
+def removing(file: Path, name: str) -> str:
+    """Return the command that removes a unit's drop-in file, or moves it away if others use it."""
+    if is_for(file, name):
+        return f"systemctl --user revert {quote(name)}"
+    return f"{clearing(file)} && systemctl --user daemon-reload"
+
+
+def without_drop_ins(name: str, fix: str) -> str:
     """Return a fix that first removes a unit's drop-ins, if it has any."""
-    return f"{REVERT} {quote(name)} && {fix}" if drop_ins([name]) else fix
+    removals = [removing(file, unit) for file, unit in drop_ins([name]).items()]
+    return " && ".join([*dict.fromkeys(removals), fix])
 
 
 def is_masked(file: Path) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PROPERTIES = (
     "LoadState", "ExecStart", "Environment", "ActiveState", "SubState",
     "InactiveExitTimestampMonotonic", "FragmentPath", "Description",
-    "NeedDaemonReload",
+    "NeedDaemonReload", "InactiveEnterTimestampMonotonic",
 )  # fmt: skip
 # The description that program/schedule.py gives to the next run's units.
 DESCRIPTION = "NanoClaw OAuth token refresh"
@@ -51,6 +51,7 @@ class Service:
     file: str = ""  # its unit file
     description: str = ""
     has_changed: bool = False  # its files have changed since systemd loaded them
+    ended_s: float = 0.0  # when it last ended, by CLOCK_MONOTONIC
 
     @property
     def name(self) -> str:
@@ -94,7 +95,7 @@ class Service:
         return project is not None and owner.is_same(project, directory)
 
     def missing_program(self, paths: ProjectPaths) -> str:
-        """Return the script or the Python that the service runs, if it does not exist, or ""."""
+        """Return the script or Python program that the service runs if it is missing, else ""."""
         is_script = self.argv is not None and self.argv.endswith(f"{paths.project / SCRIPT}")
         program = str(paths.project / SCRIPT) if is_script else self.program
         return program if program and inspect_path(Path(program)).is_nothing else ""
@@ -113,7 +114,7 @@ def show_all(services: list[str]) -> list[Service]:
 
 
 def loaded() -> list[Service]:
-    """Return the services, loaded or of a loaded timer, that refresh or watch a project.
+    """Return the services that refresh or watch a project, and are loaded or have a loaded timer.
 
     They are sorted by name. Raise ManagerError if the manager does not answer.
     """
@@ -152,6 +153,7 @@ def _parse(service: str, shown: str) -> Service:
         values.get("FragmentPath", ""),
         values.get("Description", ""),
         "NeedDaemonReload=yes" in lines,
+        int(values.get("InactiveEnterTimestampMonotonic") or 0) / 1e6,
     )
 
 
@@ -187,7 +189,7 @@ class Schedule:
 
     @property
     def earliest_s(self) -> float | None:
-        """Return the time of the earliest scheduled run. An hourly run renews the token, too."""
+        """Return when the earliest run is due, hourly runs included: they also renew the token."""
         timers = (*self.timers, *([self.heal] if self.heal else []))
         return min((timer.next_s for timer in timers if timer.next_s is not None), default=None)
 

@@ -45,7 +45,7 @@ def command_of(paths: ProjectPaths, form: str | None, program: str = "refresh") 
             raise HostError("bash is not in PATH")
         argv = (os.path.abspath(bash), str(script))  # noqa: PTH100 - does not follow links
     environment = [("HOME", str(paths.home)), ("PATH", os.environ.get("PATH", os.defpath))]
-    # As the refresh's own timers do. Each run reads refresh.conf itself.
+    # Omit refresh.conf's settings, as the refresh's own timers do: each run reads the file itself.
     environment += [(x.name, x.value) for x in paths.settings if x.origin == ENVIRONMENT]
     return Command(argv, tuple(environment))
 

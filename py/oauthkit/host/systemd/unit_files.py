@@ -104,8 +104,10 @@ def remove(files: list[Path], say: Say) -> None:
     for file in files:
         file.unlink()
         say(f"removed {file}")
-    for drop_in in installed_units.drop_ins(file.name for file in files):
-        say(f"{drop_in} is kept: install did not write it. It applies again after the next install")
+    for drop_in, name in installed_units.drop_ins(file.name for file in files).items():
+        if installed_units.is_for(drop_in, name):
+            why = "install did not write it. It applies again after the next install"
+            say(f"{drop_in} is kept: {why}")
     systemctl("daemon-reload")
 
 

@@ -20,7 +20,7 @@ _MARK = "# Written by oauthkit install, removed by oauthkit uninstall. Project: 
 
 
 def texts(paths: ProjectPaths, command: Command) -> dict[str, str]:
-    """Return the unit files by name. They start a full run with the manager, and every hour.
+    """Return the unit files by name. They start a full run when the manager starts, and every hour.
 
     A full run schedules the next one. So the chain continues within an hour, no matter what
     interrupted it, and within 7 min if a run of these units was killed: systemd.service(5),
@@ -53,7 +53,7 @@ def timer_text(paths: ProjectPaths) -> str:
 
 
 def watch_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
-    """Return the unit file of oauthkit watch by name. It runs as long as the manager."""
+    """Return oauthkit watch's unit file by name. The service runs as long as the manager does."""
     argv = [*python_command(), "watch", f"--project={paths.project}"]
     service = _text(
         paths, "refresh, when a container asks for it",
@@ -70,9 +70,10 @@ def watch_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
 
 
 def follow_text(paths: ProjectPaths, command: Command) -> dict[str, str]:
-    """Return the unit file of oauthkit follow by name. It runs as long as the manager.
+    """Return oauthkit follow's unit file by name. The service runs as long as the manager does.
 
-    The unit has started when the store was read once. If that fails, the follower tries again.
+    The unit counts as started after the first read of the store. If that read fails, the follower
+    tries again.
     """
     service = _text(
         paths, "from a store",
