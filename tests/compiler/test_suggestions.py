@@ -31,6 +31,16 @@ CASES = [
     ("D104", "t = 'a b'\nprint(t.split(' ')[2])", "t.split", "take one at a time with partition", "t = 'a b'\n_, _, u = t.partition(' ')\nprint(u)"),
     ("D202", "_, t = (cat['x'] >= '/dev/stderr') & CAPTURE\nprint(t)", "'/dev/stderr'", "whose stderr is the program's own", "_, t = (cat['x'] >= ERROUT) & CAPTURE\nprint(t)"),
     ("D105", "p = absolute('x')\nfor q in sorted(p // '*', key=len):\n    print(q)", "sorted(p // '*', key=len)", "To sort by time or size, run the program ls", "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
+    ("D102", "w = 'a'\nn = 1\nn = n + (w == 'a')\nprint(n)", "w == 'a'", "number = 1 if w == 'a' else 0", "n = 1\nprint(n)"),
+    ("D102", "t = 'ab'\nprintf['%s', t == 'ab'] & FG", "t == 'ab'", "use if and else", "true & FG"),
+    ("D102", "true & FG and false & FG", "true & FG and false & FG", "use if and else", "true & FG"),
+    ("D102", "a = 'x'\nprint(a and 'y' or 'z')", "a and 'y' or 'z'", "use if and else", "print('y')"),
+    ("D104", "d = local.env.get('NOPE', '')\nif not os.path.isdir(d):\n    print('x')", "os.path.isdir", 'if not (d != "" and path.is_dir()):', "print('x')"),
+    ("D104", "d = local.env.get('NOPE', '')\ny = os.path.exists(d)\nif y:\n    print('x')", "os.path.exists", 'y = d != "" and path.exists()', "print('x')"),
+    ("D104", "n = '4'\nn = int(n) + 1\nprint(n)", "int", "Test the Status with if", "print(5)"),
+    ("D104", "n = '5'\nn = int(n)\nn += 1\nprint(n)", "int", "# From here on, use number instead of n.", "print(6)"),
+    ("D104", "t = 'a'\nn = int(t or '5')\nprint(n)", "int", "Test the Status with if", "print(5)"),
+    ("D302", "p = 'x'\nif not p.startswith('/'):\n    p = absolute(p)\nprint(f'{p}')", "p", 'p stays a Str:', "print('x')"),
     ("D104", "n = int('1_000')\nprint(n)", "int", "write the number: `1000`", "n = 1000\nprint(n)"),
     ("D104", "t = '644'\nn = int(t, 8)", "int", 'run the program printf first, as in `printf("%d", f"0{text}")`', "t = '644'\nn = sh('-c', t)"),
     ("D104", "n = os.path.getsize('x')", "os.path.getsize", '`text = stat("-L", "-c", "%s", path)`, and convert the text with `parse_int(text.strip())`', "n = cat('-c', 'x')"),
@@ -595,3 +605,13 @@ def test_parameter_name_of_main_is_kept() -> None:
     text = program("print('')").replace("def main(*arguments: str) -> Status:", "def main(*args):")
     (found,) = rejections(text).diagnostics
     assert found.help == "write `def main(*args: str) -> Status:`"
+
+
+def test_import_of_a_name_that_a_variable_has_is_not_suggested() -> None:
+    """Pasting it would give D402."""
+    body = "for log in sorted(absolute('.') // 'a*'):\n    print(log.name)"
+    text = program(body, HELPERS)
+    imported = text.replace("is_b64token, log, ", "is_b64token, ")
+    assert imported != text
+    (found,) = rejections(imported).diagnostics
+    assert "import" not in found.help

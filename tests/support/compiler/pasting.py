@@ -13,6 +13,7 @@ from oauthkit.compiler.source import Source
 INLINE = re.compile(r": `([^`]+)`")
 # Code that is added at the top level.
 TOP = re.compile(r"\w+ = program\(.*\)|(from \S+ )?import .+")
+RENAMING = re.compile(r"# From here on, use (\w+) instead of (\w+)\.")
 HEADERS = (ast.If, ast.While, ast.For, ast.With, ast.Try, ast.FunctionDef, ast.ClassDef)
 
 
@@ -28,12 +29,15 @@ def paste(text: str, diagnostic: Diagnostic) -> list[str]:
     choices = [code for code in inline if code not in top]
     if block:
         choices.append("\n".join(block))
-    if "also below" in first:
-        (code,) = choices
-        return [_renamed_below(_replaced(text, diagnostic, code), diagnostic, code)]
     pasted = [_replaced(text, diagnostic, code) for code in choices] or [
         _without_assignment(text, diagnostic, code) for code in top
     ]
+    if "also below" in first:  # as in p_2 for p
+        (new,) = (code.partition(" = ")[0] for code in choices)
+        pasted = [_renamed_below(*pasted, diagnostic.span.line, re.sub("_[0-9]+$", "", new), new)]
+    elif block and (renaming := RENAMING.fullmatch(block[-1])):
+        below = diagnostic.span.line - 1 + len(block)
+        pasted = [_renamed_below(*pasted, below, renaming[2], renaming[1])]
     return [_with_top(program, text, diagnostic, top) for program in pasted]
 
 
@@ -56,16 +60,11 @@ def _replaced(text: str, diagnostic: Diagnostic, code: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _renamed_below(program: str, diagnostic: Diagnostic, code: str) -> str:
-    """Return the program with the code's new name also in the lines below it.
-
-    The old name is what is left without the number, as in `p_2`.
-    """
-    name = code.partition(" = ")[0]
+def _renamed_below(program: str, line: int, old: str, new: str) -> str:
+    """Return the program with a new name in place of an old one below a line."""
     lines = program.splitlines(keepends=True)
-    above, below = lines[: diagnostic.span.line], lines[diagnostic.span.line :]
-    old = rf"\b{re.sub(r'_[0-9]+$', '', name)}\b"
-    return "".join([*above, *(re.sub(old, name, line) for line in below)])
+    below = (re.sub(rf"\b{old}\b", new, text) for text in lines[line:])
+    return "".join([*lines[:line], *below])
 
 
 def _without_assignment(text: str, diagnostic: Diagnostic, code: str) -> str:

@@ -86,9 +86,7 @@ def _of_int(site: Site, node: ast.Call) -> str:
     if site.statement is None:
         return "write the number, or call parse_int in a function"
     match node:
-        case ast.Call(args=[test], keywords=[]) if (
-            isinstance(test, ast.Compare) or site.type_of(test) is Type.BOOL
-        ):
+        case ast.Call(args=[test], keywords=[]) if _is_test(site, test):
             choice = f"1 if {shown(site, test)} else 0"
             lines = site.assigned(node, Type.INT, lambda name: [f"{name} = {choice}"])
             return code("use a conditional expression", lines)
@@ -126,6 +124,31 @@ def _of_int(site: Site, node: ast.Call) -> str:
         case ast.Call(args=[ast.BinOp() as number], keywords=[]) if _is_int(site, number):
             return "the result is already an Int. Remove the call"
     return ""
+
+
+def _is_test(site: Site, node: ast.expr) -> bool:
+    """Return whether an expression is a Bool in the dialect, too."""
+    match node:
+        case ast.BoolOp(values=values):
+            return all(_is_test(site, value) for value in values)
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            return _is_test(site, inner)
+    return isinstance(node, ast.Compare) or site.type_of(node) is Type.BOOL
+
+
+def of_condition(site: Site, node: ast.expr) -> str:
+    """Return the help for a condition that is a part of an expression, or "" to assign it first."""
+    if help := of_and_or(site, node):
+        return help
+    if not _is_test(site, node):
+        return "use if and else"
+    parts = ast.walk(site.statement) if site.statement else ()
+    parent = next((x for x in parts if node in ast.iter_child_nodes(x)), None)
+    if isinstance(parent, ast.BinOp):
+        choice = f"1 if {shown(site, node)} else 0"
+        lines = site.assigned(node, Type.INT, lambda name: [f"{name} = {choice}"])
+        return code("choose a number first", lines, "use if and else")
+    return "" if isinstance(parent, ast.Call) else "use if and else"
 
 
 def _of_int_of_split(site: Site, node: ast.Call, index: ast.Subscript) -> str:
@@ -405,20 +428,25 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
     if kind is not Type.STR:
         return ""
     path = site.fresh("path")
+    result = f"{path}.{test}"
     intro = "make a Path first"
     match node.args[0]:
         case ast.Constant(value=""):
             return "no file has an empty name. `absolute` returns the working directory for it"
         case ast.Constant():
             pass
+        case ast.Name():  # absolute("") is the working directory
+            result = f'{given} != "" and {result}'
         case _:
             intro += " (an empty text becomes the working directory)"
     match site.statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
-            return code(intro, [f"{path} = absolute({given})", f"{name} = {path}.{test}"])
+            return code(intro, [f"{path} = absolute({given})", f"{name} = {result}"])
+        case ast.If(test=whole) if whole is not node:
+            result = f"({result})" if " and " in result else result
     lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({given})"], name=path)
     if lines:
-        lines[-1] = lines[-1].replace(path, f"{path}.{test}", 1)
+        lines[-1] = lines[-1].replace(path, result, 1)
     return code(intro, lines)
 
 

@@ -102,6 +102,8 @@ class Site:
         if self.statement and not is_pure(node, None) and self._is_after_calls(node):
             return []
         name = known or self.fresh(name or VARIABLES[kind])
+        if self._retypes_whole(node, kind):
+            return []
         if target := self.retyped(node, kind):
             return [*lines(name), f"# From here on, use {name} instead of {target}."]
         return [*lines(name), *self._rest(node, name)]
@@ -122,6 +124,15 @@ class Site:
                 if not (is_same or (old and old.is_number and kind.is_number)):
                     return target
         return ""
+
+    def _retypes_whole(self, node: ast.expr, kind: Type) -> bool:
+        """Return whether the statement assigns a number of which `node` is a part to a text."""
+        match self.statement:
+            case ast.Assign(targets=[ast.Name(id=target)], value=ast.BinOp() as value):
+                old = self.variable(target)
+                is_part = any(x is node for x in ast.walk(value))
+                return is_part and kind.is_number and old is not None and old.is_text
+        return False
 
     def _rest(self, node: ast.expr, name: str) -> list[str]:
         """Return the statement with `name` in place of `node`.

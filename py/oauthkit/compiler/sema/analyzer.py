@@ -177,19 +177,20 @@ class _FileAnalyzer:
                 program = self._program(bare)
                 self.symbols.report(
                     "D105", value, f"{name} is bound to a program with arguments",
-                    f'bind only the program, with `program("{program}")`. Write the arguments where'
-                    f" it is used, as in `{name}[{self.symbols.shown(value.slice)}]`",
+                    _bind_only(name, program, self.symbols.shown(value.slice)),
                 )  # fmt: skip
                 self.symbols.commands[name] = program
             case (
                 ast.Subscript(value=ast.Name(id="local"))
                 | ast.Attribute(value=ast.Name(id="local"))
             ) if self._program(value):
-                program = self._program(value)
+                program, *words = self._program(value).split()
+                help = f'write: `{name} = program("{program}")`'
+                if words:
+                    help = _bind_only(name, program, ", ".join(map(repr, words)))
                 self.symbols.report(
-                    "D102", value, f"{self.symbols.shown(value)} is outside the dialect",
-                    f'write: `{name} = program("{program}")`',
-                )  # fmt: skip
+                    "D102", value, f"{self.symbols.shown(value)} is outside the dialect", help
+                )
                 self.symbols.commands[name] = program
             case _:
                 self._constant(target, name, value, node)
@@ -225,8 +226,7 @@ class _FileAnalyzer:
         if len(words) > 1 and "/" not in words[0]:
             self.symbols.report(
                 "D105", argument, "program takes a name or a path, not a command with arguments",
-                f'bind only the program, with `program("{words[0]}")`. Write the arguments where it'
-                f" is used, as in `{name}[{', '.join(map(repr, words[1:]))}]`",
+                _bind_only(name, words[0], ", ".join(map(repr, words[1:]))),
             )  # fmt: skip
         self._check_text(argument)
         library = self.symbols.library
@@ -517,3 +517,11 @@ def _wrong_entry(function: Signature) -> str:
 
 def _names(node: ast.AST) -> list[str]:
     return [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+
+
+def _bind_only(name: str, program: str, arguments: str) -> str:
+    """Return the help for a program that is bound together with arguments."""
+    return (
+        f'bind only the program, with `program("{program}")`. Write the arguments where it is used,'
+        f" as in `{name}[{arguments}]`"
+    )

@@ -48,6 +48,10 @@ from oauthkit.compiler.types import Signature, Type, read_annotation
 _SIDES = {"strip": "both", "lstrip": "start", "rstrip": "end"}
 
 
+# The column of the statements in a function's body. In an if, for example, it is larger.
+BODY_COLUMN = 4
+
+
 class Assignments:
     """Analyzes the assignments of one function."""
 
@@ -91,6 +95,8 @@ class Assignments:
                 self._as_text(node, name, kind) or "use another name for the new value",
             )  # fmt: skip
             self.scope.variables[name] = Type.ERROR  # from here on, either type is possible
+        elif kind is Type.ERROR:
+            self.scope.variables[name] = kind
         if self.scope.known is not None:
             self.scope.known.add(name)
         self.scope.places.setdefault(name, place)
@@ -105,6 +111,9 @@ class Assignments:
                 shown = self.symbols.shown(value)
                 if any(isinstance(x, ast.Name) and x.id == name for x in ast.walk(value)):
                     other = self.expressions.site().fresh(name)
+                    if node.col_offset > BODY_COLUMN:  # the other name might not be set below
+                        lines = [f"{other} = {shown}", f'{name} = f"{{{other}}}"']
+                        return code(f"{name} stays a Str", lines)
                     return code("use another name, also below", f"{other} = {shown}")
                 text = as_fstring(shown)
                 return code("use an f-string", text and f"{name} = {text}", "use an f-string")

@@ -144,7 +144,7 @@ class Expressions:
             case _ if is_condition(node):
                 return self.reject(
                     "D102", node, "a condition cannot be part of an expression",
-                    replacements.of_and_or(self.site(), node) or self.first(node, Type.BOOL),
+                    replacements.of_condition(self.site(), node) or self.first(node, Type.BOOL),
                 )  # fmt: skip
             case ast.BinOp():
                 return self._arithmetic(node)

@@ -58,7 +58,7 @@ class Symbols:
         span = node if isinstance(node, Span) else self.source.span(node)
         missing: dict[str, list[str]] = {}
         for name in used_names(help):
-            if name in self.home and not self._is_defined(name):
+            if name in self.home and not self._is_defined(name) and name not in self.variables:
                 missing.setdefault(self.home[name], []).append(name)
         for module, names in missing.items():
             help = with_import(help, f"from {module} import {', '.join(names)}")
@@ -72,6 +72,13 @@ class Symbols:
             **dict.fromkeys(PRIMITIVES, self.library.module),
             **{name: word.module for name, word in self.library.builtins.items()},
         }
+
+    @cached_property
+    def variables(self) -> set[str]:
+        """Return the names of the file's variables and parameters."""
+        nodes = [*ast.walk(ast.parse(self.source.text))] if self.is_python else []
+        names = {x.id for x in nodes if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)}
+        return names | {x.arg for x in nodes if isinstance(x, ast.arg)}
 
     def _is_defined(self, name: str) -> bool:
         known = (self.imports, self.builtins, self.functions, self.commands, self.constants)
