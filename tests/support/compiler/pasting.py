@@ -34,10 +34,12 @@ def paste(text: str, diagnostic: Diagnostic) -> list[str]:
     ]
     if "also below" in first:  # as in p_2 for p
         (new,) = (code.partition(" = ")[0] for code in choices)
-        pasted = [_renamed_below(*pasted, diagnostic.span.line, re.sub("_[0-9]+$", "", new), new)]
+        old, line = re.sub("_[0-9]+$", "", new), diagnostic.span.line
+        pasted = [_renamed_below(program, line, old, new) for program in pasted]
     elif block and (renaming := RENAMING.fullmatch(block[-1])):
         below = diagnostic.span.line - 1 + len(block)
-        pasted = [_renamed_below(*pasted, below, renaming[2], renaming[1])]
+        new, old = renaming.groups()
+        pasted = [_renamed_below(program, below, old, new) for program in pasted]
     return [_with_top(program, text, diagnostic, top) for program in pasted]
 
 

@@ -87,9 +87,10 @@ class Conditions:
                 kind := self.check.result_of(operand)
             ) in (Type.STR, Type.PATH, Type.INT, Type.STATUS):
                 shown = condition_for(kind, self.symbols.shown(operand))
+                intro = "compare it (0 means success)" if kind is Type.STATUS else "compare it"
                 self.reject(
                     "D305", node, f"{with_article(kind)} cannot be used as a condition",
-                    code("compare it", " == ".join(shown.rsplit(" != ", 1))),
+                    code(intro, " == ".join(shown.rsplit(" != ", 1))),
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
