@@ -58,6 +58,20 @@ def test_started_program_has_equal_stderr(tmp_path: Path) -> None:
     assert [bash.stdout for bash in found] == [python.stdout] * len(found)
 
 
+def test_joined_pieces_of_a_character(tmp_path: Path) -> None:
+    assert "Joined pieces become one character in bash, for `len`," in section()
+    body = """
+first = printf("\\\\342\\\\202")
+second = printf("\\\\254")
+text = first + second
+length = len(text)
+print(length)
+"""
+    python, found = run_all(tmp_path, program(body), (), BASHES.values())
+    assert python.stdout == b"3\n"
+    assert {bash.stdout for bash in found} == {b"1\n"}
+
+
 def test_bash_runs_a_text_file_without_a_shebang(
     tmp_path: Path,
 ) -> None:
