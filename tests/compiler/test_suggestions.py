@@ -76,7 +76,7 @@ CASES = [
     ("D202", "(((cat | wc) < 'a') | cat) & FG", "(cat | wc) < 'a'", "redirect one of its commands, as in `cat < 'a'`", "((cat < 'a') | wc | cat) & FG"),
     ("D202", "(cat | ((wc | cat) > 'a')) & FG", "(wc | cat) > 'a'", "redirect one of its commands, as in `cat > 'a'`", "(cat | wc | (cat > 'a')) & FG"),
     ("D303", "(cat | 'a') & FG", "'a'", "use a command here", "(cat | wc) & FG"),
-    ("D301", "(cat | ls) & FG", "ls", 'ls = program("ls")', "(cat | wc) & FG"),
+    ("D301", "(true | ls) & FG", "ls", 'ls = program("ls")', "(cat | wc) & FG"),
     ("D404", "for n in range(0, 3, 18446744073709551617):\n    print(n)", "18446744073709551617", "", "for n in range(0, 3, 2):\n    print(n)"),
     ("D105", "for n in range(0, 3, True):\n    print(n)", "range(0, 3, True)", "count in a while loop", "for n in range(0, 3, 1):\n    print(n)"),
     ("D402", "range = 'a'\nprint(range)", "range", "", "text = 'a'\nprint(text)"),

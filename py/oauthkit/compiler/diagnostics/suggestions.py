@@ -382,7 +382,8 @@ STATEMENTS = {
     ast.Match: "write if, elif and else",
     ast.Raise: "print the message with `file=sys.stderr`, and return a Status that is not 0",
     ast.Try: "there are no exceptions. Test the status of each command with if, and clean up before"
-    " you return",
+    " you return. A failure of `& FG` or of a call ends the program. `& RETCODE(FG=True)` and"
+    " `& CAPTURE` return the status instead",
     ast.With: "read_file and write_file open and close a file. Use them without `with`",
 }
 # Context managers of plumbum.
