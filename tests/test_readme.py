@@ -116,3 +116,10 @@ def test_pages_for_other_projects_do_not_mention_oauth(page: str) -> None:
     """The compiler and the parity kit stand on their own."""
     text = (ROOT / f"docs/{page}.md").read_text("utf-8")
     assert not re.search("oauth(?!kit)|claude|credential", text, re.IGNORECASE)
+
+
+def test_crontab_line_in_the_manual_is_one_line() -> None:
+    """A crontab has no continuation lines (crontab(5))."""
+    text = (ROOT / "scripts/oauth/README.md").read_text("utf-8")
+    (line,) = re.findall(r"^    (\*/4 .*)$", text, re.MULTILINE)
+    assert line.endswith("| sed '/next refresh NOT scheduled$/d'")

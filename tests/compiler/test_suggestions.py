@@ -37,6 +37,10 @@ CASES = [
     ("D102", "a = 'x'\nprint(a and 'y' or 'z')", "a and 'y' or 'z'", "use if and else", "print('y')"),
     ("D104", "d = local.env.get('NOPE', '')\nif not os.path.isdir(d):\n    print('x')", "os.path.isdir", 'if not (d != "" and path.is_dir()):', "print('x')"),
     ("D104", "d = local.env.get('NOPE', '')\ny = os.path.exists(d)\nif y:\n    print('x')", "os.path.exists", 'y = d != "" and path.exists()', "print('x')"),
+    ("D104", "d = local.env.get('NOPE', '/nope')\ny = not os.path.isdir(d)\nif y:\n    print('x')", "os.path.isdir", "y = not path.is_dir()", "print('x')"),
+    ("D104", "d = local.env.get('NOPE', '/nope')\nn = 1 if not os.path.isdir(d) else 2\nprint(n)", "os.path.isdir", "n = 1 if not path.is_dir() else 2", "print('x')"),
+    ("D102", "t = 'a'\nu = t + (t == 'a')\nprint(u)", "t == 'a'", "use if and else", "print('x')"),
+    ("D104", "n = int('99999999999999999999')\nprint(n)", "int", "Test the Status with if", "print('x')"),
     ("D104", "n = '4'\nn = int(n) + 1\nprint(n)", "int", "Test the Status with if", "print(5)"),
     ("D104", "n = '5'\nn = int(n)\nn += 1\nprint(n)", "int", "# From here on, use number instead of n.", "print(6)"),
     ("D104", "t = 'a'\nn = int(t or '5')\nprint(n)", "int", "Test the Status with if", "print(5)"),
@@ -552,6 +556,10 @@ SLIPS = {
     "text = 'x'\nif text == 'a' or 'b':\n    print(text)": "is always true",
     "number = 3\nif number == 4 or 5 or 6:\n    print('x')": "is always true",
 }
+
+
+def test_slips_are_cases() -> None:
+    assert {*SLIPS} <= {case[1] for case in CASES}
 
 
 @pytest.mark.parametrize("text", [t for t in REJECTED if not any(o in t for o in OTHERS)])

@@ -47,15 +47,17 @@ def test_units_with_another_login(well: HostProject, elsewhere: str) -> None:
     assert well.run("doctor", CLAUDE_CONFIG_DIR=elsewhere).returncode == 0
 
 
-def test_drop_in_that_sets_the_login_is_removed(well: HostProject) -> None:
+def test_drop_in_that_sets_the_login_is_moved_away(well: HostProject) -> None:
     """Otherwise the units would keep the other login after install, too."""
     script = f"/bin/bash {well.project}/{SCRIPT}"
     heal = shown(script, f'{well.bin}" "CLAUDE_CONFIG_DIR={well.home}/other')
     fake_manager(well, heal=heal, show=shown(script, well.bin))
     unit = f"{UNIT}-heal.service"
     (well.unit_directory / f"{unit}.d").mkdir(parents=True)
-    (well.unit_directory / f"{unit}.d/override.conf").touch()
-    fix = f"      fix: systemctl --user revert {unit} && {command('install', well.project)}"
+    file = well.unit_directory / f"{unit}.d/override.conf"
+    file.write_text("[Service]\nEnvironment=CLAUDE_CONFIG_DIR=/other\n", "utf-8")
+    reload, install = "systemctl --user daemon-reload", command("install", well.project)
+    fix = f"      fix: mv {file} {file}.old && {reload} && {install}"
     assert well.run("doctor").stdout.splitlines()[2] == fix
 
 

@@ -256,15 +256,15 @@ def test_drop_in_that_replaces_the_command(
     override = home / f".config/systemd/user/{HEAL}.service.d/override.conf"
     override.parent.mkdir()
     override.write_text("[Service]\nExecStart=\nExecStart=/bin/true\n", "utf-8")
-    revert = f"systemctl --user revert {HEAL}.service"
+    removal = f"mv {override} {override}.old && systemctl --user daemon-reload"
     for problem, fix in {
         f"units: the files of {HEAL}.service have changed since systemd loaded them": (
             "systemctl --user daemon-reload"
         ),
-        f"whose units: {HEAL}.service runs something else": f"{revert} && ",
+        f"whose units: {HEAL}.service runs something else": f"{removal} && ",
     }.items():
         found = oauthkit(project, "doctor").stdout
-        note = f"note  drop-in: {override} changes what install wrote\n      fix: {revert}\n"
+        note = f"note  drop-in: {override} changes {HEAL}.service\n      fix: {removal}\n"
         assert note in found
         shown = found.partition(f"FAIL  {problem}\n      fix: ")[2].partition("\n")[0]
         assert shown.startswith(fix), found
@@ -282,10 +282,10 @@ def test_drop_in_outlives_the_units(manager: UserManager, home: Path, tmp_path: 
     project.login(life_s=LONG_LIFE_S)
     soon(home)
     file = home / f".config/systemd/user/{HEAL}.timer.d/soon.conf"
-    revert = f"systemctl --user revert {HEAL}.timer"
-    said = f"note: {file} changes {HEAL}.timer. To remove it, run: {revert}"
+    removal = f"mv {file} {file}.old && systemctl --user daemon-reload"
+    said = f"note: {file} changes {HEAL}.timer. To remove it, run: {removal}"
     assert f"\n{said}\n" in oauthkit(project, "install").stdout
-    kept = f"{file} is kept: install did not write it. It applies again after the next install"
+    kept = f"{file} is kept: install did not write it. It applies to later units of this name"
     assert f"\n{kept}\n" in oauthkit(project, "uninstall").stdout
 
 

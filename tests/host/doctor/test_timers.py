@@ -221,7 +221,8 @@ def test_timer_of_a_project_that_was_moved(well: HostProject) -> None:
     assert fixes == {"whose timer": again, "whose units": again}
     said = f"{UNIT}.service belongs to {gone}, which does not exist"
     assert failed["whose timer"] == said
-    said = f"{UNIT}-heal.timer belongs to {gone}, which does not exist. Run: {again}"
+    said = f"{UNIT}-heal.timer belongs to {gone}, which does not exist. To see the fix, run:"
+    said += f" {command('doctor', well.project)}"
     assert well.status()["warnings"] == [said]
     fake_manager(well, argv=argv, heal=NOT_FOUND)
     then = f"{uninstall} && {command('refresh', well.project)}"
@@ -311,17 +312,39 @@ def test_new_unit_name_that_install_has_not_applied(well: HostProject) -> None:
     assert warning.startswith("no run is scheduled with the new unit name. To see the fix, run: ")
 
 
-@pytest.mark.parametrize("shared", ["service.d", "nanoclaw-.service.d"])
-def test_drop_in_of_several_units_is_moved_away(well: HostProject, shared: str) -> None:
-    file = well.unit_directory / shared / "x.conf"
+def drop_in(host: HostProject, directory: str, line: str) -> Path:
+    """Write a drop-in file for units. Return it."""
+    file = host.unit_directory / directory / "x.conf"
     file.parent.mkdir(parents=True)
-    file.touch()
-    heal = shown(f"/bin/bash {well.project}/{SCRIPT}", "/usr/no")
-    fake_manager(well, heal=heal)
-    fix = examined(well)[2][f"PATH of the {UNIT}-heal.service"]
-    reload, install = "systemctl --user daemon-reload", command("install", well.project)
-    assert fix == f"mv {file} {file}.old && {reload} && {install}"
-    assert f"note  drop-in: {file} changes what install wrote\n" in well.run("doctor").stdout
+    file.write_text(f"[Service]\n{line}\n", "utf-8")
+    return file
+
+
+def without(file: Path, fix: str) -> str:
+    """Return the fix that first moves a drop-in file away."""
+    return f"mv {file} {file}.old && systemctl --user daemon-reload && {fix}"
+
+
+@pytest.mark.parametrize(
+    ("directory", "line", "is_cause"),
+    [
+        (f"{UNIT}-heal.service.d", "Environment=PATH=/usr/no", True),
+        ("service.d", "Environment=PATH=/usr/no", True),
+        ("nanoclaw-.service.d", "EnvironmentFile=/etc/no", True),
+        (f"{UNIT}-heal.service.d", "TimeoutStartSec=9min", False),
+    ],
+)
+def test_drop_in_is_moved_away_if_it_can_be_the_cause(
+    well: HostProject, directory: str, line: str, *, is_cause: bool
+) -> None:
+    file, fix = drop_in(well, directory, line), command("install", well.project)
+    fake_manager(well, heal=shown(f"/bin/bash {well.project}/{SCRIPT}", "/usr/no"))
+    name = f"PATH of the {UNIT}-heal.service"
+    note = f"note  drop-in: {file} changes {UNIT}-heal.service\n      fix: mv {file} {file}.old && "
+    assert note in well.run("doctor").stdout
+    _, failed, fixes = examined(well)
+    assert failed == {name: f"{NEEDED} not found in /usr/no"}
+    assert fixes[name].startswith(without(file, fix) if is_cause else fix)
 
 
 def test_masked_watcher(well: HostProject) -> None:
@@ -330,7 +353,7 @@ def test_masked_watcher(well: HostProject) -> None:
     _, failed, fixes = examined(well)
     assert failed == {"units": f"{UNIT}-watch.service is masked"}
     unmask = f"systemctl --user unmask {UNIT}-watch.service"
-    assert fixes == {"units": f"{unmask} && {command('install', well.project)}"}
+    assert fixes == {"units": f"{unmask} && {command('install', well.project, '--watch')}"}
 
 
 def test_unit_that_was_edited_is_written_again(well: HostProject) -> None:
@@ -340,24 +363,6 @@ def test_unit_that_was_edited_is_written_again(well: HostProject) -> None:
     _, failed, fixes = examined(well)
     assert failed["whose units"] == f"{UNIT}-heal.service runs something else"
     assert fixes["whose units"] == command("install", well.project)
-
-
-@pytest.mark.parametrize("has_drop_in", [False, True])
-def test_drop_in_is_removed_if_it_may_be_the_cause(well: HostProject, *, has_drop_in: bool) -> None:
-    unit = f"{UNIT}-heal.service"
-    if has_drop_in:
-        (well.unit_directory / f"{unit}.d").mkdir(parents=True)
-        (well.unit_directory / f"{unit}.d/override.conf").touch()
-    revert = f"systemctl --user revert {unit}"
-    again = f"{revert} && " * has_drop_in + command("install", well.project)
-    script = f"/bin/bash {well.project}/{SCRIPT}"
-    fake_manager(well, heal=shown(script, "/usr/no"))
-    _, failed, fixes = examined(well)
-    assert failed == {f"PATH of the {unit}": f"{NEEDED} not found in /usr/no"}
-    assert fixes == {f"PATH of the {unit}": again}
-    note = f"{well.unit_directory}/{unit}.d/override.conf changes what install wrote"
-    shown_note = f"note  drop-in: {note}\n      fix: {revert}\n"
-    assert (shown_note in well.run("doctor").stdout) == has_drop_in
 
 
 def test_invalid_name_in_the_shell_of_an_installed_project(well: HostProject) -> None:
@@ -502,10 +507,8 @@ def test_service_that_fails_before_it_logs(
     journal = f"      log: journalctl --user -u {UNIT}-heal.service -n 20\n"
     assert (journal in well.run("doctor").stdout) == is_reported
     if is_reported:
-        (well.unit_directory / f"{UNIT}-heal.service.d").mkdir(parents=True)
-        (well.unit_directory / f"{UNIT}-heal.service.d/x.conf").touch()
-        revert = f"systemctl --user revert {UNIT}-heal.service"
-        assert examined(well)[2]["units"] == f"{revert} && {command('install', well.project)}"
+        file = drop_in(well, f"{UNIT}-heal.service.d", "ExecStartPre=/bin/false")
+        assert examined(well)[2]["units"] == without(file, command("install", well.project))
 
 
 @pytest.mark.parametrize(("suspended_s", "has_logged"), [(0, False), (3600, True)])

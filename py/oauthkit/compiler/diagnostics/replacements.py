@@ -92,7 +92,8 @@ def _of_int(site: Site, node: ast.Call) -> str:
             return code("use a conditional expression", lines)
         case ast.Call(args=[ast.Constant(value=str() as written)], keywords=[]):
             with suppress(ValueError):
-                return code("write the number", str(int(written)))
+                number = int(written)
+                return code("write the number", str(number)) if abs(number) < 1 << 63 else ""
             return ""
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
             given = shown(site, text)
@@ -145,6 +146,8 @@ def of_condition(site: Site, node: ast.expr) -> str:
     parts = ast.walk(site.statement) if site.statement else ()
     parent = next((x for x in parts if node in ast.iter_child_nodes(x)), None)
     if isinstance(parent, ast.BinOp):
+        if Type.INT not in (site.result_of(parent.left), site.result_of(parent.right)):
+            return "use if and else"
         choice = f"1 if {shown(site, node)} else 0"
         lines = site.assigned(node, Type.INT, lambda name: [f"{name} = {choice}"])
         return code("choose a number first", lines, "use if and else")
@@ -435,19 +438,31 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
             return "no file has an empty name. `absolute` returns the working directory for it"
         case ast.Constant():
             pass
-        case ast.Name():  # absolute("") is the working directory
-            result = f'{given} != "" and {result}'
+        case ast.Name() if exact := _exact_path_test(site, node, f'{given} != "" and {result}'):
+            return code(intro, [f"{path} = absolute({given})", exact])
         case _:
             intro += " (an empty text becomes the working directory)"
     match site.statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
             return code(intro, [f"{path} = absolute({given})", f"{name} = {result}"])
-        case ast.If(test=whole) if whole is not node:
-            result = f"({result})" if " and " in result else result
     lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({given})"], name=path)
     if lines:
         lines[-1] = lines[-1].replace(path, result, 1)
     return code(intro, lines)
+
+
+def _exact_path_test(site: Site, node: ast.Call, test: str) -> str:
+    """Return the statement with a test that is also false for an empty text, or ""."""
+    match site.statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
+            return f"{name} = {test}"
+        case ast.If(test=whole) if whole is node and not site.is_elif():
+            return f"if {test}:"
+        case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=operand)) if (
+            operand is node and not site.is_elif()
+        ):
+            return f"if not ({test}):"
+    return ""
 
 
 def _of_samefile(site: Site, node: ast.Call) -> str:

@@ -102,7 +102,7 @@ def install(
         write_unit(directory / name, text, say)
     timer = f"{paths.heal}.timer"
     for file, name in installed_units.drop_ins(texts).items():
-        say(f"note: {file} changes {name}. To remove it, run: {removing(file, name)}")
+        say(f"note: {file} changes {name}. To remove it, run: {removing(file)}")
     systemctl("daemon-reload")
     systemctl("enable", "--now", "--quiet", timer)
     real = replace(paths, project=real_path(paths.project))  # the script names its timer after it

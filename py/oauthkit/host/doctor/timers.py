@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,11 @@ def _broken(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Find
     """Find units that install has written, but that are missing or that systemd cannot load."""
     for name in (heal.unit, _timer_of(heal), watch.unit):
         if installed_units.is_masked(installed_units.directory() / name):
-            # install's file may have been replaced by the mask.
-            fix = f"systemctl --user unmask {quote(name)} && {install(paths, heal, watch)}"
+            # The mask may have replaced install's file, which shows that there was a watcher.
+            again = install(
+                paths, heal, replace(watch, load_state="loaded") if name == watch.unit else watch
+            )
+            fix = f"systemctl --user unmask {quote(name)} && {again}"
             yield Finding("units", f"{name} is masked", fix)
             return
     written = {file.name for file in installed_units.written_for(paths.project)}
@@ -186,24 +190,25 @@ def _installed(
     units = {service.unit: service for service in (heal, watch) if service.is_loaded}
     written = installed_units.written_for(paths.project)
     for unit, service in units.items():
-        again = installed_units.without_drop_ins(unit, fix)
+        by_path = installed_units.without_drop_ins(unit, fix, "Env|UnsetEnv|PassEnv")
+        by_command = installed_units.without_drop_ins(unit, fix, "Exec")
         if service.has_changed:
             text = f"the files of {unit} have changed since systemd loaded them"
             yield Finding("units", text, "systemctl --user daemon-reload")
         if service.is_of(paths):
-            yield from _programs(paths, service, unit, again)
-            yield from _program(paths, service, unit, again)
+            yield from _programs(paths, service, unit, by_path)
+            yield from _program(paths, service, unit, by_command)
         else:
             need = "This project needs a unit name of its own"
             is_edited = installed_units.directory() / unit in written
-            own = again if is_edited else own_unit(paths)
-            yield _whose(service, "units", need, own, again=again)
+            own = by_command if is_edited else own_unit(paths)
+            yield _whose(service, "units", need, own, again=by_command)
     for file, name in installed_units.drop_ins([*units, _timer_of(heal)]).items():
-        text, removal = f"{file} changes what install wrote", installed_units.removing(file, name)
-        yield Finding("drop-in", text, removal, is_note=True)
+        text = f"{file} changes {name}"
+        yield Finding("drop-in", text, installed_units.removing(file), is_note=True)
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
-        again = installed_units.without_drop_ins(_timer_of(heal), fix)
+        again = installed_units.without_drop_ins(_timer_of(heal), fix, "On|Persistent")
         yield Finding("units", f"{_timer_of(heal)} is not pending", again)
     elif heal.is_of(paths) and (edited := _edited(paths, watch)):
         yield Finding("units", f"{edited} differs from what install writes", fix)
@@ -215,7 +220,7 @@ def _installed(
     ):
         text = f"{heal.unit} failed, and the log does not say why"
         journal = f"journalctl --user -u {quote(heal.unit)} -n 20"
-        again = installed_units.without_drop_ins(heal.unit, fix)
+        again = installed_units.without_drop_ins(heal.unit, fix, "Exec")
         yield Finding("units", text, again, log=journal)
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"

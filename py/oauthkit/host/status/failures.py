@@ -170,7 +170,7 @@ def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
         return inspect_path(Path(path)).kind in {"", FILE}
     path, is_unreadable, _ = text.partition(" cannot be read and is not changed")
     if is_unreadable:
-        return os.access(path, os.R_OK)
+        return inspect_path(Path(path)).is_nothing or os.access(path, os.R_OK)
     if found := _NOT_WRITABLE.search(text):
         return os.access(found[1], os.W_OK)
     if _BAD_CREDENTIALS.search(text):

@@ -16,7 +16,7 @@ from oauthkit.host.lock_holder import (
 )
 from oauthkit.host.path_info import inspect_path, is_file, read, real_path
 from oauthkit.host.project import other_user
-from oauthkit.host.shell_commands import command, command_on, quote
+from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.status.coverage import Coverage, measure
 from oauthkit.host.status.failures import (
     Failure,
@@ -316,8 +316,7 @@ class Status:
         service = self.schedule.foreign_service
         project = service.project if service else None
         if project is not None and inspect_path(Path(project)).is_nothing:
-            uninstall = command_on("uninstall", project)
-            return f"which does not exist. Run: {uninstall} && {command('install', self.paths)}"
+            return f"which does not exist. {self.see_doctor}"
         return f"and no run of this project is scheduled. Run: {refresh_command(self.paths)}"
 
     @staticmethod

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import clearing, read
-from oauthkit.host.shell_commands import quote
 from oauthkit.host.systemd.owner import is_same
 from oauthkit.host.systemd.unit_texts import marked_project
 
@@ -65,17 +65,19 @@ def is_for(file: Path, name: str) -> bool:
     return file.parent.name == f"{name}.d"
 
 
-def removing(file: Path, name: str) -> str:
-    """Return the command that removes a unit's drop-in file, or moves it away if others use it."""
-    if is_for(file, name):
-        return f"systemctl --user revert {quote(name)}"
-    return f"{clearing(file)} && systemctl --user daemon-reload"
+def removing(*files: Path) -> str:
+    """Return the command that moves drop-in files away, so that systemd ignores them."""
+    return " && ".join([*map(clearing, files), "systemctl --user daemon-reload"])
 
 
-def without_drop_ins(name: str, fix: str) -> str:
-    """Return a fix that first removes a unit's drop-ins, if it has any."""
-    removals = [removing(file, unit) for file, unit in drop_ins([name]).items()]
-    return " && ".join([*dict.fromkeys(removals), fix])
+def without_drop_ins(name: str, fix: str, directives: str) -> str:
+    """Return a fix that first moves a unit's drop-ins away, if they can be the cause.
+
+    They can be if they set one of `directives`, a pattern for the names' beginnings.
+    """
+    cause = re.compile(rf"^[ \t]*(?:{directives})".encode(), re.MULTILINE)
+    files = [file for file in drop_ins([name]) if cause.search(read(file).data)]
+    return f"{removing(*files)} && {fix}" if files else fix
 
 
 def is_masked(file: Path) -> bool:

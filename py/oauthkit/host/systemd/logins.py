@@ -93,7 +93,7 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
             for service in own:
                 is_used = service.is_active or f"{service.name}.timer" in due
                 if is_used and _is_absolute(service.config_dir):
-                    switch = installed_units.without_drop_ins(service.unit, install)
+                    switch = installed_units.without_drop_ins(service.unit, install, "Env")
                     yield _Starter(service.unit, service.config_dir, switch, service.home)
     for line in cron.lines_of(paths):
         if line.variables is not None and not line.missing_program:

@@ -106,7 +106,7 @@ def remove(files: list[Path], say: Say) -> None:
         say(f"removed {file}")
     for drop_in, name in installed_units.drop_ins(file.name for file in files).items():
         if installed_units.is_for(drop_in, name):
-            why = "install did not write it. It applies again after the next install"
+            why = "install did not write it. It applies to later units of this name"
             say(f"{drop_in} is kept: {why}")
     systemctl("daemon-reload")
 
