@@ -280,7 +280,7 @@ CASES = [
     ("D303", "x = 2\nif x != 3:\n    return x > 1", "x > 1", "1 if x > 1 else 0", "return 0 if 2 > 1 else 1"),
     ("D102", "x = 2 > 1\nif x is not True:\n    pass", "x is not True", "test it directly: `not x`", "x = 2 > 1\nif not x:\n    pass"),
     ("D104", "n = int(cat('x'))\nprint(n)", "int", "parse_int(cat('x').strip())", "status, n = parse_int(cat('x').strip())\nprint(status, n)"),
-    ("D104", "now = int(time.time())\nprint(now)", "int", "now_ms() // 1000", "now = now_ms() // 1000\nprint(now)"),
+    ("D104", "now = int(time.time())\nif now > 0:\n    print('x')", "int", "now_ms() // 1000", "now = now_ms() // 1000\nprint(now)"),
     ("D104", "n = int(cat('x').strip())\nprint(n)", "int", "= parse_int(cat('x').strip())", "status, n = parse_int(cat('x').strip())\nprint(status, n)"),
     ("D105", "x = 'a'\nprint(x, file=sys.stdout)", "file=sys.stdout", "remove it. print writes to stdout", "print('a')"),
     ("D104", "x = 'a'\nsys.stdout.write(x)", "sys.stdout.write", 'print(x, end="")', "print('a', end='')"),

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.parity_kit.programs import VARIABLES, scripts
 
+from oauthkit.parity import recorder
+from oauthkit.parity.outcome import read_calls
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -157,3 +160,18 @@ def test_several_forms_at_once_share_a_world(tmp_path: Path) -> None:
     pair.close()
     assert [one.wait().exit_code for one in started] == [0, 0, 0, 0]
     assert run.files["file"].content == b"xxxx"
+
+
+def test_call_whose_record_is_incomplete_is_not_read(tmp_path: Path) -> None:
+    """A test that waits for a call can read the file while a stand-in writes to it."""
+    pair = scripts(tmp_path, "tool")
+    pair.stand_in("tool").always.waits("start")
+    started = pair.spawn(next(iter(pair.forms)))
+    pair.wait_for_call("tool")
+    with (pair.world.control / recorder.CALLS).open("a") as file:
+        file.write("{'program': 'tool', 'argv': ['")
+    assert [call.program for call in read_calls(pair.world)] == ["tool"]
+    pair.sign("start")
+    pair.settle()
+    pair.close()
+    assert started.wait().exit_code == 0

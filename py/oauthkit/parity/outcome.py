@@ -112,7 +112,8 @@ def read_calls(world: World) -> list[Call]:
     if not path.exists():
         return []
     calls = []
-    for line in path.read_text("ascii").splitlines():
+    # The last line may not be complete yet: a read may see a part of a write.
+    for line in path.read_text("ascii").split("\n")[:-1]:
         record = ast.literal_eval(line)
         pairs = record["env"]
         record["env"] = dict(pairs)
