@@ -132,7 +132,7 @@ CASES = [
     ("D201", "sys.stdin.read()", "sys.stdin.read()", "_ = sys.stdin.read()"),
     ("D302", "t = 1\nt = sys.stdin.read()", "t", "t = sys.stdin.read()"),
     ("D105", "t = 'x'\nfor x in t.splitlines(True):\n    print(x)", "t.splitlines(True)", "t = 'x'\nfor x in t.splitlines():\n    print(x)"),
-    ("D303", "for x in sorted('/tmp' // '*'):\n    print(x)", "'/tmp'", "for x in sorted(LocalPath('/tmp') // '*'):\n    print(x)"),
+    ("D303", "for x in sorted('/usr' // '*'):\n    print(x)", "'/usr'", "for x in sorted(LocalPath('/usr') // '*'):\n    print(x)"),
     ("D105", "p = absolute('x')\nfor x in sorted(p // '*', reverse=True):\n    print(x)", "sorted(p // '*', reverse=True)", "p = absolute('x')\nfor x in sorted(p // '*'):\n    print(x)"),
     ("D105", "p = absolute('x')\nt = '*'\nfor x in sorted(p // t):\n    print(x)", "t", "p = absolute('x')\nfor x in sorted(p // '*'):\n    print(x)"),
     ("D105", "p = absolute('x')\nt = 'a'\nfor x in sorted(p // f'{t}*'):\n    print(x)", "f'{t}*'", "p = absolute('x')\nfor x in sorted(p // 'a*'):\n    print(x)"),
