@@ -70,6 +70,8 @@ SAME = [
     "status = 3\nn = int('4')\nprint(f'{status} {n}')",
     "n = int(5)\nprint(f'{n}')",
     "n = 5\nt = str(n)\nprint(t)",
+    "n, t, _ = printf['x'].run(retcode=None)\nprint(f'{n} {t}')",
+    "root, end = os.path.splitext('a/b.c')\nprint(f'{root} {end}')",
     "print(str('x') + 'y')",
     "n = 5\nt = repr(n)\nprint(t)",
     "n = 5\nt = format(n)\nprint('size ' + t)",

@@ -26,6 +26,34 @@ def name_of(number: int) -> str:
 # code, a rejected body of main, the text under the caret, the suggestion, and a body that compiles
 CASES = [
     # plumbum's commands
+    ("D104", "if not os.environ.get('NOPE'):\n    print('x')", "os.environ.get", "if local.env.get('NOPE', \"\") == \"\":", "print('x')"),
+    ("D104", "n = 0\nif n == 0 and os.environ.get('HOME'):\n    print('x')", "os.environ.get", "`local.env.get('HOME', \"\") != \"\"`", "print('x')"),
+    ("D104", "n = 0\nif n == 0 and not os.environ.get('NOPE'):\n    print('x')", "os.environ.get", "`local.env.get('NOPE', \"\") != \"\"`", "print('x')"),
+    ("D104", "n = int(os.environ.get('NOPE', 5))\nprint(n)", "int", "status, n = parse_int(local.env.get('NOPE', '5').strip())", "print(5)"),
+    ("D105", "p = LocalPath(os.environ.get('HOME'))\nprint(p)", "LocalPath", "p = absolute(local.env.get('HOME', \"\"))", "print(absolute(local.env.get('HOME', '')))"),
+    *(
+        ("D104", f"p = '{path}'\nroot, end = os.path.splitext(p)\nprint(root, end)", "os.path.splitext", "root = p.removesuffix(end)", "print('x')")
+        for path in ("a/b.tar.gz", "a.b/c", ".bashrc", "a/..b", "a.", "", "..", "a/.b.c")
+    ),
+    ("D104", "p = 'a.b'\np, end = os.path.splitext(p)\nprint(p, end)", "os.path.splitext", "p = p.removesuffix(end)", "print('x')"),
+    ("D104", "code, text, errors = cat['x'].run(retcode=None)\nprint(text)", "cat['x'].run", "as in `code, text = (cat['x'] >= ERROUT) & CAPTURE`", "print('x')"),
+    ("D104", "code, text, _ = cat['nope'].run(retcode=None)\nprint(code, text)", "cat['nope'].run", "code, text = cat['nope'] & CAPTURE", "print('x')"),
+    ("D104", "_, text, _ = printf['x'].run()\nprint(text)", "printf['x'].run", "text = printf['x']()", "print('x')"),
+    ("D104", "false.run(retcode=None)", "false.run", "_ = false & RETCODE", "print('x')"),
+    ("D104", "true.run()", "true.run", "`true()`", "print('x')"),
+    ("D101", "t = '12\\n'\ntry:\n    n = int(t)\nexcept ValueError:\n    n = 0\nprint(n)", "try:", "status, n = parse_int(t.strip())", "print('x')"),
+    ("D101", "t = 'x'\ntry:\n    n = int(t)\nexcept ValueError:\n    print('no number')\n    return 2\nprint(n)", "try:", "status, n = parse_int(t.strip())", "print('x')"),
+    ("D101", "try:\n    n = int(os.environ.get('NOPE', 'x'))\nexcept (TypeError, ValueError):\n    n = 7\nprint(n)", "try:", "status, n = parse_int(local.env.get('NOPE', 'x').strip())", "print('x')"),
+    ("D101", "try:\n    false()\nexcept Exception:\n    print('failed')", "try:", "if (false & RETCODE) != 0:", "print('x')"),
+    ("D101", "try:\n    true()\nexcept Exception:\n    print('failed')\nprint('x')", "try:", "if (true & RETCODE) != 0:", "print('x')"),
+    ("D101", "try:\n    false & FG\nexcept Exception:\n    print('failed')", "try:", "if (false & RETCODE(FG=True)) != 0:", "print('x')"),
+    ("D101", "try:\n    t = printf('x')\nexcept Exception:\n    return 3\nprint(t)", "try:", "status, t = printf['x'] & CAPTURE", "print('x')"),
+    ("D101", "try:\n    t = cat('nope')\nexcept Exception:\n    return 3\nprint(t)", "try:", "status, t = cat['nope'] & CAPTURE", "print('x')"),
+    ("D101", "with open('x', 'w') as f:\n    f.write('abc')\n_ = cat['x'] & RETCODE(FG=True)", "with open('x', 'w') as f:", "if write_file('x', 'abc') != 0:", "print('x')"),
+    ("D101", "(printf['a'] > 'x')()\nwith open('x') as f:\n    t = f.read()\nprint(t)", "with open('x') as f:", "status, t = read_file('x')", "print('x')"),
+    ("D101", "p = absolute('x')\n(printf['a '] > 'x')()\nwith p.open(encoding='utf-8') as f:\n    t = f.read().strip()\nprint(t)", "with p.open(encoding='utf-8') as f:", "t = t.strip()", "print('x')"),
+    ("D203", "pipe = printf['x'] | wc['-c']\nprint('y')", "printf['x'] | wc['-c']", "`text = (printf['x'] | wc['-c'])()`", "print('y')"),
+    ("D304", "print(timestamp('%F'))", "'%F'", "use an Int here", "print('x')"),
     ("D104", "n = '5'\nn = int(n)\nprint(f'{n}')", "int", "# From here on, use number instead of n.", "n = '5'\n_, number = parse_int(n)\nprint(f'{number}')"),
     ("D104", "n = 5\nn = str(n)\nprint(n)", "str", "# From here on, use text instead of n.", "n = 5\ntext = f'{n}'\nprint(text)"),
     ("D104", "t = 'a b'\nprint(t.split(' ')[2])", "t.split", "take one at a time with partition", "t = 'a b'\n_, _, u = t.partition(' ')\nprint(u)"),
@@ -63,7 +91,7 @@ CASES = [
     ("D303", "s = cat & FG", "s = cat & FG", "s = cat & RETCODE(FG=True)", "s = cat & RETCODE(FG=True)"),
     ("D204", "if cat & FG:\n    pass", "cat & FG", "test it with `& TF(FG=True)`, or run `cat & FG` on a line", "if cat & TF(FG=True):\n    pass"),
     ("D203", "cat | wc", "cat | wc", "run it: `(cat | wc) & FG`", "(cat | wc) & FG"),
-    ("D203", "c = cat['x'] | printf | wc", "cat['x'] | printf | wc", "run it where it is written, as in `(cat['x'] | printf |", "c = (cat['x'] | printf | wc) & RETCODE"),
+    ("D203", "c = cat['x'] | printf | wc", "cat['x'] | printf | wc", "as in `text = (cat['x'] | printf | wc)()`", "c = (cat['x'] | printf | wc) & RETCODE"),
     ("D203", "if cat | wc:\n    pass", "cat | wc", "(cat | wc) & TF", "if (cat | wc) & TF:\n    pass"),
     ("D203", "print(f'{cat | wc}')", "cat | wc", "run it first, on a line of its own", "s = (cat | wc) & RETCODE"),
     ("D202", "s = cat | wc & RETCODE", "cat | wc & RETCODE", "s = (cat | wc) & RETCODE", "s = (cat | wc) & RETCODE"),
@@ -233,7 +261,7 @@ CASES = [
     ("D101", "for name in 'a\\nb'.splitlines()[:1]:\n    print(name)", "'a\\nb'.splitlines()[:1]", 'head["-n", "5"]', "for name in (cat << 'a')().splitlines():\n    print(name)"),
     ("D101", "for name in reversed('a\\nb'.splitlines()):\n    print(name)", "reversed('a\\nb'.splitlines())", 'lines = f"{line}\\n{lines}"', "lines = ''\nfor line in 'a\\nb'.splitlines():\n    lines = f'{line}\\n{lines}'\nfor line in lines.splitlines():\n    print(line)"),
     ("D101", "for a, b, c in os.walk('x'):\n    print(a)", "a, b, c", "run the program find", "for a in cat('x').splitlines():\n    print(a)"),
-    ("D101", "with open('f', 'w') as f:\n    f.write('x')", "with open('f', 'w') as f:", "if write_file('f', text) != 0:", "if write_file('f', 'x') != 0:\n    return 1"),
+    ("D101", "with open('f', 'w') as f:\n    f.write('x')", "with open('f', 'w') as f:", "if write_file('f', 'x') != 0:", "if write_file('f', 'x') != 0:\n    return 1"),
     ("D303", "print(same_file('a', 'b'))", "same_file('a', 'b')", "choose the text with if and else", "if same_file('a', 'b'):\n    print('True')"),
     ("D303", "print(f\"{same_file('a', 'b')}\")", "same_file('a', 'b')", "choose the text with if and else", "if same_file('a', 'b'):\n    print('True')"),
     ("D101", "for t in sys.stdin.read().strip(':'):\n    print(t)", "sys.stdin.read().strip(':')", "read the whole input with", "print('a')"),
@@ -398,7 +426,7 @@ CASES = [
     # Rejected code causes no further diagnostics
     ("D101", "try:\n    x = 'a'\nexcept OSError:\n    return 1\nprint(x)", "try:", "no exceptions", "x = 'a'\nprint(x)"),
     ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "clean up before you return", "print('x')"),
-    ("D101", "with open('f') as f:\n    x = f.read()\nprint(x)", "with open('f') as f:", "status, text = read_file('f')", "status, text = read_file('f')"),
+    ("D101", "with open('f') as f:\n    x = f.read()\nprint(x)", "with open('f') as f:", "status, x = read_file('f')", "status, text = read_file('f')"),
     ("D101", "x = 'a'\nmatch x:\n    case 'a':\n        y = 1\n    case z:\n        print(z)\nprint(f'{y}')", "match x:", "if, elif and else", "x = 'a'\nif x == 'a':\n    print(x)"),
     ("D101", "a = b = 'x'\nprint(a + b)", "a = b = 'x'", "b = 'x'", "a = 'x'\nb = 'x'\nprint(a + b)"),
     ("D101", "def f(x: str) -> str:\n    return x\nprint(f('x'))", "def f(x: str) -> str:", "to the top level", "pass"),
@@ -446,7 +474,7 @@ PROGRAMS = [
     ("D102", "PLACE = local.env['HOME']\n", "print(PLACE)", "local.env['HOME']", "write: `local.env.get('HOME', \"\")`"),
     ("D401", "HOME = 'x'\n", "print(HOME)", "HOME", "use another name, such as MY_HOME"),
     ("D101", "OK, BAD = 0, 1\n", "print(f'{BAD}')", "OK, BAD = 0, 1", "write each constant on a line of its own"),
-    ("D104", "KEEP = int(os.environ.get('KEEP', '3'))\n", "print('x')", "int", "or call parse_int in a function"),
+    ("D104", "KEEP = int(os.environ.get('KEEP', '3'))\n", "print('x')", "int", "status, number = parse_int(local.env.get('KEEP', '3').strip())"),
     ("D104", "def half(text: str) -> int:\n    return int(text) // 2\n", "print(f\"{half('4')}\")", "int", "must return the Status, too"),
     ("D104", "def half(text: str) -> tuple[Status, int]:\n    return 0, int(text) // 2\n", "status, n = half('4')\n    print(f'{status} {n}')", "int", "if status != 0:\n    return status, 0\nreturn 0, number // 2"),
     ("D104", "def head(text: str) -> tuple[Status, str, int]:\n    n = int(text)\n    return 0, text[:n], n\n", "status, t, n = head('4')\n    print(f'{status} {t} {n}')", "int", 'if status != 0:\n    return status, "", 0'),
@@ -555,6 +583,10 @@ SLIPS = {
     "n = parse_int('5')\nprint(f'{n}')": "prints a tuple",
     "text = 'x'\nif text == 'a' or 'b':\n    print(text)": "is always true",
     "number = 3\nif number == 4 or 5 or 6:\n    print('x')": "is always true",
+    # With commands of plumbum's own, the handler runs.
+    "try:\n    false()\nexcept Exception:\n    print('failed')": "ends at the command",
+    "try:\n    false & FG\nexcept Exception:\n    print('failed')": "ends at the command",
+    "try:\n    t = cat('nope')\nexcept Exception:\n    return 3\nprint(t)": "ends at the command",
 }
 
 

@@ -14,7 +14,7 @@ INLINE = re.compile(r": `([^`]+)`")
 # Code that is added at the top level.
 TOP = re.compile(r"\w+ = program\(.*\)|(from \S+ )?import .+")
 RENAMING = re.compile(r"# From here on, use (\w+) instead of (\w+)\.")
-HEADERS = (ast.If, ast.While, ast.For, ast.With, ast.Try, ast.FunctionDef, ast.ClassDef)
+HEADERS = (ast.If, ast.While, ast.For, ast.FunctionDef, ast.ClassDef)
 
 
 def paste(text: str, diagnostic: Diagnostic) -> list[str]:

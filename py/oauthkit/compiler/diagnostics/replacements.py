@@ -83,8 +83,14 @@ def _of_int(site: Site, node: ast.Call) -> str:
             "parse_int reads decimal numbers. For another base, run the program printf first, as in"
             ' `printf("%d", f"0{text}")` for base 8, and `printf("%d", f"0x{text}")` for base 16'
         )
+    variable = variable_text(site, node.args[0]) if len(node.args) == 1 else ""
     if site.statement is None:
+        if variable:
+            return f"read it in a function, as in `status, number = parse_int({variable}.strip())`"
         return "write the number, or call parse_int in a function"
+    if variable:
+        parsed = f"parse_int({variable}.strip())"
+        return checked(site, node, parsed, Type.INT, "convert it, and check the status")
     match node:
         case ast.Call(args=[test], keywords=[]) if _is_test(site, test):
             choice = f"1 if {shown(site, test)} else 0"
@@ -109,21 +115,29 @@ def _of_int(site: Site, node: ast.Call) -> str:
             return code("write", "now_ms() // 1000")
         case ast.Call(args=[ast.Subscript() as index], keywords=[]) if site.can_fail:
             return _of_int_of_split(site, node, index)
-        case ast.Call(
-            args=[ast.Call(func=function, args=[ast.Constant(value=str()) as name, default])],
-            keywords=[],
-        ) if ast.unparse(function) in ENVIRONMENT_READS:
-            given = shown(site, default)
-            if site.type_of(default) is Type.INT and isinstance(default, ast.Constant):
-                given = repr(str(default.value))
-            elif site.type_of(default) is not Type.STR:
-                return ""
-            call = f"parse_int(local.env.get({shown(site, name)}, {given}).strip())"
-            return checked(site, node, call, Type.INT, "convert it, and check the status")
         case ast.Call(args=[number], keywords=[]) if site.type_of(number) is Type.INT:
             return code("it is an Int already", shown(site, number))
         case ast.Call(args=[ast.BinOp() as number], keywords=[]) if _is_int(site, number):
             return "the result is already an Int. Remove the call"
+    return ""
+
+
+def variable_text(site: Site, node: ast.expr) -> str:
+    """Return local.env.get for `os.environ.get("NAME")`, also with a default, or ""."""
+    match node:
+        case ast.Call(
+            func=function, args=[ast.Constant(value=str()) as name, *rest], keywords=[]
+        ) if ast.unparse(function) in ENVIRONMENT_READS and len(rest) < 2:
+            match rest:
+                case [ast.Constant(value=int() as number)] if not isinstance(number, bool):
+                    default = repr(str(number))
+                case [text] if site.type_of(text) is Type.STR:
+                    default = shown(site, text)
+                case []:
+                    default = '""'
+                case _:
+                    return ""
+            return f"local.env.get({shown(site, name)}, {default})"
     return ""
 
 
@@ -182,6 +196,10 @@ def _is_int(site: Site, node: ast.expr) -> bool:
 def to_number(site: Site, node: ast.expr) -> str:
     """Return the help for a text that is used as a number."""
     text = shown(site, node)
+    match node:
+        case ast.Constant(value=str() as written):
+            is_number = re.fullmatch("-?[0-9]{1,18}", written) is not None
+            return code("write a number", str(int(written)) if is_number else "", "use an Int here")
     if site.type_of(node) is Type.PATH:
         return "a Path is not a number. To remove a leading directory, use removeprefix on its text"
     is_plain = isinstance(node, (ast.Name, ast.Call)) and site.result_of(node) is Type.STR
@@ -335,9 +353,12 @@ def of_get(site: Site, node: ast.Call) -> str:
             if rest and site.type_of(rest[0]) is not Type.STR:
                 return ""
             variable = f"local.env.get({shown(site, name)}, {default})"
-            if site.is_condition(node):
-                variable += ' != ""'
-            return code("write", variable)
+            match site.statement:
+                case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=operand)) if (
+                    operand is node and not site.is_elif()
+                ):
+                    return code("write", f'if {variable} == "":')
+            return code("write", f'{variable} != ""' if site.is_tested(node) else variable)
     return ""
 
 
@@ -345,6 +366,10 @@ def _of_path(site: Site, node: ast.Call) -> str:
     match node:
         case ast.Call(args=[ast.Constant(value=str())]) if site.statement is None:
             return "a constant cannot be a Path. Call absolute in the function that uses it"
+        case ast.Call(args=[given], keywords=[]) if variable := variable_text(site, given):
+            if site.statement is None:
+                return f"make a Path in the function that uses it, as in `absolute({variable})`"
+            return called(site, node, f"absolute({variable})", Type.PATH, "make a Path")
         case ast.Call(args=[ast.Constant(value=str() as text)]) if text.startswith("~"):
             return "absolute does not expand `~`. Read HOME with `local.env.get`"
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) is Type.STR:
@@ -1054,6 +1079,66 @@ def of_and_or(site: Site, node: ast.expr) -> str:
     return ""
 
 
+def _of_run(site: Site, node: ast.Call) -> str:
+    """Return the help for command.run(), which returns the exit status, the output and stderr."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=command), args=[], keywords=options) if (
+            site.type_of(command) is Type.COMMAND
+        ):
+            run = operand(site, command)
+        case _:
+            return ""
+    is_checked = not options
+    if not is_checked and [*map(ast.unparse, options)] != ["retcode=None"]:
+        return ""
+    match site.statement:
+        case ast.Expr(value=value) if value is node:
+            return code("write", f"{run}()" if is_checked else f"_ = {run} & RETCODE")
+        case ast.Assign(targets=[ast.Tuple(elts=[status, text, errors])], value=value) if (
+            value is node
+        ):
+            names = [ast.unparse(name) for name in (status, text, errors)]
+            if names[2] != "_":
+                run = f"({run} >= ERROUT) & CAPTURE"
+                return (
+                    "`& CAPTURE` returns the status and the output. Stderr is discarded, or joins"
+                    f" the output, as in `{names[0]}, {names[1]} = {run}`"
+                )
+            if not is_checked:
+                return code("write", f"{names[0]}, {names[1]} = {run} & CAPTURE")
+            return code("write", f"{names[1]} = {run}()") if names[0] == "_" else ""
+    return ""
+
+
+def _of_splitext(site: Site, node: ast.Call) -> str:
+    """Return the help for `root, extension = os.path.splitext(path)`."""
+    match site.statement, node.args:
+        case ast.Assign(
+            targets=[ast.Tuple(elts=[ast.Name(id=root), ast.Name(id=extension)])], value=value
+        ), [given] if value is node and site.result_of(given) is Type.STR:
+            pass
+        case _:
+            return ""
+    path = given.id if isinstance(given, ast.Name) else site.fresh("path")
+    names = (root, extension)
+    if path == extension or "_" in names or root == extension:
+        return ""
+    if any(site.variable(name) not in (None, Type.STR) for name in names):
+        return ""
+    last, stem, end = (site.fresh(name) for name in ("last", "stem", "end"))
+    lines = [
+        *([f"{path} = {shown(site, given)}"] if not isinstance(given, ast.Name) else []),
+        f'_, _, {last} = {path}.rpartition("/")',
+        f'{stem}, _, {end} = {last}.rpartition(".")',
+        *([f"{root} = {path}"] if root != path else []),
+        f'{extension} = ""',
+        f'if {stem}.strip(".") != "":',
+        f'    {extension} = f".{{{end}}}"',
+        f"    {root} = {path}.removesuffix({extension})",
+    ]
+    return code("split it", lines)
+
+
 def _of_isatty(site: Site, node: ast.Call) -> str:
     """Return the help for `sys.stdin.isatty()` and `os.isatty(0)`."""
     descriptors = {"sys.stdin": "0", "sys.stdout": "1", "sys.stderr": "2"}
@@ -1309,7 +1394,8 @@ CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
     "os.path.abspath": _of_path, "os.path.join": _of_join, "os.path.dirname": _of_dirname,
     "os.path.basename": _of_basename, "os.path.exists": _of_path_test, "os.access": _of_path_test,
     "os.path.isfile": _of_path_test, "os.path.isdir": _of_path_test,
-    "os.path.islink": _of_path_test, "os.path.samefile": _of_samefile, "os.getcwd": of_getcwd,
+    "os.path.islink": _of_path_test, "os.path.splitext": _of_splitext,
+    "os.path.samefile": _of_samefile, "os.getcwd": of_getcwd,
     "os.getuid": _of_getuid, "local.which": _of_which, "shutil.which": _of_which,
     "sys.stdout.write": _of_stream, "sys.stderr.write": _of_stream, "sys.exit": _of_exit,
     "exit": _of_exit, "quit": _of_exit, "os.chdir": of_chdir,
@@ -1319,6 +1405,6 @@ METHODS: dict[str, Callable[[Site, ast.Call], str]] = {
     "split": _of_split, "rsplit": _of_split, "join": _of_join_text, "format": _of_format,
     "count": _of_count, "read": _of_read, "read_text": _of_read, "write": _of_write,
     "write_text": _of_write,
-    "upper": _of_case, "lower": _of_case, "isatty": _of_isatty,
+    "upper": _of_case, "lower": _of_case, "isatty": _of_isatty, "run": _of_run,
     **{name: _of_program for name in PROGRAMS if "." not in name},
 }  # fmt: skip

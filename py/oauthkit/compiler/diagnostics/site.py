@@ -187,6 +187,13 @@ class Site:
                 return test is node
         return False
 
+    def is_tested(self, node: ast.expr) -> bool:
+        """Return whether `node` is a condition of the statement, or an operand in one."""
+        match self.statement:
+            case ast.If(test=test) | ast.While(test=test):
+                return is_operand(test, node)
+        return False
+
     def is_elif(self) -> bool:
         """Return whether the statement is the elif of another one."""
         line = self.source.lines[self.statement.lineno - 1] if self.statement else ""
@@ -236,6 +243,16 @@ def _swap(outer: ast.AST, old: ast.expr, new: ast.expr) -> None:
                 setattr(inner, field, new)
             elif isinstance(value, list):
                 value[:] = [new if item is old else item for item in value]
+
+
+def is_operand(test: ast.expr, node: ast.expr) -> bool:
+    """Return whether `node` is `test`, or an operand of its `and`, `or` and `not`."""
+    match test:
+        case ast.BoolOp(values=values):
+            return any(is_operand(value, node) for value in values)
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            return is_operand(inner, node)
+    return test is node
 
 
 def is_always_evaluated(outer: ast.AST | None, node: ast.expr) -> bool:

@@ -7,7 +7,7 @@ import builtins
 import re
 from typing import NamedTuple
 
-from oauthkit.compiler.diagnostics import replacements
+from oauthkit.compiler.diagnostics import blocks, replacements
 from oauthkit.compiler.diagnostics.describe import describe, formatted, is_format, join_parts
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import ANNOTATIONS, Type
@@ -624,8 +624,12 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             if [*map(ast.unparse, mode)] == ["'w'"]:
                 help = f"write the file with `if write_file({name}, text) != 0:`, and return 1"
                 help += " in that branch"
+        case ast.Try() if site is not None:
+            help = blocks.of_try(site, node) or help
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
+    if isinstance(node, ast.With) and site is not None:
+        help = blocks.of_open(site, node) or help
     return Suggestion(f"{describe(node)} is outside the dialect", help)
 
 

@@ -90,7 +90,8 @@ class Commands:
                     "D203", node, "this pipeline is never run",
                     f"run it: `{self.command_text(node)} & {how}`"
                     if how in ("FG", "TF")
-                    else f"run it where it is written, as in `{self.command_text(node)} & {how}`",
+                    else "a pipeline cannot be stored. Run it where it is used, as in"
+                    f" `text = {self.command_text(node)}()` or `{self.command_text(node)} & FG`",
                 )  # fmt: skip
             case ast.Compare(
                 left=inner,

@@ -183,7 +183,7 @@ class Statements:
                 return None  # a part of an object that was rejected
         suggestion = suggestions.of_statement(node, self.expressions.site())
         self.reject("D101", node, suggestion.message, suggestion.help)
-        self._rejected(node)
+        self._rejected(node, is_replaced="\n" in suggestion.help)
         return None
 
     # --- Calls -----------------------------------------------------------------------------------
@@ -693,8 +693,11 @@ class Statements:
         value = self.expressions.value(node)
         return value.type is Type.ERROR or len(self.symbols.diagnostics) > before
 
-    def _rejected(self, node: ast.stmt) -> None:
-        """Analyze the blocks in a rejected statement, and treat all names that it binds as set."""
+    def _rejected(self, node: ast.stmt, *, is_replaced: bool = False) -> None:
+        """Analyze the blocks in a rejected statement, and treat all names that it binds as set.
+
+        If the help replaces the first block, this block is not analyzed.
+        """
         for name in bound_names(node):
             self.scope.assume_bound(name)
         if isinstance(node, ast.Raise):
@@ -704,9 +707,10 @@ class Statements:
         ends: list[set[str] | None] = []
         self.breaks.append(None)
         self.continues.append(None)
-        for path in branches:
+        for number, path in enumerate(branches):
             self.scope.known = None if before is None else set(before)
-            self._read_block(path)
+            if number > 0 or not is_replaced:
+                self._read_block(path)
             ends.append(self.scope.known)
         self.breaks.pop()
         self.continues.pop()

@@ -1,0 +1,148 @@
+"""Write the code that replaces `try` and `with`.
+
+Each function returns the help, or "" if no code in the dialect does the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+
+from oauthkit.compiler.diagnostics.replacements import operand, shown, variable_text
+from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.types import Type
+
+
+def of_try(site: Site, node: ast.Try) -> str:
+    """Return the help for a `try` with one call and one handler: `int(text)`, or a command."""
+    match node:
+        case ast.Try(
+            body=[statement],
+            handlers=[ast.ExceptHandler(type=ast.expr() as caught, name=None, body=body)],
+            orelse=[],
+            finalbody=[],
+        ):
+            call, test = _tried(site, statement, ast.unparse(caught))
+        case _:
+            return ""
+    if not test:
+        return ""
+    source = "\n".join(site.source.lines[body[0].lineno - 1 : body[-1].end_lineno])
+    handler = textwrap.indent(textwrap.dedent(source), "    ").split("\n")
+    return code("replace try and except", [*call, f"if {test}:", *handler])
+
+
+def _tried(site: Site, statement: ast.stmt, caught: str) -> tuple[list[str], str]:
+    """Return the statement without its exception, and the test whether it failed, or "".
+
+    `caught` is the name of the exception.
+    """
+    status = site.fresh("status")
+    match statement:
+        case ast.Assign(
+            targets=[ast.Name(id=name)],
+            value=ast.Call(func=ast.Name(id="int"), args=[text], keywords=[]),
+        ) if _catches(caught, "ValueError") and site.variable(name) in (None, Type.INT):
+            given = variable_text(site, text)
+            if not given and site.result_of(text) is Type.STR:
+                given = operand(site, text)
+            given += "" if given.endswith(".strip()") else ".strip()"
+            line = f"{status}, {name} = parse_int({given})"
+            return ([line], f"{status} != 0") if given != ".strip()" else ([], "")
+        case ast.Expr(value=ast.Call() as run) if _catches(caught, "ProcessExecutionError"):
+            command = _called_command(site, run)
+            return [], f"({command} & RETCODE) != 0" if command else ""
+        case ast.Expr(value=ast.BinOp(left=left, op=ast.BitAnd(), right=ast.Name(id="FG"))) if (
+            _catches(caught, "ProcessExecutionError") and site.type_of(left) is Type.COMMAND
+        ):
+            return [], f"({shown(site, left)} & RETCODE(FG=True)) != 0"
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as run) if _catches(
+            caught, "ProcessExecutionError"
+        ) and site.variable(name) in (None, Type.STR):
+            command = _called_command(site, run)
+            line = f"{status}, {name} = {command} & CAPTURE"
+            return ([line], f"{status} != 0") if command else ([], "")
+    return [], ""
+
+
+def _called_command(site: Site, call: ast.Call) -> str:
+    """Return `cat["x"]` for `cat("x")` and for `cat["x"]()`, else ""."""
+    if site.type_of(call.func) is not Type.COMMAND or call.keywords:
+        return ""
+    if not call.args:
+        return shown(site, call.func)
+    arguments = ", ".join(shown(site, argument) for argument in call.args)
+    return f"{call.func.id}[{arguments}]" if isinstance(call.func, ast.Name) else ""
+
+
+def of_open(site: Site, node: ast.With) -> str:
+    """Return the help for a `with open(…)` whose only statement reads or writes the whole file."""
+    match node:
+        case ast.With(
+            items=[
+                ast.withitem(
+                    context_expr=ast.Call(func=function, args=arguments, keywords=options),
+                    optional_vars=ast.Name(id=file),
+                )
+            ],
+            body=[statement],
+        ) if site.can_fail and [*map(ast.unparse, options)] in (
+            [],
+            ["encoding='utf-8'"],
+            ["encoding='UTF-8'"],
+        ):
+            match function:
+                case ast.Name(id="open") if arguments:
+                    path, *mode = arguments
+                case ast.Attribute(value=path, attr="open"):
+                    mode = arguments
+                case _:
+                    return ""
+            is_write = [*map(ast.unparse, mode)] == ["'w'"]
+            if site.type_of(path) not in (Type.STR, Type.PATH) or (
+                not is_write and [*map(ast.unparse, mode)] not in ([], ["'r'"])
+            ):
+                return ""
+        case _:
+            return ""
+    given, status = shown(site, path), site.fresh("status")
+    match statement:
+        case ast.Assign(
+            targets=[ast.Name(id=name)],
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id=owner), attr="read"), args=[], keywords=[]
+            )
+            | ast.Call(
+                func=ast.Attribute(
+                    value=ast.Call(
+                        func=ast.Attribute(value=ast.Name(id=owner), attr="read"),
+                        args=[],
+                        keywords=[],
+                    ),
+                    attr="strip",
+                ),
+                args=[],
+                keywords=[],
+            ) as read,
+        ) if owner == file and not is_write and site.variable(name) in (None, Type.STR):
+            lines = [f"{status}, {name} = read_file({given})", f"if {status} != 0:", "    return 1"]
+            match read.func:
+                case ast.Attribute(attr="strip"):
+                    lines.append(f"{name} = {name}.strip()")
+            return code("replace the with block (for a file of at most 256 KiB)", lines)
+        case ast.Expr(
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id=owner), attr="write"),
+                args=[text],
+                keywords=[],
+            )
+        ) if owner == file and is_write and site.type_of(text) is Type.STR:
+            lines = [f"if write_file({given}, {shown(site, text)}) != 0:", "    return 1"]
+            return code("replace the with block", lines)
+    return ""
+
+
+def _catches(caught: str, name: str) -> bool:
+    """Return whether the source code of an exception's name, or of several, has this one."""
+    return re.search(rf"\b({name}|Exception)\b", caught) is not None
