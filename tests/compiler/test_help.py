@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -298,7 +300,27 @@ AT_THE_TOP = [
     ("from plumbum.cmd import head", "_, t = (head['-n', 1] << 'a\\nb\\n') & CAPTURE\nprint(t)"),
     ("head = local['head']", "_, t = (head['-n', 1] << 'a\\nb\\n') & CAPTURE\nprint(t)"),
     ("A: str = 'x'", "print(A)"),
+    ("A = os.environ['NOPE'] if 'NOPE' in os.environ else 'b'", "print(A)"),
 ]
+
+
+# A program that imports nothing from the runtime library.
+BARE = '''"""A program."""
+
+import sys
+
+from plumbum import local
+
+
+def main(*arguments: str):
+    BODY
+    print(local.env.get("HOME", ""))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
+'''
 
 
 def whole(body: str, top: str = "") -> str:
@@ -333,6 +355,24 @@ def test_help_at_the_top_does_the_same(top: str, body: str, tmp_path: Path) -> N
     meant = run_python(tmp_path, whole(body, top))
     assert meant.stdout
     check_same(tmp_path, meant, programs)
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ("n = int(local.env.get('A', 'x') + 'y')", ["parse_int"]),
+        ("with open('x') as f:\n    for line in f:\n        print(line)", ["read_file"]),
+        ("n = unknown()", ["program"]),
+        ("try:\n    print('x')\nexcept OSError:\n    pass", []),  # RETCODE or CAPTURE
+    ],
+)
+def test_name_in_a_help_comes_with_its_import(body: str, names: list[str]) -> None:
+    """Also a name in an example, and the only one in the words."""
+    text = BARE.replace("    BODY", textwrap.indent(body, "    "))
+    status, found = rejections(text).diagnostics
+    assert status.help.endswith("-> Status:`. At the top: `from oauthkit.shell import Status`")
+    imported = re.findall("from oauthkit.shell import ([^`]+)`", found.help)
+    assert imported == names
 
 
 def test_each_replacement_has_a_row() -> None:

@@ -54,6 +54,31 @@ CASES = [
     ("D101", "p = absolute('x')\n(printf['a '] > 'x')()\nwith p.open(encoding='utf-8') as f:\n    t = f.read().strip()\nprint(t)", "with p.open(encoding='utf-8') as f:", "t = t.strip()", "print('x')"),
     ("D203", "pipe = printf['x'] | wc['-c']\nprint('y')", "printf['x'] | wc['-c']", "`text = (printf['x'] | wc['-c'])()`", "print('y')"),
     ("D304", "print(timestamp('%F'))", "'%F'", "use an Int here", "print('x')"),
+    ("D104", "print(time.strftime('%F'))", "time.strftime", "as in `date(\"+%F\").strip()`", "print('x')"),
+    ("D104", "time.sleep(3)", "time.sleep", 'as in `sleep("1")`', "print('x')"),
+    ("D104", "re.sub('a', 'b', 'c')", "re.sub", "split texts with partition", "print('x')"),
+    ("D104", "x = os.readlink('a')", "os.readlink", 'as in `readlink("-n", "--", path)`', "print('x')"),
+    ("D101", "for f in glob.glob('/usr/*'):\n    print(f)", "glob.glob('/usr/*')", "iterate over the files of a Path", "print('x')"),
+    ("D101", "LEVELS['a'] += 1", "LEVELS['a'] += 1", "use a variable for each value", "print('x')"),
+    ("D301", "n = 'a'\nprint(LEVELS[n])", "LEVELS", "There are no lists or dictionaries", "print('x')"),
+    ("D303", "n = 0\nis_a = 'a' == 'a'\nn += is_a\nprint(n)", "is_a", "n += 1 if is_a else 0", "print(1)"),
+    ("D303", "is_a = 'a' == 'a'\nprint(3 - is_a)", "is_a", "as in `1 if is_a else 0`", "print(2)"),
+    ("D102", "is_x = '-x' in arguments[1:]", "arguments", "as in `for argument in arguments[1:]:`", "print('x')"),
+    ("D102", "n = 0\nprint(arguments[n])", "arguments", "an index is a number, as in `arguments[0]`", "print('x')"),
+    ("D104", "print('a' if os.environ.get('NOPE') else 'b')", "os.environ.get", "`local.env.get('NOPE', \"\") != \"\"`", "print('b')"),
+    ("D201", "try_it('x')", "try_it('x')", "To end this function with it, write `return try_it('x')`", "_ = try_it('x')"),
+    *(
+        (code, "names = '\\n'\nfor a in ('x', 'y'):\n    names += f'{a}\\n'\n" + body, caret, help, "print('x')")
+        for code, body, caret, help in (
+            ("D305", "if names:\n    print('some')", "names", r'`names != "\n"`'),
+            ("D305", "if not names:\n    print('none')", "not names", r'`names == "\n"`'),
+            ("D102", "print(names[0])", "names[0]", r'text, _, _ = names[1:].partition("\n")'),
+            ("D102", "print(names[1])", "names[1]", "in a loop over `names[1:].splitlines()`"),
+            ("D101", "for name in names:\n    print(name)", "names", "names[1:].splitlines()"),
+        )
+    ),
+    ("D102", "a = sys.argv[1:]\nif a and a[0] == 'x':\n    print('y')", "sys.argv", "iterate over the arguments of main", "print('x')"),
+    ("D102", "a = arguments[2:]\nfor b in a:\n    print(b)", "arguments", "iterate over it", "print('x')"),
     ("D104", "n = '5'\nn = int(n)\nprint(f'{n}')", "int", "# From here on, use number instead of n.", "n = '5'\n_, number = parse_int(n)\nprint(f'{number}')"),
     ("D104", "n = 5\nn = str(n)\nprint(n)", "str", "# From here on, use text instead of n.", "n = 5\ntext = f'{n}'\nprint(text)"),
     ("D104", "t = 'a b'\nprint(t.split(' ')[2])", "t.split", "take one at a time with partition", "t = 'a b'\n_, _, u = t.partition(' ')\nprint(u)"),
@@ -583,6 +608,9 @@ SLIPS = {
     "n = parse_int('5')\nprint(f'{n}')": "prints a tuple",
     "text = 'x'\nif text == 'a' or 'b':\n    print(text)": "is always true",
     "number = 3\nif number == 4 or 5 or 6:\n    print('x')": "is always true",
+    # The author means the items.
+    "names = '\\n'\nfor a in ('x', 'y'):\n    names += f'{a}\\n'\nprint(names[0])": "prints a newline",
+    "names = '\\n'\nfor a in ('x', 'y'):\n    names += f'{a}\\n'\nfor name in names:\n    print(name)": "prints characters",
     # With commands of plumbum's own, the handler runs.
     "try:\n    false()\nexcept Exception:\n    print('failed')": "ends at the command",
     "try:\n    false & FG\nexcept Exception:\n    print('failed')": "ends at the command",

@@ -30,7 +30,7 @@ def paste(text: str, diagnostic: Diagnostic) -> list[str]:
     if block:
         choices.append("\n".join(block))
     pasted = [_replaced(text, diagnostic, code) for code in choices] or [
-        _without_assignment(text, diagnostic, code) for code in top
+        _without_assignment(text, diagnostic, code) for code in top if " import " not in code
     ]
     if "also below" in first:  # as in p_2 for p
         (new,) = (code.partition(" = ")[0] for code in choices)

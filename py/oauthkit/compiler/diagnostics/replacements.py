@@ -33,6 +33,7 @@ PATH_TESTS = {
     "os.path.exists": "exists", "os.path.isfile": "is_file", "os.path.isdir": "is_dir",
     "os.path.islink": "is_symlink",
 }  # fmt: skip
+ENVIRONMENTS = {"os.environ", "local.env"}
 ENVIRONMENT_READS = ("os.environ.get", "os.getenv", "local.env.get")
 
 
@@ -222,6 +223,13 @@ def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
         return code("make a Path", lines, "make a Path with absolute")
     if wanted is Type.STR and isinstance(node, ast.Constant) and found is Type.INT:
         return code("write it as text", repr(str(node.value)))
+    if wanted is Type.INT and found is Type.BOOL:
+        match site.statement:
+            case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=value) if (
+                value is node
+            ):
+                return code("choose the number", f"{name} += 1 if {text} else 0")
+        return f"choose a number, as in `1 if {text} else 0`"
     if wanted is Type.STR and (found.is_number or found is Type.PATH):
         return code("use an f-string", as_fstring(text), "use an f-string")
     if wanted is Type.STR and found is Type.COMMAND:
@@ -672,6 +680,18 @@ def of_arguments(site: Site, node: ast.expr) -> str:
     for part in ast.walk(site.statement) if site.statement else ():
         match part:
             case ast.Subscript(
+                value=value, slice=ast.Slice(lower=ast.Constant(), upper=None, step=None)
+            ) if value is node:
+                rest = shown(site, part)
+                return f"iterate over it where it is used, as in `for argument in {rest}:`"
+            case ast.Subscript(
+                value=value, slice=ast.Name() | ast.BinOp(op=ast.Add() | ast.Sub())
+            ) if value is node:
+                return (
+                    f"an index is a number, as in `{ast.unparse(node)}[0]`. To find an argument,"
+                    f" iterate over all, as in `for argument in {ast.unparse(node)}:`"
+                )
+            case ast.Subscript(
                 value=value, slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1))
             ) if value is node and site.can_fail:
                 return _of_last_argument(site, part, ast.unparse(node))
@@ -735,6 +755,8 @@ def of_power(site: Site, node: ast.BinOp) -> str:
 
 def of_characters(site: Site, node: ast.For) -> str:
     """Return the help for `for character in text:`."""
+    if site.holds_lines(node.iter):
+        return code("iterate over its items", f"{shown(site, node.iter)}[1:].splitlines()")
     match node:
         case ast.For(target=ast.Name(id=character), iter=ast.Name(id=text) as owner) if (
             site.type_of(owner) is Type.STR and text not in {character, *_changed(node)}
@@ -1011,6 +1033,21 @@ def of_variable(site: Site, node: ast.Subscript) -> str:
     return ""
 
 
+def of_variable_choice(site: Site, node: ast.IfExp) -> str:
+    """Return the help for `os.environ["X"] if "X" in os.environ else "a"`."""
+    match node:
+        case ast.IfExp(
+            test=ast.Compare(
+                left=ast.Constant(value=str() as tested), ops=[ast.In()], comparators=[where]
+            ),
+            body=ast.Subscript(value=owner, slice=ast.Constant(value=read) as name),
+            orelse=text,
+        ) if tested == read and {ast.unparse(where), ast.unparse(owner)} <= ENVIRONMENTS:
+            if site.type_of(text) is Type.STR:
+                return code("write", f"local.env.get({shown(site, name)}, {shown(site, text)})")
+    return ""
+
+
 def compared(
     site: Site, node: ast.expr, pairs: list[tuple[ast.expr, str, ast.expr]], word: str
 ) -> str:
@@ -1208,6 +1245,13 @@ def of_literal_operands(site: Site, node: ast.BoolOp) -> str:
 
 def of_text_index(site: Site, node: ast.Subscript) -> str:
     """Return the help for `text[3]`: a slice, which can be empty."""
+    if site.holds_lines(node.value):
+        text = shown(site, node.value)
+        if ast.unparse(node.slice) != "0":
+            return f"take the items in a loop over `{text}[1:].splitlines()`"
+        split = f'{text}[1:].partition("\\n")'
+        lines = site.assigned(node, Type.STR, lambda name: [f"{name}, _, _ = {split}"])
+        return code('take the first item, or "" without an item', lines, SPLIT_TEXT)
     place = ""
     match node.slice:
         case ast.Constant(value=int() as number) if not isinstance(number, bool):

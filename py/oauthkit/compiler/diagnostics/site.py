@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from oauthkit.compiler.diagnostics.describe import absolute_of, outermost_join
@@ -23,6 +24,8 @@ VARIABLES = {
 }
 
 
+# The assignment of a text without items.
+EMPTY_LIST = r"""^ *{} = ["']\\n["'] *$"""
 PURE_METHODS = ("strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "replace")
 
 
@@ -187,12 +190,20 @@ class Site:
                 return test is node
         return False
 
+    def holds_lines(self, node: ast.expr) -> bool:
+        """Return whether a variable begins as a newline, and so has one item per line."""
+        if not isinstance(node, ast.Name):
+            return False
+        pattern = EMPTY_LIST.format(re.escape(node.id))
+        return re.search(pattern, self.source.text, re.MULTILINE) is not None
+
     def is_tested(self, node: ast.expr) -> bool:
         """Return whether `node` is a condition of the statement, or an operand in one."""
         match self.statement:
-            case ast.If(test=test) | ast.While(test=test):
-                return is_operand(test, node)
-        return False
+            case ast.If(test=test) | ast.While(test=test) if is_operand(test, node):
+                return True
+        parts = ast.walk(self.statement) if self.statement else ()
+        return any(isinstance(part, ast.IfExp) and is_operand(part.test, node) for part in parts)
 
     def is_elif(self) -> bool:
         """Return whether the statement is the elif of another one."""
@@ -376,6 +387,21 @@ def used_names(help: str) -> list[str]:
             continue
         names.update((node.id, None) for node in ast.walk(tree) if isinstance(node, ast.Name))
     return [*names]
+
+
+def mentioned_names(help: str) -> list[str]:
+    """Return the names in the code of a help, in its examples, and the only one in its words.
+
+    If the words name several, such as RETCODE and CAPTURE, the author chooses.
+    """
+    first = help.partition("\n")[0]
+    names = dict.fromkeys(used_names(help))
+    for part in re.findall("`([^`]+)`", first):
+        with suppress(SyntaxError, ValueError):
+            tree = ast.parse(f"{part} pass" if part.endswith(":") else part)
+            names.update((node.id, None) for node in ast.walk(tree) if isinstance(node, ast.Name))
+    words = {*re.findall(r"\b[a-z]+_\w+\b|\b[A-Z]{2,}\b", first)}
+    return [*dict.fromkeys([*names, *(words if len(words) == 1 else ())])]
 
 
 def with_import(help: str, line: str) -> str:

@@ -59,6 +59,13 @@ STAT = (
     "run the program stat, bound at the top with `program`, as in"
     ' `text = stat("-L", "-c", "{}", path)`, and convert the text with `parse_int(text.strip())`'
 )
+DATE = (
+    'run the program date, bound at the top with `program`, as in `date("+%F").strip()`.'
+    " oauthkit.shell has now_ms"
+)
+READLINK = (
+    'run the program readlink, bound at the top with `program`, as in `readlink("{}", "--", path)`'
+)
 APPEND = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
 CALLS_OTHERWISE = "use if, for and while instead, or run a program that does the same"
 MAIN_STATUS = "in main, return the Status, as in `return 1`. Other functions return it to main"
@@ -141,7 +148,7 @@ CALLS = {
     "os.path.islink": "make a Path with absolute, and test it with `.is_symlink()`",
     "os.access": "make a Path with absolute, and test it with `.access(…)`, of one letter",
     "os.path.expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
-    "os.path.realpath": PROGRAM.format("readlink") + ", with its option -f",
+    "os.path.realpath": READLINK.format("-fn"),
     "os.path.samefile": "same_file takes two paths",
     "os.path.splitext": f"{EXTENSION}. The root includes the directory. To get the root, remove the"
     " extension with removesuffix",
@@ -155,6 +162,16 @@ CALLS = {
         " Status is 1 if another run has the lock. For a temporary file, `temporary_name(file)`"
         " returns a new name beside the file that it will replace"
     ),
+    "time.sleep": 'run the program sleep, bound at the top with `program`, as in `sleep("1")`',
+    "time.time": "now_ms returns milliseconds. The seconds are `now_ms() // 1000`",
+    "time.strftime": DATE,
+    "datetime.now": DATE,
+    "datetime.datetime.now": DATE,
+    "glob.glob": FILES,
+    "shutil.rmtree": 'run the program rm, bound at the top, as in `rm("-rf", "--", path)`',
+    "shutil.copy": 'run the program cp, bound at the top, as in `cp("--", path, target)`',
+    "shutil.copy2": 'run the program cp, bound at the top, as in `cp("-p", "--", path, target)`',
+    "shutil.move": 'run the program mv, bound at the top, as in `mv("--", path, target)`',
     "os.getuid": "call user_id on a line of its own",
     "os.geteuid": "user_id returns the real user ID, which is usually the same",
     "os.uname": PROGRAM.format("uname"),
@@ -181,7 +198,7 @@ CALLS = {
     "os.link": PROGRAM.format("ln"),
     "os.chmod": PROGRAM.format("chmod"),
     "os.stat": PROGRAM.format("stat"),
-    "os.readlink": PROGRAM.format("readlink"),
+    "os.readlink": READLINK.format("-n"),
     "os.walk": FIND,
     "os.listdir": FILES,
     "os.system": "bind the program at the top with `program`, and run it with `& FG`, or for its"
@@ -271,7 +288,7 @@ METHODS = {
     "rmdir": PROGRAM.format("rmdir"),
     "symlink": PROGRAM.format("ln"),
     "link": PROGRAM.format("ln"),
-    "resolve": PROGRAM.format("readlink") + ", with its option -f",
+    "resolve": READLINK.format("-fn"),
     "chown": PROGRAM.format("chown"),
     "mkdir": PROGRAM.format("mkdir"),
     "copy": PROGRAM.format("cp"),
@@ -335,7 +352,7 @@ MODULES = {
     "collections": "there are no lists or dictionaries. Use a variable for each value",
     "configparser": "split each line with partition",
     "csv": 'iterate over the parts of each line, as in `for part in line.split(","):`',
-    "datetime": 'run the program date, as in `date("+%F").strip()`. oauthkit.shell has now_ms',
+    "datetime": DATE,
     "docopt": ARGUMENTS,
     "fcntl": "oauthkit.shell has take_lock and lock_directory",
     "getopt": ARGUMENTS,
@@ -437,6 +454,9 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
         return Suggestion(f"{name} is outside the dialect", "run a program that does the same")
     if name.startswith("os.popen("):
         return Suggestion("os.popen is outside the dialect", MODULES["subprocess"])
+    module = name.partition(".")[0]
+    if attribute and module in MODULES and _is_unknown(node.func, site):
+        return Suggestion(f"{name} is outside the dialect", MODULES[module])
     if attribute:
         if attribute == "chdir" and [*map(ast.unparse, node.args)] == ["'/'"]:
             help = code("write", 'local.cwd.chdir("/")')
@@ -483,6 +503,13 @@ def of_builtin(name: str, names: list[str]) -> str:
         return f"to append, {APPEND}"
     found = difflib.get_close_matches(name, names, n=1)
     return f"did you mean `{found[0]}`?" if found else f"its builtins are {', '.join(names)}"
+
+
+def _is_unknown(node: ast.expr, site: Site) -> bool:
+    """Return whether the first name in an expression is not defined."""
+    while isinstance(node, (ast.Attribute, ast.Call)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return isinstance(node, ast.Name) and site.type_of(node) is Type.ERROR
 
 
 def _near(attribute: str) -> str:
@@ -560,6 +587,8 @@ def of_expression(node: ast.expr, site: Site) -> Suggestion:
     match node:
         case ast.Attribute():
             return of_attribute(node, site)
+        case ast.IfExp() if site.statement is None:
+            help = replacements.of_variable_choice(site, node) or "choose it in a function"
         case ast.Constant(value=value):
             help = LITERALS.get(type(value).__name__, EXPRESSIONS_OTHERWISE)
         case ast.NamedExpr(target=target, value=value):
@@ -597,6 +626,11 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
                 name = replacements.shown(site, key)
                 text = f'local.env.get({name}, "") + {replacements.shown(site, value)}'
                 help = code("write", f"local.env[{name}] = {text}")
+        case (
+            ast.Assign(targets=[ast.Subscript(value=owner)])
+            | ast.AugAssign(target=ast.Subscript(value=owner))
+        ) if not _is_environment(owner):
+            help = DICTIONARIES
         case ast.Delete(targets=[ast.Subscript(value=owner, slice=ast.Constant() as key)]) if (
             _is_environment(owner) and site is not None
         ):
@@ -717,6 +751,8 @@ def of_loop(node: ast.For, site: Site) -> str:
             return replacements.of_split_loop(site, node) or (SPLIT if is_plain else SEPARATOR)
         case ast.Call(func=ast.Attribute(attr="split")):
             return replacements.of_split_loop(site, node) or SPLIT
+        case ast.Call(func=function) if ast.unparse(function) == "glob.glob":
+            return FILES
         case (
             ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])
             | ast.BinOp(left=owner, op=ast.FloorDiv(), right=pattern)

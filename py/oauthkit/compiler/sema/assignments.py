@@ -341,7 +341,8 @@ class Assignments:
         for bound in (place.lower or ast.Constant(0), *([place.upper] if place.upper else [])):
             given.append(number := self.expressions.value(bound))
             self.check.need(bound, number, Type.INT)
-        target = self.declare(node, name, Type.STR)
+        is_text = given[0].type is not Type.ERROR
+        target = self.declare(node, name, Type.STR if is_text else Type.ERROR)
         return Bind(Call(Signature(SLICE_TEXT, (), (Type.STR,)), tuple(given)), None, (target,))
 
     def _put_first(self, value: Value | Call, name: str) -> Name:

@@ -86,7 +86,7 @@ class Conditions:
             case ast.UnaryOp(op=ast.Not(), operand=ast.Name() | ast.Call() as operand) if (
                 kind := self.check.result_of(operand)
             ) in (Type.STR, Type.PATH, Type.INT, Type.STATUS):
-                shown = condition_for(kind, self.symbols.shown(operand))
+                shown = self._test(kind, operand)
                 intro = "compare it (0 means success)" if kind is Type.STATUS else "compare it"
                 self.reject(
                     "D305", node, f"{with_article(kind)} cannot be used as a condition",
@@ -145,16 +145,21 @@ class Conditions:
                 value = self.expressions.value(node)
         if not value.type.fits(Type.BOOL):
             intro = "run it" if value.type is Type.COMMAND else "compare it"
-            shown = self.symbols.shown(node)
-            if not isinstance(node, (ast.Name, ast.Constant, ast.Subscript, ast.JoinedStr)):
-                shown = f"({shown})"
-            help = code(intro, condition_for(value.type, shown))
+            help = code(intro, self._test(value.type, node))
             if isinstance(node, ast.Constant) and isinstance(node.value, int):
                 help = code("write", str(bool(node.value)))
             self.reject(
                 "D305", node, f"{with_article(value.type)} cannot be used as a condition", help
             )
         return IsTrue(value)
+
+    def _test(self, kind: Type, node: ast.expr) -> str:
+        """Return the code that tests a value as Python does."""
+        shown = self.symbols.shown(node)
+        plain = (ast.Name, ast.Call, ast.Constant, ast.Subscript, ast.JoinedStr)
+        test = condition_for(kind, shown if isinstance(node, plain) else f"({shown})")
+        lines = self.expressions.site().holds_lines(node)
+        return test.replace('""', '"\\n"') if lines else test
 
     def lazy_condition(self, node: ast.expr) -> Condition:
         """Analyze a condition that Python may skip or repeat.

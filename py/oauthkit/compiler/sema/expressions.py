@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from dataclasses import replace
 
 from oauthkit.compiler.bash.names import DIVIDE, PAD_NUMBER, PAD_TEXT
@@ -609,7 +610,8 @@ class Expressions:
                 return self.commands.called_command(node, help=help)
             case ast.Name() | ast.Attribute() if self.check.root_is_rejected(node.func):
                 for argument in node.args:
-                    if not isinstance(argument, (ast.Starred, ast.List)):
+                    is_type = isinstance(argument, ast.Name) and argument.id in vars(builtins)
+                    if not (is_type or isinstance(argument, (ast.Starred, ast.List))):
                         self.value(argument)
                 return REJECTED
             case ast.Subscript() if self.value(node.func).type is Type.ERROR:
@@ -797,9 +799,12 @@ class Expressions:
         match node.value:
             case ast.Name(id=name) if self.check.is_unknown(name):
                 self.symbols.rejected.add(name)
+                is_program = name.islower() and not isinstance(node.slice, ast.Name)
                 return self.reject(
                     "D301", node.value, f"{name} is not set",
-                    f'bind the program at the top: `{name} = program("{name}")`',
+                    f'bind the program at the top: `{name} = program("{name}")`'
+                    if is_program
+                    else "assign it a value first. There are no lists or dictionaries",
                 )  # fmt: skip
         base = self.value(node.value)
         if base.type is Type.ERROR:

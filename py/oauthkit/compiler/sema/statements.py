@@ -241,7 +241,7 @@ class Statements:
                         f"{name} returns {list_types(call.function.results)}, which is ignored",
                         f"test it, assign it, or ignore it explicitly:"
                         f" `{', '.join('_' * len(call.function.results))} ="
-                        f" {self.symbols.shown(value)}`",
+                        f" {self.symbols.shown(value)}`{self._or_return(call, value)}",
                     )  # fmt: skip
                 return None if call is None else Bind(call, None, ())
             case ast.IfExp(test=test, body=body, orelse=other):
@@ -302,6 +302,12 @@ class Statements:
         elif result.type is not Type.ERROR:
             self.reject("D101", node, "this value is not used", "assign it, or delete it")
         return None
+
+    def _or_return(self, call: Call, node: ast.Call) -> str:
+        """Return the end of the help for a call whose Status may be this function's result."""
+        is_status = call.function.results == self.signature.results == (Type.STATUS,)
+        way = f"return {self.symbols.shown(node)}"
+        return f". To end this function with it, write `{way}`" if is_status else ""
 
     def _print(self, node: ast.Call) -> Statement | None:
         to_stderr, end = False, None

@@ -15,7 +15,7 @@ from oauthkit.compiler.bash.names import (
     SHARED_VARIABLES,
 )
 from oauthkit.compiler.diagnostics.report import Diagnostic
-from oauthkit.compiler.diagnostics.site import used_names, with_import
+from oauthkit.compiler.diagnostics.site import mentioned_names, used_names, with_import
 from oauthkit.compiler.ir import Constant, Function
 from oauthkit.compiler.loader.resolver import UnusableModuleError
 from oauthkit.compiler.reserved_names import IMPORTS, PRIMITIVES, is_defined_by_dialect
@@ -57,7 +57,7 @@ class Symbols:
         """Add a diagnostic. The analysis continues."""
         span = node if isinstance(node, Span) else self.source.span(node)
         missing: dict[str, list[str]] = {}
-        for name in used_names(help):
+        for name in used_names(help) if code == "D103" else mentioned_names(help):
             if name in self.home and not self._is_defined(name) and name not in self.variables:
                 missing.setdefault(self.home[name], []).append(name)
         for module, names in missing.items():
