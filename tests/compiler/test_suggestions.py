@@ -77,6 +77,10 @@ CASES = [
             ("D101", "for name in names:\n    print(name)", "names", "names[1:].splitlines()"),
         )
     ),
+    ("D102", "is_a = 'a' == 'b'\nis_a |= 'c' == 'c'\nif is_a:\n    print('x')", "is_a |= 'c' == 'c'", "is_a = 'c' == 'c' or is_a", "print('x')"),
+    ("D102", "is_a = 'a' == 'a'\nis_a &= 'c' == 'd'\nif not is_a:\n    print('x')", "is_a &= 'c' == 'd'", "is_a = 'c' == 'd' and is_a", "print('x')"),
+    ("D105", "cat('y', retcode=None)", "retcode=None", "`status = cat['y'] & RETCODE`", "print('x')"),
+    ("D105", "t = cat('y', retcode=(0, 1))\nprint(t)", "retcode=(0, 1)", "`status, t = cat['y'] & CAPTURE`", "print('x')"),
     ("D102", "a = sys.argv[1:]\nif a and a[0] == 'x':\n    print('y')", "sys.argv", "iterate over the arguments of main", "print('x')"),
     ("D102", "a = arguments[2:]\nfor b in a:\n    print(b)", "arguments", "iterate over it", "print('x')"),
     ("D104", "n = '5'\nn = int(n)\nprint(f'{n}')", "int", "# From here on, use number instead of n.", "n = '5'\n_, number = parse_int(n)\nprint(f'{number}')"),
@@ -546,7 +550,7 @@ PROGRAMS = [
     ("D308", "", "t = 'x'\n    _, _, _ = t.partition('yz')", "t", "write `_` instead, or delete the assignment"),
     ("D308", "LIMIT = 3\n", "_ = LIMIT", "LIMIT", "delete it"),
     ("D308", "def f(a: str, b: str) -> None:\n    c = 1\n", "", "f", "delete it, or call it"),
-    ("D402", "def f() -> str:\n    port = local.env.get('port', '')\n    return port\n", "t = f()\n    print(t)", "port", "rename it in the program"),
+    ("D402", "def f() -> str:\n    port = local.env.get('port', '')\n    return port\n", "t = f()\n    print(t)", "port", "rename it, for example to own_port"),
     ("D101", "if TYPE_CHECKING:\n    from plumbum.commands import ERROUT\n", "", "if TYPE_CHECKING:", "to the top level"),
     ("D402", "limit = 5\n", "print(f'{limit}')", "limit", "LIMIT"),
 ]  # fmt: skip

@@ -753,6 +753,17 @@ def of_power(site: Site, node: ast.BinOp) -> str:
     return ""
 
 
+def of_bool_update(site: Site, node: ast.BinOp) -> str:
+    """Return the help for `flag |= test` and `flag &= test`, which always evaluate the test."""
+    word = {ast.BitOr: "or", ast.BitAnd: "and"}.get(type(node.op))
+    match site.statement:
+        case ast.AugAssign(target=ast.Name(id=name), value=ast.Compare() as test) if (
+            word and site.variable(name) is Type.BOOL
+        ):
+            return code("write", f"{name} = {shown(site, test)} {word} {name}")
+    return ""
+
+
 def of_characters(site: Site, node: ast.For) -> str:
     """Return the help for `for character in text:`."""
     if site.holds_lines(node.iter):

@@ -529,7 +529,8 @@ def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
         return Suggestion(f"{name} is not called", code("call it", f"{name}()"))
     help = ATTRIBUTES.get(name) or ATTRIBUTES.get(node.attr) or EXPRESSIONS_OTHERWISE
     if node.attr.startswith("st_"):
-        help = PROGRAM.format("stat")
+        form = {"st_size": "%s", "st_mtime": "%Y"}.get(node.attr)
+        help = STAT.format(form) if form else PROGRAM.format("stat")
     if name == "local.cwd":
         help = replacements.of_getcwd(site, node) or help
     elif isinstance(node.value, ast.Name) and site.type_of(node.value) is Type.PATH:

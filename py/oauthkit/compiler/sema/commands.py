@@ -151,10 +151,13 @@ class Commands:
     def with_arguments(self, node: ast.Call) -> ast.expr | None:
         """Return command[…] for command(…). Report arguments that the dialect does not support."""
         if node.keywords:
-            help = (
-                "write arguments as texts. To test the status, write"
-                f" `status, text = {self.bracketed(node)} & CAPTURE`"
-            )
+            run = f"status, text = {self.bracketed(node)} & CAPTURE"
+            match self.scope.statement:
+                case ast.Expr(value=value) if value is node:
+                    run = f"status = {self.bracketed(node)} & RETCODE"
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
+                    run = f"status, {name} = {self.bracketed(node)} & CAPTURE"
+            help = f"write arguments as texts. To test the status, write `{run}`"
             match node.keywords[0]:
                 case ast.keyword(arg="stdin", value=given):
                     command, given_text = self.bracketed(node), self.symbols.shown(given)

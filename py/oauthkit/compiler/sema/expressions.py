@@ -374,7 +374,10 @@ class Expressions:
                 ) if exponent < 64 and base**exponent <= LARGEST:
                     help = code("write the number", str(base**exponent))
                 case _:
-                    help = replacements.of_power(self.site(), node) or help
+                    site = self.site()
+                    help = replacements.of_power(site, node) or (
+                        replacements.of_bool_update(site, node) or help
+                    )
             return self.reject(
                 "D102", node, f"the operator {describe(node.op)} is outside the dialect", help
             )

@@ -66,10 +66,11 @@ class Checks:
             constants = {name: place for name, place in file.places.items() if name in names}
             places = {**_variables(file, names), **constants}
             for name in sorted(places.keys() & file.symbols.environment):
+                own = f"OWN_{name}" if name.isupper() else f"own_{name}"
                 file.symbols.report(
                     "D402", places[name],
                     f"{name} is also an environment variable that the program uses",
-                    "rename it in the program. In bash both are one variable",
+                    f"rename it, for example to {own}. In bash both are one variable",
                 )  # fmt: skip
 
     def programs(self) -> None:
