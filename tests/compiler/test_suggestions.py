@@ -44,6 +44,8 @@ CASES = [
     ("D101", "t = '12\\n'\ntry:\n    n = int(t)\nexcept ValueError:\n    n = 0\nprint(n)", "try:", "status, n = parse_int(t.strip())", "print('x')"),
     ("D101", "t = 'x'\ntry:\n    n = int(t)\nexcept ValueError:\n    print('no number')\n    return 2\nprint(n)", "try:", "status, n = parse_int(t.strip())", "print('x')"),
     ("D101", "try:\n    n = int(os.environ.get('NOPE', 'x'))\nexcept (TypeError, ValueError):\n    n = 7\nprint(n)", "try:", "status, n = parse_int(local.env.get('NOPE', 'x').strip())", "print('x')"),
+    ("D101", "try:\n    n = int('x')\nexcept ValueError: n = 0\nprint(n)", "try:", "    n = 0", "print('x')"),
+    ("D101", "t = 'x'\ntry:\n    n = int(t)\nexcept ValueError:\n    n = 0\n    print('''a\n  b''')\nprint(n)", "try:", r"print('a\n      b')", "print('x')"),
     ("D101", "try:\n    false()\nexcept Exception:\n    print('failed')", "try:", "if (false & RETCODE) != 0:", "print('x')"),
     ("D101", "try:\n    true()\nexcept Exception:\n    print('failed')\nprint('x')", "try:", "if (true & RETCODE) != 0:", "print('x')"),
     ("D101", "try:\n    false & FG\nexcept Exception:\n    print('failed')", "try:", "if (false & RETCODE(FG=True)) != 0:", "print('x')"),

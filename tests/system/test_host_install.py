@@ -277,6 +277,24 @@ def test_drop_in_that_replaces_the_command(
     assert "drop-in" not in found
 
 
+def test_drop_in_with_a_condition(manager: UserManager, home: Path, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    file = home / f".config/systemd/user/{HEAL}.service.d/power.conf"
+    file.parent.mkdir()
+    file.write_text("[Unit]\nConditionPathExists=/nonexistent\n", "utf-8")
+    manager.systemctl("daemon-reload")
+    manager.systemctl("start", f"{HEAL}.service")  # the heal timer starts it within an hour
+    found = oauthkit(project, "doctor").stdout
+    text = f"FAIL  units: {HEAL}.service was not started, because one of its conditions is not met"
+    fix = found.partition(f"{text}\n      fix: ")[2].partition("\n")[0]
+    assert fix.startswith(f"mv {file} {file}.old && systemctl --user daemon-reload && "), found
+    done = manager.run(["/bin/sh", "-c", fix], env=project.environment(shim=False))
+    assert done.returncode == 0, done.stderr
+    assert "FAIL  units" not in oauthkit(project, "doctor").stdout
+
+
 def test_drop_in_outlives_the_units(manager: UserManager, home: Path, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)

@@ -29,6 +29,7 @@ HEAL = "nanoclaw-oauth-refresh-next-heal"
 def test_calls_of_systemd(ready: HostProject) -> None:
     shown = "LoadState ExecStart Environment ActiveState SubState InactiveExitTimestampMonotonic"
     shown += " FragmentPath Description NeedDaemonReload InactiveEnterTimestampMonotonic"
+    shown += " ConditionResult ConditionTimestampMonotonic"
     properties = " ".join(f"--property={name}" for name in shown.split())
     list_units = "--user --no-pager list-units --all --type=timer,service --output=json"
     done = ready.run("install")

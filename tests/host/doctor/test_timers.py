@@ -347,6 +347,22 @@ def test_drop_in_is_moved_away_if_it_can_be_the_cause(
     assert fixes[name].startswith(without(file, fix) if is_cause else fix)
 
 
+@pytest.mark.parametrize(("checked_us", "is_reported"), [(5, True), (0, False)])
+def test_condition_that_is_not_met(
+    well: HostProject, checked_us: int, *, is_reported: bool
+) -> None:
+    """A unit that was never started also has ConditionResult=no."""
+    file = drop_in(well, f"{UNIT}-heal.service.d", "[Unit]\nConditionPathExists=/usr/no")
+    heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
+    state = f"echo ConditionResult=no; echo ConditionTimestampMonotonic={checked_us}"
+    fake_manager(well, heal=f"{state}; {heal}")
+    _, failed, fixes = examined(well)
+    text = f"{UNIT}-heal.service was not started, because one of its conditions is not met"
+    assert failed == ({"units": text} if is_reported else {})
+    if is_reported:
+        assert fixes["units"] == without(file, command("install", well.project))
+
+
 def test_masked_watcher(well: HostProject) -> None:
     well.unit_directory.mkdir(parents=True)
     (well.unit_directory / f"{UNIT}-watch.service").symlink_to("/dev/null")

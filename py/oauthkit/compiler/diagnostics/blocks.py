@@ -28,9 +28,17 @@ def of_try(site: Site, node: ast.Try) -> str:
             return ""
     if not test:
         return ""
-    source = "\n".join(site.source.lines[body[0].lineno - 1 : body[-1].end_lineno])
-    handler = textwrap.indent(textwrap.dedent(source), "    ").split("\n")
+    handler = textwrap.indent(_block(site, caught, body), "    ").split("\n")
     return code("replace try and except", [*call, f"if {test}:", *handler])
+
+
+def _block(site: Site, header: ast.expr, body: list[ast.stmt]) -> str:
+    """Return a block as it is written, without its indentation. `header` is above it."""
+    is_beside = body[0].lineno == header.lineno
+    texts = (x for part in body for x in ast.walk(part) if isinstance(x, ast.Constant))
+    if is_beside or any(text.lineno != text.end_lineno for text in texts):
+        return "\n".join(map(ast.unparse, body))
+    return textwrap.dedent("\n".join(site.source.lines[body[0].lineno - 1 : body[-1].end_lineno]))
 
 
 def _tried(site: Site, statement: ast.stmt, caught: str) -> tuple[list[str], str]:

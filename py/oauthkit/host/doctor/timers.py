@@ -208,20 +208,12 @@ def _installed(
         yield Finding("drop-in", text, installed_units.removing(file), is_note=True)
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
-        again = installed_units.without_drop_ins(_timer_of(heal), fix, "On|Persistent")
+        again = installed_units.without_drop_ins(_timer_of(heal), fix, "On|Persistent|Condition")
         yield Finding("units", f"{_timer_of(heal)} is not pending", again)
     elif heal.is_of(paths) and (edited := _edited(paths, watch)):
         yield Finding("units", f"{edited} differs from what install writes", fix)
-    elif (
-        heal.is_of(paths)
-        and heal.is_failed
-        and not log_problem(paths)
-        and not _has_logged(paths, heal)
-    ):
-        text = f"{heal.unit} failed, and the log does not say why"
-        journal = f"journalctl --user -u {quote(heal.unit)} -n 20"
-        again = installed_units.without_drop_ins(heal.unit, fix, "Exec")
-        yield Finding("units", text, again, log=journal)
+    elif heal.is_of(paths) and (finding := _not_run(paths, heal, fix)) is not None:
+        yield finding
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)
@@ -233,6 +225,20 @@ def _installed(
     elif heal.is_of(paths):
         watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(paths) else ""
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
+
+
+def _not_run(paths: ProjectPaths, heal: Service, fix: str) -> Finding | None:
+    """Return a finding if the heal unit was not started, or failed before it could log why."""
+    if heal.is_held:
+        text = f"{heal.unit} was not started, because one of its conditions is not met"
+        again = installed_units.without_drop_ins(heal.unit, fix, "Condition")
+        return Finding("units", text, again)
+    if heal.is_failed and not log_problem(paths) and not _has_logged(paths, heal):
+        text = f"{heal.unit} failed, and the log does not say why"
+        journal = f"journalctl --user -u {quote(heal.unit)} -n 20"
+        again = installed_units.without_drop_ins(heal.unit, fix, "Exec")
+        return Finding("units", text, again, log=journal)
+    return None
 
 
 def _edited(paths: ProjectPaths, watch: Service) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _PROPERTIES = (
     "LoadState", "ExecStart", "Environment", "ActiveState", "SubState",
     "InactiveExitTimestampMonotonic", "FragmentPath", "Description",
-    "NeedDaemonReload", "InactiveEnterTimestampMonotonic",
+    "NeedDaemonReload", "InactiveEnterTimestampMonotonic", "ConditionResult",
+    "ConditionTimestampMonotonic",
 )  # fmt: skip
 # The description that program/schedule.py gives to the next run's units.
 DESCRIPTION = "NanoClaw OAuth token refresh"
@@ -52,6 +53,7 @@ class Service:
     description: str = ""
     has_changed: bool = False  # its files have changed since systemd loaded them
     ended_s: float = 0.0  # when it last ended, by CLOCK_MONOTONIC
+    is_held: bool = False  # its last start was skipped, because a condition was not met
 
     @property
     def name(self) -> str:
@@ -154,6 +156,7 @@ def _parse(service: str, shown: str) -> Service:
         values.get("Description", ""),
         "NeedDaemonReload=yes" in lines,
         int(values.get("InactiveEnterTimestampMonotonic") or 0) / 1e6,
+        "ConditionResult=no" in lines and values.get("ConditionTimestampMonotonic", "0") != "0",
     )
 
 
