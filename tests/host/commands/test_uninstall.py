@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import RECORD, quoted
+from tests.support.host.host_project import RECORD, command, quoted
 
 from oauthkit.host.commands import uninstall
 from oauthkit.host.errors import HostError
@@ -16,6 +17,9 @@ from oauthkit.host.project import CONF_FILE, find_paths
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
+NOTHING_LEFT = (
+    "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
+)
 HEAL = "nanoclaw-oauth-refresh-next-heal"
 
 
@@ -124,6 +128,21 @@ def test_uninstall_says_how_to_stop_a_timer_without_a_service(ready: HostProject
     why = f"it may not be this project's: {HEAL}.service is not loaded (not-found)"
     stop = f"If it is, run: systemctl --user stop {HEAL}.timer"
     assert f"{HEAL}.timer is kept: {why}. {stop}\n" in done.stdout
+
+
+def test_uninstall_during_a_run_that_systemd_did_not_start(ready: HostProject) -> None:
+    """When it ends, it starts a timer for the next run."""
+    lock = ready.project / "logs/oauth-refresh.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = ready.run("uninstall")
+    assert done.returncode == 1
+    assert f" holds {lock}. If it is a run, it will start a timer for the next one." in done.stdout
+    assert f"run: {command('uninstall', ready.project)}\n" in done.stdout
+    assert "no run of this project is scheduled" not in done.stdout
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stdout) == (0, f"{NOTHING_LEFT}\n")
 
 
 def test_uninstall_reports_the_remaining_crontab_line(ready: HostProject) -> None:

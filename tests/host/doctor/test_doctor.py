@@ -223,13 +223,25 @@ def test_refresh_is_the_fix_only_if_it_can_succeed(well: HostProject) -> None:
     assert examined(well)[2] == {".env": refresh}
     well.login(token="")
     _, failed, fixes = examined(well)
-    assert fixes == {"login": "claude auth login", ".env": refresh}
-    assert failed[".env"].endswith(" token. First apply the fixes above")
+    assert fixes == {"login": "claude auth login"}
+    note = f"note  .env: {well.dotenv}: not compared, because the credentials' token is not known"
+    assert f"{note}\n" in well.run("doctor").stdout
     # The login is only needed once.
     os.utime(well.credentials, (well.now_s - 4 * HOUR_S,) * 2)
     well.lines((-60, "claude: Failed to authenticate. API Error: 401"), (-60, f"ERROR: {FAILED}"))
     well.failing.touch()
-    assert examined(well)[2] == {"login": "claude auth login", "runs": refresh, ".env": refresh}
+    _, failed, fixes = examined(well)
+    assert fixes == {"login": "claude auth login", "runs": refresh}
+    assert failed["runs"].endswith("First apply the fixes above")
+
+
+def test_login_without_a_refresh_token(well: HostProject) -> None:
+    """Such a login ends with its access token."""
+    well.login(refreshToken=None)
+    _, failed, fixes = examined(well)
+    text = f"{well.credentials} has no refresh token, so claude cannot renew the token"
+    assert failed == {"login": text}
+    assert fixes == {"login": f"claude auth login && {command('refresh', well.project)}"}
 
 
 def test_end_of_the_login_is_shown(well: HostProject) -> None:

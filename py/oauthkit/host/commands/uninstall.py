@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.commands import notify
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.lock_holder import holder_of, is_locked, process_name
 from oauthkit.host.path_info import read
-from oauthkit.host.shell_commands import quote
+from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import BOOTED, ManagerError, pending_timers
 from oauthkit.host.systemd.owner import is_same
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 def uninstall(paths: ProjectPaths, say: Say) -> int:
     """Remove the units, and stop this project's pending timers. Return 0.
 
-    Keep another project's units. Raise HostError for units that install did not write.
+    Return 1 if a run that systemd did not start is in progress: it will schedule the next one. Keep
+    another project's units. Raise HostError for units that install did not write.
     """
     require_name(paths)
     directory = installed_units.directory()
@@ -77,6 +79,15 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     reset_failed([name for name in names if name not in others])
     if paths.bearer and os.path.lexists(paths.bearer):
         say(f"{paths.bearer} is kept, and still has the token")
+    if is_locked(paths.lock):
+        pid = holder_of(paths.lock)
+        holder = "a process" if pid is None else process_name(pid)
+        again = command("uninstall", paths)
+        say(
+            f"{holder} holds {paths.lock}. If it is a run, it will start a timer for the next one."
+            f" When it has ended, run: {again}"
+        )
+        return 1
     say(result)
     return 0
 

@@ -106,6 +106,9 @@ def login(paths: ProjectPaths) -> Iterator[Finding]:
         yield Finding("login", login.problem, login.fix or log_in(paths))
     elif ends_at_s is not None and ends_at_s < time.time():
         yield Finding("login", "it has ended", log_in(paths))
+    elif not login.can_be_renewed:
+        text = f"{paths.credentials} has no refresh token, so claude cannot renew the token"
+        yield Finding("login", text, log_in_and_refresh(paths))
     elif ends_at_s is None:
         yield Finding("login", str(paths.credentials))
     else:
@@ -143,6 +146,9 @@ def dotenv(paths: ProjectPaths) -> Iterator[Finding]:
     elif not login.token or not found.carries(login.token):
         if has_manual_token(paths):
             text = f"it has a token that is not the {source} token. A refresh would replace it"
+            yield Finding(".env", text, is_note=True)
+        elif login.problem and len(found.tokens) == 1:
+            text = f"{dotenv}{link}: not compared, because the {source} token is not known"
             yield Finding(".env", text, is_note=True)
         else:
             text = found.repetition_problem or f"does not have the {source} token"

@@ -38,6 +38,7 @@ class Login:
     expires_at_s: float | None = None
     login_ends_at_s: float | None = None
     fix: str = ""
+    can_be_renewed: bool = field(default=True, compare=False)  # there is a refresh token
 
 
 def read_login(credentials: Path) -> Login:
@@ -60,7 +61,11 @@ def read_login(credentials: Path) -> Login:
     if not is_b64token(token):
         return Login("accessToken in credentials has a character that tokens do not contain")
     return Login(
-        "", token, _seconds(oauth.get("expiresAt")), _seconds(oauth.get("refreshTokenExpiresAt"))
+        "",
+        token,
+        _seconds(oauth.get("expiresAt")),
+        _seconds(oauth.get("refreshTokenExpiresAt")),
+        can_be_renewed=bool(oauth.get("refreshToken")),
     )
 
 
