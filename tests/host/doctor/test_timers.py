@@ -347,6 +347,38 @@ def test_drop_in_is_moved_away_if_it_can_be_the_cause(
     assert fixes[name].startswith(without(file, fix) if is_cause else fix)
 
 
+@pytest.mark.parametrize("name", ["OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG"])
+def test_drop_in_that_sets_another_file(well: HostProject, name: str) -> None:
+    """The scheduled runs would write to it, and a refresh in this shell would not."""
+    file = drop_in(well, f"{UNIT}-heal.service.d", f"Environment={name}=/mnt/other")
+    heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
+    fake_manager(well, heal=f"echo 'Environment={name}=/mnt/other PATH={well.bin}'; {heal}")
+    _, failed, fixes = examined(well)
+    here = {
+        "OAUTHKIT_DOTENV": f"it is {well.dotenv}",
+        "OAUTHKIT_BEARER": "it is not set",
+        "OAUTHKIT_LOG": f"it is {well.log}",
+    }[name]
+    by = f"files of the {UNIT}-heal.service"
+    text = f"{UNIT}-heal.service sets {name}=/mnt/other, but in this shell, {here}"
+    assert failed == {by: text}
+    assert fixes[by] == without(file, command("install", well.project))
+
+
+def test_timer_that_sets_another_file(well: HostProject) -> None:
+    """It has the environment of the run that started it. A refresh in this shell replaces it."""
+    chain = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
+    other = f"echo 'Environment=OAUTHKIT_DOTENV=/mnt/other PATH={well.bin}'"
+    fake_manager(well, show=f"{other}; {chain}")
+    _, failed, fixes = examined(well)
+    text = f"{UNIT}.service sets OAUTHKIT_DOTENV=/mnt/other, but in this shell, it is {well.dotenv}"
+    assert failed == {"files of the timer": text}
+    assert fixes == {"files of the timer": command("refresh", well.project)}
+    same = f"echo 'Environment=OAUTHKIT_DOTENV={well.dotenv} PATH={well.bin}'"
+    fake_manager(well, show=f"{same}; {chain}")
+    assert examined(well)[1] == {}
+
+
 @pytest.mark.parametrize(("checked_us", "is_reported"), [(5, True), (0, False)])
 def test_condition_that_is_not_met(
     well: HostProject, checked_us: int, *, is_reported: bool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, read
+from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, read, real_path
 from oauthkit.host.shell_commands import command, command_on, own_unit, quote
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.status.log import log_problem, read_log
@@ -42,6 +42,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
             fix = install(paths, heal, watch) if is_healed else ""
             yield from _programs(paths, service, "timer", fix)
             yield from _program(paths, service, "timer", install(paths, heal, watch))
+            yield from _other_files(paths, service, "timer", "")
             yield from _alone(paths, timers, service)
         else:
             again = install(paths, heal, watch) if heal.is_loaded else ""
@@ -198,6 +199,7 @@ def _installed(
         if service.is_of(paths):
             yield from _programs(paths, service, unit, by_path)
             yield from _program(paths, service, unit, by_command)
+            yield from _other_files(paths, service, unit, by_path)
         else:
             need = "This project needs a unit name of its own"
             is_edited = installed_units.directory() / unit in written
@@ -306,6 +308,21 @@ def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Itera
     if missing := programs.missing_in(paths, service.path):
         text = f"{', '.join(missing)} not found in {service.path}"
         yield Finding(f"PATH of the {by}", text, fix, needs_refresh=not fix)
+
+
+def _other_files(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
+    """Check that a service's runs write the same files as a run in this shell."""
+    here = {
+        "OAUTHKIT_DOTENV": paths.dotenv,
+        "OAUTHKIT_BEARER": paths.bearer,
+        "OAUTHKIT_LOG": paths.log,
+    }
+    for name, value in service.files.items():
+        file = here[name]
+        if file is None or real_path(Path(value)) != real_path(file):
+            text = f"{service.unit} sets {name}={value}, but in this shell, "
+            text += f"it is {file}" if file else "it is not set"
+            yield Finding(f"files of the {by}", text, fix, needs_refresh=not fix)
 
 
 def _program(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:

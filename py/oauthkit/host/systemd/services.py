@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ _PROPERTIES = (
     "NeedDaemonReload", "InactiveEnterTimestampMonotonic", "ConditionResult",
     "ConditionTimestampMonotonic",
 )  # fmt: skip
+# The settings that say which files a run writes.
+FILES = ("OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG")
 # The description that program/schedule.py gives to the next run's units.
 DESCRIPTION = "NanoClaw OAuth token refresh"
 _ESCAPED = {"n": "\n", "t": "\t"}
@@ -53,6 +55,7 @@ class Service:
     description: str = ""
     has_changed: bool = False  # its files have changed since systemd loaded them
     ended_s: float = 0.0  # when it last ended, by CLOCK_MONOTONIC
+    files: dict[str, str] = field(default_factory=dict)  # the settings of files that it sets
     is_held: bool = False  # its last start was skipped, because a condition was not met
 
     @property
@@ -156,6 +159,7 @@ def _parse(service: str, shown: str) -> Service:
         values.get("Description", ""),
         "NeedDaemonReload=yes" in lines,
         int(values.get("InactiveEnterTimestampMonotonic") or 0) / 1e6,
+        {name: file for name in FILES if (file := _variable(lines, name))},
         "ConditionResult=no" in lines and values.get("ConditionTimestampMonotonic", "0") != "0",
     )
 
