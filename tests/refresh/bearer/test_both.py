@@ -94,6 +94,16 @@ def test_renewed_token_replaces_the_old_one_and_keeps_the_mode(parity: Parity) -
     assert run.files[PLACE].mode == 0o640
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("owner", [(1234, 0), (0, 1234)])
+def test_owner_is_kept(parity: Parity, owner: tuple[int, int]) -> None:
+    parity.file(PLACE, record(parity, "old").encode(), 0o660)
+    parity.step(lambda world: os.chown(world.project / PLACE, *owner))
+    run = refresh(parity)
+    assert content(run) == record(parity)
+    assert (run.files[PLACE].owner, run.files[PLACE].mode) == (owner, 0o660)
+
+
 def test_same_content_is_not_written_again(parity: Parity) -> None:
     parity.file(PLACE, record(parity).encode(), 0o600)
     run = refresh(parity)
