@@ -50,7 +50,7 @@ TIMERS = (
 
 def kind_of(outcome: Outcome) -> str:
     """Return what happened to the token, such as `renewed, delivered` or `failed: no jq`."""
-    log = _log(outcome)
+    log = messages_of(outcome)
     if log is None:
         if outcome.exit_code == 0:
             return "ensured, nothing to do"
@@ -73,12 +73,12 @@ def kind_of(outcome: Outcome) -> str:
 
 def timer_of(outcome: Outcome) -> str:
     """Return what happened to the next run."""
-    text = "\n".join(_log(outcome) or ())
+    text = "\n".join(messages_of(outcome) or ())
     found = [name for words, name in TIMERS if words in text]
     return f"timer: {found[0]}" if found else "timer: not reached"
 
 
-def _log(outcome: Outcome) -> list[str] | None:
+def messages_of(outcome: Outcome) -> list[str] | None:
     """Return this run's messages without their times, or None if there is no log."""
     start = re.compile(rb"^[0-9]{4,}-[0-9T:-]+[+-][0-9:]{5} ")
     lines: list[str] | None = None

@@ -29,11 +29,12 @@ from tests.adversarial.fuzz.case import (
 )
 from tests.adversarial.fuzz.credentials import oauth
 from tests.adversarial.fuzz.drive import Tally, new_seed, search, seed_of
-from tests.adversarial.fuzz.kinds import kind_of
-from tests.adversarial.fuzz.runner import Runner, UnsafeCaseError
-from tests.adversarial.fuzz.strategies import cases
+from tests.adversarial.fuzz.kinds import kind_of, messages_of
+from tests.adversarial.fuzz.runner import BASH, PYTHON, Runner, UnsafeCaseError
+from tests.adversarial.fuzz.strategies import SERVICE, TOKEN_LINE, cases
 from tests.support.refresh.small_disk import needs_mounts
-from tests.support.refresh.world import SCRIPT
+from tests.support.refresh.stand_ins import user_manager
+from tests.support.refresh.world import SCRIPT, UNIT, unit_names
 
 import oauthkit
 
@@ -48,7 +49,8 @@ MOST_WORLDS = 2000  # a mutant must be found within this number; on average, 100
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
 PACKAGE = Path(oauthkit.__file__).parent
 
-GOOD = Item(CREDENTIALS, content=oauth(b'"made-up"', b"%d" % ((DEFAULT_NOW_S + 28800) * 1000)))
+EXPIRY = b"%d" % ((DEFAULT_NOW_S + 28800) * 1000)
+GOOD = Item(CREDENTIALS, content=oauth(b'"made-up"', EXPIRY))
 DUE = Item(CREDENTIALS, content=oauth(b'"made-up"', b"0"))
 CLAUDE = Item(f"{BIN}/claude", "program", mode=0o755)
 
@@ -276,6 +278,134 @@ def rare_log(runner: Runner, case: Case) -> str:
     """Return the log of a run in this world, in which the forms must not differ."""
     assert runner.difference(case) == ""
     return runner.run_python(case).files["project/logs/oauth-refresh.log"].content.decode()
+
+
+DOTENV = f"{PROJECT}/.env"
+DIRECTORY = BEARER.rpartition("/")[0]
+WITH_BEARER = (("OAUTHKIT_BEARER", BEARER),)
+DELIVERED = (
+    GOOD,
+    Item(DOTENV, content=TOKEN_LINE + b"made-up\n"),
+    Item(BEARER, content=GOOD.content + b"\n"),
+)
+LOGIN_END = b',"refreshTokenExpiresAt":%d' % ((DEFAULT_NOW_S + 2 * 86400) * 1000)
+ENDED = oauth(b'""', b"0")  # as claude leaves it when its login is rejected
+OTHER_SESSION = (
+    Item(f"{HOME}/.claude/.oauth_refresh.lock", "directory", mode=0o700),
+    Item(f"{BIN}/sleep", "missing"),
+    Item(f"{BIN}/sleep", "program", mode=0o755),
+)
+RENEWS_NOTHING = Act("claude")
+EXPIRES = f"(expires_at={EXPIRY.decode()})"
+UPDATED = f"Updated .env with token {EXPIRES}"
+LOGIN_ENDED = "The login has ended: run 'claude auth login'"
+NOTHING_RENEWED = "ERROR: claude exited 0 and renewed nothing. Is its token endpoint down?"
+ARMED = "systemctl systemd-run"
+# Worlds that CI's draws may never reach: the case, the called programs, and lines of the log.
+UNDRAWN: dict[str, tuple[Case, str, list[str]]] = {
+    "ensured": (Case(items=DELIVERED, env=WITH_BEARER, arguments=("--ensure",)), "jq", []),
+    "all files up to date": (
+        Case(items=DELIVERED, env=WITH_BEARER),
+        f"jq {ARMED}",
+        [f"{BEARER} is up to date {EXPIRES}", f"{DOTENV} already has this token {EXPIRES}"],
+    ),
+    "login ends in 2 days": (
+        Case(
+            items=(
+                Item(CREDENTIALS, content=oauth(b'"made-up"', EXPIRY, LOGIN_END)),
+                Item(f"{PROJECT}/scripts/oauth/hooks/login-ending", "program", mode=0o755),
+            ),
+            acts=(Act("login-ending"),),
+        ),
+        f"jq {ARMED} login-ending",
+        [
+            UPDATED,
+            "WARN: the login ends at 2026-01-04T03:04:05+00:00."
+            " Run 'claude auth login' before then",
+            "Hook 'login-ending' succeeded",
+        ],
+    ),
+    "login has ended": (
+        Case(items=(Item(CREDENTIALS, content=ENDED), CLAUDE)),
+        f"jq {ARMED}",
+        [f"ERROR: no accessToken in credentials. {LOGIN_ENDED}"],
+    ),
+    "login ends during the renewal": (
+        Case(items=(DUE, CLAUDE), acts=(Act("claude", credentials=ENDED),)),
+        f"jq jq claude jq {ARMED}",
+        [f"ERROR: no accessToken after CLI refresh. {LOGIN_ENDED}"],
+    ),
+    "no bearer directory": (
+        Case(items=(GOOD,), env=WITH_BEARER),
+        f"jq {ARMED}",
+        [f"ERROR: {BEARER} cannot be written: {DIRECTORY} is not a directory", UPDATED],
+    ),
+    # The runner starts the forms without root's right to ignore modes.
+    "bearer directory is not writable": (
+        Case(items=(GOOD, Item(DIRECTORY, "directory", mode=0o555)), env=WITH_BEARER),
+        f"jq {ARMED}",
+        [f"ERROR: {BEARER} cannot be written: {DIRECTORY} is not writable", UPDATED],
+    ),
+    "another session renews": (
+        Case(
+            items=(DUE, CLAUDE, *OTHER_SESSION),
+            acts=(RENEWS_NOTHING, Act("sleep"), Act("sleep", credentials=GOOD.content)),
+        ),
+        f"jq jq claude jq sleep jq sleep jq {ARMED}",
+        ["Claude CLI refreshed token successfully", UPDATED],
+    ),
+    "another session renews nothing": (
+        Case(items=(DUE, CLAUDE, *OTHER_SESSION), acts=(RENEWS_NOTHING,)),
+        f"jq jq claude jq {'sleep jq ' * 30}{ARMED}",
+        [NOTHING_RENEWED],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNDRAWN)
+def test_undrawn_worlds(runner: Runner, kind: str) -> None:
+    case, programs, lines = UNDRAWN[kind]
+    assert runner.difference(case) == ""
+    outcome = runner.run_python(case)
+    assert [call.program for call in outcome.calls] == programs.split()
+    expected = [line.replace(PROJECT, str(outcome.world.project)) for line in lines]
+    messages = messages_of(outcome)
+    assert [line for line in messages or () if line in expected] == expected
+    assert outcome.exit_code == any(line.startswith("ERROR") for line in lines)
+    if not lines:
+        assert (messages, outcome.touched) == (None, [])
+
+
+def test_unit_of_another_project(runner: Runner) -> None:
+    service = f"{ROOT}/run/systemd/transient/{UNIT}.service"
+    text = SERVICE.format("/srv/other/scripts/oauth/refresh.sh").encode()
+    case = Case(items=(GOOD, Item(service, content=text)), units=((UNIT, "pending"),))
+    assert runner.difference(case) == ""
+    outcome = runner.run_python(case)
+    _, own, _ = unit_names(outcome.world.project)
+    warning = f"WARN: the unit {UNIT} does not belong to this project. Using {own}"
+    assert warning in (messages_of(outcome) or ())
+    assert set(outcome.state[user_manager.STATE]["timers"]) == {UNIT, own}
+
+
+def test_directory_that_is_not_a_project(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare all except stderr.
+
+    The texts differ by design: the script finds its project by its own path, and the Python form by
+    the current directory or --project.
+    """
+    bash = replace(BASH, argv=lambda w: [BASH.argv(w)[0], f"{w.home}/a/b/refresh.sh"])
+    python = replace(PYTHON, argv=lambda _: [sys.executable, "-m", "oauthkit", "refresh"])
+    monkeypatch.setattr(runner_module, "BASH", bash)
+    monkeypatch.setattr(runner_module, "PYTHON", python)
+    copy = Item(f"{HOME}/a/b/refresh.sh", content=SCRIPT.read_bytes(), mode=0o755)
+    case = Case(items=(GOOD, copy), cwd=HOME)
+    outcomes = [runner.run_bash(case), runner.run_python(case)]
+    for outcome, fix in zip(outcomes, ("Move this script to", "Pass --project DIR"), strict=True):
+        assert f"is not a project. {fix}".encode() in outcome.stderr
+        assert (outcome.exit_code, outcome.calls, outcome.touched) == (2, [], [])
+        outcome.stderr = b""
+    assert runner.compared(case, *outcomes) == ""
 
 
 @pytest.mark.parametrize(
