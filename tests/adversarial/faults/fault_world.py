@@ -59,17 +59,27 @@ class WrongStateError(Exception):
 
 
 @dataclass(frozen=True)
-class Dotenv:
-    """The state of .env: its bytes, its mode and its owner."""
+class FileState:
+    """A file's bytes, mode and owner. The defaults are those before the first run."""
 
     content: bytes
     mode: int = MODE
     owner: tuple[int, int] = OWNER
 
+    def __str__(self) -> str:
+        content = self.content.replace(b"x" * 1000, b"~")
+        return f"{content!r}, mode {self.mode:04o}, owner {self.owner}"
 
-def dotenv(token: str) -> Dotenv:
-    """Return the content of .env in these worlds, with this token."""
-    return Dotenv(f"{BLOB}CLAUDE_CODE_OAUTH_TOKEN={token}\nPORT=3000\n".encode())
+
+def state_of(path: Path) -> FileState:
+    """Return a file's state."""
+    info = path.stat()
+    return FileState(path.read_bytes(), stat.S_IMODE(info.st_mode), (info.st_uid, info.st_gid))
+
+
+def dotenv(token: str) -> FileState:
+    """Return the state of .env in these worlds, with this token."""
+    return FileState(f"{BLOB}CLAUDE_CODE_OAUTH_TOKEN={token}\nPORT=3000\n".encode())
 
 
 class FaultWorld(BenchWorld):
@@ -132,38 +142,34 @@ class FaultWorld(BenchWorld):
             if not self.is_bearer_new:
                 self.bearer.write_bytes(self.record(OLD))
                 self.bearer.chmod(MODE)
+                os.chown(self.bearer, *OWNER)
         (self.timers / f"{UNIT}.timer").write_text("1", encoding="ascii")
 
-    def found(self) -> Dotenv:
+    def found(self) -> FileState:
         """Return the state of .env."""
-        info = self.dotenv.stat()
-        owner = (info.st_uid, info.st_gid)
-        return Dotenv(self.dotenv.read_bytes(), stat.S_IMODE(info.st_mode), owner)
+        return state_of(self.dotenv)
 
-    def expect(self, *wanted: Dotenv) -> None:
+    def expect(self, *wanted: FileState) -> None:
         """Raise WrongStateError unless .env is one of these."""
         if (found := self.found()) not in wanted:
-            content = found.content.replace(b"x" * 1000, b"~")
-            raise WrongStateError(
-                f".env is neither old nor new but {content!r}, mode {found.mode:04o}, "
-                f"owner {found.owner}"
-            )
+            raise WrongStateError(f".env is neither old nor new but {found}")
 
-    def expect_bearer(self, *tokens: str, mode: int | None = MODE) -> None:
+    def expect_bearer(self, *tokens: str) -> None:
         """Raise WrongStateError unless the bearer file is whole, with one of these tokens.
 
-        A new bearer file must not appear before it has the new token.
+        An old one must keep its mode and owner. A new one must not appear before it has the new
+        token. Do nothing in a world without a bearer file.
         """
+        if not self.has_bearer:
+            return
+        wanted = [FileState(self.record(token)) for token in tokens]
         if self.is_bearer_new:
             if OLD in tokens and not self.bearer.exists():
                 return
-            tokens, mode = (NEW,), 0o600 if mode else None
-        content, found = self.bearer.read_bytes(), stat.S_IMODE(self.bearer.stat().st_mode)
-        if content not in [self.record(token) for token in tokens] or mode not in (None, found):
-            shown = content.replace(b"x" * 1000, b"~")
-            raise WrongStateError(
-                f"the bearer file is neither old nor new but {shown!r}, {found:04o}"
-            )
+            own = (os.geteuid(), os.getegid())
+            wanted = [FileState(self.record(self.token()), NEW_MODE, own)]
+        if (found := state_of(self.bearer)) not in wanted:
+            raise WrongStateError(f"the bearer file is neither old nor new but {found}")
 
     def expect_free_lock(self) -> None:
         """Raise WrongStateError if a process holds the lock."""
@@ -220,8 +226,7 @@ class FaultWorld(BenchWorld):
         before = len(self.log_lines())
         self.run(form)
         self.expect(dotenv(self.token()))
-        if self.has_bearer:
-            self.expect_bearer(self.token(), mode=None)
+        self.expect_bearer(self.token())
         self.expect_free_lock()
         self.expect_known_files(*left)
         end = "\n".join(self.log_lines()[before:][-2:])

@@ -9,7 +9,6 @@ import pytest
 from tests.adversarial.faults.fault_world import (
     FAILING,
     FORMS,
-    NEW_MODE,
     OLD,
     SUBSCRIPTION,
     TEMPORARY,
@@ -46,9 +45,8 @@ BEARERS = ("no bearer file", "old bearer file", "new bearer file")
 def expire(world: FaultWorld, bearer: str) -> None:
     """Restore the state before the first run, with a token that expires in a minute."""
     world.has_bearer = bearer != "no bearer file"
+    world.is_bearer_new = bearer == "new bearer file"
     world.reset()
-    if bearer == "new bearer file":
-        world.bearer.unlink()
     world.login(OLD, life_s=60)
     (world.home / "renewals").write_text("", encoding="ascii")
 
@@ -58,17 +56,6 @@ def renewals(world: FaultWorld) -> int:
     return (world.home / "renewals").read_text(encoding="ascii").count("\n")
 
 
-def expect_bearer(world: FaultWorld, bearer: str, *tokens: str) -> None:
-    """Raise WrongStateError unless the bearer file is whole, with one of these tokens.
-
-    A new one need not exist if the old token may still be in .env.
-    """
-    if bearer == "old bearer file":
-        world.expect_bearer(*tokens)
-    elif bearer == "new bearer file" and (world.bearer.exists() or OLD not in tokens):
-        world.expect_bearer(world.token(), mode=NEW_MODE)
-
-
 def all_calls(world: FaultWorld, form: str, bearer: str) -> list[SystemCall]:
     """Return all calls of an undisturbed run."""
     expire(world, bearer)
@@ -76,7 +63,7 @@ def all_calls(world: FaultWorld, form: str, bearer: str) -> list[SystemCall]:
         assert (run.go_on(), run.output) == (0, b"")
     assert world.token() == f"{TOKEN}-1"
     world.expect(dotenv(f"{TOKEN}-1"))
-    expect_bearer(world, bearer, f"{TOKEN}-1")
+    world.expect_bearer(f"{TOKEN}-1")
     calls = run.calls()
     assert {call.program for call in calls} >= {"cp", "flock", "jq", "mv", "sync", "timeout"} - (
         {"flock"} if form == "python" else set()
@@ -101,7 +88,7 @@ def check_killed(
     with KilledRun(world, form, call, victims) as run:
         if run.was_reached:
             world.expect(dotenv(OLD), dotenv(world.token()))
-            expect_bearer(world, bearer, OLD, world.token())
+            world.expect_bearer(OLD, world.token())
             world.expect_known_files(TEMPORARY, FAILING)
         # The run's remaining processes end by themselves.
         status = run.go_on()
@@ -112,10 +99,10 @@ def check_killed(
     if world.lock.exists():
         world.expect_free_lock()
     world.expect(dotenv(OLD), dotenv(token))
-    expect_bearer(world, bearer, OLD, token)
+    world.expect_bearer(OLD, token)
     world.expect_known_files(TEMPORARY, FAILING)
     if not main_is_dead:
-        check_survivor(world, bearer, status)
+        check_survivor(world, status)
     world.heal(next_form)
     # From now on, the token that claude has written counts. A second renewal must not replace it.
     if token != OLD and (world.token(), renewals(world)) != (token, done):
@@ -123,12 +110,12 @@ def check_killed(
     return run.was_reached
 
 
-def check_survivor(world: FaultWorld, bearer: str, status: int) -> None:
+def check_survivor(world: FaultWorld, status: int) -> None:
     """Check the invariants after the form has run to its end and a child was killed."""
     text = "\n".join(world.log_lines())
     if status == 0:
         world.expect(dotenv(world.token()))
-        expect_bearer(world, bearer, world.token())
+        world.expect_bearer(world.token())
     elif status != 1 or "ERROR: " not in text:
         raise WrongStateError(f"the form exits with {status} and logs {text!r}")
     if "next refresh NOT scheduled" not in text:

@@ -21,7 +21,7 @@ from tests.adversarial.faults.fault_world import (
 from tests.adversarial.faults.killed_run import KilledRun, SystemCall
 
 if TYPE_CHECKING:
-    from tests.adversarial.faults.fault_world import Dotenv, Faults, FaultWorld
+    from tests.adversarial.faults.fault_world import Faults, FaultWorld, FileState
 
 # Calls that change something for a reader or for the next run. Only the world's own files count,
 # because each program's loader opens and closes files, too.
@@ -110,11 +110,10 @@ def check_killed(
     world.heal(next_form)
 
 
-def expect_whole(world: FaultWorld, *wanted: Dotenv) -> None:
+def expect_whole(world: FaultWorld, *wanted: FileState) -> None:
     """WrongStateError unless .env is one of these, and the bearer file is old or new."""
     world.expect(*wanted)
-    if world.has_bearer:
-        world.expect_bearer(OLD, NEW)
+    world.expect_bearer(OLD, NEW)
 
 
 def check_survivor(world: FaultWorld, status: int, *left: str) -> None:
@@ -123,14 +122,12 @@ def check_survivor(world: FaultWorld, status: int, *left: str) -> None:
     world.expect_one_timer()
     if status == 0:
         world.expect(dotenv(NEW))
-        if world.has_bearer:
-            world.expect_bearer(NEW)
+        world.expect_bearer(NEW)
         world.expect_known_files(*left)
         return
     # The failure of one file does not affect the other.
     world.expect(dotenv(NEW if world.has_bearer else OLD))
-    if world.has_bearer:
-        world.expect_bearer(OLD)
+    world.expect_bearer(OLD)
     world.expect_known_files(FAILING, *left)
     if status != 1 or f"ERROR: {target(world)} cannot be written and is unchanged" not in lines:
         raise WrongStateError(f"the form exits {status} and logs {lines}")
