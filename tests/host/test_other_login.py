@@ -69,7 +69,7 @@ def test_all_projects_with_another_login(well: HostProject, elsewhere: str) -> N
     argv = [sys.executable, "-m", "oauthkit", "status", "--all"]
     env = {"HOME": str(well.home), "PATH": str(well.bin), **SAME_CODE}
     done = forked.run_text(argv, Path("/"), env)
-    assert f"\nnote  {well.project}: 4 h 59 min left" in done.stdout
+    assert done.stdout.startswith(f"note  {well.project}: 4 h 59 min left")
     assert f"Run: export CLAUDE_CONFIG_DIR='{elsewhere}'\n" in done.stdout
     assert done.stdout.count("Run: ") == 1
 

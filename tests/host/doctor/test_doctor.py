@@ -235,6 +235,15 @@ def test_refresh_is_the_fix_only_if_it_can_succeed(well: HostProject) -> None:
     assert failed["runs"].endswith("First apply the fixes above")
 
 
+def test_damaged_credentials_are_moved_away_once(well: HostProject) -> None:
+    """The fix of the failed run must not move the new login away."""
+    well.credentials.write_text("{", "utf-8")
+    well.lines((-60, f"ERROR: {well.credentials} is not valid JSON"))
+    well.failing.touch()
+    fixes = examined(well)[2]
+    assert fixes == {"login": "claude auth login", "runs": command("refresh", well.project)}
+
+
 def test_login_without_a_refresh_token(well: HostProject) -> None:
     """Such a login ends with its access token."""
     well.login(refreshToken=None)

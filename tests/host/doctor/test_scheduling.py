@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.doctor_host import SCRIPT, examined, fake_crontab, without_systemd
-from tests.support.host.host_project import HOUR_S, SAME_CODE, SUDO, command, quoted
+from tests.support.host.doctor_host import (
+    NOT_FOUND,
+    SCRIPT,
+    examined,
+    fake_crontab,
+    fake_manager,
+    without_systemd,
+)
+from tests.support.host.host_project import HOUR_S, SAME_CODE, SUDO, UNIT, command, quoted
 
 from oauthkit.host.doctor import doctor, scheduling
 from oauthkit.host.project import find_paths
+from oauthkit.host.systemd.services import DESCRIPTION
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
@@ -245,12 +254,64 @@ def test_user_without_a_manager_on_a_host_with_systemd(
 
 
 @pytest.mark.parametrize("timedatectl", ["echo yes", "exit 1"])
-def test_log_from_the_future(well: HostProject, timedatectl: str) -> None:
-    """A renewal at that time has left an expiry that is too late, so a plain refresh is useless."""
+@pytest.mark.parametrize("left_s", [5 * HOUR_S, 20 * HOUR_S])
+def test_log_from_the_future(well: HostProject, timedatectl: str, left_s: float) -> None:
+    """A renewal at that time leaves an expiry that is too late: a plain refresh does nothing.
+
+    If the expiry is right, `refresh --rejected` would mark a good token as rejected.
+    """
+    well.login(left_s)
     well.program("timedatectl", f"#!/bin/sh\n{timedatectl}\n")
     well.lines((2 * HOUR_S, "Token still fresh (remaining_ms=1), syncing to .env"))
     _, failed, fixes = examined(well)
     assert failed["clock"].startswith("the log's last line is from ")
     assert failed["clock"].endswith(", in the future")
     advice = "compare the output of date -u with the real time"
-    assert fixes["clock"] == f"{advice}, then: {command('refresh', well.project)} --rejected"
+    more = " --rejected" if left_s > 12 * HOUR_S else ""
+    assert fixes["clock"] == f"{advice}, then: {command('refresh', well.project)}{more}"
+
+
+def test_timer_with_another_unit_name(well: HostProject) -> None:
+    """A run with OAUTHKIT_UNIT=mine in its environment has started it."""
+    run = f"LoadState=loaded\nDescription={DESCRIPTION}\nFragmentPath=/run/systemd/transient/x"
+    start = f"ExecStart={{ path=/bin/bash ; argv[]=/bin/bash {well.project}/{SCRIPT}"
+    show = f"printf '%s\\n' '{run}\n{start} ; ignore_errors=no }}'"
+    fake_manager(well, show=show, heal=NOT_FOUND, timers={}, loaded=["mine.timer"])
+    done = well.run("doctor")
+    text = f"note  timer: mine.timer starts runs of this project, but its unit name is {UNIT}\n"
+    refresh = command("refresh", well.project)
+    assert f"{text}      fix: systemctl --user stop mine.timer && {refresh}\n" in done.stdout
+    assert "no run is scheduled" not in done.stdout
+
+
+def test_crontab_beside_another_projects_timer(well: HostProject) -> None:
+    """The crontab line refreshes this project, so the other project's timer does not matter."""
+    other = well.project.with_name("other")
+    other.mkdir()
+    line = f"*/4 * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT} --ensure"
+    well.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
+    argv = f"/bin/bash {other}/{SCRIPT}"
+    fake_manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
+    assert not [name for name in examined(well)[1] if name == "whose timer"]
+    assert "ok   next run: a crontab line starts it\n" in well.run("doctor").stdout
+
+
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_setting_in_the_environment_of_the_manager(well: HostProject, *, is_in_file: bool) -> None:
+    file = well.home / ".config/environment.d/50 x.conf"
+    fix = "systemctl --user unset-environment CLAUDE_CONFIG_DIR"
+    if is_in_file:
+        file.parent.mkdir(parents=True)
+        file.write_text("CLAUDE_CONFIG_DIR=/an other\n", "utf-8")
+        edit = f"sed -i 's/^CLAUDE_CONFIG_DIR=/# &/' {quoted(file)}"
+        fix = f"{edit} && systemctl --user daemon-reload"
+    fake_manager(well, environment="CLAUDE_CONFIG_DIR=$'/an other'")
+    text = "the user manager sets CLAUDE_CONFIG_DIR=/an other, so scheduled runs use that"
+    assert examined(well)[1:] == ({"login": text}, {"login": fix})
+    done = well.run("install")
+    assert (done.returncode, f"{text}. Run: {fix}\n" in done.stderr) == (1, True)
+    fake_manager(well, environment="OAUTHKIT_UNIT=x")
+    assert examined(well)[2] == {"user manager": "systemctl --user unset-environment OAUTHKIT_UNIT"}
+    # An equal value, and a variable of this shell, have no effect.
+    fake_manager(well, environment=f"OAUTHKIT_UNIT={UNIT}")
+    assert examined(well)[1] == {}

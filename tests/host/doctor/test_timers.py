@@ -62,6 +62,7 @@ def test_claude_that_only_installed_units_cannot_find(well: HostProject) -> None
     )
     python = f"python -m oauthkit refresh --project={well.project}"
     watch = f"python -m oauthkit watch --project={well.project}"
+    (well.project / "data/ipc").mkdir(parents=True)
     fake_manager(well, heal=shown(python, well.bin), watch=shown(watch, "/usr/no"))
     again = command("install", well.project, "--form", "python", "--watch")
     assert examined(well)[1:] == (
@@ -484,6 +485,8 @@ def test_failing_show_does_not_end_the_checks(well: HostProject) -> None:
 
 def test_units_that_are_disabled_or_do_not_run(well: HostProject) -> None:
     watch = shown(f"/x/oauthkit watch --project={well.project}", well.bin)
+    ipc = well.project / "data/ipc"
+    ipc.mkdir(parents=True)
     fake_manager(well, watch=watch)
     assert examined(well)[1] == {}
     fake_manager(well, enabled="disabled")
@@ -491,10 +494,13 @@ def test_units_that_are_disabled_or_do_not_run(well: HostProject) -> None:
     assert examined(well)[1:] == ({"units": text}, {"units": command("install", well.project)})
     fix = command("install", well.project, "--watch")
     text = f"{UNIT}-watch.service is not running"
-    fake_manager(well, watch=watch, watching="inactive dead")
-    ipc = well.project / "data/ipc"
-    assert examined(well)[2] == {"units": f"mkdir -p {quoted(ipc)} && {fix}"}
-    ipc.mkdir(parents=True)
+    ipc.rmdir()
+    for state, start in (("inactive dead", text), ("active running", "watches nothing")):
+        fake_manager(well, watch=watch, watching=state)
+        _, failed, fixes = examined(well)
+        assert failed["units"].endswith(f"{start}, because {ipc} is missing")
+        assert fixes == {"units": f"mkdir -p {quoted(ipc)} && {fix}"}
+    ipc.mkdir()
     for state in ("inactive dead", "activating auto-restart"):
         fake_manager(well, watch=watch, watching=state)
         assert examined(well)[1:] == ({"units": text}, {"units": fix})
@@ -620,6 +626,7 @@ def test_edited_timer_is_reported(well: HostProject) -> None:
     watch_text = unit_texts.watch_text(paths, Command(("x",), ()))[watch.name]
     watch.write_text(watch_text.replace("10s", "99s"), "utf-8")
     assert examined(well)[1] == {"units": f"systemd cannot load {watch.name} (not-found)"}
+    (well.project / "data/ipc").mkdir(parents=True)
     fake_manager(well, watch=shown(f"/x/oauthkit watch --project={well.project}", well.bin))
     edited = f"{watch.name} differs from what install writes"
     assert examined(well)[1] == {"units": edited}

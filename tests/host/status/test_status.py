@@ -124,6 +124,18 @@ def test_cause_that_is_gone_needs_no_fix(live: HostProject, text: str, repair: s
     assert live.status()["last_error"]["fix"] == ""
 
 
+@pytest.mark.parametrize(
+    "text", ["claude CLI refresh failed (exit 1)", "claude has failed to renew the token 3 times"]
+)
+def test_login_since_a_failure_needs_no_fix(live: HostProject, text: str) -> None:
+    live.failing.touch()
+    live.lines((-60, f"ERROR: {text}"))
+    os.utime(live.credentials, (live.now_s - 90,) * 2)
+    assert live.status()["last_error"]["fix"] != ""
+    live.login()
+    assert live.status()["last_error"]["fix"] == ""
+
+
 def test_terminal_output(live: HostProject) -> None:
     live.login(refreshTokenExpiresAt=live.ms(20 * DAY_S + 2 * HOUR_S))
     done = live.run("status")

@@ -12,6 +12,7 @@ from tests.support.host.host_project import SUDO, UNIT
 from oauthkit.host.doctor import programs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.support.host.host_project import HostProject
@@ -34,6 +35,8 @@ case $3 in
     echo
     done ;;
   is-enabled) echo {enabled} ;;
+  list-units) printf '%s\\n' '{units}' ;;
+  show-environment) printf '%s\\n' {environment} ;;
   *) exit 64 ;;
 esac
 """
@@ -80,11 +83,14 @@ def fake_manager(
     follow: str = NOT_FOUND,
     following: str = "active running",
     timers: dict[str, float] | None = None,
+    loaded: Sequence[str] = (),
+    environment: str = "",
 ) -> None:
     """Install a fake systemctl and systemd-run.
 
     `path` and `argv` are those of the refresh service. If `active` names a running service, its
     timer has no next run. `timers` maps units to seconds from now, and replaces the default timers.
+    `loaded` are units, and `environment` is a line that systemctl show-environment prints.
     """
     host.program("systemd-run", "#!/bin/sh\n")
     at = None if active != "-" else int((host.now_s + 3600) * 1e6)
@@ -97,6 +103,8 @@ def fake_manager(
     argv = argv or f"/bin/bash {host.project}/{SCRIPT}"
     text = SYSTEMCTL.replace("{timers}", json.dumps(rows)).replace("{active}", shlex.quote(active))
     text = text.replace("{heal}", heal or shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin))
+    text = text.replace("{units}", json.dumps([{"unit": unit} for unit in loaded]))
+    text = text.replace("{environment}", shlex.quote(environment))
     text = text.replace("{watch}", watch).replace("{enabled}", enabled)
     # systemd shows a unit that it does not find as inactive, unless the unit is running.
     watching = watching or ("inactive dead" if watch == NOT_FOUND else "active running")

@@ -20,7 +20,7 @@ from oauthkit.host.shell_commands import as_root, command
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.status.log import read_log
 from oauthkit.host.status.store import is_follower
-from oauthkit.host.systemd import cron, installed_units, unit_texts
+from oauthkit.host.systemd import cron, installed_units, manager_environment, unit_texts
 from oauthkit.host.systemd.client import BOOTED, ManagerError, systemctl
 from oauthkit.host.systemd.installed_units import removing
 from oauthkit.host.systemd.services import loaded, show
@@ -68,7 +68,7 @@ def install(
         *settings_writer.options(settings or {}),
         *(["--notify", channel.where] if channel else []),
     ]
-    require_manager(_without_manager(paths, *options))
+    _require_manager(paths, *options)
     if watch:
         _require_ipc(paths)
     directory = installed_units.directory()
@@ -131,6 +131,12 @@ def _require_ipc(paths: ProjectPaths) -> None:
         raise HostError(f"{ipc} is not a directory: --watch needs a checkout of NanoClaw")
     if ipc.is_symlink():  # the watcher would not start
         raise HostError(f"{ipc} is a symbolic link: --watch needs the directory itself there")
+
+
+def _require_manager(paths: ProjectPaths, *options: str) -> None:
+    """Raise HostError without a user manager, or if it would give the runs other settings."""
+    require_manager(_without_manager(paths, *options))
+    manager_environment.require_no_conflict(paths)
 
 
 def _without_manager(paths: ProjectPaths, *options: str) -> str:

@@ -88,8 +88,8 @@ def _findings(paths: ProjectPaths) -> Iterator[Finding]:
     yield from files.settings(paths)
     others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
         "claude": lambda paths: [programs.claude(paths)],
-        "login": files.login,
         "login's directory": write_access.login,
+        "login": files.login,
         "store": store.check,
         "logs": write_access.logs,
         "delivery": write_access.delivery,

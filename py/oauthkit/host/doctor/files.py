@@ -34,6 +34,7 @@ from oauthkit.host.project import CONF, other_user
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS, shipped_path
 from oauthkit.host.status.failures import (
+    BAD_CREDENTIALS,
     Failure,
     bearer_fix,
     fix_of,
@@ -283,7 +284,7 @@ def runs(paths: ProjectPaths) -> Iterator[Finding]:
         fix = "" if programs.claude(paths).is_ok else fix  # it is there now
     elif name in {"jq", "timeout", "flock"} and " not found in PATH" in failure.text:
         fix = "" if find_program(name) else fix
-    elif _ABOUT_FILES.search(failure.text):
+    elif _ABOUT_FILES.search(failure.text) or BAD_CREDENTIALS.search(failure.text):
         fix = ""  # the checks of the files have the fix, unless the cause is gone
     yield Finding(
         "runs",

@@ -5,16 +5,20 @@ from __future__ import annotations
 import getpass
 import os
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor import files, programs, store, timers, write_access
 from oauthkit.host.doctor.finding import Finding
+from oauthkit.host.path_info import real_path
 from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shell_commands import as_root, command, own_unit, quote
 from oauthkit.host.status.log import read_log
+from oauthkit.host.status.login import read_login
 from oauthkit.host.status.store import is_follower, refresh_command, was_read
 from oauthkit.host.status.text_output import clock as shown_time
-from oauthkit.host.systemd import cron, installed_units
+from oauthkit.host.systemd import cron, installed_units, manager_environment
 from oauthkit.host.systemd.client import (
     BOOTED,
     ManagerError,
@@ -22,7 +26,7 @@ from oauthkit.host.systemd.client import (
     pending_timers,
     runtime_fix,
 )
-from oauthkit.host.systemd.services import show
+from oauthkit.host.systemd.services import loaded, show
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 COMPARE = "compare the output of date -u with the real time"
 FUTURE_S = 60  # a small correction of the clock is not a problem
+MAX_LIFE_S = 12 * 3600  # no access token lives longer than about 8 h
 WITHOUT_RUNS = (
     "no runs are needed with a token that is valid for a year. If your account can create one, run:"
     " claude setup-token"
@@ -67,6 +72,8 @@ def systemd(paths: ProjectPaths) -> Iterator[Finding]:
             yield found
         yield from _next_run(paths)
     yield from _earlier_units(paths)
+    for conflict in manager_environment.conflicts(paths):
+        yield Finding("user manager", conflict.problem, conflict.fix)
 
 
 def _other_name_in_shell(paths: ProjectPaths) -> str:
@@ -96,14 +103,28 @@ def _next_run(paths: ProjectPaths) -> Iterator[Finding]:
     """Check the timer or the crontab line that starts the next run."""
     found = [*timers.check(paths)]
     by_cron = [*_by_cron(paths)]
+    others = [*_other_names(paths)]
     if any(finding.name in {"timer", "whose timer"} for finding in found):
         # The next timer gets the PATH of the run that starts it, which can be cron's.
         yield from (finding for finding in by_cron if finding.name != "next run")
     elif by_cron:
         yield from by_cron
-    elif not installed_units.with_earlier_names(paths):
+    elif not others and not installed_units.with_earlier_names(paths):
         yield _not_due(paths, "timer", "no run is scheduled", timers.install(paths))
-    yield from found
+    yield from (*found, *others)
+
+
+def _other_names(paths: ProjectPaths) -> Iterator[Finding]:
+    """Report the timers that runs with another OAUTHKIT_UNIT have started."""
+    real = replace(paths, project=real_path(paths.project))  # the script names its timer after it
+    with suppress(ManagerError):
+        for service in loaded():
+            is_other = service.name not in {*paths.units, *real.units}
+            if is_other and service.is_of(paths) and service.is_of_a_run:
+                timer = f"{service.name}.timer"
+                text = f"{timer} starts runs of this project, but its unit name is {paths.unit}"
+                stop = f"systemctl --user stop {quote(timer)}"
+                yield Finding("timer", text, stop, is_note=True, needs_refresh=True)
 
 
 def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:
@@ -190,15 +211,20 @@ def clock(paths: ProjectPaths) -> Iterator[Finding]:
     elif entries and entries[-1].at_s > time.time() + FUTURE_S:
         at = shown_time(entries[-1].at_s, time.time())
         text = f"the log's last line is from {at}, in the future"
-        # An expiry that claude saved while the clock was ahead is too late, so a refresh without
-        # --rejected would do nothing.
-        again = (
-            refresh_command(paths)
-            if is_follower(paths)
-            else command("refresh", paths, "--rejected")
-        )
+        again = refresh_command(paths)
+        if not is_follower(paths) and _expires_too_late(paths):
+            again = command("refresh", paths, "--rejected")
         yield Finding("clock", text, f"{COMPARE}, then: {again}")
     elif shown is None:
         yield Finding("clock", "unknown: timedatectl failed", COMPARE, is_note=True)
     else:
         yield Finding("clock", "synchronized")
+
+
+def _expires_too_late(paths: ProjectPaths) -> bool:
+    """Return whether claude saved the token's expiry while the clock was ahead.
+
+    A refresh without --rejected would not renew that token.
+    """
+    expires_at_s = read_login(paths.credentials).expires_at_s
+    return expires_at_s is not None and expires_at_s > time.time() + MAX_LIFE_S

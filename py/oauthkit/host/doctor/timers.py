@@ -44,7 +44,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
             yield from _program(paths, service, "timer", install(paths, heal, watch))
             yield from _other_files(paths, service, "timer", "")
             yield from _alone(paths, timers, service)
-        else:
+        elif not _can_start_by_cron(paths):
             again = install(paths, heal, watch) if heal.is_loaded else ""
             yield _whose(service, "timer", "No run of this project is scheduled", again=again)
     broken = [*_broken(paths, heal, watch)]
@@ -56,6 +56,17 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
     ):
         text = "none are installed: after the user manager stops, nothing restarts the chain"
         yield Finding("units", text, install(paths), is_note=True)
+    yield from _drop_ins(paths, heal, watch)
+
+
+def _drop_ins(paths: ProjectPaths, heal: Service, watch: Service) -> Iterator[Finding]:
+    """Find the user's drop-ins that change the project's units."""
+    names = [service.unit for service in (heal, watch) if service.is_loaded]
+    names += [_timer_of(heal)] if heal.is_loaded else []
+    names += [f"{unit}.{kind}" for unit in paths.units for kind in ("service", "timer")]
+    for file, name in installed_units.drop_ins(names).items():
+        text = f"{file} changes {name}"
+        yield Finding("drop-in", text, installed_units.removing(file), is_note=True)
 
 
 def _can_start_by_cron(paths: ProjectPaths) -> bool:
@@ -205,9 +216,6 @@ def _installed(
             is_edited = installed_units.directory() / unit in written
             own = by_command if is_edited else own_unit(paths)
             yield _whose(service, "units", need, own, again=by_command)
-    for file, name in installed_units.drop_ins([*units, _timer_of(heal)]).items():
-        text = f"{file} changes {name}"
-        yield Finding("drop-in", text, installed_units.removing(file), is_note=True)
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(paths) and not is_pending:
         again = installed_units.without_drop_ins(_timer_of(heal), fix, "On|Persistent|Condition")
@@ -219,11 +227,8 @@ def _installed(
     elif heal.is_of(paths) and not is_enabled(_timer_of(heal)):
         text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
         yield Finding("units", text, fix)
-    elif watch.is_of(paths) and (watch.is_restarting or not watch.is_active):
-        ipc, text = paths.project / "data/ipc", f"{watch.unit} is not running"
-        if inspect_path(ipc).is_nothing:
-            text, fix = f"{text}, because {ipc} is missing", f"mkdir -p {quoted(ipc)} && {fix}"
-        yield Finding("units", text, fix)
+    elif watch.is_of(paths) and (finding := _not_watching(paths, watch, fix)) is not None:
+        yield finding
     elif heal.is_of(paths):
         watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(paths) else ""
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
@@ -241,6 +246,17 @@ def _not_run(paths: ProjectPaths, heal: Service, fix: str) -> Finding | None:
         again = installed_units.without_drop_ins(heal.unit, fix, "Exec")
         return Finding("units", text, again, log=journal)
     return None
+
+
+def _not_watching(paths: ProjectPaths, watch: Service, fix: str) -> Finding | None:
+    """Return a finding if the watcher does not run, or the directory that it watches is missing."""
+    is_running = watch.is_active and not watch.is_restarting
+    ipc = paths.project / "data/ipc"
+    text = f"{watch.unit} {'watches nothing' if is_running else 'is not running'}"
+    if inspect_path(ipc).is_nothing:
+        fix = f"mkdir -p {quoted(ipc)} && {fix}"
+        return Finding("units", f"{text}, because {ipc} is missing", fix)
+    return None if is_running else Finding("units", text, fix)
 
 
 def _edited(paths: ProjectPaths, watch: Service) -> str:

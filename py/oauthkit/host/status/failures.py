@@ -33,8 +33,8 @@ NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
 REFRESH_REJECTED = "oauthkit refresh --rejected"
 RENEW = "claude -p ok"
-# Errors about the credentials file. A person may have repaired it since.
-_BAD_CREDENTIALS = re.compile(
+# Errors about the credentials file, which other checks also detect. A person may have repaired it.
+BAD_CREDENTIALS = re.compile(
     r"is not valid JSON|more than one JSON document|has a character that tokens do not contain"
     r"|no accessToken|no claudeAiOauth|\.credentials\.json not found"
     r"|\.credentials\.json is not (?:a file|readable)"
@@ -158,8 +158,7 @@ def fix_of(failure: Failure, paths: ProjectPaths) -> str:
         fix = _for_project(paths, failure.fix) if RENEW in failure.fix else failure.fix
         fix = fix.replace("-v LOCK", f"-v {quote(str(paths.lock))}")
         return fix.replace(REFRESH_REJECTED, command("refresh", paths, "--rejected"))
-    # A failed run may change the credentials, too.
-    return "" if modified_s(paths.credentials) > failure.at_s + 2 else log_in(paths)
+    return log_in(paths)
 
 
 def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
@@ -173,8 +172,12 @@ def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
         return inspect_path(Path(path)).is_nothing or os.access(path, os.R_OK)
     if found := _NOT_WRITABLE.search(text):
         return os.access(found[1], os.W_OK)
-    if _BAD_CREDENTIALS.search(text):
-        return not read_login(paths.credentials).problem
+    login = read_login(paths.credentials)
+    if BAD_CREDENTIALS.search(text):
+        return not login.problem
+    if text.startswith((*CLAUDE_FAILED, TOO_OFTEN)):
+        # A failed run may change the credentials, too.
+        return not login.problem and modified_s(paths.credentials) > failure.at_s + 2
     is_named = text.startswith(f"{paths.bearer} ") or "are the same file" in text
     return bool(re.search(_BAD_BEARER, text)) and (paths.bearer is None or not is_named)
 

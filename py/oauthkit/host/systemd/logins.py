@@ -12,7 +12,7 @@ from oauthkit.host.path_info import is_file, real_path
 from oauthkit.host.project import config_dir_of_runs
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import SCRIPT
-from oauthkit.host.systemd import cron, installed_units
+from oauthkit.host.systemd import cron, installed_units, manager_environment
 from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show_all
 
@@ -47,6 +47,10 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
     Return None if all are the same. Units keep HOME and CLAUDE_CONFIG_DIR from the shell that
     started the first run or installed the units. A crontab can set them, too.
     """
+    with suppress(ManagerError):
+        for conflict in manager_environment.conflicts(paths):
+            if conflict.name == "CLAUDE_CONFIG_DIR":
+                return OtherLogin(conflict.problem, conflict.fix, Path(conflict.value))
     shell = paths.credentials.parent
     logins: dict[Path, tuple[Path, _Starter]] = {}
     for runs in _scheduled(paths):

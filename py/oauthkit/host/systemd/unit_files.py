@@ -109,6 +109,7 @@ def remove(files: list[Path], say: Say) -> None:
             why = "install did not write it. It applies to later units of this name"
             say(f"{drop_in} is kept: {why}")
     systemctl("daemon-reload")
+    reset_failed([file.stem for file in files if file.suffix == ".service"])
 
 
 def stop(names: list[str]) -> None:
