@@ -431,6 +431,8 @@ class Uninstall(ProjectCommand):
             project = Path(os.path.abspath(self.project))  # noqa: PTH100 - does not follow links
             if inspect_path(project).is_nothing:
                 return report_errors(self, lambda: uninstall.uninstall_removed(project, OUT.line))
+        if not self.is_project():
+            return 2
         return self.run_on_project(lambda paths: uninstall.uninstall(paths, OUT.line))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import RECORD, command, quoted
+from tests.support import forked
+from tests.support.host.host_project import RECORD, SAME_CODE, command, quoted
 
 from oauthkit.host.commands import uninstall
 from oauthkit.host.errors import HostError
@@ -21,6 +23,13 @@ NOTHING_LEFT = (
     "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
 )
 HEAL = "nanoclaw-oauth-refresh-next-heal"
+
+
+def test_directory_that_is_not_a_project(ready: HostProject) -> None:
+    env = {"PATH": str(ready.bin), "HOME": str(ready.home), **SAME_CODE}
+    done = forked.run_text([sys.executable, "-m", "oauthkit", "uninstall"], ready.home, env)
+    text = f"oauthkit uninstall: '{ready.home}' is not a project. Pass --project DIR\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", text)
 
 
 def test_uninstall_without_a_manager_names_the_units_that_it_keeps(ready: HostProject) -> None:
