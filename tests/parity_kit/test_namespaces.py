@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.parity_kit.programs import VARIABLES, bash_form, python_form, scripts, tools
 
-from oauthkit.parity import Pair, namespaces
+from oauthkit.parity import Pair, namespaces, runner
 
 if TYPE_CHECKING:
     from oauthkit.parity import Run, Started, World
@@ -110,6 +110,18 @@ def _has(environ: Path, control: Path) -> bool:
         return os.fsencode(control) in environ.read_bytes()
     except OSError:
         return False
+
+
+def test_process_is_found_during_an_exec(tmp_path: Path) -> None:
+    pair = scripts(tmp_path, "exit 0", "pass")
+    again = tmp_path / "again"
+    again.write_text('exec /bin/sh "$0"\n', "utf-8")
+    env = {"MARK": f"{pair.world.control}/"}
+    with subprocess.Popen(["/bin/sh", str(again)], env=env) as process:
+        found = [runner.processes(pair.world) for _ in range(500)]
+        process.kill()
+    assert [pids for pids in found if list(pids) != [process.pid]] == []
+    pair.close()
 
 
 @NEEDED

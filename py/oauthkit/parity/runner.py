@@ -227,11 +227,11 @@ def processes(world: World, control: Path | None = None) -> dict[int, str]:
     mark = os.fsencode(world.control) + b"/"
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - each run ends with this
-        # A zombie no longer has an environment. The kit's own process is never marked.
-        if mark in _proc(pid, "environ") and (
+        # The kit's own process is never marked.
+        if mark in _environment(pid) and (
             control is None or control == world.control or namespaces.sees(pid, world, control)
         ):
-            command = _proc(pid, "cmdline").replace(b"\0", b" ").strip()
+            command = (_proc(pid, "cmdline") or b"").replace(b"\0", b" ").strip()
             found[int(pid)] = os.fsdecode(command)
     return found
 
@@ -251,12 +251,27 @@ def _planned_children(control: Path) -> set[int]:
     return {int(pid) for pid in path.read_text().split()} if path.exists() else set()
 
 
-def _proc(pid: str, name: str) -> bytes:
+def _environment(pid: str) -> bytes:
+    """Return a process's environment: nothing for a zombie, or for another user's process.
+
+    During an exec, /proc shows no environment. Its addresses in stat (proc_pid_stat(5)) tell this
+    from an empty environment, whose start is its end.
+    """
+    while not (environment := _proc(pid, "environ")):
+        if environment is None:
+            return b""
+        *_, start, end, _ = (_proc(pid, "stat") or b"1 1 0").split()
+        if start == end != b"0":
+            return b""
+    return environment
+
+
+def _proc(pid: str, name: str) -> bytes | None:
     try:
         with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - as above
             return file.read()
     except OSError:
-        return b""  # it has exited, or belongs to another user
+        return None  # it has exited, or belongs to another user
 
 
 def _lines(found: Mapping[int, str]) -> str:
