@@ -95,6 +95,7 @@ class FaultWorld(BenchWorld):
         self.expiry_ms = self.login(NEW, life_s=8 * 3600)
         self.bearer = root / "bearer" / "bearer.json"
         self.has_bearer = self.is_bearer_new = False
+        self.target = self.dotenv  # the file in whose delivery runs are killed
 
     def use_bearer(self, *, is_new: bool = False) -> None:
         """Also deliver to a bearer file, which takes more than one write.
@@ -102,6 +103,7 @@ class FaultWorld(BenchWorld):
         With `is_new`, it does not exist yet.
         """
         self.has_bearer, self.is_bearer_new = True, is_new
+        self.target = self.bearer
         self.bearer.parent.mkdir()
         login = json.loads(self.credentials.read_bytes())
         login["claudeAiOauth"]["subscriptionType"] = SUBSCRIPTION

@@ -37,17 +37,12 @@ EVERY = 41  # of all others, if all processes are killed
 SHARDS = 2
 
 
-def target(world: FaultWorld) -> Path:
-    """The file in whose delivery a run is killed: the bearer file, which comes first, or .env."""
-    return world.bearer if world.has_bearer else world.dotenv
-
-
 def start(world: FaultWorld) -> Path:
     """Return the path whose opening starts the delivery: .env, or the bearer file's directory.
 
     A run lists that directory first, to remove a temporary file that an earlier run has left.
     """
-    return world.bearer.parent if world.has_bearer else world.dotenv
+    return world.bearer.parent if world.target == world.bearer else world.dotenv
 
 
 def deliver_calls(world: FaultWorld, form: str) -> list[SystemCall]:
@@ -56,8 +51,8 @@ def deliver_calls(world: FaultWorld, form: str) -> list[SystemCall]:
     with KilledRun(world, form, counted_from=start(world)) as run:
         assert (run.go_on(), run.output) == (0, b"")
     calls = run.calls()
-    updated = f" Updated {world.bearer}" if world.has_bearer else " Updated .env with token"
-    [end] = [n for n, call in enumerate(calls) if updated in call.text]
+    shown = ".env" if world.target == world.dotenv else f"{world.bearer}"
+    [end] = [n for n, call in enumerate(calls) if f" Updated {shown} with token" in call.text]
     assert (calls[0].name, calls[0].text.rstrip("/")) == ("openat", str(start(world)))
     programs = {"sync", "mv"} | (set() if world.is_bearer_new else {"stat", "cp"})
     assert {call.program for call in calls[:end]} >= programs
@@ -111,9 +106,12 @@ def check_killed(
 
 
 def expect_whole(world: FaultWorld, *wanted: FileState) -> None:
-    """WrongStateError unless .env is one of these, and the bearer file is old or new."""
+    """WrongStateError unless .env is one of these, and the bearer file is old or new.
+
+    It is new if the run is killed in the delivery of .env, which comes later.
+    """
     world.expect(*wanted)
-    world.expect_bearer(OLD, NEW)
+    world.expect_bearer(*((OLD, NEW) if world.target == world.bearer else (NEW,)))
 
 
 def check_survivor(world: FaultWorld, status: int, *left: str) -> None:
@@ -126,10 +124,10 @@ def check_survivor(world: FaultWorld, status: int, *left: str) -> None:
         world.expect_known_files(*left)
         return
     # The failure of one file does not affect the other.
-    world.expect(dotenv(NEW if world.has_bearer else OLD))
-    world.expect_bearer(OLD)
+    world.expect(dotenv(OLD if world.target == world.dotenv else NEW))
+    world.expect_bearer(OLD if world.target == world.bearer else NEW)
     world.expect_known_files(FAILING, *left)
-    if status != 1 or f"ERROR: {target(world)} cannot be written and is unchanged" not in lines:
+    if status != 1 or f"ERROR: {world.target} cannot be written and is unchanged" not in lines:
         raise WrongStateError(f"the form exits {status} and logs {lines}")
 
 
@@ -168,3 +166,17 @@ def test_kill_at_system_call(
             faults.survived(None)
     assert faults.count > 0
     assert faults.problems == [], "\n".join(faults.problems)
+
+
+@pytest.mark.parametrize("victims", ["all", "self", "main"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.usefixtures("tracing")
+def test_kill_at_rename_of_dotenv_after_the_bearer_file(
+    world: FaultWorld, form: str, victims: str
+) -> None:
+    world.use_bearer()
+    world.target = world.dotenv
+    calls = [call for call in deliver_calls(world, form) if call.name.startswith("rename")]
+    assert {call.program for call in calls} == {"mv"}
+    for number, call in enumerate(calls):
+        check_killed(world, form, call, victims, FORMS[number % 2])
