@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,6 +164,14 @@ def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
             f" mv {quoted(well.dotenv)} {quoted(well.dotenv)}.old"
         },
     )
+
+
+def test_file_in_place_of_the_logins_directory(well: HostProject) -> None:
+    """It must be moved away before a login, so its fix comes first."""
+    shutil.rmtree(well.home / ".claude")
+    (well.home / ".claude").write_bytes(b"")
+    names = [*examined(well)[1]]
+    assert names[:2] == ["login's directory", "login"]
 
 
 @pytest.mark.parametrize("blocks", [0, 100])

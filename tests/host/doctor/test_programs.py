@@ -74,7 +74,8 @@ def test_mode_of_a_claude_elsewhere_is_not_changed(well: HostProject) -> None:
 def test_claude_without_its_interpreter(well: HostProject) -> None:
     well.program("claude", "#!/nope/node\n")
     problem = f"{well.bin}/claude cannot run: /nope/node does not exist"
-    assert examined(well)[1:] == ({"claude": problem}, {"claude": programs.INSTALL_CLAUDE})
+    fix = "npm install --global --prefix ~/.local @anthropic-ai/claude-code"
+    assert examined(well)[1:] == ({"claude": problem}, {"claude": fix})
 
 
 def test_claudes_interpreter_is_searched_for_in_the_runs_path(

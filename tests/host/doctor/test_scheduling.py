@@ -15,6 +15,7 @@ from tests.support.host.doctor_host import (
     examined,
     fake_crontab,
     fake_manager,
+    shown,
     without_systemd,
 )
 from tests.support.host.host_project import HOUR_S, SAME_CODE, SUDO, UNIT, command, quoted
@@ -312,6 +313,21 @@ def test_setting_in_the_environment_of_the_manager(well: HostProject, *, is_in_f
     assert (done.returncode, f"{text}. Run: {fix}\n" in done.stderr) == (1, True)
     fake_manager(well, environment="OAUTHKIT_UNIT=x")
     assert examined(well)[2] == {"user manager": "systemctl --user unset-environment OAUTHKIT_UNIT"}
-    # An equal value, and a variable of this shell, have no effect.
+    # An equal value has no effect.
     fake_manager(well, environment=f"OAUTHKIT_UNIT={UNIT}")
+    assert examined(well)[1] == {}
+
+
+def test_variable_of_the_manager_that_affects_no_run(well: HostProject) -> None:
+    """Each service sets its own, or this shell does, or cron starts the runs."""
+    run = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin, "OAUTHKIT_LIGHT=sonnet")
+    manager = "OAUTHKIT_LIGHT=other"
+    fake_manager(well, show=run, heal=run, environment=manager)
+    assert examined(well)[1] == {}
+    fake_manager(well, heal=run, environment=manager)
+    assert examined(well)[1].keys() == {"user manager"}
+    assert "FAIL" not in well.run("doctor", OAUTHKIT_LIGHT="sonnet").stdout
+    line = f"*/4 * * * * PATH={well.bin} bash {quoted(well.project)}/{SCRIPT} --ensure"
+    fake_crontab(well, f"{line}\n")
+    fake_manager(well, show=NOT_FOUND, heal=NOT_FOUND, timers={}, environment=manager)
     assert examined(well)[1] == {}

@@ -348,12 +348,19 @@ def test_drop_in_is_moved_away_if_it_can_be_the_cause(
     assert fixes[name].startswith(without(file, fix) if is_cause else fix)
 
 
+def test_drop_in_of_the_chains_timer(well: HostProject) -> None:
+    file = drop_in(well, f"{UNIT}.timer.d", "[Timer]\nOnCalendar=yearly")
+    fix = f"mv {file} {file}.old && systemctl --user daemon-reload"
+    note = f"note  drop-in: {file} changes {UNIT}.timer\n      fix: {fix}\n"
+    assert note in well.run("doctor").stdout
+
+
 @pytest.mark.parametrize("name", ["OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG"])
 def test_drop_in_that_sets_another_file(well: HostProject, name: str) -> None:
     """The scheduled runs would write to it, and a refresh in this shell would not."""
     file = drop_in(well, f"{UNIT}-heal.service.d", f"Environment={name}=/mnt/other")
-    heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
-    fake_manager(well, heal=f"echo 'Environment={name}=/mnt/other PATH={well.bin}'; {heal}")
+    heal = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin, f"{name}=/mnt/other")
+    fake_manager(well, heal=heal)
     _, failed, fixes = examined(well)
     here = {
         "OAUTHKIT_DOTENV": f"it is {well.dotenv}",
@@ -368,15 +375,13 @@ def test_drop_in_that_sets_another_file(well: HostProject, name: str) -> None:
 
 def test_timer_that_sets_another_file(well: HostProject) -> None:
     """It has the environment of the run that started it. A refresh in this shell replaces it."""
-    chain = shown(f"/bin/bash {well.project}/{SCRIPT}", well.bin)
-    other = f"echo 'Environment=OAUTHKIT_DOTENV=/mnt/other PATH={well.bin}'"
-    fake_manager(well, show=f"{other}; {chain}")
+    argv = f"/bin/bash {well.project}/{SCRIPT}"
+    fake_manager(well, show=shown(argv, well.bin, "OAUTHKIT_DOTENV=/mnt/other"))
     _, failed, fixes = examined(well)
     text = f"{UNIT}.service sets OAUTHKIT_DOTENV=/mnt/other, but in this shell, it is {well.dotenv}"
     assert failed == {"files of the timer": text}
     assert fixes == {"files of the timer": command("refresh", well.project)}
-    same = f"echo 'Environment=OAUTHKIT_DOTENV={well.dotenv} PATH={well.bin}'"
-    fake_manager(well, show=f"{same}; {chain}")
+    fake_manager(well, show=shown(argv, well.bin, f"OAUTHKIT_DOTENV={well.dotenv}"))
     assert examined(well)[1] == {}
 
 
@@ -574,9 +579,7 @@ def test_log_before_a_suspend(
     clocks = {time.CLOCK_MONOTONIC: 1000.0, time.CLOCK_BOOTTIME: 1000.0 + suspended_s}
     monkeypatch.setattr(time, "clock_gettime", clocks.__getitem__)
     monkeypatch.setenv("HOME", str(well.home))
-    service = Service(
-        "x.service", "loaded", is_active=False, argv=None, path=None, started_s=940, ended_s=990
-    )
+    service = Service("x.service", "loaded", is_active=False, argv=None, started_s=940, ended_s=990)
     assert timers._has_logged(find_paths(str(well.project)), service) == has_logged
 
 

@@ -63,10 +63,10 @@ def expected_fix(name: str, package: str) -> str:
     )
 
 
-def shown(argv: str, path: str | Path) -> str:
-    """Return shell code that prints this argv and this PATH of a service."""
+def shown(argv: str, path: str | Path, more: str = "") -> str:
+    """Return shell code that prints a service with this argv, this PATH and more variables."""
     start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
-    return f"echo 'LoadState=loaded\n{start}\nEnvironment=LANG=C \"PATH={path}\"'"
+    return f"echo 'LoadState=loaded\n{start}\nEnvironment=LANG=C \"PATH={path}\" {more}'"
 
 
 def fake_manager(

@@ -17,7 +17,7 @@ from oauthkit.shell import find_program
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
-# Only root can write npm's default directory. A refresh also finds ~/.local/bin/claude.
+# Often only root can write npm's default directory. A refresh also finds ~/.local/bin/claude.
 INSTALL_CLAUDE = "npm install --global --prefix ~/.local @anthropic-ai/claude-code"
 # Where packages install programs: a user's PATH may lack some of these directories.
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"

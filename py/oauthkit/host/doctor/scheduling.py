@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 COMPARE = "compare the output of date -u with the real time"
 FUTURE_S = 60  # a small correction of the clock is not a problem
-MAX_LIFE_S = 12 * 3600  # no access token lives longer than about 8 h
+MAX_LIFE_S = 12 * 3600  # an access token lives about 8 h
 WITHOUT_RUNS = (
     "no runs are needed with a token that is valid for a year. If your account can create one, run:"
     " claude setup-token"
@@ -72,7 +72,7 @@ def systemd(paths: ProjectPaths) -> Iterator[Finding]:
             yield found
         yield from _next_run(paths)
     yield from _earlier_units(paths)
-    for conflict in manager_environment.conflicts(paths):
+    for conflict in manager_environment.conflicts_of_runs(paths):
         yield Finding("user manager", conflict.problem, conflict.fix)
 
 

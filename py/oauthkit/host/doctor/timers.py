@@ -104,7 +104,7 @@ def _written(unit: str) -> Service:
     try:
         return show(unit)
     except ManagerError:
-        return Service(f"{unit}.service", load_state="", is_active=False, argv=None, path=None)
+        return Service(f"{unit}.service", load_state="", is_active=False, argv=None)
 
 
 def install(paths: ProjectPaths, heal: Service | None = None, watch: Service | None = None) -> str:
@@ -319,10 +319,9 @@ def _whose(service: Service, what: str, result: str, fix: str = "", *, again: st
 
 def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
     """Check that a service's PATH has a run's programs. If `fix` is "", a refresh is the fix."""
-    if service.path is None:
-        return
-    if missing := programs.missing_in(paths, service.path):
-        text = f"{', '.join(missing)} not found in {service.path}"
+    path = service.environment.get("PATH")
+    if path is not None and (missing := programs.missing_in(paths, path)):
+        text = f"{', '.join(missing)} not found in {path}"
         yield Finding(f"PATH of the {by}", text, fix, needs_refresh=not fix)
 
 
@@ -333,9 +332,9 @@ def _other_files(paths: ProjectPaths, service: Service, by: str, fix: str) -> It
         "OAUTHKIT_BEARER": paths.bearer,
         "OAUTHKIT_LOG": paths.log,
     }
-    for name, value in service.files.items():
-        file = here[name]
-        if file is None or real_path(Path(value)) != real_path(file):
+    for name, file in here.items():
+        value = service.environment.get(name)
+        if value and (file is None or real_path(Path(value)) != real_path(file)):
             text = f"{service.unit} sets {name}={value}, but in this shell, "
             text += f"it is {file}" if file else "it is not set"
             yield Finding(f"files of the {by}", text, fix, needs_refresh=not fix)

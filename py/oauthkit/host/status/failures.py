@@ -172,12 +172,12 @@ def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
         return inspect_path(Path(path)).is_nothing or os.access(path, os.R_OK)
     if found := _NOT_WRITABLE.search(text):
         return os.access(found[1], os.W_OK)
-    login = read_login(paths.credentials)
     if BAD_CREDENTIALS.search(text):
-        return not login.problem
+        return not read_login(paths.credentials).problem
     if text.startswith((*CLAUDE_FAILED, TOO_OFTEN)):
         # A failed run may change the credentials, too.
-        return not login.problem and modified_s(paths.credentials) > failure.at_s + 2
+        is_newer = modified_s(paths.credentials) > failure.at_s + 2
+        return is_newer and not read_login(paths.credentials).problem
     is_named = text.startswith(f"{paths.bearer} ") or "are the same file" in text
     return bool(re.search(_BAD_BEARER, text)) and (paths.bearer is None or not is_named)
 

@@ -48,7 +48,7 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
     started the first run or installed the units. A crontab can set them, too.
     """
     with suppress(ManagerError):
-        for conflict in manager_environment.conflicts(paths):
+        for conflict in manager_environment.conflicts_of_runs(paths):
             if conflict.name == "CLAUDE_CONFIG_DIR":
                 return OtherLogin(conflict.problem, conflict.fix, Path(conflict.value))
     shell = paths.credentials.parent
@@ -96,9 +96,12 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
             install = command("install", paths, *options)
             for service in own:
                 is_used = service.is_active or f"{service.name}.timer" in due
-                if is_used and _is_absolute(service.config_dir):
+                config_dir = service.environment.get("CLAUDE_CONFIG_DIR")
+                if is_used and _is_absolute(config_dir):
                     switch = installed_units.without_drop_ins(service.unit, install, "Env")
-                    yield _Starter(service.unit, service.config_dir, switch, service.home)
+                    yield _Starter(
+                        service.unit, config_dir, switch, service.environment.get("HOME")
+                    )
     for line in cron.lines_of(paths):
         if line.variables is not None and not line.missing_program:
             config_dir, home = (line.variables.get(name) for name in ("CLAUDE_CONFIG_DIR", "HOME"))

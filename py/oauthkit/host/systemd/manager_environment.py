@@ -10,6 +10,7 @@ from oauthkit.host.path_info import quoted, read, real_path
 from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.systemd import installed_units
 from oauthkit.host.systemd.client import systemctl
+from oauthkit.host.systemd.services import show_all
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A variable of the manager by which its runs have another setting than one in this shell."""
+    """A variable of the user manager that gives its runs another setting than this shell's."""
 
     name: str
     value: str
@@ -25,7 +26,7 @@ class Conflict:
 
     @property
     def problem(self) -> str:
-        """What is wrong."""
+        """Describe the conflict."""
         return f"the user manager sets {self.name}={self.value}, so scheduled runs use that"
 
 
@@ -43,6 +44,17 @@ def conflicts(paths: ProjectPaths) -> list[Conflict]:
         and value != setting.value
         and real_path(value) != real_path(setting.value)
     ]
+
+
+def conflicts_of_runs(paths: ProjectPaths) -> list[Conflict]:
+    """Return the conflicts that affect scheduled runs. Raise ManagerError as conflicts does.
+
+    A service's own variables take precedence over the manager's. A crontab's runs have none.
+    """
+    found = conflicts(paths)
+    units = [f"{unit}.service" for unit in (paths.heal, *paths.units)] if found else []
+    own = [x for x in (show_all(units) if units else []) if x.is_loaded and x.is_of(paths)]
+    return [x for x in found if any(x.name not in service.environment for service in own)]
 
 
 def require_no_conflict(paths: ProjectPaths) -> None:

@@ -29,8 +29,6 @@ _PROPERTIES = (
     "NeedDaemonReload", "InactiveEnterTimestampMonotonic", "ConditionResult",
     "ConditionTimestampMonotonic",
 )  # fmt: skip
-# The settings that say which files a run writes.
-FILES = ("OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG")
 # The description that program/schedule.py gives to the next run's units.
 DESCRIPTION = "NanoClaw OAuth token refresh"
 _ESCAPED = {"n": "\n", "t": "\t"}
@@ -44,18 +42,15 @@ class Service:
     load_state: str  # "loaded", or for example "not-found" or "bad-setting"
     is_active: bool
     argv: str | None
-    path: str | None  # the PATH that it sets
-    config_dir: str | None = None  # the CLAUDE_CONFIG_DIR that it sets
+    environment: dict[str, str] = field(default_factory=dict)  # the variables that it sets
     is_restarting: bool = False  # it has failed, and systemd waits before the next start
     program: str = ""  # the path of bash or Python
     is_failed: bool = False
     started_s: float = 0.0  # when it was last started, by CLOCK_MONOTONIC
-    home: str | None = None  # the HOME that it sets
     file: str = ""  # its unit file
     description: str = ""
     has_changed: bool = False  # its files have changed since systemd loaded them
     ended_s: float = 0.0  # when it last ended, by CLOCK_MONOTONIC
-    files: dict[str, str] = field(default_factory=dict)  # the settings of files that it sets
     is_held: bool = False  # its last start was skipped, because a condition was not met
 
     @property
@@ -148,33 +143,27 @@ def _parse(service: str, shown: str) -> Service:
         values.get("LoadState", ""),
         not {"ActiveState=active", "ActiveState=activating"}.isdisjoint(lines),
         owner.argv_of(shown),
-        _variable(lines, "PATH"),
-        _variable(lines, "CLAUDE_CONFIG_DIR"),
+        _environment(values.get("Environment", "")),
         "SubState=auto-restart" in lines,
         owner.program_of(shown),
         "ActiveState=failed" in lines,
         int(values.get("InactiveExitTimestampMonotonic") or 0) / 1e6,
-        _variable(lines, "HOME"),
         values.get("FragmentPath", ""),
         values.get("Description", ""),
         "NeedDaemonReload=yes" in lines,
         int(values.get("InactiveEnterTimestampMonotonic") or 0) / 1e6,
-        {name: file for name in FILES if (file := _variable(lines, name))},
         "ConditionResult=no" in lines and values.get("ConditionTimestampMonotonic", "0") != "0",
     )
 
 
-def _variable(lines: list[str], name: str) -> str | None:
-    """Return a variable of a service's environment, or None if it is not set."""
-    line = next((x for x in lines if x.startswith("Environment=")), "")
+def _environment(shown: str) -> dict[str, str]:
+    """Return the variables that a service sets."""
     # Not shlex, because it parses the double quotes around special characters differently.
-    for quoted, plain in re.findall(
-        r'"((?:[^"\\]|\\.)*)"|(\S+)', line.removeprefix("Environment=")
-    ):
-        word = plain or re.sub(r"\\(.)", lambda m: _ESCAPED.get(m[1], m[1]), quoted)
-        if word.startswith(f"{name}="):
-            return str(word.removeprefix(f"{name}="))
-    return None
+    words = [
+        plain or re.sub(r"\\(.)", lambda m: _ESCAPED.get(m[1], m[1]), quoted)
+        for quoted, plain in re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', shown)
+    ]
+    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 @dataclass(frozen=True)

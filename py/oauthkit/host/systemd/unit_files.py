@@ -46,7 +46,7 @@ def require_same_directory(paths: ProjectPaths) -> None:
             continue
         if real_path(file.parent) == real_path(directory):
             continue
-        home = service.home
+        home = service.environment.get("HOME")
         is_home = home and Path(home) != paths.home and not os.environ.get("XDG_CONFIG_HOME")
         fix = f"Run: export HOME={quote(home)}" if home and is_home else ""
         fix = fix or "Set HOME and XDG_CONFIG_HOME to the values of the shell that installed them"
