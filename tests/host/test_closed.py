@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.doctor_host import examined
+from tests.support.host.doctor_host import examined, fake_manager
 from tests.support.host.host_project import SUDO, quoted
 
 from oauthkit.host import path_info
@@ -366,6 +366,7 @@ def test_directory_that_dotenv_leads_to(well: HostProject) -> None:
 
 def test_missing_directory_of_dotenv(well: HostProject) -> None:
     directory = well.project / "secret files"
+    fake_manager(well, settings=f'"OAUTHKIT_DOTENV={directory}/env"')
     done = well.run("doctor", OAUTHKIT_DOTENV=f"{directory}/env")
     fix = f"      fix: mkdir -p '{directory}'\n"
     text, _, after = done.stdout.partition("FAIL  directory of .env: ")[2].partition(fix)

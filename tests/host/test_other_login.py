@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import forked
-from tests.support.host.doctor_host import SCRIPT, fake_manager, shown, without_systemd
+from tests.support.host.doctor_host import (
+    SCRIPT,
+    examined,
+    fake_manager,
+    shown,
+    without_systemd,
+)
 from tests.support.host.host_project import SAME_CODE, UNIT, command
 
+from oauthkit.host.project import CONF_FILE
 from oauthkit.host.systemd.unit_texts import _MARK
 
 if TYPE_CHECKING:
@@ -247,3 +254,40 @@ def test_unit_name_that_looks_like_an_option_is_not_passed(well: HostProject) ->
     assert "evil" not in called
     well.status()
     assert f"show {UNIT}-heal.service" in argv.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_HOST"])
+def test_setting_of_the_units_alone(well: HostProject, name: str) -> None:
+    """A refresh or publish in this shell would write somewhere else."""
+    argv = f"/bin/bash {well.project}/{SCRIPT}"
+    fake_manager(well, heal=shown(argv, well.bin, f"{name}=/an/other"))
+    _, failed, fixes = examined(well)
+    here = {"OAUTHKIT_DOTENV": f"is {well.dotenv}", "OAUTHKIT_LOG": f"is {well.log}"}
+    text = f"{UNIT}-heal.service sets {name}=/an/other, but in this shell, it "
+    assert failed == {"settings": text + here.get(name, "is not set")}
+    assert fixes == {"settings": f"export {name}=/an/other"}
+    assert well.status()["warnings"] == [f"{failed['settings']}. Run: {fixes['settings']}"]
+    others = well.status(**{name: "/an/other"})["warnings"]
+    assert not [text for text in others if name in text]
+
+
+@pytest.mark.parametrize("name", ["OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_STORE"])
+def test_setting_of_this_shell_alone(well: HostProject, name: str) -> None:
+    """The hourly runs would undo what a refresh in this shell does."""
+    text = f"this shell sets {name}=/an/other, but {UNIT}-heal.service does not"
+    shown_by_doctor = well.run("doctor", **{name: "/an/other"}).stdout
+    assert f"FAIL  settings: {text}\n      fix: unset {name}\n" in shown_by_doctor
+    assert well.status(**{name: "/an/other"})["warnings"] == [f"{text}. Run: unset {name}"]
+    (well.project / CONF_FILE).write_text(
+        f"{name}=/an/other\n", "utf-8"
+    )  # a run reads this file, too
+    assert "FAIL  settings" not in well.run("doctor", **{name: "/an/other"}).stdout
+
+
+def test_settings_that_do_not_matter_to_other_runs(well: HostProject) -> None:
+    argv = f"/bin/bash {well.project}/{SCRIPT}"
+    link = well.home / "link"
+    link.symlink_to(well.project)
+    more = f"OAUTHKIT_LIGHT=1 OAUTHKIT_DOTENV={link}/.env"
+    fake_manager(well, heal=shown(argv, well.bin, more))
+    assert examined(well)[1] == {}

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.doctor_host import examined
+from tests.support.host.doctor_host import examined, fake_manager
 from tests.support.host.host_project import OTHER, TOKEN, UNIT, HostProject, command
 from tests.support.host.run_host import renewing
 
@@ -128,6 +128,7 @@ def test_light_setting_without_an_effect(well: HostProject, value: str) -> None:
 def test_a_bearer_file_with_the_token(well: HostProject) -> None:
     file = well.home / "bearer"
     file.write_text(bearer_of(well), "utf-8")
+    fake_manager(well, settings=f"OAUTHKIT_BEARER={file}")
     data = well.status(OAUTHKIT_BEARER=str(file))
     assert data["bearer"] == {"path": str(file), "problem": None, "carries_token": True}
     assert (data["live"], data["warnings"]) == (True, [])

@@ -147,18 +147,8 @@ def find_paths(project: str) -> ProjectPaths:
         ) from None
     home = _absolute(os.environ["HOME"])
     directory = _absolute(project)
-    defaults = dict.fromkeys(SETTINGS, "") | {
-        "CLAUDE_CONFIG_DIR": str(home / ".claude"),
-        "OAUTHKIT_DOTENV": str(directory / ".env"),
-        "OAUTHKIT_LOG": str(directory / "logs/oauth-refresh.log"),
-        "OAUTHKIT_UNIT": DEFAULT_UNIT,
-    }
-    given, errors = _read_settings(directory, os.environ)
-    settings = []
-    for name, default in defaults.items():
-        value = given.get(name)
-        origin = ENVIRONMENT if os.environ.get(name) else CONF if value else DEFAULT
-        settings.append(Setting(name, value or default, origin))
+    settings = read_settings(directory, home, os.environ)
+    _, errors = _read_settings(directory, os.environ)
     values = {setting.name: setting.value for setting in settings}
     bearer = values["OAUTHKIT_BEARER"]
     return ProjectPaths(
@@ -169,9 +159,26 @@ def find_paths(project: str) -> ProjectPaths:
         Path(values["OAUTHKIT_LOG"]),
         unit_name(values["OAUTHKIT_UNIT"]) or values["OAUTHKIT_UNIT"],
         Path(bearer) if bearer else None,
-        tuple(settings),
+        settings,
         tuple(errors),
     )
+
+
+def read_settings(project: Path, home: Path, environment: Mapping[str, str]) -> tuple[Setting, ...]:
+    """Return all settings of a run with this environment, in the order of SETTINGS."""
+    defaults = dict.fromkeys(SETTINGS, "") | {
+        "CLAUDE_CONFIG_DIR": str(home / ".claude"),
+        "OAUTHKIT_DOTENV": str(project / ".env"),
+        "OAUTHKIT_LOG": str(project / "logs/oauth-refresh.log"),
+        "OAUTHKIT_UNIT": DEFAULT_UNIT,
+    }
+    given, _ = _read_settings(project, environment)
+    settings = []
+    for name, default in defaults.items():
+        value = given[name]
+        origin = ENVIRONMENT if environment.get(name) else CONF if value else DEFAULT
+        settings.append(Setting(name, value or default, origin))
+    return tuple(settings)
 
 
 def other_user(paths: ProjectPaths) -> str:

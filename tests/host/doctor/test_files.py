@@ -294,6 +294,7 @@ def test_dotenv_elsewhere_leaves_the_usual_one(well: HostProject) -> None:
     other = well.home / "other.env"
     other.write_bytes(well.dotenv.read_bytes())
     other.chmod(0o600)
+    fake_manager(well, settings=f"OAUTHKIT_DOTENV={other}")
     done = well.run("doctor", OAUTHKIT_DOTENV=str(other))
     text = f"{well.dotenv} has a token, too, which no run updates. OAUTHKIT_DOTENV is {other}"
     assert (done.returncode, f"note  other .env: {text}\n" in done.stdout) == (0, True)

@@ -468,6 +468,7 @@ def test_change_of_a_sticky_directory_of_the_system_is_not_suggested(hooked: Hos
     directory = hooked.home.parent / "tmp"
     directory.mkdir()
     directory.chmod(0o1777)
+    fake_manager(hooked, settings=f"OAUTHKIT_DOTENV={directory}/.env")
     lines = hooked.run("doctor", OAUTHKIT_DOTENV=f"{directory}/.env").stdout.splitlines()
     at = lines.index(
         f"FAIL  permissions of the directory of .env: {directory}: everyone can write to it"

@@ -367,10 +367,9 @@ def test_drop_in_that_sets_another_file(well: HostProject, name: str) -> None:
         "OAUTHKIT_BEARER": "it is not set",
         "OAUTHKIT_LOG": f"it is {well.log}",
     }[name]
-    by = f"files of the {UNIT}-heal.service"
     text = f"{UNIT}-heal.service sets {name}=/mnt/other, but in this shell, {here}"
-    assert failed == {by: text}
-    assert fixes[by] == without(file, command("install", well.project))
+    assert failed == {"settings": text}
+    assert fixes == {"settings": without(file, command("install", well.project))}
 
 
 def test_timer_that_sets_another_file(well: HostProject) -> None:
@@ -379,8 +378,8 @@ def test_timer_that_sets_another_file(well: HostProject) -> None:
     fake_manager(well, show=shown(argv, well.bin, "OAUTHKIT_DOTENV=/mnt/other"))
     _, failed, fixes = examined(well)
     text = f"{UNIT}.service sets OAUTHKIT_DOTENV=/mnt/other, but in this shell, it is {well.dotenv}"
-    assert failed == {"files of the timer": text}
-    assert fixes == {"files of the timer": command("refresh", well.project)}
+    assert failed == {"settings of the timer": text}
+    assert fixes == {"settings of the timer": command("refresh", well.project)}
     fake_manager(well, show=shown(argv, well.bin, f"OAUTHKIT_DOTENV={well.dotenv}"))
     assert examined(well)[1] == {}
 

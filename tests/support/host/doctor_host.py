@@ -85,12 +85,14 @@ def fake_manager(
     timers: dict[str, float] | None = None,
     loaded: Sequence[str] = (),
     environment: str = "",
+    settings: str = "",
 ) -> None:
     """Install a fake systemctl and systemd-run.
 
     `path` and `argv` are those of the refresh service. If `active` names a running service, its
     timer has no next run. `timers` maps units to seconds from now, and replaces the default timers.
     `loaded` are units, and `environment` is a line that systemctl show-environment prints.
+    `settings` are variables that the refresh service and the heal service set.
     """
     host.program("systemd-run", "#!/bin/sh\n")
     at = None if active != "-" else int((host.now_s + 3600) * 1e6)
@@ -102,7 +104,8 @@ def fake_manager(
     rows += [{"unit": unit, "next": int((host.now_s + s) * 1e6)} for unit, s in timers.items()]
     argv = argv or f"/bin/bash {host.project}/{SCRIPT}"
     text = SYSTEMCTL.replace("{timers}", json.dumps(rows)).replace("{active}", shlex.quote(active))
-    text = text.replace("{heal}", heal or shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin))
+    heal = heal or shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin, settings)
+    text = text.replace("{heal}", heal)
     text = text.replace("{units}", json.dumps([{"unit": unit} for unit in loaded]))
     text = text.replace("{environment}", shlex.quote(environment))
     text = text.replace("{watch}", watch).replace("{enabled}", enabled)
@@ -110,7 +113,9 @@ def fake_manager(
     watching = watching or ("inactive dead" if watch == NOT_FOUND else "active running")
     text = text.replace("{watching}", watching)
     text = text.replace("{follow}", follow).replace("{following}", following)
-    host.program("systemctl", text.replace("{show}", show or shown(argv, path or host.bin)))
+    host.program(
+        "systemctl", text.replace("{show}", show or shown(argv, path or host.bin, settings))
+    )
 
 
 def without_systemd(host: HostProject, crontab: str) -> None:

@@ -10,7 +10,7 @@ from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.shell_commands import command
 from oauthkit.host.status.store import is_follower, lost_login, read_store, refresh_command
 from oauthkit.host.systemd.client import ManagerError
-from oauthkit.host.systemd.logins import other_login
+from oauthkit.host.systemd.other_settings import other_login, other_setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,6 +46,9 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
         return
     if other := other_login(paths):  # a refresh from this shell would deliver another token
         yield Finding("login", other.problem, other.fix)
+        return
+    if difference := other_setting(paths):  # the checks below use this shell's settings
+        yield Finding("settings", difference.problem, difference.fix)
         return
     refresh = refresh_command(paths)
     if is_follower(paths) and lost_login(paths, read_store(paths)):

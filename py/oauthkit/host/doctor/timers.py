@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, read, real_path
+from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, read
 from oauthkit.host.shell_commands import command, command_on, own_unit, quote
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.status.log import log_problem, read_log
 from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
+from oauthkit.host.systemd.other_settings import differences
 from oauthkit.host.systemd.services import Service, running_service, show
 from oauthkit.host.systemd.start_command import Command
 from oauthkit.program.schedule import DEFAULT_UNIT
@@ -42,7 +43,8 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
             fix = install(paths, heal, watch) if is_healed else ""
             yield from _programs(paths, service, "timer", fix)
             yield from _program(paths, service, "timer", install(paths, heal, watch))
-            yield from _other_files(paths, service, "timer", "")
+            for other in differences(paths, service.unit, service.environment):
+                yield Finding("settings of the timer", other.problem, needs_refresh=True)
             yield from _alone(paths, timers, service)
         elif not _can_start_by_cron(paths):
             again = install(paths, heal, watch) if heal.is_loaded else ""
@@ -210,7 +212,6 @@ def _installed(
         if service.is_of(paths):
             yield from _programs(paths, service, unit, by_path)
             yield from _program(paths, service, unit, by_command)
-            yield from _other_files(paths, service, unit, by_path)
         else:
             need = "This project needs a unit name of its own"
             is_edited = installed_units.directory() / unit in written
@@ -323,21 +324,6 @@ def _programs(paths: ProjectPaths, service: Service, by: str, fix: str) -> Itera
     if path is not None and (missing := programs.missing_in(paths, path)):
         text = f"{', '.join(missing)} not found in {path}"
         yield Finding(f"PATH of the {by}", text, fix, needs_refresh=not fix)
-
-
-def _other_files(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
-    """Check that a service's runs write the same files as a run in this shell."""
-    here = {
-        "OAUTHKIT_DOTENV": paths.dotenv,
-        "OAUTHKIT_BEARER": paths.bearer,
-        "OAUTHKIT_LOG": paths.log,
-    }
-    for name, file in here.items():
-        value = service.environment.get(name)
-        if value and (file is None or real_path(Path(value)) != real_path(file)):
-            text = f"{service.unit} sets {name}={value}, but in this shell, "
-            text += f"it is {file}" if file else "it is not set"
-            yield Finding(f"files of the {by}", text, fix, needs_refresh=not fix)
 
 
 def _program(paths: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:

@@ -49,7 +49,12 @@ from oauthkit.host.status.store import (
 )
 from oauthkit.host.systemd import cron, installed_units
 from oauthkit.host.systemd.client import ManagerError, Timer
-from oauthkit.host.systemd.logins import OtherLogin, other_login
+from oauthkit.host.systemd.other_settings import (
+    OtherLogin,
+    OtherSetting,
+    other_login,
+    other_setting,
+)
 from oauthkit.host.systemd.services import (
     Schedule,
     Service,
@@ -96,6 +101,7 @@ class Status:
     lock_holder: str = ""  # the process that holds the lock, or ""
     is_stuck: bool = False  # it has held the lock for longer than a run takes
     other_login: OtherLogin | None = None  # the login of the scheduled runs, if not this shell's
+    other_setting: OtherSetting | None = None  # one of the scheduled runs, if not this shell's
     is_followed: bool = False  # no service follows the store, but the store was read recently
 
     @property
@@ -173,8 +179,8 @@ class Status:
         if user := other_user(self.paths):
             text = f"the project belongs to {user}, and root has no login of its own"
             return [f"{text}. To become that user, run: su - {quote(user)}"]
-        if self.other_login:
-            return [f"{self.other_login.problem}. Run: {self.other_login.fix}"]
+        if other := self.other_login or self.other_setting:
+            return [f"{other.problem}. Run: {other.fix}"]
         found = []
         if self.is_stuck:
             text = f"{self.lock_holder} holds the lock. No other run can start until it exits"
@@ -413,6 +419,7 @@ def collect(paths: ProjectPaths) -> Status:
         is_stuck=holder is not None
         and (process_age_s(holder) > LONGEST_RUN_S or is_suspended(holder)),
         other_login=other,
+        other_setting=other_setting(paths),
         is_followed=follows and follower is None and was_read(paths, now_s),
     )
 

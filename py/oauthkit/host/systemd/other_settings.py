@@ -1,15 +1,15 @@
-"""Find out whether a project's scheduled runs use the same login as this shell."""
+"""Find out whether a project's scheduled runs use the same login and settings as this shell."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.path_info import is_file, real_path
-from oauthkit.host.project import config_dir_of_runs
+from oauthkit.host.project import ENVIRONMENT, config_dir_of_runs, read_settings
 from oauthkit.host.shell_commands import command, quote
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import cron, installed_units, manager_environment
@@ -17,7 +17,7 @@ from oauthkit.host.systemd.client import ManagerError, name_problem, pending_tim
 from oauthkit.host.systemd.services import show_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from oauthkit.host.project import ProjectPaths
 
@@ -32,13 +32,32 @@ class OtherLogin:
 
 
 @dataclass(frozen=True)
+class OtherSetting:
+    """A setting of the scheduled runs that differs from this shell's: the problem, and its fix."""
+
+    problem: str
+    fix: str
+
+
+@dataclass(frozen=True)
 class _Starter:
     """A unit or crontab line that starts runs, and what it sets in their environment."""
 
     name: str
-    config_dir: str | None
     switch: str  # the command that switches its runs to this shell's login
-    home: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    is_transient: bool = False  # a run has created it, with its own environment
+    has_drop_in: bool = False  # a user's file sets its environment
+
+    @property
+    def config_dir(self) -> str | None:
+        """The CLAUDE_CONFIG_DIR that it sets."""
+        return self.environment.get("CLAUDE_CONFIG_DIR")
+
+    @property
+    def home(self) -> str | None:
+        """The HOME that it sets."""
+        return self.environment.get("HOME")
 
 
 def other_login(paths: ProjectPaths) -> OtherLogin | None:
@@ -54,6 +73,8 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
     shell = paths.credentials.parent
     logins: dict[Path, tuple[Path, _Starter]] = {}
     for runs in _scheduled(paths):
+        if not (_is_absolute(runs.config_dir) and _is_absolute(runs.home)):
+            continue
         home = Path(runs.home or paths.home)
         directory = Path(runs.config_dir or config_dir_of_runs(replace(paths, home=home)))
         logins.setdefault(real_path(directory), (directory, runs))
@@ -70,6 +91,40 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
             )
             return OtherLogin(problem, _selection(runs, directory, paths), directory)
     return None
+
+
+def other_setting(paths: ProjectPaths) -> OtherSetting | None:
+    """Return a setting that the installed units or crontab lines give the runs, but not this shell.
+
+    A transient unit is ignored: a refresh in this shell replaces it.
+    """
+    for runs in _scheduled(paths):
+        if not runs.is_transient:
+            for difference in differences(paths, runs.name, runs.environment):
+                return replace(difference, fix=runs.switch) if runs.has_drop_in else difference
+    return None
+
+
+def differences(
+    paths: ProjectPaths, name: str, environment: Mapping[str, str]
+) -> Iterator[OtherSetting]:
+    """Yield the settings that a unit or crontab line with this environment gives its runs.
+
+    The fix changes this shell. Not reported are a different login (see other_login), unit name,
+    and light mode, which does not matter to other runs.
+    """
+    theirs = read_settings(paths.project, paths.home, environment)
+    for other, own in zip(theirs, paths.settings, strict=True):
+        if own.name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT"):
+            continue
+        if other.value != own.value and real_path(other.value) != real_path(own.value):
+            if other.origin == ENVIRONMENT:
+                here = f"it is {own.value}" if own.value else "it is not set"
+                text = f"{name} sets {own.name}={other.value}, but in this shell, {here}"
+                yield OtherSetting(text, f"export {own.name}={quote(other.value)}")
+            elif own.origin == ENVIRONMENT:
+                text = f"this shell sets {own.name}={own.value}, but {name} does not"
+                yield OtherSetting(text, f"unset {own.name}")
 
 
 def _selection(runs: _Starter, directory: Path, paths: ProjectPaths) -> str:
@@ -95,18 +150,18 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
             options += ["--watch"] if own and own[-1].name.endswith("-watch") else []
             install = command("install", paths, *options)
             for service in own:
-                is_used = service.is_active or f"{service.name}.timer" in due
-                config_dir = service.environment.get("CLAUDE_CONFIG_DIR")
-                if is_used and _is_absolute(config_dir):
+                if service.is_active or f"{service.name}.timer" in due:
                     switch = installed_units.without_drop_ins(service.unit, install, "Env")
                     yield _Starter(
-                        service.unit, config_dir, switch, service.environment.get("HOME")
+                        service.unit,
+                        switch,
+                        service.environment,
+                        service.name in paths.units,
+                        has_drop_in=switch != install,
                     )
     for line in cron.lines_of(paths):
         if line.variables is not None and not line.missing_program:
-            config_dir, home = (line.variables.get(name) for name in ("CLAUDE_CONFIG_DIR", "HOME"))
-            if _is_absolute(config_dir) and _is_absolute(home):
-                yield _Starter("a crontab line", config_dir, "crontab -e", home)
+            yield _Starter("a crontab line", "crontab -e", line.variables)
 
 
 def _is_absolute(directory: str | None) -> bool:
