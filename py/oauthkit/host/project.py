@@ -184,14 +184,17 @@ def read_settings(project: Path, home: Path, environment: Mapping[str, str]) -> 
 def other_user(paths: ProjectPaths) -> str:
     """Return the project's owner if this process is root and root has no login, else "".
 
-    The owner's login and timers are separate from root's.
+    The owner's login and timers are separate from root's. With `sudo -E`, root has the owner's HOME
+    and login, and a renewal would make the login root's.
     """
-    has_login = bool(paths.store) or os.path.lexists(paths.credentials)
-    if os.geteuid() != 0 or has_login:
+    if os.geteuid() != 0:
         return ""
     with suppress(OSError, KeyError):  # a container may not know the user
         uid = paths.project.stat().st_uid
-        return pwd.getpwuid(uid).pw_name if uid else ""
+        has_login = bool(paths.store) or (
+            os.path.lexists(paths.credentials) and paths.credentials.lstat().st_uid != uid
+        )
+        return pwd.getpwuid(uid).pw_name if uid and not has_login else ""
     return ""
 
 

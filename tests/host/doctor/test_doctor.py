@@ -276,6 +276,15 @@ def test_project_of_another_user_as_root(well: HostProject) -> None:
     assert "project" not in examined(well)[1]
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_login_of_another_user_as_root(well: HostProject) -> None:
+    """With sudo -E, root has the user's HOME. A chown would lock the user out of the project."""
+    user = pwd.getpwnam("nobody")
+    for path in (well.project, well.credentials):
+        os.chown(path, user.pw_uid, user.pw_gid)
+    assert examined(well)[2] == {"project": "su - nobody"}
+
+
 def test_directory_that_is_not_a_project(well: HostProject, tmp_path: Path) -> None:
     directory = tmp_path / "elsewhere"
     directory.mkdir()

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.doctor_host import NOT_FOUND, examined, fake_manager
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, fake_manager
 from tests.support.host.host_project import (
     HOUR_S,
     command,
@@ -174,6 +174,20 @@ def test_file_in_place_of_the_logins_directory(well: HostProject) -> None:
     assert names[:2] == ["login's directory", "login"]
 
 
+def test_script_that_is_a_link_into_another_project(well: HostProject) -> None:
+    """The scheduled runs would write the other project's .env."""
+    other = well.project.with_name("other") / SCRIPT
+    other.parent.mkdir(parents=True)
+    script = well.project / SCRIPT
+    script.rename(other)
+    script.symlink_to(other)
+    _, failed, fixes = examined(well)
+    text = f"{script} leads to {other}, and does not refresh this project"
+    assert failed == {"script": text}
+    subprocess.run(["/bin/sh", "-c", fixes["script"]], check=True)
+    assert (examined(well)[1], other.is_file()) == ({}, True)
+
+
 @pytest.mark.parametrize("blocks", [0, 100])
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int) -> None:
     disk = SimpleNamespace(
@@ -234,7 +248,9 @@ def test_script_is_not_copied_through_a_link(well: HostProject, place: str) -> N
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)
     fix = examined(well)[2]["script"]
-    assert fix.startswith("check its owner before you change anything: ls -ld ")
+    moved = f"mv {quoted(path)} {quoted(path)}.old && cp "
+    hint = "check its owner before you change anything: ls -ld "
+    assert fix.startswith(moved if place.endswith(".sh") else hint)
 
 
 @pytest.mark.parametrize(

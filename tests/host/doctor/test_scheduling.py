@@ -22,6 +22,7 @@ from tests.support.host.host_project import HOUR_S, SAME_CODE, SUDO, UNIT, comma
 
 from oauthkit.host.doctor import doctor, scheduling
 from oauthkit.host.project import find_paths
+from oauthkit.host.systemd import manager_environment
 from oauthkit.host.systemd.services import DESCRIPTION
 
 if TYPE_CHECKING:
@@ -297,15 +298,31 @@ def test_crontab_beside_another_projects_timer(well: HostProject) -> None:
     assert "ok   next run: a crontab line starts it\n" in well.run("doctor").stdout
 
 
-@pytest.mark.parametrize("is_in_file", [True, False])
-def test_setting_in_the_environment_of_the_manager(well: HostProject, *, is_in_file: bool) -> None:
-    file = well.home / ".config/environment.d/50 x.conf"
+@pytest.mark.parametrize("line", ["CLAUDE_CONFIG_DIR=/x", " \tCLAUDE_CONFIG_DIR = '/x'"])
+@pytest.mark.parametrize("is_of_system", [True, False])
+def test_files_that_set_the_environment_of_the_manager(
+    well: HostProject, monkeypatch: pytest.MonkeyPatch, line: str, *, is_of_system: bool
+) -> None:
+    monkeypatch.setattr(manager_environment, "SYSTEM_DIRECTORIES", [str(well.home / "system")])
+    monkeypatch.setattr(manager_environment, "as_root", "sudo {}".format)
+    monkeypatch.setenv("HOME", str(well.home))
+    monkeypatch.setenv("PATH", f"{well.bin}:/bin")
+    target = well.home / "dotfiles"
+    target.write_text(f"A=CLAUDE_CONFIG_DIR=\n{line}\n", "utf-8")
+    directory = well.home / ("system" if is_of_system else ".config/environment.d")
+    directory.mkdir(parents=True)
+    (directory / "50 x.conf").symlink_to(target)  # it must stay a link
+    fake_manager(well, environment="CLAUDE_CONFIG_DIR=/x")
+    [conflict] = manager_environment.conflicts(find_paths(str(well.project)))
+    edit = f"sed -i 's/^[[:blank:]]*CLAUDE_CONFIG_DIR[[:blank:]]*=/# &/' {target}"
+    rest = "systemctl --user daemon-reload && systemctl --user unset-environment CLAUDE_CONFIG_DIR"
+    assert conflict.fix == f"{'sudo ' * is_of_system}{edit} && {rest}"
+    subprocess.run(["/bin/sh", "-c", edit], check=True)
+    assert target.read_text("utf-8") == f"A=CLAUDE_CONFIG_DIR=\n# {line}\n"
+
+
+def test_setting_in_the_environment_of_the_manager(well: HostProject) -> None:
     fix = "systemctl --user unset-environment CLAUDE_CONFIG_DIR"
-    if is_in_file:
-        file.parent.mkdir(parents=True)
-        file.write_text("CLAUDE_CONFIG_DIR=/an other\n", "utf-8")
-        edit = f"sed -i 's/^CLAUDE_CONFIG_DIR=/# &/' {quoted(file)}"
-        fix = f"{edit} && systemctl --user daemon-reload"
     fake_manager(well, environment="CLAUDE_CONFIG_DIR=$'/an other'")
     text = "the user manager sets CLAUDE_CONFIG_DIR=/an other, so scheduled runs use that"
     assert examined(well)[1:] == ({"login": text}, {"login": fix})

@@ -25,6 +25,7 @@ from oauthkit.host.path_info import (
     is_file,
     leads_nowhere,
     may_change,
+    may_remove,
     quoted,
     read,
     real_path,
@@ -60,6 +61,7 @@ from oauthkit.host.status.login import (
 from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.host.status.text_output import clock, span
+from oauthkit.host.systemd.start_command import leads_elsewhere
 from oauthkit.program.delivery import BEARER_START, is_mount_point
 from oauthkit.program.hooks import HOOKS
 from oauthkit.program.start import is_project
@@ -405,6 +407,11 @@ def script(paths: ProjectPaths) -> Iterator[Finding]:
         is_script = is_script or name == SCRIPT
         if content.problem:
             yield Finding("script", content.problem, content.fix)
+        elif leads_elsewhere(paths.project, name):
+            text = f"{script} leads to {real_path(script)}, and does not refresh this project"
+            can_replace = script.is_symlink() and may_remove(script)
+            fix = f"{clearing(script)} && cp {quoted(ours)} {quoted(script)}"
+            yield Finding("script", text, fix if can_replace else inspection_hint(script))
         elif content.data == ours.read_bytes():
             yield Finding("script", str(script))
         else:

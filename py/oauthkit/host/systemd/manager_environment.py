@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import quoted, read, real_path
 from oauthkit.host.project import ENVIRONMENT
+from oauthkit.host.shell_commands import as_root
 from oauthkit.host.systemd import installed_units
 from oauthkit.host.systemd.client import systemctl
 from oauthkit.host.systemd.services import show_all
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
+
+SYSTEM_DIRECTORIES = (
+    "/etc/environment.d", "/run/environment.d", "/usr/local/lib/environment.d",
+    "/usr/lib/environment.d",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,14 +81,15 @@ def _variables() -> dict[str, str]:
 
 
 def _fix(name: str) -> str:
-    """Return the command that removes a variable. A file can set it (environment.d(5))."""
-    directory = installed_units.directory().parents[1] / "environment.d"
-    files = [
-        file
-        for file in sorted(directory.glob("*.conf"))
-        if any(line.startswith(f"{name}=".encode()) for line in read(file).data.splitlines())
-    ]
-    edits = [f"sed -i 's/^{name}=/# &/' {quoted(file)}" for file in files]
-    if edits:
-        return " && ".join([*edits, "systemctl --user daemon-reload"])
-    return f"systemctl --user unset-environment {name}"
+    """Return the command that removes a variable. Files can set it (environment.d(5))."""
+    assignment = re.compile(rf"^[ \t]*{name}[ \t]*=".encode(), re.MULTILINE)
+    own = installed_units.directory().parents[1] / "environment.d"
+    edits = []
+    for directory in (own, *map(Path, SYSTEM_DIRECTORIES)):
+        for file in sorted(directory.glob("*.conf")):
+            if assignment.search(read(file).data):
+                # sed replaces a link by a file.
+                edit = f"sed -i 's/^[[:blank:]]*{name}[[:blank:]]*=/# &/' {quoted(real_path(file))}"
+                edits.append(edit if directory == own else as_root(edit))
+    edits += ["systemctl --user daemon-reload"] if edits else []
+    return " && ".join([*edits, f"systemctl --user unset-environment {name}"])

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from oauthkit.host.child import python_command
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import ENVIRONMENT
+from oauthkit.host.shell_commands import command
 from oauthkit.host.shipped_files import script_of
 from oauthkit.host.systemd.client import name_problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oauthkit.host.project import ProjectPaths
 
 
@@ -25,6 +28,11 @@ class Command:
     environment: tuple[tuple[str, str], ...]
 
 
+def leads_elsewhere(project: Path, name: str) -> bool:
+    """Return whether a link leads from a project's script to a script of another place."""
+    return (project / name).resolve() != project.resolve() / name
+
+
 def command_of(paths: ProjectPaths, form: str | None, program: str = "refresh") -> Command:
     """Return the command that refreshes a project: its script if it has one, else this Python.
 
@@ -34,8 +42,9 @@ def command_of(paths: ProjectPaths, form: str | None, program: str = "refresh") 
     require_name(paths)
     name = script_of(program)
     script = paths.project / name
-    if script.is_file() and script.resolve() != paths.project.resolve() / name:
-        raise HostError(f"{script} is a link into another project, and would refresh that one")
+    if script.is_file() and leads_elsewhere(paths.project, name):
+        text = f"{script} is a link into another project, and would refresh that one"
+        raise HostError(f"{text}. To see the fix, run: {command('doctor', paths)}")
     if form == "bash" and not script.is_file():
         raise HostError(f"{script} does not exist. Copy it there, or use --form python")
     argv = (*python_command(), program, f"--project={paths.project}")
