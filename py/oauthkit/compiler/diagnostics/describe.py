@@ -97,7 +97,9 @@ def describe_results(function: Signature) -> str:
 def is_condition(node: ast.expr) -> bool:
     """Return whether an expression is a condition: its value is a Bool."""
     match node:
-        case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), *_]):
+        case ast.BoolOp(
+            op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get" | "getenv")), *_]
+        ):
             return False  # local.env.get(…) or …
         case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
             return True
@@ -200,3 +202,8 @@ def join_parts(parts: list[ast.expr]) -> str:
     except ValueError:
         # Before Python 3.12, ast.unparse fails if a part has a backslash. Show an example instead.
         return 'f"{first} {second}"'
+
+
+def tuple_of(items: list[ast.expr]) -> str:
+    """Return the code of a tuple."""
+    return ast.unparse(ast.Tuple(items, ast.Load()))

@@ -16,7 +16,6 @@ from oauthkit.compiler.diagnostics.describe import (
     condition_for,
     formatted,
     is_format,
-    is_stdin_read,
     join_parts,
     with_article,
 )
@@ -266,7 +265,10 @@ def _of_bool(site: Site, node: ast.Call) -> str:
         case ast.Call(args=[ast.Name(id=name) as value], keywords=[]):
             kind = site.type_of(value)
             if kind in (Type.STR, Type.PATH, Type.INT, Type.STATUS):
-                return code("compare it", condition_for(kind, name))
+                test = condition_for(kind, name)
+                if isinstance(site.statement, ast.Return) and site.can_fail:
+                    return code("choose the Status", f"1 if {test} else 0")
+                return code("compare it", test)
     return ""
 
 
@@ -556,8 +558,9 @@ def _of_stream(site: Site, node: ast.Call) -> str:
     return ""
 
 
-def _of_exit(site: Site, node: ast.Call) -> str:
-    if not (site.is_main and isinstance(site.statement, ast.Expr)):
+def of_exit(site: Site, node: ast.Call) -> str:
+    """Return the help for sys.exit and `raise SystemExit`."""
+    if not (site.is_main and isinstance(site.statement, (ast.Expr, ast.Raise))):
         return ""
     match node.args:
         case [] | [ast.Constant(value=None)]:
@@ -764,35 +767,6 @@ def of_bool_update(site: Site, node: ast.BinOp) -> str:
     return ""
 
 
-def of_characters(site: Site, node: ast.For) -> str:
-    """Return the help for `for character in text:`."""
-    if site.holds_lines(node.iter):
-        return code("iterate over its items", f"{shown(site, node.iter)}[1:].splitlines()")
-    match node:
-        case ast.For(target=ast.Name(id=character), iter=ast.Name(id=text) as owner) if (
-            site.type_of(owner) is Type.STR and text not in {character, *_changed(node)}
-        ):
-            index = site.fresh("index")
-            lines = [
-                f"{index} = -1",
-                f"while {index} + 1 < len({text}):",
-                f"    {index} += 1",
-                f"    {character} = {text}[{index}:{index} + 1]",
-            ]
-            return code("count in a while loop", lines)
-    return ""
-
-
-def _changed(node: ast.For) -> set[str]:
-    """Return the names that the body of a loop assigns."""
-    return {
-        inner.id
-        for part in node.body
-        for inner in ast.walk(part)
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-    }
-
-
 def of_split_index(site: Site, node: ast.Subscript) -> str:
     """Return the help for `text.split(":")[0]`, `text.split()[4]` and `text.partition(":")[2]`."""
     found = _part_of_split(site, node)
@@ -858,9 +832,17 @@ def _partitioned(
         return second
     if place == 0:
         return lambda name: [f"{name}, _, _ = {text}.partition({part})"]
-    if place == -1 and not is_limited:
+    if place == -1 and not is_limited and can_be_appended(ast.literal_eval(part)):
         return lambda name: [f"_, _, {name} = {text}.rpartition({part})"]
     return None
+
+
+def can_be_appended(text: str) -> bool:
+    """Return whether a separator can be appended to a text that is then split.
+
+    One that ends with its own beginning may be found too early, as "aa" in "a" + "aa".
+    """
+    return text != "" and not any(text.endswith(text[:n]) for n in range(1, len(text)))
 
 
 def _nth_part(site: Site, text: str, part: str, place: int) -> Callable[[str], list[str]]:
@@ -993,7 +975,7 @@ def _of_program(site: Site, node: ast.Call) -> str:
         return ""
     given = ", ".join(shown(site, path) for path in paths)
     is_statement = isinstance(site.statement, ast.Expr) and site.statement.value is node
-    intro = f"run {name}{_at_the_top(site, name)}"
+    intro = f"run {name}{at_the_top(site, name)}"
     return code(intro, f"{bound_name(site, name)}({words}, {given})") if is_statement else ""
 
 
@@ -1005,7 +987,7 @@ def _of_case(site: Site, node: ast.Call) -> str:
             site.result_of(owner) is Type.STR
         ):
             call = f"({bound_name(site, 'tr')}[{letters[method]}] << {operand(site, owner)})()"
-            return code(f"for ASCII letters, run tr{_at_the_top(site, 'tr')}", call)
+            return code(f"for ASCII letters, run tr{at_the_top(site, 'tr')}", call)
     return ""
 
 
@@ -1117,11 +1099,14 @@ def of_and_or(site: Site, node: ast.expr) -> str:
             values=[
                 ast.BoolOp(
                     op=ast.And(),
-                    values=[ast.Compare() as test, ast.Constant(value=str() as first) as left],
+                    values=[
+                        ast.Compare() as test,
+                        ast.Constant(value=str() | int() as first) as left,
+                    ],
                 ),
-                ast.Constant(value=str()) as right,
+                ast.Constant(value=str() | int() as second) as right,
             ],
-        ) if first:
+        ) if first and type(first) is type(second) and not isinstance(first, bool):
             choice = f"{shown(site, left)} if {shown(site, test)} else {shown(site, right)}"
             return code("use a conditional expression", choice)
     return ""
@@ -1281,83 +1266,7 @@ def of_text_index(site: Site, node: ast.Subscript) -> str:
     return code("use a slice, which is empty if there is no such character", text, SLICES)
 
 
-def of_split_loop(site: Site, node: ast.For) -> str:
-    """Return the help for `for part in text.split(":"):`."""
-    match node:
-        case ast.For(
-            target=ast.Name(id=part),
-            iter=ast.Call(
-                func=ast.Attribute(value=text, attr="split"),
-                args=[ast.Constant(value=str() as separator)],
-                keywords=[],
-            ),
-        ) if _can_be_appended(separator) and (
-            is_stdin_read(text) or site.result_of(text) is Type.STR
-        ):
-            rest = site.fresh("rest")
-            begin = [f"{rest} = {shown(site, text)}", f"{rest} += {separator!r}"]
-            if isinstance(text, ast.Name):
-                begin = [f"{rest} = {text.id} + {separator!r}"]
-            lines = [
-                *begin,
-                f'while {rest} != "":',
-                f"    {part}, _, {rest} = {rest}.partition({separator!r})",
-            ]
-            return code("split it in a while loop", lines)
-    return ""
-
-
-def _can_be_appended(text: str) -> bool:
-    """Return whether a separator can be appended to a text that is then split.
-
-    One that ends with its own beginning may be found too early, as "aa" in "a" + "aa".
-    """
-    return text != "" and not any(text.endswith(text[:n]) for n in range(1, len(text)))
-
-
-def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
-    """Return the help for `for number, item in enumerate(…):`. `arguments` are those of main."""
-    match node:
-        case ast.For(
-            target=ast.Tuple(elts=[ast.Name(id=number), ast.Name(id=item)]),
-            iter=ast.Call(
-                func=ast.Name(id="enumerate"),
-                args=[items] | [items, ast.Constant(value=int())] as given,
-                keywords=[] | [ast.keyword(arg="start", value=ast.Constant(value=int()))] as named,
-            ),
-        ):
-            names = [name for part in node.body for name in ast.walk(part)
-                     if isinstance(name, ast.Name) and name.id == number]  # fmt: skip
-            is_read = names != [] and all(isinstance(name.ctx, ast.Load) for name in names)
-            is_text = (
-                isinstance(items, ast.Call)
-                and isinstance(items.func, ast.Attribute)
-                and (items.func.attr, items.args, items.keywords) == ("splitlines", [], [])
-                and site.type_of(items.func.value) is Type.STR
-            )
-            is_arguments = isinstance(items, ast.Name) and items.id == arguments
-            is_known = is_text or is_arguments or _are_files(site, items)
-            if is_read and is_known and site.variable(number) in (None, Type.INT):
-                starts = [*given[1:], *(keyword.value for keyword in named)]
-                before = (ast.literal_eval(starts[0]) if starts else 0) - 1
-                lines = [f"{number} = {before}", f"for {item} in {shown(site, items)}:"]
-                return code("count in the loop", [*lines, f"    {number} += 1"])
-    return ""
-
-
-def _are_files(site: Site, node: ast.expr) -> bool:
-    """Return whether `node` is `sorted(directory // "*.log")`, which a loop can iterate over."""
-    match node:
-        case ast.Call(
-            func=ast.Name(id="sorted"),
-            args=[ast.BinOp(left=ast.Name() as owner, op=ast.FloorDiv(), right=pattern)],
-            keywords=[],
-        ):
-            return of_glob(site, owner, pattern) != ""
-    return False
-
-
-def _at_the_top(site: Site, program: str) -> str:
+def at_the_top(site: Site, program: str) -> str:
     """Return the text that says where to bind a program, or "" if it is already bound.
 
     The text goes between an introduction and its code.
@@ -1373,73 +1282,6 @@ def bound_name(site: Site, program: str) -> str:
     return site.programs.get(program) or site.fresh(program)
 
 
-def of_sorted_files(site: Site, node: ast.Call) -> str:
-    """Return the help for `sorted(directory // "*.log", reverse=True)` and other keywords."""
-    always = "sorted always sorts in ascending order"
-    match site.statement, node.keywords:
-        case ast.For(target=ast.Name(id=path), iter=called), [
-            ast.keyword(arg="reverse", value=ast.Constant(value=True))
-        ] if called is node:
-            paths, line = site.fresh("paths"), site.fresh("line")
-            lines = [
-                f'{paths} = ""',
-                f"for {path} in sorted({shown(site, node.args[0])}):",
-                f'    {paths} = f"{{{path}}}\\n{{{paths}}}"',
-                f"for {line} in {paths}.splitlines():",
-                f"    {path} = absolute({line})",
-            ]
-            return code(f"{always}. If no name contains a line end, reverse the order", lines)
-    return f"{always}. Remove the keywords. To sort by time or size, run the program ls"
-
-
-def of_sorted_words(site: Site, node: ast.For) -> str:
-    """Return the help for `for word in sorted(text.split()):`, also with set(), or ""."""
-    match node.iter:
-        case ast.Call(
-            func=ast.Name(id="sorted"),
-            args=[ast.Call(func=ast.Name(id="set"), args=[words], keywords=[])],
-            keywords=[],
-        ):
-            options = ', "-u"'
-        case ast.Call(func=ast.Name(id="sorted"), args=[words], keywords=[]):
-            options = ""
-        case _:
-            return ""
-    match words:
-        case ast.Call(func=ast.Attribute(value=text, attr="split"), args=[], keywords=[]) if (
-            site.result_of(text) is Type.STR
-        ):
-            lines, word = site.fresh("lines"), site.fresh("word")
-            return code(
-                f"run env{_at_the_top(site, 'env')}",
-                [
-                    f'{lines} = ""',
-                    f"for {word} in {shown(site, words)}:",
-                    f'    {lines} += f"{{{word}}}\\n"',
-                    _sorted_loop(site, node, lines, options),
-                ],
-            )
-    return ""
-
-
-def _sorted_loop(site: Site, node: ast.For, text: str, options: str = "") -> str:
-    """Return the first line of a loop over the lines of `text`, sorted as Python does."""
-    command = f'{bound_name(site, "env")}["LC_ALL=C", "sort"{options}] << {text}'
-    return f"for {ast.unparse(node.target)} in ({command})().splitlines():"
-
-
-def of_sorted_lines(site: Site, node: ast.For, text: ast.expr, *, is_split: bool) -> str:
-    """Return the help for a loop over a text's sorted lines. With `is_split`, split at newlines."""
-    if site.result_of(text) is not Type.STR:
-        return "run the program sort on the text"
-    sort, lines = shown(site, text), []
-    if is_split:  # the part behind the last newline counts, even if it is empty
-        sort = site.fresh("lines")
-        lines = [f"{sort} = {shown(site, text)}", f'{sort} += "\\n"']
-    lines.append(_sorted_loop(site, node, sort))
-    return code(f"if newlines are the only line ends, run env{_at_the_top(site, 'env')}", lines)
-
-
 CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
     "int": _of_int, "str": _of_str, "repr": _of_str, "format": _of_str, "bool": _of_bool,
     "min": _of_extreme, "max": _of_extreme, "abs": _of_abs,
@@ -1452,8 +1294,8 @@ CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
     "os.path.islink": _of_path_test, "os.path.splitext": _of_splitext,
     "os.path.samefile": _of_samefile, "os.getcwd": of_getcwd,
     "os.getuid": _of_getuid, "local.which": _of_which, "shutil.which": _of_which,
-    "sys.stdout.write": _of_stream, "sys.stderr.write": _of_stream, "sys.exit": _of_exit,
-    "exit": _of_exit, "quit": _of_exit, "os.chdir": of_chdir,
+    "sys.stdout.write": _of_stream, "sys.stderr.write": _of_stream, "sys.exit": of_exit,
+    "exit": of_exit, "quit": of_exit, "os.chdir": of_chdir,
     **{name: _of_program for name in PROGRAMS if "." in name},
 }  # fmt: skip
 METHODS: dict[str, Callable[[Site, ast.Call], str]] = {

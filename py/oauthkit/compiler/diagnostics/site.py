@@ -140,12 +140,14 @@ class Site:
     def _rest(self, node: ast.expr, name: str) -> list[str]:
         """Return the statement with `name` in place of `node`.
 
-        If `node` is a right operand in directory / a / b, which must be literals, the whole chain
-        becomes a call to `absolute`.
+        If `node` is in a right operand in directory / a / b, which must be literals, the whole
+        chain becomes a call to `absolute`.
         """
         for join in ast.walk(self.statement) if self.statement else ():
             match join:
-                case ast.BinOp(op=ast.Div(), right=right) if right is node:
+                case ast.BinOp(op=ast.Div(), right=right) if right is node or (
+                    isinstance(right, ast.JoinedStr) and any(x is node for x in ast.walk(right))
+                ):
                     first: ast.expr = join
                     while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Div):
                         first = first.left

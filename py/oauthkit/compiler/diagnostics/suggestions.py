@@ -8,7 +8,13 @@ import re
 from typing import NamedTuple
 
 from oauthkit.compiler.diagnostics import blocks, replacements
-from oauthkit.compiler.diagnostics.describe import describe, formatted, is_format, join_parts
+from oauthkit.compiler.diagnostics.describe import (
+    describe,
+    formatted,
+    is_format,
+    join_parts,
+    tuple_of,
+)
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import ANNOTATIONS, Type
 
@@ -68,7 +74,11 @@ READLINK = (
 )
 APPEND = 'run the program printf, and redirect it, as in `(printf["%s", text] >> path)()`'
 CALLS_OTHERWISE = "use if, for and while instead, or run a program that does the same"
-MAIN_STATUS = "in main, return the Status, as in `return 1`. Other functions return it to main"
+MAIN_STATUS = (
+    "only main can end the program, with `return 1`. Another function prints the message with"
+    " `file=sys.stderr`, and returns a Status. main tests it, as in `if prepare() != 0:`, and"
+    " returns, too"
+)
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
     "parse_int returns a Status and a number, as in `status, number = parse_int(text.strip())`."
@@ -172,6 +182,8 @@ CALLS = {
     "shutil.copy": 'run the program cp, bound at the top, as in `cp("--", path, target)`',
     "shutil.copy2": 'run the program cp, bound at the top, as in `cp("-p", "--", path, target)`',
     "shutil.move": 'run the program mv, bound at the top, as in `mv("--", path, target)`',
+    "shutil.disk_usage": 'run the program df, bound at the top, as in `text = df("-B1",'
+    ' "--output=avail", path)`. The number of bytes is on the second line',
     "os.getuid": "call user_id on a line of its own",
     "os.geteuid": "user_id returns the real user ID, which is usually the same",
     "os.uname": PROGRAM.format("uname"),
@@ -267,7 +279,8 @@ METHODS = {
     "count": "count in a loop over the lines or parts, with `+= 1`",
     "find": "test with `in`, or split the text with partition",
     "index": "test with `in`, or split the text with partition",
-    "isdigit": "parse_int returns status 0 for up to 15 digits from 0 to 9, with or without a `-`",
+    "isdigit": "parse_int returns status 0 for up to 15 digits from 0 to 9, with or without a `-`."
+    ' To reject a `-`, also test `text.startswith("-")`',
     "isatty": 'run the program test, as in `test["-t", "1"] & TF(FG=True)`',
     "encode": "a Str holds any bytes except NUL. Remove the call",
     "decode": "a Str holds any bytes except NUL. Remove the call",
@@ -446,9 +459,8 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
     if name in CALLS:
         replace = replacements.CALLS.get(name)
         help = (replace and replace(site, node)) or CALLS[name]
-        match node:
-            case ast.Call(func=ast.Name(id="int"), args=[ast.BinOp(op=ast.Div())]):
-                help = FRACTION
+        if name == "int" and any(isinstance(inner, ast.Div) for inner in ast.walk(node)):
+            help = FRACTION
         return Suggestion(f"{name} is outside the dialect", help)
     if re.fullmatch(r"os\.\w+", name) and attribute not in METHODS:
         return Suggestion(f"{name} is outside the dialect", "run a program that does the same")
@@ -552,7 +564,8 @@ def of_index(node: ast.Subscript, site: Site) -> Suggestion | None:
     if owner == "local":
         help = CALLS["local.get"]
         if not isinstance(node.slice, ast.Constant):
-            help += '. The program env runs one whose name is a value, as in `env["--", name]`'
+            help += ". For a path that is a value, write `program(absolute(path))` in the function."
+            help += ' The program env runs a name that is a value, as in `env["--", name]`'
         match node.slice:
             case ast.Constant(value=str() as program) if program.isidentifier():
                 help = replacements.bound(site, node, program)
@@ -659,6 +672,8 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
             if [*map(ast.unparse, mode)] == ["'w'"]:
                 help = f"write the file with `if write_file({name}, text) != 0:`, and return 1"
                 help += " in that branch"
+        case ast.Raise(exc=ast.Call(func=ast.Name(id="SystemExit")) as end) if site is not None:
+            help = replacements.of_exit(site, end) or MAIN_STATUS
         case ast.Try() if site is not None:
             help = blocks.of_try(site, node) or help
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
@@ -715,117 +730,6 @@ def of_environment(name: str, value: ast.expr | None) -> str:
     return f"pass it to the command with the program env, as in `env[{words}, 'sort']`"
 
 
-def of_loop(node: ast.For, site: Site) -> str:
-    """Suggest how to loop over something that a for loop of the dialect cannot iterate over."""
-    match node.iter:
-        case ast.Call(func=function) if ast.unparse(function) == "os.walk":
-            return FIND
-        case ast.Name():
-            if help := replacements.of_characters(site, node):
-                return help
-        case ast.Call(func=ast.Name(id="sorted"), args=[found]) | found if _are_below(found):
-            return FIND
-        case ast.Call(func=ast.Name(id="sorted")) if help := replacements.of_sorted_words(
-            site, node
-        ):
-            return help
-        case ast.Call(
-            func=ast.Name(id="sorted"),
-            args=[ast.Tuple(elts=items) | ast.List(elts=items)],
-            keywords=[],
-        ) if items and all(isinstance(x, ast.Constant) and type(x.value) is str for x in items):
-            ordered = sorted(items, key=lambda item: str(ast.literal_eval(item)))
-            return code("write the items in this order", _tuple(ordered))
-        case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
-            node.iter
-        ):
-            return ATTRIBUTES["sys.argv"]
-        case ast.Attribute() | ast.Call(func=ast.Attribute()) if "sys.stdin" in ast.unparse(
-            node.iter
-        ):
-            return replacements.of_split_loop(site, node) or STDIN
-        case ast.List(elts=items) | ast.Set(elts=items) if items:
-            if not any(isinstance(item, ast.Starred) for item in items):
-                return code("write the items in parentheses", _tuple(items))
-        case ast.Call(func=ast.Attribute(attr="split"), args=[ast.Constant(value=str() as given)]):
-            is_plain = len(given) == 1 and not given.isspace()
-            return replacements.of_split_loop(site, node) or (SPLIT if is_plain else SEPARATOR)
-        case ast.Call(func=ast.Attribute(attr="split")):
-            return replacements.of_split_loop(site, node) or SPLIT
-        case ast.Call(func=function) if ast.unparse(function) == "glob.glob":
-            return FILES
-        case (
-            ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])
-            | ast.BinOp(left=owner, op=ast.FloorDiv(), right=pattern)
-        ):
-            files = _files(owner, pattern)
-            return f"sort the files, as in `{files}`"
-        case ast.Call(
-            func=ast.Name(id="sorted"),
-            args=[ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])],
-            keywords=[],
-        ):
-            return code("write", replacements.of_glob(site, owner, pattern), FILES)
-        case ast.Call(
-            func=ast.Name(id="sorted"),
-            args=[
-                ast.Call(func=ast.Attribute(value=text, attr="splitlines" as method), args=[])
-                | ast.Call(
-                    func=ast.Attribute(value=text, attr="split" as method),
-                    args=[ast.Constant(value="\n")],
-                )
-            ],
-            keywords=[],
-        ):
-            return replacements.of_sorted_lines(site, node, text, is_split=method == "split")
-        case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
-            files = _files(owner, ast.Constant("*"))
-            return f"sort the files, as in `{files}`, which leaves out hidden files"
-        case ast.Call(func=ast.Attribute(attr="readlines")) | ast.Call(func=ast.Name(id="open")):
-            return READLINES
-        case ast.Subscript(
-            value=ast.Call(func=ast.Attribute(attr="splitlines")),
-            slice=ast.Slice(lower=ast.Constant(value=1), upper=None, step=None),
-        ):
-            return FIRST_LINE
-        case ast.Subscript(value=ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))):
-            return (
-                "select lines with the programs head and tail, bound at the top, as in"
-                f' `for line in (head["-n", "5"] << {ast.unparse(owner)})().splitlines():`'
-            )
-        case ast.Call(
-            func=ast.Name(id="reversed"),
-            args=[ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))],
-        ):
-            return (
-                'reverse them with `lines = f"{line}\\n{lines}"` in a loop over'
-                f" `{ast.unparse(owner)}.splitlines()`, and iterate over `lines.splitlines()`"
-            )
-        case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
-            return FILES
-    return (
-        "iterate over a tuple literal, `range(3)`, `text.splitlines()`,"
-        ' `sorted(directory // "*.log")`, or the arguments of main'
-    )
-
-
-def _are_below(node: ast.expr) -> bool:
-    """Return whether an expression searches a directory and those below it."""
-    match node:
-        case ast.Call(func=ast.Attribute(attr="rglob" | "walk")):
-            return True
-        case (
-            ast.Call(func=ast.Attribute(attr="glob"), args=[ast.Constant(value=str() as pattern)])
-            | ast.BinOp(op=ast.FloorDiv(), right=ast.Constant(value=str() as pattern))
-        ):
-            return "**" in pattern
-    return False
-
-
-def _files(owner: ast.expr, pattern: ast.expr) -> str:
-    return f"sorted({ast.unparse(owner)} // {ast.unparse(pattern)})"
-
-
 def of_membership(left: ast.expr, right: ast.expr, is_in: bool, site: Site) -> Suggestion | None:
     """Suggest a replacement for `left in right` where right is not text."""
     match right:
@@ -835,7 +739,9 @@ def of_membership(left: ast.expr, right: ast.expr, is_in: bool, site: Site) -> S
             sign = "in" if is_in else "not in"
             kinds = {site.result_of(left), *map(site.type_of, items)}
             can_compare = kinds <= {Type.STR, Type.PATH} or kinds == {Type.INT}
-            way = f"{replacements.shown(site, left)} {sign} {_tuple(items)}" if can_compare else ""
+            way = (
+                f"{replacements.shown(site, left)} {sign} {tuple_of(items)}" if can_compare else ""
+            )
             return Suggestion(
                 f"`in` does not search {describe(right)}",
                 code("write the items in parentheses", way, "use items of one type"),
@@ -981,7 +887,3 @@ def _filled(text: str, given: ast.expr, site: Site) -> str:
 
 def _from(home: dict[str, str], module: str) -> str:
     return ", ".join(name for name, place in home.items() if place == module)
-
-
-def _tuple(items: list[ast.expr]) -> str:
-    return ast.unparse(ast.Tuple(items, ast.Load()))

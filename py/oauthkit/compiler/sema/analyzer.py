@@ -357,6 +357,8 @@ class _FileAnalyzer:
     def _default_help(self, function: ast.FunctionDef, node: ast.expr) -> str:
         if function.name == "main":
             shown = self.symbols.shown(node)
+            if not isinstance(node, ast.Constant) or node.value is None:
+                return "write `def main(*arguments: str) -> Status:`, and iterate over `arguments`"
             place = len(function.args.args) - len(function.args.defaults)
             place += function.args.defaults.index(node) if node in function.args.defaults else 0
             default = f"`arguments[{place}] if len(arguments) > {place} else {shown}`"
@@ -459,6 +461,7 @@ class _FileAnalyzer:
         scope = self.file.scopes[node.name] = Scope(
             dict(signature.parameters),
             results=signature.results,
+            is_main=node.name == "main",
             names=frozenset(_all_names(node)),
             counters=frozenset(counters(node)),
         )

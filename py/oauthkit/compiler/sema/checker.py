@@ -90,7 +90,7 @@ class Checker:
             self.scope.statement,
             self._is_taken,
             self.scope.results,
-            self.scope.arguments is not None,
+            self.scope.is_main or self.scope.arguments is not None,
             self.type_of,
             self.result_of,
             self.scope.type_of,

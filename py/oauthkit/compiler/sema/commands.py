@@ -215,6 +215,11 @@ class Commands:
             f"run it with `{shown} & RETCODE`, capture its output with `{shown} & CAPTURE`, test it"
             f" with `{shown} & TF`, or show its output with `{shown} & FG`"
         )
+        if what.startswith("FG(retcode="):
+            run = f"status = {shown} & RETCODE(FG=True)"
+            help = f"show the output and get the status with `{run}`, and test the status with if"
+        elif "(retcode=" in what:
+            help = f"get the status with `status, text = {shown} & CAPTURE`, and test it with if"
         if "timeout=" in what:
             help += ". The program timeout limits its time"
         return self.reject("D102", node, f"{what} is outside the dialect", help)

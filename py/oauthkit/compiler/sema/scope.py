@@ -33,6 +33,7 @@ class Scope:
     used: set[str] = field(default_factory=set)
     statuses: set[str] = field(default_factory=set)  # variables that hold an exit status
     results: tuple[Type, ...] = ()
+    is_main: bool = False
     names: frozenset[str] = frozenset()
     counters: frozenset[str] = frozenset()
     statement: ast.stmt | None = None

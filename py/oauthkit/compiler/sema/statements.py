@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from oauthkit.compiler.bash.names import SORTED_GLOB, SPLIT_LINES, SPLIT_TEXT
-from oauthkit.compiler.diagnostics import replacements, suggestions
+from oauthkit.compiler.diagnostics import loops, replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     describe,
     is_choice,
@@ -418,7 +418,7 @@ class Statements:
 
     def _while(self, node: ast.While, end: int) -> Statement | None:
         if node.orelse:
-            self.reject("D101", node, "while … else is outside the dialect", suggestions.LOOP_ELSE)
+            self.reject("D101", node, "while … else is outside the dialect", _else_help(node))
             self._rejected(node)
             return None
         condition = self.conditions.lazy_condition(node.test)
@@ -435,7 +435,7 @@ class Statements:
             help = _loop_help(node)
             if "enumerate(" in ast.unparse(node.iter):
                 site = self.expressions.site()
-                help = replacements.of_enumerate(site, node, self.scope.arguments)
+                help = loops.of_enumerate(site, node, self.scope.arguments)
                 help = help or suggestions.CALLS["enumerate"]
             self.reject("D101", place, f"{what} is outside the dialect", help)
             self._rejected(node)
@@ -488,7 +488,7 @@ class Statements:
                 node.iter,
                 "a for loop can only iterate over a tuple literal, range(…), lines, files or"
                 f" main's arguments, not over `{self.symbols.shown(node.iter)}`",
-                suggestions.of_loop(node, self.expressions.site()),
+                loops.of_loop(node, self.expressions.site()),
             )
         return None
 
@@ -585,7 +585,7 @@ class Statements:
         if node.keywords:
             self.reject(
                 "D105", node, "sorted accepts no keywords for files",
-                replacements.of_sorted_files(self.expressions.site(), node),
+                loops.of_sorted_files(self.expressions.site(), node),
             )  # fmt: skip
         is_literal = isinstance(pattern, (StrLiteral, Name))
         text = self.expressions.known_text(pattern) if is_literal else None
@@ -739,10 +739,17 @@ def _runs_at_least_once(items: Items) -> bool:
     return False
 
 
+def _else_help(node: ast.For | ast.While) -> str:
+    """Return the help for a loop with else, which runs unless a break ends the loop."""
+    if any(isinstance(inner, ast.Break) for part in node.body for inner in ast.walk(part)):
+        return suggestions.LOOP_ELSE
+    return "the loop has no `break`. Write the block of else after the loop, without else"
+
+
 def _loop_help(node: ast.For) -> str:
     """Return the help for a loop over two names, or with else."""
     if isinstance(node.target, ast.Name):
-        return suggestions.LOOP_ELSE
+        return _else_help(node)
     if isinstance(node.iter, ast.Call) and ast.unparse(node.iter.func) == "os.walk":
         return suggestions.FIND
     return suggestions.PAIRS

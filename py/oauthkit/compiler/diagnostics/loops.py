@@ -1,0 +1,299 @@
+"""Suggest how to loop over something that a for loop of the dialect cannot iterate over."""
+
+from __future__ import annotations
+
+import ast
+
+from oauthkit.compiler.diagnostics.describe import is_stdin_read, tuple_of
+from oauthkit.compiler.diagnostics.replacements import (
+    at_the_top,
+    bound_name,
+    can_be_appended,
+    of_glob,
+    shown,
+)
+from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.suggestions import (
+    ATTRIBUTES,
+    FILES,
+    FIND,
+    FIRST_LINE,
+    READLINES,
+    SEPARATOR,
+    SPLIT,
+    STDIN,
+)
+from oauthkit.compiler.types import Type
+
+
+def of_loop(node: ast.For, site: Site) -> str:
+    """Suggest how to loop over something that a for loop of the dialect cannot iterate over."""
+    match node.iter:
+        case ast.Call(func=function) if ast.unparse(function) == "os.walk":
+            return FIND
+        case ast.Name():
+            if help := of_characters(site, node):
+                return help
+        case ast.Call(func=ast.Name(id="sorted"), args=[found]) | found if _are_below(found):
+            return FIND
+        case ast.Call(func=ast.Name(id="sorted")) if help := of_sorted_words(site, node):
+            return help
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.Tuple(elts=items) | ast.List(elts=items)],
+            keywords=[],
+        ) if items and all(isinstance(x, ast.Constant) and type(x.value) is str for x in items):
+            ordered = sorted(items, key=lambda item: str(ast.literal_eval(item)))
+            return code("write the items in this order", tuple_of(ordered))
+        case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
+            node.iter
+        ):
+            return ATTRIBUTES["sys.argv"]
+        case ast.Attribute() | ast.Call(func=ast.Attribute()) if "sys.stdin" in ast.unparse(
+            node.iter
+        ):
+            return of_split_loop(site, node) or STDIN
+        case ast.List(elts=items) | ast.Set(elts=items) if items:
+            if not any(isinstance(item, ast.Starred) for item in items):
+                return code("write the items in parentheses", tuple_of(items))
+        case ast.Call(func=ast.Attribute(attr="split"), args=[ast.Constant(value=str() as given)]):
+            is_plain = len(given) == 1 and not given.isspace()
+            return of_split_loop(site, node) or (SPLIT if is_plain else SEPARATOR)
+        case ast.Call(func=ast.Attribute(attr="split")):
+            return of_split_loop(site, node) or SPLIT
+        case ast.Call(func=function) if ast.unparse(function) == "glob.glob":
+            return FILES
+        case (
+            ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])
+            | ast.BinOp(left=owner, op=ast.FloorDiv(), right=pattern)
+        ):
+            files = _files(owner, pattern)
+            return f"sort the files, as in `{files}`"
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])],
+            keywords=[],
+        ):
+            return code("write", of_glob(site, owner, pattern), FILES)
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[
+                ast.Call(func=ast.Attribute(value=text, attr="splitlines" as method), args=[])
+                | ast.Call(
+                    func=ast.Attribute(value=text, attr="split" as method),
+                    args=[ast.Constant(value="\n")],
+                )
+            ],
+            keywords=[],
+        ):
+            return of_sorted_lines(site, node, text, is_split=method == "split")
+        case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
+            files = _files(owner, ast.Constant("*"))
+            return f"sort the files, as in `{files}`, which leaves out hidden files"
+        case ast.Call(func=ast.Attribute(attr="readlines")) | ast.Call(func=ast.Name(id="open")):
+            return READLINES
+        case ast.Subscript(
+            value=ast.Call(func=ast.Attribute(attr="splitlines")),
+            slice=ast.Slice(lower=ast.Constant(value=1), upper=None, step=None),
+        ):
+            return FIRST_LINE
+        case ast.Subscript(value=ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))):
+            return (
+                "select lines with the programs head and tail, bound at the top, as in"
+                f' `for line in (head["-n", "5"] << {ast.unparse(owner)})().splitlines():`'
+            )
+        case ast.Call(
+            func=ast.Name(id="reversed"),
+            args=[ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))],
+        ):
+            return (
+                'reverse them with `lines = f"{line}\\n{lines}"` in a loop over'
+                f" `{ast.unparse(owner)}.splitlines()`, and iterate over `lines.splitlines()`"
+            )
+        case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
+            return FILES
+    return (
+        "iterate over a tuple literal, `range(3)`, `text.splitlines()`,"
+        ' `sorted(directory // "*.log")`, or the arguments of main'
+    )
+
+
+def _are_below(node: ast.expr) -> bool:
+    """Return whether an expression searches a directory and those below it."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="rglob" | "walk")):
+            return True
+        case (
+            ast.Call(func=ast.Attribute(attr="glob"), args=[ast.Constant(value=str() as pattern)])
+            | ast.BinOp(op=ast.FloorDiv(), right=ast.Constant(value=str() as pattern))
+        ):
+            return "**" in pattern
+    return False
+
+
+def _files(owner: ast.expr, pattern: ast.expr) -> str:
+    return f"sorted({ast.unparse(owner)} // {ast.unparse(pattern)})"
+
+
+def of_characters(site: Site, node: ast.For) -> str:
+    """Return the help for `for character in text:`."""
+    if site.holds_lines(node.iter):
+        return code("iterate over its items", f"{shown(site, node.iter)}[1:].splitlines()")
+    match node:
+        case ast.For(target=ast.Name(id=character), iter=ast.Name(id=text) as owner) if (
+            site.type_of(owner) is Type.STR and text not in {character, *_changed(node)}
+        ):
+            index = site.fresh("index")
+            lines = [
+                f"{index} = -1",
+                f"while {index} + 1 < len({text}):",
+                f"    {index} += 1",
+                f"    {character} = {text}[{index}:{index} + 1]",
+            ]
+            return code("count in a while loop", lines)
+    return ""
+
+
+def _changed(node: ast.For) -> set[str]:
+    """Return the names that the body of a loop assigns."""
+    return {
+        inner.id
+        for part in node.body
+        for inner in ast.walk(part)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+    }
+
+
+def of_split_loop(site: Site, node: ast.For) -> str:
+    """Return the help for `for part in text.split(":"):`."""
+    match node:
+        case ast.For(
+            target=ast.Name(id=part),
+            iter=ast.Call(
+                func=ast.Attribute(value=text, attr="split"),
+                args=[ast.Constant(value=str() as separator)],
+                keywords=[],
+            ),
+        ) if can_be_appended(separator) and (
+            is_stdin_read(text) or site.result_of(text) is Type.STR
+        ):
+            rest = site.fresh("rest")
+            begin = [f"{rest} = {shown(site, text)}", f"{rest} += {separator!r}"]
+            if isinstance(text, ast.Name):
+                begin = [f"{rest} = {text.id} + {separator!r}"]
+            lines = [
+                *begin,
+                f'while {rest} != "":',
+                f"    {part}, _, {rest} = {rest}.partition({separator!r})",
+            ]
+            return code("split it in a while loop", lines)
+    return ""
+
+
+def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
+    """Return the help for `for number, item in enumerate(…):`. `arguments` are those of main."""
+    match node:
+        case ast.For(
+            target=ast.Tuple(elts=[ast.Name(id=number), ast.Name(id=item)]),
+            iter=ast.Call(
+                func=ast.Name(id="enumerate"),
+                args=[items] | [items, ast.Constant(value=int())] as given,
+                keywords=[] | [ast.keyword(arg="start", value=ast.Constant(value=int()))] as named,
+            ),
+        ):
+            names = [name for part in node.body for name in ast.walk(part)
+                     if isinstance(name, ast.Name) and name.id == number]  # fmt: skip
+            is_read = names != [] and all(isinstance(name.ctx, ast.Load) for name in names)
+            is_text = (
+                isinstance(items, ast.Call)
+                and isinstance(items.func, ast.Attribute)
+                and (items.func.attr, items.args, items.keywords) == ("splitlines", [], [])
+                and site.type_of(items.func.value) is Type.STR
+            )
+            is_arguments = isinstance(items, ast.Name) and items.id == arguments
+            is_known = is_text or is_arguments or _are_files(site, items)
+            if is_read and is_known and site.variable(number) in (None, Type.INT):
+                starts = [*given[1:], *(keyword.value for keyword in named)]
+                before = (ast.literal_eval(starts[0]) if starts else 0) - 1
+                lines = [f"{number} = {before}", f"for {item} in {shown(site, items)}:"]
+                return code("count in the loop", [*lines, f"    {number} += 1"])
+    return ""
+
+
+def _are_files(site: Site, node: ast.expr) -> bool:
+    """Return whether `node` is `sorted(directory // "*.log")`, which a loop can iterate over."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.BinOp(left=ast.Name() as owner, op=ast.FloorDiv(), right=pattern)],
+            keywords=[],
+        ):
+            return of_glob(site, owner, pattern) != ""
+    return False
+
+
+def of_sorted_files(site: Site, node: ast.Call) -> str:
+    """Return the help for `sorted(directory // "*.log", reverse=True)` and other keywords."""
+    always = "sorted always sorts in ascending order"
+    match site.statement, node.keywords:
+        case ast.For(target=ast.Name(id=path), iter=called), [
+            ast.keyword(arg="reverse", value=ast.Constant(value=True))
+        ] if called is node:
+            paths, line = site.fresh("paths"), site.fresh("line")
+            lines = [
+                f'{paths} = ""',
+                f"for {path} in sorted({shown(site, node.args[0])}):",
+                f'    {paths} = f"{{{path}}}\\n{{{paths}}}"',
+                f"for {line} in {paths}.splitlines():",
+                f"    {path} = absolute({line})",
+            ]
+            return code(f"{always}. If no name contains a line end, reverse the order", lines)
+    return f"{always}. Remove the keywords. To sort by time or size, run the program ls"
+
+
+def of_sorted_words(site: Site, node: ast.For) -> str:
+    """Return the help for `for word in sorted(text.split()):`, also with set(), or ""."""
+    match node.iter:
+        case ast.Call(
+            func=ast.Name(id="sorted"),
+            args=[ast.Call(func=ast.Name(id="set"), args=[words], keywords=[])],
+            keywords=[],
+        ):
+            options = ', "-u"'
+        case ast.Call(func=ast.Name(id="sorted"), args=[words], keywords=[]):
+            options = ""
+        case _:
+            return ""
+    match words:
+        case ast.Call(func=ast.Attribute(value=text, attr="split"), args=[], keywords=[]) if (
+            site.result_of(text) is Type.STR
+        ):
+            lines, word = site.fresh("lines"), site.fresh("word")
+            return code(
+                f"run env{at_the_top(site, 'env')}",
+                [
+                    f'{lines} = ""',
+                    f"for {word} in {shown(site, words)}:",
+                    f'    {lines} += f"{{{word}}}\\n"',
+                    _sorted_loop(site, node, lines, options),
+                ],
+            )
+    return ""
+
+
+def _sorted_loop(site: Site, node: ast.For, text: str, options: str = "") -> str:
+    """Return the first line of a loop over the lines of `text`, sorted as Python does."""
+    command = f'{bound_name(site, "env")}["LC_ALL=C", "sort"{options}] << {text}'
+    return f"for {ast.unparse(node.target)} in ({command})().splitlines():"
+
+
+def of_sorted_lines(site: Site, node: ast.For, text: ast.expr, *, is_split: bool) -> str:
+    """Return the help for a loop over a text's sorted lines. With `is_split`, split at newlines."""
+    if site.result_of(text) is not Type.STR:
+        return "run the program sort on the text"
+    sort, lines = shown(site, text), []
+    if is_split:  # the part behind the last newline counts, even if it is empty
+        sort = site.fresh("lines")
+        lines = [f"{sort} = {shown(site, text)}", f'{sort} += "\\n"']
+    lines.append(_sorted_loop(site, node, sort))
+    return code(f"if newlines are the only line ends, run env{at_the_top(site, 'env')}", lines)
