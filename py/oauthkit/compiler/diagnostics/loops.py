@@ -10,6 +10,7 @@ from oauthkit.compiler.diagnostics.replacements import (
     bound_name,
     can_be_appended,
     of_glob,
+    operand,
     shown,
 )
 from oauthkit.compiler.diagnostics.site import Site, code
@@ -24,6 +25,12 @@ from oauthkit.compiler.diagnostics.suggestions import (
     STDIN,
 )
 from oauthkit.compiler.types import Type
+
+ASCENDING = "sorted always sorts in ascending order"
+BY_KEY = (
+    'to sort by time, run the program ls, as in `for name in ls("-t", directory).splitlines():`,'
+    " from the newest to the oldest. With -S, it sorts by size"
+)
 
 
 def of_loop(node: ast.For, site: Site) -> str:
@@ -78,20 +85,22 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Call(
             func=ast.Name(id="sorted"),
             args=[
-                ast.Call(func=ast.Attribute(value=text, attr="splitlines" as method), args=[])
+                ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])
                 | ast.Call(
-                    func=ast.Attribute(value=text, attr="split" as method),
-                    args=[ast.Constant(value="\n")],
-                )
+                    func=ast.Attribute(value=text, attr="split"),
+                    args=[ast.Constant(value=str())],
+                ) as items
             ],
-            keywords=[],
+            keywords=[] | [ast.keyword(arg="reverse", value=ast.Constant(value=True))] as order,
         ):
-            return of_sorted_lines(site, node, text, is_split=method == "split")
+            return of_sorted_lines(site, node, text, items.args, '"-r"' if order else "")
         case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
             files = _files(owner, ast.Constant("*"))
             return f"sort the files, as in `{files}`, which leaves out hidden files"
         case ast.Call(func=ast.Attribute(attr="readlines")) | ast.Call(func=ast.Name(id="open")):
             return READLINES
+        case ast.Subscript(slice=ast.Slice()) if help := _of_slice(site, node):
+            return help
         case ast.Subscript(
             value=ast.Call(func=ast.Attribute(attr="splitlines")),
             slice=ast.Slice(lower=ast.Constant(value=1), upper=None, step=None),
@@ -110,12 +119,99 @@ def of_loop(node: ast.For, site: Site) -> str:
                 'reverse them with `lines = f"{line}\\n{lines}"` in a loop over'
                 f" `{ast.unparse(owner)}.splitlines()`, and iterate over `lines.splitlines()`"
             )
+        case ast.Call(func=ast.Name(id="reversed"), args=[items]):
+            return _of_reversed(site, node, items)
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "iter"), args=[items], keywords=[]) if (
+            _is_repeatable(site, items)
+        ):
+            return code("remove the call", shown(site, items))
+        case ast.Call(func=ast.Name(id="filter" | "map"), args=[_, items]) | (
+            ast.GeneratorExp(generators=[ast.comprehension(iter=items)])
+            | ast.ListComp(generators=[ast.comprehension(iter=items)])
+        ):
+            return f"iterate over `{shown(site, items)}`, and test or change each item in the loop"
+        case ast.Call(func=ast.Name(id="sorted"), keywords=[ast.keyword(arg="key"), *_]):
+            return BY_KEY
+        case ast.Call() | ast.Name() if site.result_of(node.iter) is Type.STR:
+            lines = f"for {ast.unparse(node.target)} in {shown(site, node.iter)}.splitlines():"
+            return f"a Str is not a list. If it has lines, iterate over them, as in `{lines}`"
+        case ast.Subscript(value=text, slice=ast.Slice()) if site.result_of(text) is Type.STR:
+            return (
+                "a slice of a Str cuts characters. If the Str has lines, iterate over"
+                f" `{shown(site, text)}.splitlines()`, and count them in the loop"
+            )
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
             return FILES
     return (
         "iterate over a tuple literal, `range(3)`, `text.splitlines()`,"
         ' `sorted(directory // "*.log")`, or the arguments of main'
     )
+
+
+def _of_slice(site: Site, node: ast.For) -> str:
+    """Return the help for a loop over the first or last items of something, or over the others."""
+    match node.iter:
+        case ast.Subscript(value=items, slice=ast.Slice(lower=lower, upper=upper, step=None)) if (
+            _is_repeatable(site, items) and (lower is None) != (upper is None)
+        ):
+            bound = lower or upper
+            assert bound is not None
+        case _:
+            return ""
+    match bound:
+        case ast.Constant(value=int() as place):
+            limit, before = str(place), []
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as place)) if place:
+            count = site.fresh("count")
+            limit = f"{count} - {place}"
+            before = [f"{count} = 0", f"for _ in {shown(site, items)}:", f"    {count} += 1"]
+        case _:
+            return ""
+    number = site.fresh("number")
+    test, end = (
+        (f"{number} > {limit}", "break") if lower is None else (f"{number} <= {limit}", "continue")
+    )
+    return code(
+        "count in the loop",
+        [
+            *before,
+            f"{number} = 0",
+            f"for {ast.unparse(node.target)} in {shown(site, items)}:",
+            f"    {number} += 1",
+            f"    if {test}:",
+            f"        {end}",
+        ],
+    )
+
+
+def _is_repeatable(site: Site, node: ast.expr) -> bool:
+    """Return whether a loop can iterate over an expression, also twice with the same items."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name() as text, attr="splitlines" | "split"),
+            args=[],
+            keywords=[],
+        ):
+            return site.type_of(text) is Type.STR
+        case ast.Tuple(elts=items):
+            return items != [] and all(isinstance(item, ast.Constant) for item in items)
+    return _are_files(site, node)
+
+
+def _of_reversed(site: Site, node: ast.For, items: ast.expr) -> str:
+    """Return the help for `for item in reversed(…):`."""
+    match items:
+        case ast.Call(func=ast.Name(id="range"), args=[ast.Name() | ast.Constant() as stop]):
+            first = f"{shown(site, stop)} - 1"
+            if isinstance(stop, ast.Constant) and isinstance(stop.value, int):
+                first = str(stop.value - 1)
+            return code("count down", f"range({first}, -1, -1)")
+        case ast.Tuple(elts=[_, *_] as elements) | ast.List(elts=[_, *_] as elements):
+            if all(isinstance(element, ast.Constant) for element in elements):
+                return code("write the items in this order", tuple_of(elements[::-1]))
+        case ast.Call(func=ast.Name(id="sorted"), args=[_], keywords=[]) if _are_files(site, items):
+            return _reversed_files(site, node, items)
+    return "to reverse lines, run the program tac. Count down with `range(last, -1, -1)`"
 
 
 def _are_below(node: ast.expr) -> bool:
@@ -150,7 +246,8 @@ def of_characters(site: Site, node: ast.For) -> str:
                 f"    {index} += 1",
                 f"    {character} = {text}[{index}:{index} + 1]",
             ]
-            return code("count in a while loop", lines)
+            by_line = f"iterate over `{text}.splitlines()`"
+            return code(f"for each line, {by_line}. For each character, count in a loop", lines)
     return ""
 
 
@@ -234,21 +331,25 @@ def _are_files(site: Site, node: ast.expr) -> bool:
 
 def of_sorted_files(site: Site, node: ast.Call) -> str:
     """Return the help for `sorted(directory // "*.log", reverse=True)` and other keywords."""
-    always = "sorted always sorts in ascending order"
     match site.statement, node.keywords:
-        case ast.For(target=ast.Name(id=path), iter=called), [
+        case ast.For(iter=called) as loop, [
             ast.keyword(arg="reverse", value=ast.Constant(value=True))
         ] if called is node:
-            paths, line = site.fresh("paths"), site.fresh("line")
-            lines = [
-                f'{paths} = ""',
-                f"for {path} in sorted({shown(site, node.args[0])}):",
-                f'    {paths} = f"{{{path}}}\\n{{{paths}}}"',
-                f"for {line} in {paths}.splitlines():",
-                f"    {path} = absolute({line})",
-            ]
-            return code(f"{always}. If no name contains a line end, reverse the order", lines)
-    return f"{always}. Remove the keywords. To sort by time or size, run the program ls"
+            return _reversed_files(site, loop, node)
+    return f"{ASCENDING}. Remove the keywords. {BY_KEY[0].upper()}{BY_KEY[1:]}"
+
+
+def _reversed_files(site: Site, loop: ast.For, files: ast.Call) -> str:
+    """Return the help for a loop over files in descending order."""
+    path, paths, line = ast.unparse(loop.target), site.fresh("paths"), site.fresh("line")
+    lines = [
+        f'{paths} = ""',
+        f"for {path} in sorted({shown(site, files.args[0])}):",
+        f'    {paths} = f"{{{path}}}\\n{{{paths}}}"',
+        f"for {line} in {paths}.splitlines():",
+        f"    {path} = absolute({line})",
+    ]
+    return code(f"{ASCENDING}. If no name contains a line end, reverse the order", lines)
 
 
 def of_sorted_words(site: Site, node: ast.For) -> str:
@@ -287,13 +388,23 @@ def _sorted_loop(site: Site, node: ast.For, text: str, options: str = "") -> str
     return f"for {ast.unparse(node.target)} in ({command})().splitlines():"
 
 
-def of_sorted_lines(site: Site, node: ast.For, text: ast.expr, *, is_split: bool) -> str:
-    """Return the help for a loop over a text's sorted lines. With `is_split`, split at newlines."""
+def of_sorted_lines(
+    site: Site, node: ast.For, text: ast.expr, separators: list[ast.expr], option: str
+) -> str:
+    """Return the help for a loop over a text's sorted lines, or over its sorted parts."""
     if site.result_of(text) is not Type.STR:
         return "run the program sort on the text"
     sort, lines = shown(site, text), []
-    if is_split:  # the part behind the last newline counts, even if it is empty
+    about = "newlines are the only line ends"
+    if separators:  # the part behind the last separator counts, even if it is empty
         sort = site.fresh("lines")
-        lines = [f"{sort} = {shown(site, text)}", f'{sort} += "\\n"']
-    lines.append(_sorted_loop(site, node, sort))
-    return code(f"if newlines are the only line ends, run env{at_the_top(site, 'env')}", lines)
+        lines = [f"{sort} = {shown(site, text)}"]
+        separator = ast.literal_eval(separators[0])
+        if separator != "\n":
+            about = "no part contains a line end"
+            if len(separator) != 1:
+                return "run the program sort on the lines of the text"
+            lines = [f'{sort} = {operand(site, text)}.replace({separator!r}, "\\n")']
+        lines.append(f'{sort} += "\\n"')
+    lines.append(_sorted_loop(site, node, sort, f", {option}" if option else ""))
+    return code(f"if {about}, run env{at_the_top(site, 'env')}", lines)
