@@ -26,11 +26,11 @@ def name_of(number: int) -> str:
 # code, a rejected body of main, the text under the caret, the suggestion, and a body that compiles
 CASES = [
     # plumbum's commands
-    ("D104", "if not os.environ.get('NOPE'):\n    print('x')", "os.environ.get", "if local.env.get('NOPE', \"\") == \"\":", "print('x')"),
-    ("D104", "n = 0\nif n == 0 and os.environ.get('HOME'):\n    print('x')", "os.environ.get", "`local.env.get('HOME', \"\") != \"\"`", "print('x')"),
-    ("D104", "n = 0\nif n == 0 and not os.environ.get('NOPE'):\n    print('x')", "os.environ.get", "`local.env.get('NOPE', \"\") != \"\"`", "print('x')"),
+    ("D104", "if not os.environ.get('NOPE'):\n    print('x')", "os.environ.get", "if local.env.get('NOPE', '') == '':", "print('x')"),
+    ("D104", "n = 0\nif n == 0 and os.environ.get('HOME'):\n    print('x')", "os.environ.get", "`local.env.get('HOME', '') != ''`", "print('x')"),
+    ("D104", "n = 0\nif n == 0 and not os.environ.get('NOPE'):\n    print('x')", "os.environ.get", "`local.env.get('NOPE', '') != ''`", "print('x')"),
     ("D104", "n = int(os.environ.get('NOPE', 5))\nprint(n)", "int", "status, n = parse_int(local.env.get('NOPE', '5').strip())", "print(5)"),
-    ("D105", "p = LocalPath(os.environ.get('HOME'))\nprint(p)", "LocalPath", "p = absolute(local.env.get('HOME', \"\"))", "print(absolute(local.env.get('HOME', '')))"),
+    ("D105", "p = LocalPath(os.environ.get('HOME'))\nprint(p)", "LocalPath", "p = absolute(local.env.get('HOME', ''))", "print(absolute(local.env.get('HOME', '')))"),
     *(
         ("D104", f"p = '{path}'\nroot, end = os.path.splitext(p)\nprint(root, end)", "os.path.splitext", "root = p.removesuffix(end)", "print('x')")
         for path in ("a/b.tar.gz", "a.b/c", ".bashrc", "a/..b", "a.", "", "..", "a/.b.c")
@@ -67,7 +67,7 @@ CASES = [
     ("D303", "is_a = 'a' == 'a'\nprint(3 - is_a)", "is_a", "as in `1 if is_a else 0`", "print(2)"),
     ("D102", "is_x = '-x' in arguments[1:]", "arguments", "as in `for argument in arguments[1:]:`", "print('x')"),
     ("D102", "n = 0\nprint(arguments[n])", "arguments", "an index is a number, as in `arguments[0]`", "print('x')"),
-    ("D104", "print('a' if os.environ.get('NOPE') else 'b')", "os.environ.get", "`local.env.get('NOPE', \"\") != \"\"`", "print('b')"),
+    ("D104", "print('a' if os.environ.get('NOPE') else 'b')", "os.environ.get", "`local.env.get('NOPE', '') != ''`", "print('b')"),
     ("D201", "try_it('x')", "try_it('x')", "To end this function with it, write `return try_it('x')`", "_ = try_it('x')"),
     *(
         (code, "names = '\\n'\nfor a in ('x', 'y'):\n    names += f'{a}\\n'\n" + body, caret, help, "print('x')")
@@ -89,7 +89,7 @@ CASES = [
     ("D104", "n = 5\nn = str(n)\nprint(n)", "str", "# From here on, use text instead of n.", "n = 5\ntext = f'{n}'\nprint(text)"),
     ("D104", "t = 'a b'\nprint(t.split(' ')[2])", "t.split", "take one at a time with partition", "t = 'a b'\n_, _, u = t.partition(' ')\nprint(u)"),
     ("D202", "_, t = (cat['x'] >= '/dev/stderr') & CAPTURE\nprint(t)", "'/dev/stderr'", "whose stderr is the program's own", "_, t = (cat['x'] >= ERROUT) & CAPTURE\nprint(t)"),
-    ("D105", "p = absolute('x')\nfor q in sorted(p // '*', key=len):\n    print(q)", "sorted(p // '*', key=len)", "To sort by time or size, run the program ls", "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
+    ("D105", "p = absolute('x')\nfor q in sorted(p // '*', key=len):\n    print(q)", "sorted(p // '*', key=len)", "To sort by time, run the program ls", "p = absolute('x')\nfor q in sorted(p // '*'):\n    print(q)"),
     ("D102", "w = 'a'\nn = 1\nn = n + (w == 'a')\nprint(n)", "w == 'a'", "number = 1 if w == 'a' else 0", "n = 1\nprint(n)"),
     ("D102", "t = 'ab'\nprintf['%s', t == 'ab'] & FG", "t == 'ab'", "use if and else", "true & FG"),
     ("D102", "true & FG and false & FG", "true & FG and false & FG", "use if and else", "true & FG"),
@@ -203,7 +203,7 @@ CASES = [
     ("D104", "s = os.path.samefile('a', 'b')", "os.path.samefile", "same_file('a', 'b')", "s = same_file('a', 'b')\nif s:\n    pass"),
     ("D104", "p = local.which('x')", "local.which", "p = find_program('x')", "path = find_program('x')"),
     ("D104", "sys.exit(3)", "sys.exit", "return 3", "return 3"),
-    ("D104", "t = os.environ.get('A')", "os.environ.get", "local.env.get('A', \"\")", "t = local.env.get('A', \"\")"),
+    ("D104", "t = os.environ.get('A')", "os.environ.get", "local.env.get('A', '')", "t = local.env.get('A', \"\")"),
     ("D104", "t = os.environ.get('A', 'b')", "os.environ.get", "local.env.get('A', 'b')", "t = local.env.get('A', 'b')"),
     ("D102", "t = os.environ['A']", "os.environ['A']", "local.env.get('A', \"\")", "t = local.env.get('A', \"\")"),
     ("D102", "t = local.env['HOME']", "local.env['HOME']", "local.env.get('HOME', \"\")", "t = local.env.get('HOME', \"\")"),
@@ -456,7 +456,7 @@ CASES = [
     ("D303", "x: str = 5", "5", "`'5'`", 'x: str = f"{5}"'),
     # Rejected code causes no further diagnostics
     ("D101", "try:\n    x = 'a'\nexcept OSError:\n    return 1\nprint(x)", "try:", "no exceptions", "x = 'a'\nprint(x)"),
-    ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "clean up before you return", "print('x')"),
+    ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "write the block of finally after", "print('x')"),
     ("D101", "with open('f') as f:\n    x = f.read()\nprint(x)", "with open('f') as f:", "status, x = read_file('f')", "status, text = read_file('f')"),
     ("D101", "x = 'a'\nmatch x:\n    case 'a':\n        y = 1\n    case z:\n        print(z)\nprint(f'{y}')", "match x:", "if, elif and else", "x = 'a'\nif x == 'a':\n    print(x)"),
     ("D101", "a = b = 'x'\nprint(a + b)", "a = b = 'x'", "b = 'x'", "a = 'x'\nb = 'x'\nprint(a + b)"),
@@ -473,6 +473,29 @@ CASES = [
     ("D102", "print(sys.platform)", "sys.platform", "run the program uname", "s, t = cat['x'] & CAPTURE"),
     ("D104", "print(f'{os.getpid()}')", "os.getpid", "To prevent a second run, call `take_lock(path, 0)`", "if take_lock('/tmp/lock', 0) != 0:\n    return 1"),
     ("D301", "n += 1\nn += 1\nprint(f'{n}')", "n", "assign it", "n = 0\nn += 1"),
+    # helps that readers found to be wrong or missing
+    ("D104", "n = 7\nm = int(n / 7 * 100)\nprint(m)", "int", "`//` divides integers", "print('x')"),
+    ("D104", "n = 7\nm = math.ceil(n / 4)\nprint(m)", "math.ceil", "`(n + 3) // 4`", "print('x')"),
+    ("D104", "n = 7\nm = 1 + math.floor(n / 4)\nprint(m)", "math.floor", "`(n // 4)`", "print('x')"),
+    ("D104", "print(time.strftime('%Y%m%d'))", "time.strftime", 'as in `date("+%Y%m%d").strip()`', "print('x')"),
+    ("D104", "t = 'a:::b'\nprint(t.split('::')[-1])", "t.split", "iterate over its parts", "print('x')"),
+    ("D104", "t, u, f = shutil.disk_usage('/')\nprint(t, u, f)", "shutil.disk_usage", "run the program df", "print('x')"),
+    ("D102", "print(shutil.disk_usage('/').free)", "shutil.disk_usage('/').free", "run the program df", "print('x')"),
+    ("D102", "print(os.uname().nodename)", "os.uname().nodename", "run the program uname", "print('x')"),
+    ("D102", "n = (later - datetime.now()).days\nprint(n)", "(later - datetime.now()).days", "Divide by 86400", "print('x')"),
+    ("D102", "false & FG(retcode=1)", "FG(retcode=1)", "`status = false & RETCODE(FG=True)`", "print('x')"),
+    ("D102", "n, t = false & CAPTURE(retcode=1)\nprint(n, t)", "CAPTURE(retcode=1)", "`status, text = false & CAPTURE`", "print('x')"),
+    ("D102", "name = 'ls'\nlocal[name] & FG", "local[name]", "`program(absolute(path))`", "print('x')"),
+    ("D104", "n = 1\nif n == 1:\n    return bool(n)", "bool", "`1 if n != 0 else 0`", "print('x')"),
+    ("D104", "sys.exit(f'{os.name} {1}')", "sys.exit", "print the message with `file=sys.stderr`, and `return 1`", "return 1"),
+    ("D104", "p = absolute('x').absolute()\nprint(p)", "absolute('x').absolute", "Remove the call", "print('x')"),
+    ("D101", "for n in range(3):\n    print(n)\nelse:\n    print('x')", "for n in range(3):", "the loop has no `break`", "print('x')"),
+    ("D101", "d = absolute('x')\nfor p in sorted(d.glob('*'), key=len):\n    print(p)", "sorted(d.glob('*'), key=len)", "to sort by time, run the program ls", "print('x')"),
+    ("D101", "for t in name_of(1):\n    print(t)", "name_of(1)", "as in `for t in name_of(1).splitlines():`", "print('x')"),
+    ("D101", "for t in name_of(1)[2:]:\n    print(t)", "name_of(1)[2:]", "a slice of a Str cuts characters", "print('x')"),
+    ("D101", "t = 'a,b'\nfor x in filter(None, t.split(',')):\n    print(x)", "filter(None, t.split(','))", "test or change each item in the loop", "print('x')"),
+    ("D104", "d = absolute('x')\nprint(max(d // '*', key=len))", "max", "to sort by time, run the program ls", "print('x')"),
+    ("D301", "d = absolute('x')\nfor p in sorted(d // '*'):\n    q = p\nprint(q)", "q", "`q = f\"{path}\"`", "print('x')"),
 ]  # fmt: skip
 
 if sys.version_info >= (3, 11):  # a syntax error before 3.12

@@ -16,6 +16,7 @@ from oauthkit.compiler.diagnostics.replacements import (
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.diagnostics.suggestions import (
     ATTRIBUTES,
+    BY_KEY,
     FILES,
     FIND,
     FIRST_LINE,
@@ -27,10 +28,6 @@ from oauthkit.compiler.diagnostics.suggestions import (
 from oauthkit.compiler.types import Type
 
 ASCENDING = "sorted always sorts in ascending order"
-BY_KEY = (
-    'to sort by time, run the program ls, as in `for name in ls("-t", directory).splitlines():`,'
-    " from the newest to the oldest. With -S, it sorts by size"
-)
 
 
 def of_loop(node: ast.For, site: Site) -> str:

@@ -134,11 +134,16 @@ def variable_text(site: Site, node: ast.expr) -> str:
                 case [text] if site.type_of(text) is Type.STR:
                     default = shown(site, text)
                 case []:
-                    default = '""'
+                    default = _no_text(site, name)
                 case _:
                     return ""
             return f"local.env.get({shown(site, name)}, {default})"
     return ""
+
+
+def _no_text(site: Site, literal: ast.expr) -> str:
+    """Return an empty text in the quotes of a literal: both may be inside an f-string."""
+    return "''" if shown(site, literal).startswith("'") else '""'
 
 
 def _is_test(site: Site, node: ast.expr) -> bool:
@@ -311,6 +316,55 @@ def _of_abs(site: Site, node: ast.Call) -> str:
     return ""
 
 
+def _of_rounding(site: Site, node: ast.Call) -> str:
+    """Return the help for math.ceil and math.floor of a quotient."""
+    match node:
+        case ast.Call(
+            args=[ast.BinOp(left=number, op=ast.Div(), right=ast.Constant(value=int() as divisor))],
+            keywords=[],
+        ) if divisor > 0 and site.type_of(number) is Type.INT:
+            text = operand(site, number)
+            if ast.unparse(node.func) == "math.ceil":
+                text = f"({text} + {divisor - 1})"
+            quotient = f"{text} // {divisor}"
+            return code("write", quotient if site.is_whole(node) else f"({quotient})")
+    return ""
+
+
+def _of_suffix(site: Site, node: ast.Call) -> str:
+    """Return the help for `path.with_suffix(".log")`."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id=path) as owner),
+            args=[ast.Constant(value=str() as suffix)],
+            keywords=[],
+        ) if site.type_of(owner) is Type.PATH and re.fullmatch(r"(\.\w+)?", suffix):
+            last, stem = site.fresh("last"), site.fresh("stem")
+
+            def lines(name: str) -> list[str]:
+                return [
+                    f'_, _, {last} = {path}.rpartition("/")',
+                    f'{stem}, _, _ = {last}.rpartition(".")',
+                    f'if {stem}.strip(".") == "":',
+                    f"    {stem} = {last}",
+                    f'{name} = absolute(f"{{{path}.dirname}}/{{{stem}}}{suffix}")',
+                ]
+
+            return code("split the name", site.assigned(node, Type.PATH, lines))
+    return ""
+
+
+def _of_strftime(_: Site, node: ast.Call) -> str:
+    """Return the help for time.strftime with one argument."""
+    match node.args:
+        case [ast.Constant(value=str() as form)] if "'" not in form and '"' not in form:
+            return (
+                "run the program date, bound at the top with `program`, as in"
+                f' `date("+{form}").strip()`'
+            )
+    return ""
+
+
 def _of_setdefault(site: Site, node: ast.Call) -> str:
     match site.statement, node.args:
         case ast.Expr(value=value), [ast.Constant(value=str()) as name, text] if (
@@ -359,7 +413,8 @@ def of_get(site: Site, node: ast.Call) -> str:
     """Return the help for local.env.get without a default, and for os.environ.get."""
     match node.args:
         case [ast.Constant(value=str()) as name, *rest]:
-            default = shown(site, rest[0]) if rest else '""'
+            empty = _no_text(site, name)
+            default = shown(site, rest[0]) if rest else empty
             if rest and site.type_of(rest[0]) is not Type.STR:
                 return ""
             variable = f"local.env.get({shown(site, name)}, {default})"
@@ -367,8 +422,8 @@ def of_get(site: Site, node: ast.Call) -> str:
                 case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=operand)) if (
                     operand is node and not site.is_elif()
                 ):
-                    return code("write", f'if {variable} == "":')
-            return code("write", f'{variable} != ""' if site.is_tested(node) else variable)
+                    return code("write", f"if {variable} == {empty}:")
+            return code("write", f"{variable} != {empty}" if site.is_tested(node) else variable)
     return ""
 
 
@@ -570,12 +625,18 @@ def of_exit(site: Site, node: ast.Call) -> str:
         case [text] if site.type_of(text) is Type.STR:
             lines = [f"print({shown(site, text)}, file=sys.stderr)", "return 1"]
             return code("write", lines)
+        case [_]:
+            return "print the message with `file=sys.stderr`, and `return 1`"
     return ""
 
 
 def _of_split(site: Site, node: ast.Call) -> str:
     """Return the help for `first, second = text.split(":")`."""
     match site.statement:
+        case ast.Assign(
+            targets=[ast.Tuple(elts=[ast.Name(), ast.Name()] as targets)], value=value
+        ) if value is node and _is_once_at_blanks(node):
+            return _of_first_word(site, node, targets)
         case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value) if (
             value is node and not node.args
         ):
@@ -584,16 +645,18 @@ def _of_split(site: Site, node: ast.Call) -> str:
             return _of_many_parts(site, node, targets) if value is node else ""
     match node:
         case ast.Call(
-            func=ast.Attribute(
-                value=ast.Name(id=text) as name, attr=("split" | "rsplit") as method
-            ),
+            func=ast.Attribute(value=owner, attr=("split" | "rsplit") as method),
             args=[ast.Constant(value=str() as separator) as literal, *rest],
-            keywords=[],
-        ) if separator and [ast.unparse(item) for item in rest] in ([], ["1"]):
+            keywords=limit,
+        ) if separator and [*map(ast.unparse, (*rest, *limit))] in ([], ["1"], ["maxsplit=1"]):
+            rest += [keyword.value for keyword in limit]
             match site.statement:
-                case ast.Assign(targets=[ast.Tuple(elts=[ast.Name() as head, ast.Name() as tail])]):
-                    if site.type_of(name) is not Type.STR:
+                case ast.Assign(
+                    targets=[ast.Tuple(elts=[ast.Name() as head, ast.Name() as tail])], value=value
+                ) if value is node:
+                    if not site.is_text(owner):
                         return ""
+                    text = operand(site, owner)
                     found, part = site.fresh("separator"), shown(site, literal)
                     partition = method.replace("split", "partition")
                     if not site.failure("1"):
@@ -611,6 +674,35 @@ def _of_split(site: Site, node: ast.Call) -> str:
                         f"    return {site.failure('1')}",
                     ]
                     return code("split it once, and check the separator", lines)
+    return ""
+
+
+def _is_once_at_blanks(node: ast.Call) -> bool:
+    """Return whether a call is split(None, 1) or split(maxsplit=1)."""
+    given = [*map(ast.unparse, (*node.args, *node.keywords))]
+    return given in (["None", "1"], ["maxsplit=1"], ["None", "maxsplit=1"])
+
+
+def _of_first_word(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
+    """Return the help for `first, rest = text.split(None, 1)`."""
+    first, rest = map(ast.unparse, targets)
+    match node.func:
+        case ast.Attribute(value=owner, attr="split") if (
+            site.failure("1")
+            and site.is_text(owner)
+            and len({first, rest}) == 2
+            and all(site.variable(name) in (None, Type.STR) for name in (first, rest))
+        ):
+            rest = rest if rest != "_" else site.fresh("rest")
+            text = site.fresh("text")
+            lines = [
+                f"{text} = {operand(site, owner)}.lstrip()",
+                f'{first}, _, {rest} = {text}.partition(" ")',
+                f"{rest} = {rest}.lstrip()",
+                f'if {rest} == "":',
+                f"    return {site.failure('1')}",
+            ]
+            return code("if blanks separate the words, split at the first one", lines)
     return ""
 
 
@@ -1068,6 +1160,19 @@ def of_or_and(site: Site, node: ast.BoolOp) -> str:
             ],
         ) if ast.unparse(function) in ENVIRONMENT_READS and site.result_of(text) is Type.STR:
             return code("write", f"local.env.get({shown(site, name)}) or {operand(site, text)}")
+        case ast.BoolOp(
+            op=ast.Or(),
+            values=[variable, ast.Call(func=function, args=[message], keywords=[])],
+        ) if ast.unparse(function) in ("sys.exit", "exit") and site.is_main:
+            read = variable_text(site, variable)
+            first = read or (shown(site, variable) if site.is_text(variable) else "")
+
+            def or_exit(name: str) -> list[str]:
+                last = [f"    print({shown(site, message)}, file=sys.stderr)", "    return 1"]
+                return [f"{name} = {first}", f'if {name} == "":', *last]
+
+            if first and site.type_of(message) is Type.STR:
+                return code("use if", site.assigned(node, Type.STR, or_exit))
     kinds = {site.result_of(value) for value in node.values}
     is_number = kinds in ({Type.INT}, {Type.STATUS})
     kind = kinds.pop() if is_number else Type.STR
@@ -1154,7 +1259,7 @@ def _of_splitext(site: Site, node: ast.Call) -> str:
             return ""
     path = given.id if isinstance(given, ast.Name) else site.fresh("path")
     names = (root, extension)
-    if path == extension or "_" in names or root == extension:
+    if extension in (path, root, "_"):
         return ""
     if any(site.variable(name) not in (None, Type.STR) for name in names):
         return ""
@@ -1163,11 +1268,11 @@ def _of_splitext(site: Site, node: ast.Call) -> str:
         *([f"{path} = {shown(site, given)}"] if not isinstance(given, ast.Name) else []),
         f'_, _, {last} = {path}.rpartition("/")',
         f'{stem}, _, {end} = {last}.rpartition(".")',
-        *([f"{root} = {path}"] if root != path else []),
+        *([f"{root} = {path}"] if root not in (path, "_") else []),
         f'{extension} = ""',
         f'if {stem}.strip(".") != "":',
         f'    {extension} = f".{{{end}}}"',
-        f"    {root} = {path}.removesuffix({extension})",
+        *([f"    {root} = {path}.removesuffix({extension})"] if root != "_" else []),
     ]
     return code("split it", lines)
 
@@ -1284,6 +1389,7 @@ def bound_name(site: Site, program: str) -> str:
 
 CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
     "int": _of_int, "str": _of_str, "repr": _of_str, "format": _of_str, "bool": _of_bool,
+    "math.ceil": _of_rounding, "math.floor": _of_rounding, "time.strftime": _of_strftime,
     "min": _of_extreme, "max": _of_extreme, "abs": _of_abs,
     "os.environ.setdefault": _of_setdefault, "local.env.update": _of_update,
     "os.environ.pop": _of_pop, "local.env.pop": _of_pop, "os.environ.get": of_get,
@@ -1301,7 +1407,7 @@ CALLS: dict[str, Callable[[Site, ast.Call], str]] = {
 METHODS: dict[str, Callable[[Site, ast.Call], str]] = {
     "split": _of_split, "rsplit": _of_split, "join": _of_join_text, "format": _of_format,
     "count": _of_count, "read": _of_read, "read_text": _of_read, "write": _of_write,
-    "write_text": _of_write,
+    "write_text": _of_write, "with_suffix": _of_suffix,
     "upper": _of_case, "lower": _of_case, "isatty": _of_isatty, "run": _of_run,
     **{name: _of_program for name in PROGRAMS if "." not in name},
 }  # fmt: skip

@@ -47,6 +47,10 @@ FILES = (
     " whole paths. Hidden files are skipped"
 )
 FIND = 'run the program find, as in `for line in find(directory, "-name", "*.log").splitlines():`'
+BY_KEY = (
+    'to sort by time, run the program ls, as in `for name in ls("-t", directory).splitlines():`,'
+    " from the newest to the oldest. With -S, it sorts by size"
+)
 ITEMS = f"write a for loop. To keep the results, {LINES}"
 PAIRS = (
     'use one loop variable, as in `for pair in ("web 80", "db 5432"):`, and split it with partition'
@@ -69,6 +73,19 @@ DATE = (
     'run the program date, bound at the top with `program`, as in `date("+%F").strip()`.'
     " oauthkit.shell has now_ms"
 )
+SECONDS = (
+    'run the program date, bound at the top with `program`, as in `text = date("-d", line, "+%s")`.'
+    " parse_int makes a number of seconds of it. Divide by 86400 for days"
+)
+SHOWN_TIME = (
+    "run the program date, bound at the top with `program`, as in"
+    ' `date("-d", f"@{seconds}", "+%F").strip()`'
+)
+PERIOD = (
+    "run the program date, bound at the top with `program`, as in"
+    ' `date("-d", "7 days ago", "+%F").strip()`'
+)
+USER = 'run the program id, bound at the top with `program`, as in `id("-un").strip()`'
 READLINK = (
     'run the program readlink, bound at the top with `program`, as in `readlink("{}", "--", path)`'
 )
@@ -170,11 +187,27 @@ CALLS = {
     "os.getpid": (
         "the process ID is not available. To prevent a second run, call `take_lock(path, 0)`, whose"
         " Status is 1 if another run has the lock. For a temporary file, `temporary_name(file)`"
-        " returns a new name beside the file that it will replace"
+        " returns a new name beside the file that it will replace. The program mktemp makes a new"
+        " file or directory"
     ),
     "time.sleep": 'run the program sleep, bound at the top with `program`, as in `sleep("1")`',
-    "time.time": "now_ms returns milliseconds. The seconds are `now_ms() // 1000`",
+    "time.time": "now_ms returns milliseconds, and changes once a second. The seconds are"
+    " `now_ms() // 1000`",
     "time.strftime": DATE,
+    "math.ceil": "add the divisor minus 1, and divide with `//`, as in `(number + 9) // 10`",
+    "math.floor": FRACTION,
+    "datetime.strptime": SECONDS,
+    "datetime.datetime.strptime": SECONDS,
+    "datetime.fromtimestamp": SHOWN_TIME,
+    "datetime.datetime.fromtimestamp": SHOWN_TIME,
+    "timedelta": PERIOD,
+    "datetime.timedelta": PERIOD,
+    "Path.home": 'make a Path of HOME, as in `home = absolute(local.env.get("HOME", ""))`',
+    "os.getlogin": USER,
+    "getpass.getuser": USER,
+    "os.cpu_count": PROGRAM.format("nproc"),
+    "os.statvfs": PROGRAM.format("df"),
+    "os.fspath": "an f-string converts a Path",
     "datetime.now": DATE,
     "datetime.datetime.now": DATE,
     "glob.glob": FILES,
@@ -278,7 +311,8 @@ METHODS = {
     "center": PAD,
     "count": "count in a loop over the lines or parts, with `+= 1`",
     "find": "test with `in`, or split the text with partition",
-    "index": "test with `in`, or split the text with partition",
+    "index": "test with `in`, or split the text with partition. To find the place of an item, count"
+    " in a loop",
     "isdigit": "parse_int returns status 0 for up to 15 digits from 0 to 9, with or without a `-`."
     ' To reject a `-`, also test `text.startswith("-")`',
     "isatty": 'run the program test, as in `test["-t", "1"] & TF(FG=True)`',
@@ -324,6 +358,8 @@ METHODS = {
     "chmod": PROGRAM.format("chmod"),
     "stat": PROGRAM.format("stat"),
     "chdir": CHDIR,
+    "absolute": "absolute has already made it absolute. Remove the call",
+    "expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
 }
 METHODS_OTHERWISE = (
     "a text has removeprefix, removesuffix, replace, partition, rpartition, split, splitlines,"
@@ -367,6 +403,11 @@ MODULES = {
     "csv": 'iterate over the parts of each line, as in `for part in line.split(","):`',
     "datetime": DATE,
     "docopt": ARGUMENTS,
+    "fnmatch": "test the text with startswith and endswith. For files, use a pattern, as in"
+    ' `sorted(directory // "*.log")`',
+    "getpass": USER,
+    "platform": PROGRAM.format("uname"),
+    "shlex": "remove it. A Command passes each argument as it is, without a shell",
     "fcntl": "oauthkit.shell has take_lock and lock_directory",
     "getopt": ARGUMENTS,
     "glob": FILES,
@@ -374,6 +415,7 @@ MODULES = {
     "hashlib": PROGRAM.format("sha256sum"),
     "json": PROGRAM.format("jq"),
     "logging": "oauthkit.shell has open_log and log",
+    "math": FRACTION,
     "optparse": ARGUMENTS,
     "pathlib": "oauthkit.shell has absolute, which makes a Path of a text",
     "random": PROGRAM.format("shuf"),
@@ -416,6 +458,10 @@ STATEMENTS = {
     " `& CAPTURE` return the status instead",
     ast.With: "read_file and write_file open and close a file. Use them without `with`",
 }
+FINALLY = (
+    "write the block of finally after the block of try. In the block of try, `& FG` and a call of a"
+    " Command would end the program if they fail. Use `& RETCODE(FG=True)` or `& CAPTURE`"
+)
 # Context managers of plumbum.
 CONTEXTS = {
     "local.cwd": IN_DIRECTORY,
@@ -457,6 +503,8 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
     name = ast.unparse(node.func)
     attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if name in CALLS:
+        if any(keyword.arg == "key" for keyword in node.keywords):
+            return Suggestion(f"{name} is outside the dialect", BY_KEY)
         replace = replacements.CALLS.get(name)
         help = (replace and replace(site, node)) or CALLS[name]
         if name == "int" and any(isinstance(inner, ast.Div) for inner in ast.walk(node)):
@@ -540,6 +588,10 @@ def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
     if node.attr in KNOWN_METHODS:
         return Suggestion(f"{name} is not called", code("call it", f"{name}()"))
     help = ATTRIBUTES.get(name) or ATTRIBUTES.get(node.attr) or EXPRESSIONS_OTHERWISE
+    called = node.value.func if isinstance(node.value, ast.Call) else node.value
+    help = CALLS.get(ast.unparse(called), help)
+    if node.attr in ("days", "seconds"):
+        help = SECONDS
     if node.attr.startswith("st_"):
         form = {"st_size": "%s", "st_mtime": "%Y"}.get(node.attr)
         help = STAT.format(form) if form else PROGRAM.format("stat")
@@ -674,6 +726,8 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
                 help += " in that branch"
         case ast.Raise(exc=ast.Call(func=ast.Name(id="SystemExit")) as end) if site is not None:
             help = replacements.of_exit(site, end) or MAIN_STATUS
+        case ast.Try(handlers=[]):
+            help = FINALLY
         case ast.Try() if site is not None:
             help = blocks.of_try(site, node) or help
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):

@@ -560,7 +560,8 @@ class Assignments:
             self.reject(
                 "D105", node, f"{method} needs a literal separator and three names",
                 code("write the separator here", line if is_complete else "",
-                    "write the separator here, and _ for a part that is not needed"),
+                    "write the separator here, and _ for a part that is not needed. First replace a"
+                    ' separator that is a value, as in `text = text.replace(mark, "\\t")`'),
             )  # fmt: skip
             return None
         if text.type is Type.PATH and literal.value != "/":  # every Path has a /

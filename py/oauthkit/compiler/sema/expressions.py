@@ -246,7 +246,9 @@ class Expressions:
                 self.scope.assume_bound(name)
                 return self.reject(
                     "D301", node, f"{name} is not set on every path to this line",
-                    f"set {name} before the branch or loop",
+                    f"set {name} before the branch or loop" if kind is not Type.PATH else
+                    f'before the branch or loop, write `{name} = ""`. In it, assign an f-string,'
+                    f' as in `{name} = f"{{path}}"`',
                 )  # fmt: skip
             if kind is Type.ERROR:
                 return REJECTED
