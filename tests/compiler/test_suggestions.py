@@ -419,7 +419,7 @@ CASES = [
     ("D104", "text = 'a,b'\na, _ = text.split(',')\nprint(a)", "text.split", "a, separator, rest = text.partition", "text = 'a,b'\na, s, rest = text.partition(',')\nif s == '' or ',' in rest:\n    return 1\nprint(a)"),
     ("D301", "print((tr['a-z', 'A-Z'] << 'x')())", "tr", "bind the program at the top: `tr = program(\"tr\")`", "print((cat['a-z'] << 'x')())"),
     ("D105", "t = cat('-', stdin='x')\nprint(t)", "stdin='x'", "as in `(cat['-'] << 'x')()`, or for a file `(cat['-'] < path)()`", "t = (cat['-'] << 'x')()\nprint(t)"),
-    ("D102", "last = arguments[-1]\nprint(last)", "arguments", "if len(arguments) == 0:\n    return 1\nlast = \"\"", "if len(arguments) == 0:\n    return 1\nlast = ''\nfor a in arguments:\n    last = a\nprint(last)"),
+    ("D102", "last = arguments[-1]\nprint(last)", "arguments", "an argument is needed\", file=sys.stderr)\n    return 1\nlast = \"\"", "if len(arguments) == 0:\n    return 1\nlast = ''\nfor a in arguments:\n    last = a\nprint(last)"),
     ("D102", "print(f'{arguments[-1]}')", "arguments", "take the last one in a loop", "for a in arguments:\n    print(a)"),
     ("D102", "for a in sorted(arguments):\n    print(a)", "arguments", "with the program env, as in `(env[\"LC_ALL=C\", \"sort\"] << text)()`", "text = ''\nfor a in arguments:\n    text += f'{a}\\n'\nfor line in (cat << text)().splitlines():\n    print(line)"),
     ("D102", "if (n := len(arguments)) > 2:\n    print(f'{n}')", "n := len(arguments)", "n = len(arguments)\nif n > 2:", "n = len(arguments)\nif n > 2:\n    print(f'{n}')"),
@@ -530,8 +530,8 @@ PROGRAMS = [
     ("D101", "OK, BAD = 0, 1\n", "print(f'{BAD}')", "OK, BAD = 0, 1", "write each constant on a line of its own"),
     ("D104", "KEEP = int(os.environ.get('KEEP', '3'))\n", "print('x')", "int", "status, number = parse_int(local.env.get('KEEP', '3').strip())"),
     ("D104", "def half(text: str) -> int:\n    return int(text) // 2\n", "print(f\"{half('4')}\")", "int", "must return the Status, too"),
-    ("D104", "def half(text: str) -> tuple[Status, int]:\n    return 0, int(text) // 2\n", "status, n = half('4')\n    print(f'{status} {n}')", "int", "if status != 0:\n    return status, 0\nreturn 0, number // 2"),
-    ("D104", "def head(text: str) -> tuple[Status, str, int]:\n    n = int(text)\n    return 0, text[:n], n\n", "status, t, n = head('4')\n    print(f'{status} {t} {n}')", "int", 'if status != 0:\n    return status, "", 0'),
+    ("D104", "def half(text: str) -> tuple[Status, int]:\n    return 0, int(text) // 2\n", "status, n = half('4')\n    print(f'{status} {n}')", "int", "the text is not a number\", file=sys.stderr)\n    return status, 0\nreturn 0, number // 2"),
+    ("D104", "def head(text: str) -> tuple[Status, str, int]:\n    n = int(text)\n    return 0, text[:n], n\n", "status, t, n = head('4')\n    print(f'{status} {t} {n}')", "int", 'n is not a number", file=sys.stderr)\n    return status, "", 0'),
     ("D308", "def half(text: str) -> tuple[Status, int]:\n    status, number = parse_int(text)\n    return 0, number // 2\n", "status, n = half('4')\n    print(f'{status} {n}')", "status", "as in `if status != 0:`. Write `_` instead only if"),
     ("D402", "LIMIT = 5\n", "LIMIT = 6", "LIMIT", "a constant cannot be reassigned"),
     ("D303", "def f() -> LocalPath:\n    return ''\n", "p = f()\n    print(p)", "''", "Also return a Status"),
@@ -671,6 +671,7 @@ def test_code_in_help_is_between_backticks(text: str) -> None:
         "True and 'b' in text",
         "text == 'a' or False",
         "number == 3 or True",
+        "number > 2 and True or False",
     ],
 )
 def test_bool_beside_a_comparison_is_accepted(condition: str) -> None:

@@ -9,7 +9,7 @@ import ast
 import re
 import textwrap
 
-from oauthkit.compiler.diagnostics.replacements import operand, shown, variable_text
+from oauthkit.compiler.diagnostics.replacements import operand, said, shown, variable_text
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
@@ -134,7 +134,9 @@ def of_open(site: Site, node: ast.With) -> str:
                 keywords=[],
             ) as read,
         ) if owner == file and not is_write and site.variable(name) in (None, Type.STR):
-            lines = [f"{status}, {name} = read_file({given})", f"if {status} != 0:", "    return 1"]
+            wrong = f"    {said('the file cannot be read')}"
+            lines = [f"{status}, {name} = read_file({given})", f"if {status} != 0:", wrong]
+            lines.append("    return 1")
             match read.func:
                 case ast.Attribute(attr="strip"):
                     lines.append(f"{name} = {name}.strip()")
@@ -146,7 +148,8 @@ def of_open(site: Site, node: ast.With) -> str:
                 keywords=[],
             )
         ) if owner == file and is_write and site.type_of(text) is Type.STR:
-            lines = [f"if write_file({given}, {shown(site, text)}) != 0:", "    return 1"]
+            wrong = f"    {said('the file cannot be written')}"
+            lines = [f"if write_file({given}, {shown(site, text)}) != 0:", wrong, "    return 1"]
             return code("replace the with block", lines)
     return ""
 

@@ -55,14 +55,26 @@ def called(site: Site, node: ast.expr, call: str, kind: Type, intro: str = "writ
 
 
 def checked(site: Site, node: ast.expr, call: str, kind: Type, intro: str) -> str:
-    """Return the help for a function that returns a Status and a value, with its check."""
+    """Return the help for parse_int or read_file, with its check."""
     status = site.fresh("status")
     failure = site.failure(status)
 
     def lines(name: str) -> list[str]:
-        return [f"{status}, {name} = {call}", f"if {status} != 0:", f"    return {failure}"]
+        wrong = _not_a_number(name) if kind is Type.INT else "the file cannot be read"
+        test = f"if {status} != 0:"
+        return [f"{status}, {name} = {call}", test, f"    {said(wrong)}", f"    return {failure}"]
 
     return code(intro, site.assigned(node, kind, lines)) if failure else ""
+
+
+def _not_a_number(name: str) -> str:
+    """Return the message about a text that is not the number for a variable."""
+    return f"{'the text' if name.startswith('number') else name} is not a number"
+
+
+def said(message: str) -> str:
+    """Return the code that prints a message to stderr."""
+    return f'print("{message}", file=sys.stderr)'
 
 
 def bound(site: Site, node: ast.expr, program: str) -> str:
@@ -182,7 +194,8 @@ def _of_int_of_split(site: Site, node: ast.Call, index: ast.Subscript) -> str:
     text, status = site.fresh("text"), site.fresh("status")
 
     def lines(name: str) -> list[str]:
-        check = [f"if {status} != 0:", "    return 1"]
+        wrong = f"    {said(_not_a_number(name))}"
+        check = [f"if {status} != 0:", wrong, "    return 1"]
         return [*part(text), f"{status}, {name} = parse_int({text}.strip())", *check]
 
     help = f"{intro}, convert the part, and check the status"
@@ -585,7 +598,8 @@ def _of_which(site: Site, node: ast.Call) -> str:
                 return code("write", _with_test(site, node, found))
 
             def lines(name: str) -> list[str]:
-                return [f"{name} = {call}", f'if {name} == "":', "    return 1"]
+                wrong = f"    {said('the program is not installed')}"
+                return [f"{name} = {call}", f'if {name} == "":', wrong, "    return 1"]
 
             if site.can_fail:
                 found = _with_test(site, node, site.assigned(node, Type.STR, lines))
@@ -769,7 +783,8 @@ def of_arguments(site: Site, node: ast.expr) -> str:
                 for name in names
             ):
                 return ""
-            lines = [f"if len({all_of}) != {len(names)}:", "    return 1"]
+            wrong = f"    {said(f'{len(names)} arguments are needed')}"
+            lines = [f"if len({all_of}) != {len(names)}:", wrong, "    return 1"]
             lines += [f"{name} = {all_of}[{i}]" for i, name in enumerate(names)]
             return code("check the number of arguments, then assign each one", lines)
     for part in ast.walk(site.statement) if site.statement else ():
@@ -802,7 +817,8 @@ def _of_last_argument(site: Site, node: ast.Subscript, arguments: str) -> str:
     """Return the help for `arguments[-1]`."""
 
     def lines(name: str) -> list[str]:
-        check = [f"if len({arguments}) == 0:", "    return 1", f'{name} = ""']
+        wrong = f"    {said('an argument is needed')}"
+        check = [f"if len({arguments}) == 0:", wrong, "    return 1", f'{name} = ""']
         return [*check, f"for {argument} in {arguments}:", f"    {name} = {argument}"]
 
     argument = site.fresh("argument")
@@ -1104,13 +1120,14 @@ def of_glob(site: Site, owner: ast.expr, pattern: ast.expr) -> str:
 def of_variable(site: Site, node: ast.Subscript) -> str:
     """Return the help for os.environ["NAME"] and local.env["NAME"], which fail if it is not set."""
     match node.slice:
-        case ast.Constant(value=str() as name) as key if name.isidentifier():
+        case ast.Constant(value=str() as wanted) as key if wanted.isidentifier():
             variable = shown(site, key)
             if site.statement is None:
                 return code("write", f'local.env.get({variable}, "")')
 
             def lines(name: str) -> list[str]:
-                test = [f"if {variable} not in local.env:", "    return 1"]
+                wrong = f"    {said(f'{wanted} is not set')}"
+                test = [f"if {variable} not in local.env:", wrong, "    return 1"]
                 return [*test, f'{name} = local.env.get({variable}, "")']
 
             found = _with_test(site, node, site.assigned(node, Type.STR, lines))
