@@ -166,6 +166,18 @@ def test_dotenv_that_leads_nowhere_is_one_problem(well: HostProject) -> None:
     )
 
 
+def test_login_that_is_a_link_to_nowhere(well: HostProject) -> None:
+    """Claude Code might write through the link, which fails."""
+    well.credentials.unlink()
+    well.credentials.symlink_to(well.home / "gone/credentials.json")
+    _, failed, fixes = examined(well)
+    text = f"{well.credentials} is a link that leads nowhere"
+    away = f"mv {quoted(well.credentials)} {quoted(well.credentials)}.old"
+    assert failed["login"] == text
+    assert fixes["login"] == f"{away} && claude auth login"
+    assert f"{text}: {fixes['login']}" in well.status()["warnings"]
+
+
 def test_file_in_place_of_the_logins_directory(well: HostProject) -> None:
     """It must be moved away before a login, so its fix comes first."""
     shutil.rmtree(well.home / ".claude")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.path_info import FILE, inspect_path
+from oauthkit.host.path_info import FILE, clearing, inspect_path, leads_nowhere, may_remove
 from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shell_commands import claude, command, quote
 from oauthkit.host.status.login import read_login
@@ -183,8 +183,15 @@ def _is_gone(failure: Failure, paths: ProjectPaths) -> bool:
 
 
 def log_in(paths: ProjectPaths) -> str:
-    """Return the command that logs in, with the credentials directory that the refresh reads."""
-    return _for_project(paths, LOG_IN)
+    """Return the command that logs in, with the credentials directory that the refresh reads.
+
+    If the credentials are a link that leads nowhere, claude might not save the login. The command
+    then moves the link away first.
+    """
+    fix = _for_project(paths, LOG_IN)
+    if leads_nowhere(paths.credentials) and may_remove(paths.credentials):
+        return f"{clearing(paths.credentials)} && {fix}"
+    return fix
 
 
 def log_in_and_refresh(paths: ProjectPaths) -> str:

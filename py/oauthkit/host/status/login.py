@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from oauthkit.host.path_info import read
+from oauthkit.host.path_info import leads_nowhere, read
 from oauthkit.shell import is_b64token
 
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
@@ -44,6 +44,8 @@ class Login:
 def read_login(credentials: Path) -> Login:
     """Read Claude Code's credentials."""
     content = read(credentials)
+    if leads_nowhere(credentials):
+        return Login(f"{credentials} is a link that leads nowhere")
     if content.problem:
         return Login(content.problem, fix=content.fix)
     try:
