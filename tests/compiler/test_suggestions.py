@@ -456,7 +456,7 @@ CASES = [
     ("D303", "x: str = 5", "5", "`'5'`", 'x: str = f"{5}"'),
     # Rejected code causes no further diagnostics
     ("D101", "try:\n    x = 'a'\nexcept OSError:\n    return 1\nprint(x)", "try:", "no exceptions", "x = 'a'\nprint(x)"),
-    ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "write the block of finally after", "print('x')"),
+    ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "clean up before you return", "print('x')"),
     ("D101", "with open('f') as f:\n    x = f.read()\nprint(x)", "with open('f') as f:", "status, x = read_file('f')", "status, text = read_file('f')"),
     ("D101", "x = 'a'\nmatch x:\n    case 'a':\n        y = 1\n    case z:\n        print(z)\nprint(f'{y}')", "match x:", "if, elif and else", "x = 'a'\nif x == 'a':\n    print(x)"),
     ("D101", "a = b = 'x'\nprint(a + b)", "a = b = 'x'", "b = 'x'", "a = 'x'\nb = 'x'\nprint(a + b)"),
@@ -496,6 +496,19 @@ CASES = [
     ("D101", "t = 'a,b'\nfor x in filter(None, t.split(',')):\n    print(x)", "filter(None, t.split(','))", "test or change each item in the loop", "print('x')"),
     ("D104", "d = absolute('x')\nprint(max(d // '*', key=len))", "max", "to sort by time, run the program ls", "print('x')"),
     ("D301", "d = absolute('x')\nfor p in sorted(d // '*'):\n    q = p\nprint(q)", "q", "`q = f\"{path}\"`", "print('x')"),
+    ("D104", "if 'NOPE' not in local.env:\n    sys.exit(status=3)", "sys.exit", "only main can end the program", "print('x')"),
+    ("D101", "if 'NOPE' not in local.env:\n    raise SystemExit\nprint('x')", "raise SystemExit", "`return 0`", "print('x')"),
+    ("D104", "d = absolute('x')\nn = int(d / 'x')\nprint(n)", "int", "convert it, and check the status", "print('x')"),
+    ("D104", "d = absolute('x')\nn = int(cat(d / 'x'))\nprint(n)", "int", "convert it, and check the status", "print('x')"),
+    ("D101", "for _ in range(2):\n    try:\n        break\n    finally:\n        print('x')", "try:", "clean up before you return", "print('x')"),
+    ("D101", "try:\n    print('a')\nfinally:\n    print('x')", "try:", "write the block of finally after", "print('x')"),
+    ("D101", "t = 'a'\nfor n in range(3):\n    for m in range(2):\n        break\nelse:\n    print('x')", "for n in range(3):", "the loop has no `break`", "print('x')"),
+    ("D101", "x = 'e'\nt = 'a'\nfor x in t.splitlines()[2:]:\n    print('y')\nprint(x)", "t.splitlines()[2:]", "count in the loop with `+=`", "print('x')"),
+    ("D101", "for x in ('a', 'b')[True:]:\n    print(x)", "('a', 'b')[True:]", "iterate over a tuple literal", "print('x')"),
+    ("D101", "for x in reversed(range('a')):\n    print(x)", "reversed(range('a'))", "Count down with", "print('x')"),
+    ("D101", "for x in reversed(['a', 1]):\n    print(x)", "reversed(['a', 1])", "Count down with", "print('x')"),
+    ("D104", "n = max('abc', key=len)\nprint(n)", "max", "compare two numbers", "print('x')"),
+    ("D102", "name = os.environ.get('NOPE', 0) or sys.exit('x')\nprint(name)", "os.environ.get('NOPE', 0) or sys.exit('x')", "use if and else", "print('x')"),
 ]  # fmt: skip
 
 if sys.version_info >= (3, 11):  # a syntax error before 3.12

@@ -260,6 +260,11 @@ def test_unit_name_that_looks_like_an_option_is_not_passed(well: HostProject) ->
 def test_setting_of_the_units_alone(well: HostProject, name: str) -> None:
     """A refresh or publish in this shell would write somewhere else."""
     argv = f"/bin/bash {well.project}/{SCRIPT}"
+    if name == "OAUTHKIT_HOST":  # it has no effect without a store
+        (well.project / CONF_FILE).write_text(f"OAUTHKIT_STORE=dir:{well.home}\n", "utf-8")
+    directory = well.unit_directory / f"{UNIT}-heal.service.d"
+    directory.mkdir(parents=True)
+    (directory / "x.conf").write_text("[Service]\nEnvironment=NICE=1\n", "utf-8")  # not the cause
     fake_manager(well, heal=shown(argv, well.bin, f"{name}=/an/other"))
     _, failed, fixes = examined(well)
     here = {"OAUTHKIT_DOTENV": f"is {well.dotenv}", "OAUTHKIT_LOG": f"is {well.log}"}
@@ -288,6 +293,19 @@ def test_settings_that_do_not_matter_to_other_runs(well: HostProject) -> None:
     argv = f"/bin/bash {well.project}/{SCRIPT}"
     link = well.home / "link"
     link.symlink_to(well.project)
-    more = f"OAUTHKIT_LIGHT=1 OAUTHKIT_DOTENV={link}/.env"
+    more = f"OAUTHKIT_LIGHT=1 OAUTHKIT_DOTENV={link}/.env OAUTHKIT_LOG=relative ETCDCTL_KEY=/x"
     fake_manager(well, heal=shown(argv, well.bin, more))
     assert examined(well)[1] == {}
+    fake_manager(well, environment="OAUTHKIT_DOTENV=/x")  # the shell has the manager's variable
+    assert "FAIL  settings" not in well.run("doctor", OAUTHKIT_DOTENV="/x").stdout
+    assert "FAIL  settings" not in well.run("doctor", ETCDCTL_CACERT="/x").stdout
+
+
+def test_units_with_different_settings(well: HostProject) -> None:
+    """A change of this shell would only make the other unit differ."""
+    (well.project / "data/ipc").mkdir(parents=True)
+    watch = shown(f"python -m oauthkit watch --project={well.project}", well.bin, "OAUTHKIT_LOG=/x")
+    fake_manager(well, watch=watch)
+    install = command("install", well.project, "--watch")
+    text = f"{UNIT}-watch.service sets OAUTHKIT_LOG=/x, but in this shell, it is {well.log}"
+    assert examined(well)[1:] == ({"settings": text}, {"settings": install})

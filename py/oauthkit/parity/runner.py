@@ -260,8 +260,11 @@ def _environment(pid: str) -> bytes:
     while not (environment := _proc(pid, "environ")):
         if environment is None:
             return b""
-        *_, start, end, _ = (_proc(pid, "stat") or b"1 1 0").split()
-        if start == end != b"0":
+        fields = (_proc(pid, "stat") or b"").rpartition(b")")[2].split()
+        if not fields:
+            return b""
+        memory, start, end = (fields[number - 3] for number in (23, 50, 51))
+        if memory == b"0" or start == end != b"0":
             return b""
     return environment
 

@@ -24,6 +24,7 @@ from oauthkit.compiler.diagnostics.suggestions import (
     SEPARATOR,
     SPLIT,
     STDIN,
+    finds_files,
 )
 from oauthkit.compiler.types import Type
 
@@ -128,7 +129,7 @@ def of_loop(node: ast.For, site: Site) -> str:
         ):
             return f"iterate over `{shown(site, items)}`, and test or change each item in the loop"
         case ast.Call(func=ast.Name(id="sorted"), keywords=[ast.keyword(arg="key"), *_]):
-            return BY_KEY
+            return BY_KEY if finds_files(node.iter) else "run the program sort on the lines"
         case ast.Call() | ast.Name() if site.result_of(node.iter) is Type.STR:
             lines = f"for {ast.unparse(node.target)} in {shown(site, node.iter)}.splitlines():"
             return f"a Str is not a list. If it has lines, iterate over them, as in `{lines}`"
@@ -156,14 +157,18 @@ def _of_slice(site: Site, node: ast.For) -> str:
         case _:
             return ""
     match bound:
-        case ast.Constant(value=int() as place):
+        case ast.Constant(value=int() as place) if type(place) is int and place < 1 << 31:
             limit, before = str(place), []
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as place)) if place:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as place)) if (
+            type(place) is int and 0 < place < 1 << 31
+        ):
             count = site.fresh("count")
             limit = f"{count} - {place}"
             before = [f"{count} = 0", f"for _ in {shown(site, items)}:", f"    {count} += 1"]
         case _:
             return ""
+    if site.variable(ast.unparse(node.target)) is not None:  # it would have another value below
+        return "count in the loop with `+=`, and leave it with `break`, or go on with `continue`"
     number = site.fresh("number")
     test, end = (
         (f"{number} > {limit}", "break") if lower is None else (f"{number} <= {limit}", "continue")
@@ -191,20 +196,28 @@ def _is_repeatable(site: Site, node: ast.expr) -> bool:
         ):
             return site.type_of(text) is Type.STR
         case ast.Tuple(elts=items):
-            return items != [] and all(isinstance(item, ast.Constant) for item in items)
+            kinds = {site.type_of(item) for item in items}
+            return kinds in ({Type.STR}, {Type.INT}) and _are_literals(items)
     return _are_files(site, node)
+
+
+def _are_literals(items: list[ast.expr]) -> bool:
+    return all(isinstance(item, ast.Constant) for item in items)
 
 
 def _of_reversed(site: Site, node: ast.For, items: ast.expr) -> str:
     """Return the help for `for item in reversed(…):`."""
     match items:
-        case ast.Call(func=ast.Name(id="range"), args=[ast.Name() | ast.Constant() as stop]):
+        case ast.Call(func=ast.Name(id="range"), args=[ast.Name() | ast.Constant() as stop]) if (
+            site.type_of(stop) is Type.INT
+        ):
             first = f"{shown(site, stop)} - 1"
             if isinstance(stop, ast.Constant) and isinstance(stop.value, int):
                 first = str(stop.value - 1)
             return code("count down", f"range({first}, -1, -1)")
         case ast.Tuple(elts=[_, *_] as elements) | ast.List(elts=[_, *_] as elements):
-            if all(isinstance(element, ast.Constant) for element in elements):
+            kinds = {site.type_of(element) for element in elements}
+            if kinds in ({Type.STR}, {Type.INT}) and _are_literals(elements):
                 return code("write the items in this order", tuple_of(elements[::-1]))
         case ast.Call(func=ast.Name(id="sorted"), args=[_], keywords=[]) if _are_files(site, items):
             return _reversed_files(site, node, items)

@@ -629,7 +629,8 @@ def _of_stream(site: Site, node: ast.Call) -> str:
 
 def of_exit(site: Site, node: ast.Call) -> str:
     """Return the help for sys.exit and `raise SystemExit`."""
-    if not (site.is_main and isinstance(site.statement, (ast.Expr, ast.Raise))):
+    is_statement = isinstance(site.statement, (ast.Expr, ast.Raise))
+    if not (site.is_main and is_statement) or node.keywords:
         return ""
     match node.args:
         case [] | [ast.Constant(value=None)]:
@@ -716,7 +717,7 @@ def _of_first_word(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
                 f'if {rest} == "":',
                 f"    return {site.failure('1')}",
             ]
-            return code("if blanks separate the words, split at the first one", lines)
+            return code("if spaces separate the words, split at the first one", lines)
     return ""
 
 
@@ -1181,7 +1182,11 @@ def of_or_and(site: Site, node: ast.BoolOp) -> str:
             op=ast.Or(),
             values=[variable, ast.Call(func=function, args=[message], keywords=[])],
         ) if ast.unparse(function) in ("sys.exit", "exit") and site.is_main:
-            read = variable_text(site, variable)
+            has_number = any(
+                isinstance(part, ast.Constant) and isinstance(part.value, int)
+                for part in ast.walk(variable)
+            )
+            read = "" if has_number else variable_text(site, variable)
             first = read or (shown(site, variable) if site.is_text(variable) else "")
 
             def or_exit(name: str) -> list[str]:

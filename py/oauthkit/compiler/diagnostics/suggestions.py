@@ -503,11 +503,11 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
     name = ast.unparse(node.func)
     attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if name in CALLS:
-        if any(keyword.arg == "key" for keyword in node.keywords):
+        if any(keyword.arg == "key" for keyword in node.keywords) and finds_files(node):
             return Suggestion(f"{name} is outside the dialect", BY_KEY)
         replace = replacements.CALLS.get(name)
         help = (replace and replace(site, node)) or CALLS[name]
-        if name == "int" and any(isinstance(inner, ast.Div) for inner in ast.walk(node)):
+        if name == "int" and any(_has_quotient(part, site) for part in node.args):
             help = FRACTION
         return Suggestion(f"{name} is outside the dialect", help)
     if re.fullmatch(r"os\.\w+", name) and attribute not in METHODS:
@@ -552,6 +552,29 @@ def of_call(node: ast.Call, site: Site) -> Suggestion:
     )
 
 
+def finds_files(node: ast.AST) -> bool:
+    """Return whether an expression finds files by a pattern, or lists a directory."""
+    for inner in ast.walk(node):
+        match inner:
+            case ast.BinOp(op=ast.FloorDiv(), right=ast.Constant(value=str())):
+                return True
+            case ast.Call(func=ast.Attribute(attr="glob" | "rglob" | "iterdir" | "listdir")):
+                return True
+    return False
+
+
+def _has_quotient(node: ast.expr, site: Site) -> bool:
+    """Return whether arithmetic contains a division with /, which can be a fraction."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Div()) if site.type_of(left) is not Type.PATH:
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _has_quotient(left, site) or _has_quotient(right, site)
+        case ast.UnaryOp(operand=inner):
+            return _has_quotient(inner, site)
+    return False
+
+
 def of_builtin(name: str, names: list[str]) -> str:
     """Return the help for a builtin that does not exist."""
     import difflib  # noqa: PLC0415
@@ -588,8 +611,8 @@ def of_attribute(node: ast.Attribute, site: Site) -> Suggestion:
     if node.attr in KNOWN_METHODS:
         return Suggestion(f"{name} is not called", code("call it", f"{name}()"))
     help = ATTRIBUTES.get(name) or ATTRIBUTES.get(node.attr) or EXPRESSIONS_OTHERWISE
-    called = node.value.func if isinstance(node.value, ast.Call) else node.value
-    help = CALLS.get(ast.unparse(called), help)
+    if isinstance(node.value, ast.Call):
+        help = CALLS.get(ast.unparse(node.value.func), help)
     if node.attr in ("days", "seconds"):
         help = SECONDS
     if node.attr.startswith("st_"):
@@ -726,7 +749,13 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
                 help += " in that branch"
         case ast.Raise(exc=ast.Call(func=ast.Name(id="SystemExit")) as end) if site is not None:
             help = replacements.of_exit(site, end) or MAIN_STATUS
-        case ast.Try(handlers=[]):
+        case ast.Raise(exc=ast.Name(id="SystemExit")) if site is not None:
+            help = code("write", "return 0") if site.is_main else MAIN_STATUS
+        case ast.Try(handlers=[], body=body) if not any(
+            isinstance(inner, (ast.Return, ast.Break, ast.Continue))
+            for part in body
+            for inner in ast.walk(part)
+        ):
             help = FINALLY
         case ast.Try() if site is not None:
             help = blocks.of_try(site, node) or help

@@ -739,9 +739,16 @@ def _runs_at_least_once(items: Items) -> bool:
     return False
 
 
+def _breaks(node: ast.AST) -> bool:
+    """Return whether a statement can end the loop around it with break."""
+    if isinstance(node, (ast.For, ast.While)):
+        return any(map(_breaks, node.orelse))
+    return isinstance(node, ast.Break) or any(map(_breaks, ast.iter_child_nodes(node)))
+
+
 def _else_help(node: ast.For | ast.While) -> str:
     """Return the help for a loop with else, which runs unless a break ends the loop."""
-    if any(isinstance(inner, ast.Break) for part in node.body for inner in ast.walk(part)):
+    if any(map(_breaks, node.body)):
         return suggestions.LOOP_ELSE
     return "the loop has no `break`. Write the block of else after the loop, without else"
 

@@ -43,7 +43,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
             fix = install(paths, heal, watch) if is_healed else ""
             yield from _programs(paths, service, "timer", fix)
             yield from _program(paths, service, "timer", install(paths, heal, watch))
-            for other in differences(paths, service.unit, service.environment):
+            for other in differences(paths, service.unit, service.environment).values():
                 yield Finding("settings of the timer", other.problem, needs_refresh=True)
             yield from _alone(paths, timers, service)
         elif not _can_start_by_cron(paths):

@@ -43,12 +43,12 @@ def conflicts(paths: ProjectPaths) -> list[Conflict]:
 
     There is none for a variable of this shell, because a unit gets it from the shell.
     """
-    variables = _variables()
+    given = variables()
     return [
         Conflict(setting.name, value, _fix(setting.name))
         for setting in paths.settings
         if setting.origin != ENVIRONMENT
-        and (value := variables.get(setting.name, ""))
+        and (value := given.get(setting.name, ""))
         and value != setting.value
         and real_path(value) != real_path(setting.value)
     ]
@@ -71,8 +71,11 @@ def require_no_conflict(paths: ProjectPaths) -> None:
         raise HostError(f"{conflict.problem}. Run: {conflict.fix}")
 
 
-def _variables() -> dict[str, str]:
-    """Return the manager's variables. It quotes special characters as in $'a b'."""
+def variables() -> dict[str, str]:
+    """Return the manager's variables. Raise ManagerError if it does not answer.
+
+    The manager quotes special characters as in $'a b'.
+    """
     lines = (line.partition("=") for line in systemctl("show-environment").splitlines())
     return {
         name: value[2:-1].replace("\\'", "'") if value.startswith("$'") else value

@@ -31,6 +31,13 @@ class OtherLogin:
     directory: Path
 
 
+# The settings without an effect if there is no store.
+OF_STORES = (
+    "OAUTHKIT_HOST", "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
+    "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class OtherSetting:
     """A setting of the scheduled runs that differs from this shell's: the problem, and its fix."""
@@ -46,8 +53,8 @@ class _Starter:
     name: str
     switch: str  # the command that switches its runs to this shell's login
     environment: dict[str, str] = field(default_factory=dict)
-    is_transient: bool = False  # a run has created it, with its own environment
-    has_drop_in: bool = False  # a user's file sets its environment
+    is_installed: bool = False  # install has written it
+    install: str = ""  # the command that installs it
 
     @property
     def config_dir(self) -> str | None:
@@ -94,37 +101,57 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
 
 
 def other_setting(paths: ProjectPaths) -> OtherSetting | None:
-    """Return a setting that the installed units or crontab lines give the runs, but not this shell.
+    """Return a setting that the installed units give their runs, but not this shell, or reverse.
 
     A transient unit is ignored: a refresh in this shell replaces it.
     """
-    for runs in _scheduled(paths):
-        if not runs.is_transient:
-            for difference in differences(paths, runs.name, runs.environment):
-                return replace(difference, fix=runs.switch) if runs.has_drop_in else difference
+    units = [runs for runs in _scheduled(paths) if runs.is_installed]
+    found = {runs.name: differences(paths, runs.name, runs.environment) for runs in units}
+    for runs in units:
+        for name, other in found[runs.name].items():
+            own = rf"Environment=.*\b{name}=|EnvironmentFile="
+            fix = installed_units.without_drop_ins(runs.name, runs.install, own)
+            is_dropped_in = name in runs.environment and fix != runs.install
+            do_units_differ = any(name not in others for others in found.values())
+            return replace(other, fix=fix) if is_dropped_in or do_units_differ else other
     return None
 
 
 def differences(
     paths: ProjectPaths, name: str, environment: Mapping[str, str]
-) -> Iterator[OtherSetting]:
-    """Yield the settings that a unit or crontab line with this environment gives its runs.
+) -> dict[str, OtherSetting]:
+    """Return the settings that a unit with this environment gives its runs, but not this shell.
 
-    The fix changes this shell. Not reported are a different login (see other_login), unit name,
-    and light mode, which does not matter to other runs.
+    The keys are their names. Each fix changes this shell. Left out are the settings of other checks
+    (the login, the unit's name, the variables of the user manager), those without an effect here,
+    and paths that depend on the working directory.
     """
+    variables: dict[str, str] = {}
+    with suppress(ManagerError):
+        variables = manager_environment.variables()
     theirs = read_settings(paths.project, paths.home, environment)
+    has_store = any(x.name == "OAUTHKIT_STORE" and x.value for x in (*theirs, *paths.settings))
+    found = {}
     for other, own in zip(theirs, paths.settings, strict=True):
-        if own.name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT"):
+        given = environment.get(own.name, "")
+        is_path = own.name not in ("OAUTHKIT_STORE", "OAUTHKIT_HOST")
+        if (
+            own.name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT")
+            or (own.name in OF_STORES and not has_store)
+            or (is_path and not _is_absolute(given))
+            or (own.name in variables and not given)
+            or other.value == own.value
+            or real_path(other.value) == real_path(own.value)
+        ):
             continue
-        if other.value != own.value and real_path(other.value) != real_path(own.value):
-            if other.origin == ENVIRONMENT:
-                here = f"it is {own.value}" if own.value else "it is not set"
-                text = f"{name} sets {own.name}={other.value}, but in this shell, {here}"
-                yield OtherSetting(text, f"export {own.name}={quote(other.value)}")
-            elif own.origin == ENVIRONMENT:
-                text = f"this shell sets {own.name}={own.value}, but {name} does not"
-                yield OtherSetting(text, f"unset {own.name}")
+        if other.origin == ENVIRONMENT:
+            here = f"it is {own.value}" if own.value else "it is not set"
+            text = f"{name} sets {own.name}={other.value}, but in this shell, {here}"
+            found[own.name] = OtherSetting(text, f"export {own.name}={quote(other.value)}")
+        elif own.origin == ENVIRONMENT:
+            text = f"this shell sets {own.name}={own.value}, but {name} does not"
+            found[own.name] = OtherSetting(text, f"unset {own.name}")
+    return found
 
 
 def _selection(runs: _Starter, directory: Path, paths: ProjectPaths) -> str:
@@ -156,8 +183,8 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
                         service.unit,
                         switch,
                         service.environment,
-                        service.name in paths.units,
-                        has_drop_in=switch != install,
+                        service.name not in paths.units,
+                        install,
                     )
     for line in cron.lines_of(paths):
         if line.variables is not None and not line.missing_program:
