@@ -192,12 +192,15 @@ def test_script_that_is_a_link_into_another_project(well: HostProject) -> None:
     other.parent.mkdir(parents=True)
     script = well.project / SCRIPT
     script.rename(other)
+    with other.open("a", encoding="utf-8") as file:
+        file.write("# mine\n")
+    before = other.read_bytes()
     script.symlink_to(other)
     _, failed, fixes = examined(well)
     text = f"{script} leads to {other}, and does not refresh this project"
     assert failed == {"script": text}
     subprocess.run(["/bin/sh", "-c", fixes["script"]], check=True)
-    assert (examined(well)[1], other.is_file()) == ({}, True)
+    assert (examined(well)[1], other.read_bytes()) == ({}, before)
 
 
 @pytest.mark.parametrize("blocks", [0, 100])
