@@ -347,7 +347,7 @@ CASES = [
     ("D101", "x = 'a'\nwith open(x, 'a') as f:\n    pass", "with open(x, 'a') as f:", "run the program printf, and redirect it", "(printf['%s', 'a'] >> 'x')()"),
     ("D101", "for line in open('x'):\n    print(line)", "open('x')", "read the whole text with", "_, t = read_file('x')\nfor line in t.splitlines():\n    print(line)"),
     ("D102", "cat & TF or print('a')", "cat & TF or print('a')", "if not cat & TF:", "if not cat & TF:\n    print('a')"),
-    ("D101", "for line in 'a'.splitlines()[1:]:\n    print(line)", "'a'.splitlines()[1:]", "take the first line with partition", "_, _, rest = 'a'.partition('\\n')\nfor line in rest.splitlines():\n    print(line)"),
+    ("D101", "for line in 'a'.splitlines()[1:]:\n    print(line)", "'a'.splitlines()[1:]", "select lines with the programs head and tail", "_, _, rest = 'a'.partition('\\n')\nfor line in rest.splitlines():\n    print(line)"),
     ("D102", "x = 'a'\nprint(f\"{x or 'b'}\")", "x or 'b'", 'if text == "":', "x = 'a'\nprint(x)"),
     ("D102", "print('a') if cat & TF else print('b')", "print('a') if cat & TF else print('b')", "if cat & TF:", "if cat & TF:\n    print('a')"),
     ("D102", "cat['-d', *arguments] & FG", "arguments", "command = command[argument]", "command = cat['-d']\nfor argument in arguments:\n    command = command[argument]\ncommand & FG"),
@@ -684,11 +684,16 @@ def test_code_in_help_is_between_backticks(text: str) -> None:
         "True and 'b' in text",
         "text == 'a' or False",
         "number == 3 or True",
-        "number > 2 and True or False",
     ],
 )
 def test_bool_beside_a_comparison_is_accepted(condition: str) -> None:
     accept(program(f"text = 'x'\nnumber = 3\nif {condition}:\n    print(text)"))
+
+
+def test_a_bool_chosen_with_and_and_or_is_accepted() -> None:
+    accept(
+        program("number = 3\nis_more = number > 2 and True or False\nif is_more:\n    print('x')")
+    )
 
 
 def test_two_suggestions_in_one_statement_use_different_variables() -> None:

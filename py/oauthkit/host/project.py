@@ -147,8 +147,7 @@ def find_paths(project: str) -> ProjectPaths:
         ) from None
     home = _absolute(os.environ["HOME"])
     directory = _absolute(project)
-    settings = read_settings(directory, home, os.environ)
-    _, errors = _read_settings(directory, os.environ)
+    settings, errors = read_settings(directory, home, os.environ)
     values = {setting.name: setting.value for setting in settings}
     bearer = values["OAUTHKIT_BEARER"]
     return ProjectPaths(
@@ -164,21 +163,26 @@ def find_paths(project: str) -> ProjectPaths:
     )
 
 
-def read_settings(project: Path, home: Path, environment: Mapping[str, str]) -> tuple[Setting, ...]:
-    """Return all settings of a run with this environment, in the order of SETTINGS."""
+def read_settings(
+    project: Path, home: Path, environment: Mapping[str, str]
+) -> tuple[tuple[Setting, ...], list[str]]:
+    """Return all settings of a run with this environment, in the order of SETTINGS.
+
+    Also return the errors in refresh.conf, in the refresh's words.
+    """
     defaults = dict.fromkeys(SETTINGS, "") | {
         "CLAUDE_CONFIG_DIR": str(home / ".claude"),
         "OAUTHKIT_DOTENV": str(project / ".env"),
         "OAUTHKIT_LOG": str(project / "logs/oauth-refresh.log"),
         "OAUTHKIT_UNIT": DEFAULT_UNIT,
     }
-    given, _ = _read_settings(project, environment)
+    given, errors = _given_settings(project, environment)
     settings = []
     for name, default in defaults.items():
         value = given[name]
         origin = ENVIRONMENT if environment.get(name) else CONF if value else DEFAULT
         settings.append(Setting(name, value or default, origin))
-    return tuple(settings)
+    return tuple(settings), errors
 
 
 def other_user(paths: ProjectPaths) -> str:
@@ -207,14 +211,14 @@ def require_own_project(paths: ProjectPaths) -> None:
 
 def config_dir_of_runs(paths: ProjectPaths) -> Path:
     """Return the directory of the login that a run uses if its environment has no settings."""
-    given, _ = _read_settings(paths.project, {})
+    given, _ = _given_settings(paths.project, {})
     return Path(given["CLAUDE_CONFIG_DIR"] or paths.home / ".claude")
 
 
-def _read_settings(
+def _given_settings(
     project: Path, environment: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the settings from an environment and refresh.conf, and the errors in refresh.conf.
+    """Return the settings that an environment and refresh.conf give, and the file's errors.
 
     The refresh's own functions read them, so that both always get the same result.
     """

@@ -17,9 +17,9 @@ from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.diagnostics.suggestions import (
     ATTRIBUTES,
     BY_KEY,
+    CALLS,
     FILES,
     FIND,
-    FIRST_LINE,
     READLINES,
     SEPARATOR,
     SPLIT,
@@ -99,11 +99,6 @@ def of_loop(node: ast.For, site: Site) -> str:
             return READLINES
         case ast.Subscript(slice=ast.Slice()) if help := _of_slice(site, node):
             return help
-        case ast.Subscript(
-            value=ast.Call(func=ast.Attribute(attr="splitlines")),
-            slice=ast.Slice(lower=ast.Constant(value=1), upper=None, step=None),
-        ):
-            return FIRST_LINE
         case ast.Subscript(value=ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))):
             return (
                 "select lines with the programs head and tail, bound at the top, as in"
@@ -221,7 +216,7 @@ def _of_reversed(site: Site, node: ast.For, items: ast.expr) -> str:
                 return code("write the items in this order", tuple_of(elements[::-1]))
         case ast.Call(func=ast.Name(id="sorted"), args=[_], keywords=[]) if _are_files(site, items):
             return _reversed_files(site, node, items)
-    return "to reverse lines, run the program tac. Count down with `range(last, -1, -1)`"
+    return CALLS["reversed"]
 
 
 def _are_below(node: ast.expr) -> bool:

@@ -650,7 +650,7 @@ def _of_split(site: Site, node: ast.Call) -> str:
     match site.statement:
         case ast.Assign(
             targets=[ast.Tuple(elts=[ast.Name(), ast.Name()] as targets)], value=value
-        ) if value is node and _is_once_at_blanks(node):
+        ) if value is node and _is_once_at_spaces(node):
             return _of_first_word(site, node, targets)
         case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value) if (
             value is node and not node.args
@@ -692,7 +692,7 @@ def _of_split(site: Site, node: ast.Call) -> str:
     return ""
 
 
-def _is_once_at_blanks(node: ast.Call) -> bool:
+def _is_once_at_spaces(node: ast.Call) -> bool:
     """Return whether a call is split(None, 1) or split(maxsplit=1)."""
     given = [*map(ast.unparse, (*node.args, *node.keywords))]
     return given in (["None", "1"], ["maxsplit=1"], ["None", "maxsplit=1"])

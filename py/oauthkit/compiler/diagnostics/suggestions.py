@@ -94,7 +94,7 @@ CALLS_OTHERWISE = "use if, for and while instead, or run a program that does the
 MAIN_STATUS = (
     "only main can end the program, with `return 1`. Another function prints the message with"
     " `file=sys.stderr`, and returns a Status. main tests it, as in `if prepare() != 0:`, and"
-    " returns, too"
+    " then returns as well"
 )
 CHDIR = "change_directory changes the working directory. It returns a Status"
 TO_NUMBER = (
@@ -148,7 +148,7 @@ CALLS = {
     "filter": ITEMS,
     "iter": ITERATORS,
     "next": ITERATORS,
-    "reversed": "to reverse lines, run the program tac. Count down with `range(last, -1, -1)`",
+    "reversed": "to reverse lines, run the program tac. Count down with `range(count, -1, -1)`",
     "pow": "multiply in a loop",
     "isinstance": "the compiler knows each type. Remove the call",
     "type": "the compiler knows each type. Remove the call",
@@ -250,10 +250,6 @@ CALLS = {
     " status with `& RETCODE(FG=True)`",
     "os.kill": PROGRAM.format("kill"),
 }
-FIRST_LINE = (
-    'take the first line with partition, as in `_, _, rest = text.partition("\\n")`, and iterate'
-    " over the lines of the rest"
-)
 # Methods, by the name of the attribute. {owner} is the name left of the last dot.
 STRIP = 'it takes no argument, or ASCII characters as a literal, as in `text.strip(" ")`'
 PARTITION = (

@@ -31,7 +31,7 @@ class OtherLogin:
     directory: Path
 
 
-# The settings without an effect if there is no store.
+# These settings have no effect without a store.
 OF_STORES = (
     "OAUTHKIT_HOST", "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
     "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
@@ -101,7 +101,7 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
 
 
 def other_setting(paths: ProjectPaths) -> OtherSetting | None:
-    """Return a setting that the installed units give their runs, but not this shell, or reverse.
+    """Return a setting that differs between the runs of the installed units and this shell.
 
     A transient unit is ignored: a refresh in this shell replaces it.
     """
@@ -120,16 +120,17 @@ def other_setting(paths: ProjectPaths) -> OtherSetting | None:
 def differences(
     paths: ProjectPaths, name: str, environment: Mapping[str, str]
 ) -> dict[str, OtherSetting]:
-    """Return the settings that a unit with this environment gives its runs, but not this shell.
+    """Return the settings that differ between the runs of a unit and this shell.
 
-    The keys are their names. Each fix changes this shell. Left out are the settings of other checks
-    (the login, the unit's name, the variables of the user manager), those without an effect here,
-    and paths that depend on the working directory.
+    `name` and `environment` are the unit's. The keys of the result are the settings' names. Each
+    fix changes this shell. Left out are the settings of other checks (the login, the unit's name,
+    the variables of the user manager), those without an effect here, and paths that depend on the
+    working directory.
     """
     variables: dict[str, str] = {}
     with suppress(ManagerError):
         variables = manager_environment.variables()
-    theirs = read_settings(paths.project, paths.home, environment)
+    theirs, _ = read_settings(paths.project, paths.home, environment)
     has_store = any(x.name == "OAUTHKIT_STORE" and x.value for x in (*theirs, *paths.settings))
     found = {}
     for other, own in zip(theirs, paths.settings, strict=True):
