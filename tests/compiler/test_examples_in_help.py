@@ -1,4 +1,4 @@
-"""The examples in the tables of suggestions compile."""
+"""The examples in the tables of advice compile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.support.compiler.helping import diagnostics, without
 from tests.support.compiler.programs import program
 
-from oauthkit.compiler.diagnostics import suggestions
+from oauthkit.compiler.diagnostics import advice
 
 PROGRAMS = "cp date df env find id ls mv readlink rm sleep stat test tr"
 TYPES = {
@@ -59,7 +59,7 @@ def strings(value: object) -> Iterator[str]:
 
 def examples() -> list[str]:
     """Return the code between backticks that is more than a name or an operator."""
-    tables = tuple(value for name, value in vars(suggestions).items() if name.isupper())
+    tables = tuple(value for name, value in vars(advice).items() if name.isupper())
     found = {code for text in strings(tables) for code in re.findall("`([^`]+)`", text)}
     code = {code.replace("{}", "x") for code in found} - {*PARTS}
     return sorted(item for item in code if re.search(r"\w.*[(=\[].*\w|\w.* .*\w", item))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from oauthkit.compiler.diagnostics import replacements, suggestions
+from oauthkit.compiler.diagnostics import advice, replacements
 from oauthkit.compiler.diagnostics.describe import with_article
 from oauthkit.compiler.diagnostics.site import Site, code, requoted, used_names
 from oauthkit.compiler.ir import Call, Name, Value
@@ -72,7 +72,7 @@ class Checker:
         elif wanted is Type.INT and found.is_text:
             self.reject(
                 "D304", node, f"expected {with_article(wanted)}, found {with_article(found)}",
-                replacements.to_number(self.site(), node) or suggestions.TO_NUMBER,
+                replacements.to_number(self.site(), node) or advice.TO_NUMBER,
             )  # fmt: skip
         else:
             self.reject(

@@ -7,7 +7,7 @@ import builtins
 from dataclasses import replace
 
 from oauthkit.compiler.bash.names import DIVIDE, PAD_NUMBER, PAD_TEXT
-from oauthkit.compiler.diagnostics import replacements, suggestions
+from oauthkit.compiler.diagnostics import advice, replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     absolute_of,
     describe,
@@ -330,7 +330,7 @@ class Expressions:
                 name = self.site().fresh("text")
                 help = f'convert it to a Str first, as in `{name} = f"{{{ast.unparse(node)}}}"`'
             if "{" in spec:
-                help = suggestions.WIDTH
+                help = advice.WIDTH
             message = f"the format {spec} for {with_article(value.type)} is outside the dialect"
             return self.reject("D102", node, message, help)
         if not self.runs_first(node):
@@ -427,7 +427,7 @@ class Expressions:
             self.value(right)
             return self.reject(
                 "D102", node, "there are no floating-point numbers",
-                suggestions.FRACTION,
+                advice.FRACTION,
             )  # fmt: skip
         if path.type is Type.ERROR:
             self.value(right)  # which may have an error, too

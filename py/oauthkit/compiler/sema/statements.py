@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from oauthkit.compiler.bash.names import SORTED_GLOB, SPLIT_LINES, SPLIT_TEXT
-from oauthkit.compiler.diagnostics import loops, replacements, suggestions
+from oauthkit.compiler.diagnostics import advice, replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     describe,
     is_choice,
@@ -214,7 +214,7 @@ class Statements:
             ):
                 self.reject(
                     "D105", node, "chdir fails if there is no such directory, except for /",
-                    replacements.of_chdir(self.expressions.site(), value) or suggestions.CHDIR,
+                    replacements.of_chdir(self.expressions.site(), value) or advice.CHDIR,
                 )  # fmt: skip
                 self.expressions.text(directory)
                 return None
@@ -435,8 +435,8 @@ class Statements:
             help = _loop_help(node)
             if "enumerate(" in ast.unparse(node.iter):
                 site = self.expressions.site()
-                help = loops.of_enumerate(site, node, self.scope.arguments)
-                help = help or suggestions.CALLS["enumerate"]
+                help = replacements.of_enumerate(site, node, self.scope.arguments)
+                help = help or advice.CALLS["enumerate"]
             self.reject("D101", place, f"{what} is outside the dialect", help)
             self._rejected(node)
             return None
@@ -488,7 +488,7 @@ class Statements:
                 node.iter,
                 "a for loop can only iterate over a tuple literal, range(…), lines, files or"
                 f" main's arguments, not over `{self.symbols.shown(node.iter)}`",
-                loops.of_loop(node, self.expressions.site()),
+                replacements.of_loop(node, self.expressions.site()),
             )
         return None
 
@@ -585,7 +585,7 @@ class Statements:
         if node.keywords:
             self.reject(
                 "D105", node, "sorted accepts no keywords for files",
-                loops.of_sorted_files(self.expressions.site(), node),
+                replacements.of_sorted_files(self.expressions.site(), node),
             )  # fmt: skip
         is_literal = isinstance(pattern, (StrLiteral, Name))
         text = self.expressions.known_text(pattern) if is_literal else None
@@ -749,7 +749,7 @@ def _breaks(node: ast.AST) -> bool:
 def _else_help(node: ast.For | ast.While) -> str:
     """Return the help for a loop with else, which runs unless a break ends the loop."""
     if any(map(_breaks, node.body)):
-        return suggestions.LOOP_ELSE
+        return advice.LOOP_ELSE
     return "the loop has no `break`. Write the block of else after the loop, without else"
 
 
@@ -758,8 +758,8 @@ def _loop_help(node: ast.For) -> str:
     if isinstance(node.target, ast.Name):
         return _else_help(node)
     if isinstance(node.iter, ast.Call) and ast.unparse(node.iter.func) == "os.walk":
-        return suggestions.FIND
-    return suggestions.PAIRS
+        return advice.FIND
+    return advice.PAIRS
 
 
 def _trimmed(comments: list[str]) -> list[str]:

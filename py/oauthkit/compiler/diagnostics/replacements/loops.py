@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import ast
 
+from oauthkit.compiler.diagnostics import advice
 from oauthkit.compiler.diagnostics.describe import is_stdin_read, tuple_of
-from oauthkit.compiler.diagnostics.replacements import (
-    at_the_top,
-    bound_name,
-    can_be_appended,
-    of_glob,
-    operand,
-    shown,
-)
+from oauthkit.compiler.diagnostics.replacements.common import at_the_top, bound_name, operand, shown
+from oauthkit.compiler.diagnostics.replacements.paths import of_glob
+from oauthkit.compiler.diagnostics.replacements.splits import can_be_appended
 from oauthkit.compiler.diagnostics.site import Site, code
-from oauthkit.compiler.diagnostics.suggestions import (
-    ATTRIBUTES,
-    BY_KEY,
-    CALLS,
-    FILES,
-    FIND,
-    READLINES,
-    SEPARATOR,
-    SPLIT,
-    STDIN,
-    finds_files,
-)
 from oauthkit.compiler.types import Type
 
 ASCENDING = "sorted always sorts in ascending order"
@@ -35,12 +19,12 @@ def of_loop(node: ast.For, site: Site) -> str:
     """Suggest how to loop over something that a for loop of the dialect cannot iterate over."""
     match node.iter:
         case ast.Call(func=function) if ast.unparse(function) == "os.walk":
-            return FIND
+            return advice.FIND
         case ast.Name():
             if help := of_characters(site, node):
                 return help
         case ast.Call(func=ast.Name(id="sorted"), args=[found]) | found if _are_below(found):
-            return FIND
+            return advice.FIND
         case ast.Call(func=ast.Name(id="sorted")) if help := of_sorted_words(site, node):
             return help
         case ast.Call(
@@ -53,21 +37,21 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
             node.iter
         ):
-            return ATTRIBUTES["sys.argv"]
+            return advice.ATTRIBUTES["sys.argv"]
         case ast.Attribute() | ast.Call(func=ast.Attribute()) if "sys.stdin" in ast.unparse(
             node.iter
         ):
-            return of_split_loop(site, node) or STDIN
+            return of_split_loop(site, node) or advice.STDIN
         case ast.List(elts=items) | ast.Set(elts=items) if items:
             if not any(isinstance(item, ast.Starred) for item in items):
                 return code("write the items in parentheses", tuple_of(items))
         case ast.Call(func=ast.Attribute(attr="split"), args=[ast.Constant(value=str() as given)]):
             is_plain = len(given) == 1 and not given.isspace()
-            return of_split_loop(site, node) or (SPLIT if is_plain else SEPARATOR)
+            return of_split_loop(site, node) or (advice.SPLIT if is_plain else advice.SEPARATOR)
         case ast.Call(func=ast.Attribute(attr="split")):
-            return of_split_loop(site, node) or SPLIT
+            return of_split_loop(site, node) or advice.SPLIT
         case ast.Call(func=function) if ast.unparse(function) == "glob.glob":
-            return FILES
+            return advice.FILES
         case (
             ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])
             | ast.BinOp(left=owner, op=ast.FloorDiv(), right=pattern)
@@ -79,7 +63,7 @@ def of_loop(node: ast.For, site: Site) -> str:
             args=[ast.Call(func=ast.Attribute(value=owner, attr="glob"), args=[pattern])],
             keywords=[],
         ):
-            return code("write", of_glob(site, owner, pattern), FILES)
+            return code("write", of_glob(site, owner, pattern), advice.FILES)
         case ast.Call(
             func=ast.Name(id="sorted"),
             args=[
@@ -96,7 +80,7 @@ def of_loop(node: ast.For, site: Site) -> str:
             files = _files(owner, ast.Constant("*"))
             return f"sort the files, as in `{files}`, which leaves out hidden files"
         case ast.Call(func=ast.Attribute(attr="readlines")) | ast.Call(func=ast.Name(id="open")):
-            return READLINES
+            return advice.READLINES
         case ast.Subscript(slice=ast.Slice()) if help := _of_slice(site, node):
             return help
         case ast.Subscript(value=ast.Call(func=ast.Attribute(value=owner, attr="splitlines"))):
@@ -124,7 +108,7 @@ def of_loop(node: ast.For, site: Site) -> str:
         ):
             return f"iterate over `{shown(site, items)}`, and test or change each item in the loop"
         case ast.Call(func=ast.Name(id="sorted"), keywords=[ast.keyword(arg="key"), *_]):
-            return BY_KEY if finds_files(node.iter) else "run the program sort on the lines"
+            return advice.BY_KEY if finds_files(node.iter) else "run the program sort on the lines"
         case ast.Call() | ast.Name() if site.result_of(node.iter) is Type.STR:
             lines = f"for {ast.unparse(node.target)} in {shown(site, node.iter)}.splitlines():"
             return f"a Str is not a list. If it has lines, iterate over them, as in `{lines}`"
@@ -134,7 +118,7 @@ def of_loop(node: ast.For, site: Site) -> str:
                 f" `{shown(site, text)}.splitlines()`, and count them in the loop"
             )
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
-            return FILES
+            return advice.FILES
     return (
         "iterate over a tuple literal, `range(3)`, `text.splitlines()`,"
         ' `sorted(directory // "*.log")`, or the arguments of main'
@@ -216,7 +200,7 @@ def _of_reversed(site: Site, node: ast.For, items: ast.expr) -> str:
                 return code("write the items in this order", tuple_of(elements[::-1]))
         case ast.Call(func=ast.Name(id="sorted"), args=[_], keywords=[]) if _are_files(site, items):
             return _reversed_files(site, node, items)
-    return CALLS["reversed"]
+    return advice.CALLS["reversed"]
 
 
 def _are_below(node: ast.expr) -> bool:
@@ -341,7 +325,7 @@ def of_sorted_files(site: Site, node: ast.Call) -> str:
             ast.keyword(arg="reverse", value=ast.Constant(value=True))
         ] if called is node:
             return _reversed_files(site, loop, node)
-    return f"{ASCENDING}. Remove the keywords. {BY_KEY[0].upper()}{BY_KEY[1:]}"
+    return f"{ASCENDING}. Remove the keywords. {advice.BY_KEY[0].upper()}{advice.BY_KEY[1:]}"
 
 
 def _reversed_files(site: Site, loop: ast.For, files: ast.Call) -> str:
@@ -413,3 +397,14 @@ def of_sorted_lines(
         lines.append(f'{sort} += "\\n"')
     lines.append(_sorted_loop(site, node, sort, f", {option}" if option else ""))
     return code(f"if {about}, run env{at_the_top(site, 'env')}", lines)
+
+
+def finds_files(node: ast.AST) -> bool:
+    """Return whether an expression finds files by a pattern, or lists a directory."""
+    for inner in ast.walk(node):
+        match inner:
+            case ast.BinOp(op=ast.FloorDiv(), right=ast.Constant(value=str())):
+                return True
+            case ast.Call(func=ast.Attribute(attr="glob" | "rglob" | "iterdir" | "listdir")):
+                return True
+    return False
