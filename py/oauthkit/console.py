@@ -13,8 +13,9 @@ from contextlib import suppress
 def printable(text: str) -> str:
     """Return the text on one line, without characters that could control a terminal.
 
-    Names and messages come from files that others may have written. Control characters (newlines
-    too), bidirectional overrides and bytes that are not UTF-8 become U+FFFD. Tabs are kept.
+    Names and messages come from files that others may have written. Control characters (including
+    newlines), bidirectional overrides, bytes that are not UTF-8 and all other characters that
+    str.isprintable rejects become U+FFFD. Tabs are kept.
     """
     return "".join(x if x.isprintable() or x == "\t" else "\ufffd" for x in text)
 
@@ -30,7 +31,7 @@ class Output:
         self.write(f"{printable(text)}\n")
 
     def write(self, text: str) -> None:
-        """Write a text unchanged: a script, help, or text that is already printable.
+        """Write text unchanged: a script, help, or text that is already printable.
 
         The first write error is reported. After it, nothing more is written.
         """

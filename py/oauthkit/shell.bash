@@ -751,7 +751,7 @@ read_stdin() {
   REPLY=
   # read succeeds only at its delimiter, NUL here.
   if { IFS= read -r -d '' REPLY; } 2>/dev/null; then
-    complain 'standard input has a NUL byte, which a text cannot hold'
+    complain 'standard input has a NUL byte, which is not supported. Remove it'
     exit 1
   fi
 }

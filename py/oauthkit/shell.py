@@ -49,11 +49,12 @@ SHORTEST_SECRET = 12
 # How much of a command's output finish_command returns.
 OUTPUT_LIMIT_BYTES = 8192
 FILE_LIMIT_BYTES = 256 * 1024
-# Longer than a line of a command's output, which must not be cut: a part of a secret is not masked.
+# Longer than any line of a command's output. Such a line must not be cut, because part of a secret
+# would not be masked.
 LINE_LIMIT_BYTES = 16384
 
 _started: _Started  # the command of start_command
-_group = 0  # its process group, -1 while it starts, 0 once it is to end
+_group = 0  # its process group: -1 while it starts, 0 once it has been told to end
 _log: int | None = None  # the descriptor that open_log holds
 _log_size = 0
 _lock: int | None = None  # the descriptor that take_lock holds
@@ -162,7 +163,7 @@ def _forget_coerced_locale() -> None:
 def _forget_functions() -> None:
     """Remove POSIXLY_CORRECT, and functions that bash has exported, from local.env.
 
-    So does the script. GNU programs then behave as their manuals say.
+    The script does the same. GNU programs then behave as their manuals say.
     """
     local.env.pop("POSIXLY_CORRECT", "")
     for name in [name for name, value in local.env.items() if value.startswith("() {")]:
@@ -184,13 +185,13 @@ class _Stdin(io.TextIOWrapper):
         """Return the rest of the input. End the run with status 1 if it has a NUL byte."""
         text = super().read(size)
         if "\0" in text:
-            complain("standard input has a NUL byte, which a text cannot hold")
+            complain("standard input has a NUL byte, which is not supported. Remove it")
             sys.exit(1)
         return text
 
 
 def _replace_stdin() -> None:
-    """Replace sys.stdin by one that keeps all bytes and line ends. A closed stdin is empty."""
+    """Replace sys.stdin with one that keeps all bytes and line ends. A closed stdin is empty."""
     if sys.stdin is None:
         sys.stdin = io.StringIO()
     elif isinstance(sys.stdin, io.TextIOWrapper) and not isinstance(sys.stdin, _Stdin):
@@ -201,7 +202,7 @@ _forget_coerced_locale()
 _forget_functions()
 _keep_bytes()
 _replace_stdin()
-with contextlib.suppress(ValueError):  # not in the main thread
+with contextlib.suppress(ValueError):  # raised outside the main thread
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, exit statuses are lost
 if "PATH" not in local.env:
     local.env["PATH"] = os.defpath  # plumbum would search the working directory
@@ -321,7 +322,7 @@ def _stages(command: BaseCommand) -> list[BaseCommand]:
 
 
 def _without_input(command: BaseCommand) -> tuple[BaseCommand, bytes | None]:
-    """Return `command` without `<<`, and the data right of it. plumbum would write it to a file."""
+    """Return `command` without `<<`, and the data after `<<`. plumbum would use a file."""
     if isinstance(command, StdinDataRedirection):
         data = command.data
         return command.cmd, _encode(data) if isinstance(data, str) else data
@@ -334,8 +335,8 @@ def _without_input(command: BaseCommand) -> tuple[BaseCommand, bytes | None]:
 def _run_foreground(command: BaseCommand) -> Status:
     """Run `command` with the stdin, stdout and stderr of this process. Return its exit status.
 
-    Ctrl-C sends SIGINT to both, and the command may handle it, as an editor does. End this process
-    in the same way, as bash does, only if the command is killed.
+    Ctrl-C sends SIGINT to both processes. The command may handle it, as an editor does. Only if
+    SIGINT kills the command, end this process with SIGINT, too. bash does the same.
     """
     _flush()
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -441,7 +442,7 @@ def now_ms() -> int:
 
 
 def _take_zone() -> None:
-    """Apply TZ of local.env, which the program can set, to this process."""
+    """Apply local.env's TZ, which the program can set, to this process."""
     zone = local.env.get("TZ")
     if zone != os.environ.get("TZ"):
         if zone is None:
@@ -462,13 +463,13 @@ def timestamp(epoch_s: int) -> str:
 
 
 def parse_int(text: str) -> tuple[Status, int]:
-    """Return status 0 and the integer in `text`, at most 15 digits; else status 1 and 0."""
+    """Return status 0 and the integer in `text` (at most 15 digits), or status 1 and 0."""
     if re.fullmatch(r"-?[0-9]{1,15}", text) is None:
         return 1, 0
     return 0, int(text)
 
 
-# Those of a b64token (RFC 6750, section 2.1).
+# The characters of a b64token (RFC 6750, section 2.1).
 _TOKEN_CHARACTERS = (string.ascii_letters + string.digits + "._~+/=-").encode()
 
 
@@ -480,7 +481,8 @@ def is_b64token(text: str) -> bool:
 def is_unit_name(text: str) -> bool:
     """Return whether systemd uses `text` unchanged as a unit's name (systemd.unit(5)).
 
-    It has no suffix and no @, and at most 80 characters: escape_unit and a suffix fit behind it.
+    `text` is the name without its suffix. It must not contain @, and has at most 80 characters, so
+    that there is room for the output of escape_unit and a suffix.
     """
     return re.fullmatch(r"(?![.-])[A-Za-z0-9:_.\\-]{1,80}", text) is not None
 
@@ -500,7 +502,7 @@ def replace_controls(text: str, mark: str) -> str:
 
 
 def add_secret(text: str) -> None:
-    """Make mask_secrets and log mask `text` from now on, if it has at least 12 characters."""
+    """Mask `text` in mask_secrets and log from now on if it has at least 12 characters."""
     if len(text) >= SHORTEST_SECRET:
         _secrets.append(text)
 
@@ -517,7 +519,7 @@ def mask_secrets(text: str) -> str:
 
 
 def absolute(text: str) -> LocalPath:
-    """Return `text` as an absolute path without `.`, `..` and doubled slashes; ~ is not expanded.
+    """Return `text` as an absolute path without `.`, `..` or repeated slashes; ~ is not expanded.
 
     End the run with status 1 if the working directory no longer exists.
     """
@@ -532,7 +534,7 @@ def absolute(text: str) -> LocalPath:
 
 
 def read_file(path: str) -> tuple[Status, str]:
-    """Return status 0 and the bytes of a file.
+    """Return status 0 and the content of a file.
 
     Status 1 if it cannot be read, 2 if it has a NUL byte, 3 if it is larger than 256 KiB.
     """
@@ -551,12 +553,12 @@ def read_file(path: str) -> tuple[Status, str]:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a file. A FIFO is opened, too, without waiting for a writer."""
+    """Open a file. If it is a FIFO, do not wait for a writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_line() -> tuple[Status, str]:
-    """Return status 0 and the next line of stdin, without its line feed and NUL bytes.
+    """Return status 0 and the next line of stdin, without its line feed or NUL bytes.
 
     Status 1 at the end of the input. A command that runs afterwards gets the rest of the input.
     """
@@ -589,16 +591,16 @@ def write_file(path: str, text: str) -> Status:
 def create_file(path: str, text: str, model: str, content: str) -> tuple[Status, str]:
     """Create the file `path` with the content `text`; return the status and the mode of `model`.
 
-    The file gets the owner, group and mode of the file `model` if that exists, else mode 600. The
-    mode is in octal digits, "" without `model`. The file `model` must not be a symbolic link, and
-    must have the content `content`: then content and mode are those of one file, and no change to
-    it is lost.
-    Status 1 for any other error. Status 2 if `model` belongs to another user, who could read the
-    content (root keeps the owner). Status 3 if the permissions of the group of `model` differ from
-    those of all users, and the user is not in that group: cp(1) would give them to another group.
-    Status 4 if `path` exists, even as a dangling symbolic link (open(2), O_EXCL).
-    Another user who can write in the directory can exchange both files at any time, so each is
-    opened once, and the programs get it as a stream.
+    The file gets the owner, group and mode of the file `model` if that exists, otherwise mode 600.
+    The mode is returned in octal digits, or as "" if `model` does not exist. The file `model` must
+    not be a symbolic link, and must have the content `content`. This ensures that the content and
+    the mode come from the same file, and that no change to it is lost.
+    Status 2 if `model` belongs to another user, who could read the content (root keeps the owner).
+    Status 3 if the permissions of the group of `model` differ from those of other users, and the
+    user is not in that group: cp(1) would give them to another group. Status 4 if `path` exists,
+    even as a dangling symbolic link (open(2), O_EXCL). Status 1 for any other error.
+    Another user who can write to the directory can replace both files at any time. So each file is
+    opened once, and programs get it as stdin or stdout.
     """
     if os.path.lexists(path):
         return 4, ""
@@ -641,7 +643,7 @@ def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status,
     """Give the new file the owner, group and mode of the old one; see create_file.
 
     The first stat(1) call checks the name `model` and the open file together, because the name may
-    lead elsewhere at any moment.
+    point to another file at any moment.
     """
     compare = program("stat")["-c", "%d:%i %u %g %a", "--", model, "-", path]
     status, output = _run(compare, subprocess.PIPE, stdin=old)
@@ -674,8 +676,8 @@ def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status,
 def _set_attributes(old: int, new: int, owner: str, mode: str) -> bool:
     """Set a new file's owner, group and mode without cp(1). Return whether that worked.
 
-    cp(1) of uutils cannot copy to an open file. Without an access control list, chown(1) and
-    chmod(1) do the same. ls(1) of BusyBox cannot show such a list: it fails here, because it lacks
+    uutils' cp(1) cannot copy to an open file. Without an access control list, chown(1) and chmod(1)
+    do the same. BusyBox's ls(1) cannot show such a list. It fails here, because it does not have
     --dereference.
     """
     ls = program("ls")["-n", "--dereference", "/dev/stdin"]
@@ -705,8 +707,8 @@ def _is_foreign_link(path: str) -> bool:
 def temporary_name(path: LocalPath) -> LocalPath:
     """Return a new name for a temporary file beside the file `path`.
 
-    It is the time in microseconds, so an mv(1) that a killed run has left behind cannot move this
-    run's file. Another run may choose the same name: create_file then returns 4.
+    It ends with the time in microseconds, so an mv(1) that a killed run has left behind cannot move
+    this run's file. Another run may choose the same name: create_file then returns 4.
     """
     return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000:07}")  # as ${EPOCHREALTIME/./}
 
@@ -745,7 +747,7 @@ def change_directory(path: str) -> Status:
 
 
 def open_log(path: str) -> Status:
-    """Open the file that `log` appends to, unless it is open already: status 0, or 1 if that fails.
+    """Open the file that `log` appends to, unless it is already open. Return 0, or 1 on failure.
 
     It fails for a FIFO, another user's symbolic link, and, unless root runs the program, another
     user's file. The log that was open before is then kept.
@@ -767,7 +769,7 @@ def open_log(path: str) -> Status:
 
 
 def _size_of_trusted(path: str, descriptor: int) -> int | None:
-    """Return the size of an open file, None unless its path leads to it through trusted links.
+    """Return an open file's size, or None unless its path leads to it only through trusted links.
 
     The name may lead elsewhere at any moment, so stat(1) compares it with the file in one call.
     If stat(1) is missing or was killed, the run must go on, because it schedules the next one: the
@@ -813,11 +815,12 @@ def _open_to_append(path: str) -> int | None:
 def log(text: str) -> None:
     """Append the time and `text` to the log as one line, on a terminal also to stderr.
 
-    Replace control characters by ?, and mask secrets (mask_secrets). After 16 KiB, cut the text.
+    Cut the text after 16 KiB, and mask secrets (mask_secrets). Replace control characters with ?,
+    or remove them if a secret was masked.
     """
     line = _append_to_log(text)
     if sys.stderr is not None and sys.stderr.isatty():
-        with contextlib.suppress(OSError):  # such as a terminal that is gone, or stopped
+        with contextlib.suppress(OSError):  # for example, the terminal is gone or stopped
             os.write(sys.stderr.fileno(), _encode(f"{line}\n"))
 
 
@@ -829,7 +832,7 @@ def log_error(text: str) -> None:
 def _append_to_log(text: str) -> str:
     """Append a line to the log, and return it without its newline."""
     text = _decode(_encode(text)[:LINE_LIMIT_BYTES])
-    # Without control characters first: they could be inside a secret.
+    # Remove control characters first, because one inside a secret would prevent its masking.
     plain = replace_controls(text, "")
     line = mask_secrets(plain)
     if line == plain:
@@ -854,9 +857,10 @@ def complain(text: str) -> None:
 def take_lock(path: str, wait_s: int) -> Status:
     """Take the exclusive flock(2) of `path` for the rest of the run, or until the next call.
 
-    Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), 127 without
-    flock(1), which the bash body needs. Another status if `path` cannot be locked, is a FIFO, is
-    another user's symbolic link, or, unless root runs the program, another user's file.
+    Return 0 on success, 1 if another process has held it for `wait_s` seconds (0 or more), and 127
+    without flock(1), which the bash body needs. Return another status if `path` cannot be locked,
+    or is a FIFO, another user's symbolic link or, unless root runs the program, another user's
+    file.
     """
     global _lock
     lock = _open_to_append(path)
@@ -892,8 +896,9 @@ def _lock_within(wait_s: int, descriptor: int, is_ended: Callable[[], bool]) -> 
 def lock_directory(path: str, wait_s: int) -> Status:
     """Take the exclusive flock(2) of the directory `path`, until unlock_directory.
 
-    Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), 3 if a signal ended
-    the wait (outlive_signals), another if the directory cannot be opened or locked.
+    Return 0 on success, 1 if another process has held it for `wait_s` seconds (0 or more), 3 if a
+    signal ended the wait (outlive_signals), and 127 without flock(1). Return another status if the
+    directory cannot be opened or locked.
     """
     global _directory, _group
     try:
@@ -919,8 +924,8 @@ def unlock_directory() -> None:
 def outlive_signals() -> None:
     """Continue the run after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
 
-    End the command of start_command then, so that this does not take long. A signal that was
-    ignored at the start stays ignored, as in a shell (POSIX, trap).
+    Such a signal also ends the command of start_command, so that the run finishes soon. A signal
+    that was ignored at startup stays ignored, as in a shell (POSIX, trap).
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -952,8 +957,8 @@ def run_limited(limit_s: int, grace_s: int, command: BaseCommand) -> tuple[Statu
 def start_command(limit_s: int, grace_s: int, command: BaseCommand) -> Status:
     """Start `command` in the background, with the limits of run_limited.
 
-    A call of finish_command must follow. Status 127 without timeout(1), 126 if there are no more
-    processes or files.
+    A call to finish_command must follow. Return 127 without timeout(1), and 126 if no process or
+    pipe can be created.
     """
     global _started, _group
     _group = -1
@@ -971,7 +976,7 @@ def start_command(limit_s: int, grace_s: int, command: BaseCommand) -> Status:
         printed.close()
         return 127 if isinstance(error, FileNotFoundError) else 126
     _started = _Started(process, printed, keeper)
-    is_ended = _group == 0  # a signal came meanwhile
+    is_ended = _group == 0  # a signal has arrived in the meantime
     _group = process.pid
     if is_ended:
         end_command()
@@ -1004,8 +1009,8 @@ def end_command() -> None:
 def finish_command(grace_s: int) -> tuple[Status, str]:
     """Wait for the end of the command of start_command; return its exit status and its output.
 
-    That is the first 8 KiB of its stdout and stderr, without NUL bytes and final newlines. The rest
-    is discarded. If the limit cuts a word, the word is dropped, because a part of a secret would
+    The output is the first 8 KiB of stdout and stderr, without NUL bytes or trailing newlines. The
+    rest is discarded. If the limit cuts a word, the word is dropped, because part of a secret would
     not be masked. `grace_s` is that of start_command.
     """
     global _group
@@ -1029,8 +1034,8 @@ def finish_command(grace_s: int) -> tuple[Status, str]:
     return status, output
 
 
-# The command must be able to write as long as it lives: the keeper outlives the signals to the
-# process group of this run.
+# The keeper ignores signals to this run's process group, so that the command can write until it
+# ends.
 _KEEP_OUTPUT = "trap '' TERM INT HUP; dd bs=1 count=\"$1\"; exec cat 3>&1 >/dev/null"
 
 
@@ -1064,20 +1069,20 @@ def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
 
 
 def _inherited_descriptors() -> list[int]:
-    """Return the open descriptors that a child would inherit, without stdin, stdout and stderr.
+    """Return the open descriptors that a child would inherit, except stdin, stdout and stderr.
 
-    They are the caller's: Python's own ones are not inheritable (PEP 446).
+    They come from the caller: those that Python opens are not inheritable (PEP 446).
     """
     found = []
     for descriptor in map(int, os.listdir("/proc/self/fd")):
-        with contextlib.suppress(OSError):  # that of the listing is closed again
+        with contextlib.suppress(OSError):  # the listing's own descriptor is closed by now
             if descriptor > 2 and os.get_inheritable(descriptor):
                 found.append(descriptor)
     return found
 
 
 def _read_output(printed: BinaryIO, data: bytes) -> str:
-    """Return the output that the keeper passes on, after the `data` that it has passed on.
+    """Return all output from the keeper. `data` is the part that has already been read.
 
     Stop after 1 s without output, or after 5 s: a process that outlives the command may hold the
     pipe open.
@@ -1096,7 +1101,7 @@ def _read_output(printed: BinaryIO, data: bytes) -> str:
 
 def _has_data(stream: BinaryIO, wait_s: float) -> bool:
     """Return whether data or the end of the stream arrives within `wait_s`."""
-    poll = select.poll()  # select(2) takes no descriptor above 1023
+    poll = select.poll()  # select(2) does not accept descriptors above 1023
     poll.register(stream, select.POLLIN)
     return poll.poll(wait_s * 1000) != []
 
@@ -1123,14 +1128,14 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of a variable
 
 
 def get_env(name: str) -> str:
-    """Return the environment variable `name`, or "" if it is unset or this is not a name."""
+    """Return the environment variable `name`, or "" if it is unset or `name` is not valid."""
     return str(local.env.get(name, "")) if _NAME.fullmatch(name) else ""
 
 
 def set_env(name: str, value: str) -> None:
     """Set the environment variable `name` for this process and the commands that it starts.
 
-    Do nothing if this is not a name: letters, digits and _, and no digit at the start.
+    Do nothing if `name` is not valid: letters, digits and _, not starting with a digit.
     """
     if _NAME.fullmatch(name):
         local.env[name] = value
@@ -1144,7 +1149,7 @@ def user_id() -> int:
 def escape_unit(path: str) -> str:
     """Return a path for use in a systemd unit name, as systemd-escape(1) --path does.
 
-    The path is absolute. Of a long one, return the last 150 characters.
+    `path` must be absolute. If the result is longer than 150 characters, return the last 150.
     """
     text = path.strip("/")
     escaped = ""
@@ -1180,7 +1185,7 @@ def script_path() -> LocalPath:
 def sibling_command(name: str, project: str) -> BaseCommand:
     """Return the command that starts another of oauthkit's programs on `project`, in this form.
 
-    Python imports nothing from the directory in which it starts.
+    From Python 3.11 on, -P keeps Python from importing from the working directory.
     """
     safe_path = ["-P"] if sys.version_info >= (3, 11) else []
     return program(sys.executable)[[*safe_path, "-m", "oauthkit", name, f"--project={project}"]]

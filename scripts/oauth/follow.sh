@@ -1861,7 +1861,7 @@ bearer() {
 # --- command_output.py ---
 # Log the output of the programs that a run starts.
 
-# Log the output of a failed program line by line.
+# Log the first lines of a failed program's output.
 log_output() {
   local +x source=$1 text=$2 rest lines line
   rest=$text

@@ -64,7 +64,7 @@ start() {
   isolate
 
   local +x -r OUTPUT_LIMIT_LINES=20
-  # How many of these lines are shown outside the log.
+  # How many of these lines are also shown outside the log.
   local +x -r REPORT_LIMIT_LINES=5
 
   # Claude Code does not renew a token that has more time left.
@@ -2074,7 +2074,7 @@ login_ends_at() {
 # --- command_output.py ---
 # Log the output of the programs that a run starts.
 
-# Log the output of a failed program line by line.
+# Log the first lines of a failed program's output.
 log_output() {
   local +x source=$1 text=$2 rest lines line
   rest=$text
@@ -2088,9 +2088,9 @@ log_output() {
   done
 }
 
-# Log the output of a program that made the run fail.
+# Log the first lines of the output of a program that made the run fail.
 #
-# Print the last lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
+# Print the last of these lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
 report_output() {
   local +x source=$1 text=$2 rest lines unreported report line
   rest=$text

@@ -185,7 +185,7 @@ def test_callees_of_a_builtin_are_included(tmp_path: Path, body: str) -> None:
         (
             WORDS_PY.replace("shout", "print"),
             WORDS_BASH.replace("shout", "print"),
-            "words.py:3: print is a name of the dialect. Rename the builtin",
+            "words.py:3: print is reserved by the dialect. Rename the builtin",
         ),
         (WORDS_PY, WORDS_BASH.replace("# --- B", "set -e\n\n# --- B"), "code above its builtins"),
     ],

@@ -45,7 +45,7 @@ def test_dialect_names_cannot_be_redefined(top: str, caret: str, head: str) -> N
     error = rejections(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")
     (found,) = error.diagnostics
     assert (found.code, under_caret(error)) == ("D402", caret)
-    assert found.message == f"{caret.split(':', maxsplit=1)[0]} is a name of the dialect"
+    assert found.message == f"{caret.split(':', maxsplit=1)[0]} is reserved by the dialect"
     assert found.help.startswith("rename the ")
 
 

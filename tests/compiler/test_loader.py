@@ -203,7 +203,7 @@ def test_circular_imports_are_rejected() -> None:
 def test_dialect_names_cannot_be_redefined_in_any_file() -> None:
     main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
     assert rejection_lines(main, a='ERROUT = "errors"\n') == [
-        "a.py:1:1: D402: ERROUT is a name of the dialect",
+        "a.py:1:1: D402: ERROUT is reserved by the dialect",
         "= help: rename the constant",
     ]
 

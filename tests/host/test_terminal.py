@@ -184,8 +184,8 @@ def test_quoted_word_of_a_command_is_unchanged(word: str) -> None:
     assert subprocess.run(argv, capture_output=True, check=True).stdout == os.fsencode(word)
 
 
-def test_quoted_word_runs_nothing_in_a_shell_without_this_form() -> None:
-    """For dash, $'…' is a $ and a word in single quotes, where backslashes are literal."""
+def test_quoted_word_runs_nothing_in_a_shell_without_ansi_quotes() -> None:
+    """In dash, $'…' is a $ and a word in single quotes, where backslashes are literal."""
     quoted = quote("\x01'; echo ran; #")
     assert "'" not in quoted[2:-1]
     argv = ["/bin/sh", "-c", f": {quoted}"]

@@ -12,7 +12,7 @@ from oauthkit.compiler.types import Signature, Type
 
 @dataclass(frozen=True)
 class StrLiteral:
-    """A literal."""
+    """A string literal."""
 
     value: str
     type: Type = Type.STR
@@ -20,7 +20,7 @@ class StrLiteral:
 
 @dataclass(frozen=True)
 class IntLiteral:
-    """A literal."""
+    """An integer literal."""
 
     value: int
     type: Type = Type.INT
@@ -104,7 +104,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class PathJoin:
-    """path / name. At compile time, the name is known except for numbers in it."""
+    """path / name. The name is known at compile time, except for numbers in it."""
 
     path: Name
     name: Value
@@ -168,7 +168,7 @@ class Run:
 
     @property
     def is_foreground(self) -> bool:
-        """Return whether the command has one of the program's own streams."""
+        """Return whether the command uses one of the program's own streams or is `command(…)`."""
         return self.is_exact or INHERITED in (self.stdin, self.stdout, self.stderr)
 
     @property
@@ -259,7 +259,7 @@ class Not:
 
 @dataclass(frozen=True)
 class BoolOp:
-    """`a and b and …`, or with `either` `a or b or …`"""
+    """`a and b and …`; with `either`, `a or b or …`"""
 
     operands: tuple[Condition, ...]
     either: bool
@@ -267,7 +267,7 @@ class BoolOp:
 
 @dataclass(frozen=True)
 class StatementCondition:
-    """Statements, and the condition that follows them: the calls inside it run first."""
+    """A condition, and the statements that run before it: the calls inside the condition."""
 
     before: tuple[Statement, ...]
     condition: Condition
@@ -284,7 +284,7 @@ Condition = (
 
 @dataclass
 class Statement:
-    """The base of all statements: comments, and whether a blank line precedes it."""
+    """The base of all statements: their comments, and whether a blank line precedes them."""
 
     comments: list[str] = field(default_factory=list, init=False)
     beside: str | None = field(default=None, init=False)
@@ -337,7 +337,7 @@ class Checked(Statement):
 
 @dataclass
 class Partition(Statement):
-    """head, separator, tail = text.partition(…), or with `last` text.rpartition(…)"""
+    """head, separator, tail = text.partition(…); with `last`, text.rpartition(…)"""
 
     text: Name
     separator: StrLiteral
@@ -450,7 +450,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Arguments:
-    """*arguments, in a for loop. The first one is 1."""
+    """*arguments, in a for loop, from number `first` on. The first argument is number 1."""
 
     first: int = 1
 

@@ -169,8 +169,8 @@ def load_library(python: Path, module: str) -> RuntimeLibrary:
             if node.name not in PRIMITIVES:
                 if is_defined_by_dialect(node.name):
                     raise RuntimeLibraryError(
-                        f"{python.name}:{node.lineno}: {node.name} is a name of the dialect. Rename"
-                        " the builtin"
+                        f"{python.name}:{node.lineno}: {node.name} is reserved by the dialect."
+                        " Rename the builtin"
                     )
                 signatures[node.name] = _signature(python, node)
         elif isinstance(node, ast.Assign):

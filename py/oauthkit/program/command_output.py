@@ -7,12 +7,12 @@ from plumbum import local
 from oauthkit.shell import log, log_error, mask_secrets, replace_controls
 
 OUTPUT_LIMIT_LINES = 20
-# How many of these lines are shown outside the log.
+# How many of these lines are also shown outside the log.
 REPORT_LIMIT_LINES = 5
 
 
 def log_output(source: str, text: str) -> None:
-    """Log the output of a failed program line by line."""
+    """Log the first lines of a failed program's output."""
     rest = text
     lines = 0
     while rest != "" and lines < OUTPUT_LIMIT_LINES:
@@ -22,9 +22,9 @@ def log_output(source: str, text: str) -> None:
 
 
 def report_output(source: str, text: str) -> None:
-    """Log the output of a program that made the run fail.
+    """Log the first lines of the output of a program that made the run fail.
 
-    Print the last lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
+    Print the last of these lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
     """
     rest = text
     lines = 0

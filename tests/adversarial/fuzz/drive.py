@@ -39,7 +39,7 @@ USAGE = """\
 Draws random worlds (credentials, .env, log, environment, programs that fail, the time) and runs the
 bash form and the Python form in each. The first difference is shrunk, saved and shown. The same
 seed draws the same worlds, regardless of the number of workers. Exit status: 0 if there was no
-difference, 1 if there was one, 2 for a usage error."""
+difference, 1 if there was one or a worker crashed, 2 for a usage error, 130 if interrupted."""
 
 
 @dataclass
@@ -96,9 +96,9 @@ def search(
     *,
     shrink: bool = True,
 ) -> Found | None:
-    """Compare `count` worlds drawn with `seed`, until `is_over`. Return the shrunk difference.
+    """Compare up to `count` worlds drawn with `seed`. Return the first difference, shrunk, or None.
 
-    Runs during shrinking are not counted.
+    Stop early if `is_over` returns True. Runs during shrinking are not counted.
     """
     last: list[Found] = []
 
@@ -125,9 +125,9 @@ def search(
 
 
 def new_seed() -> int:
-    """Return OAUTHKIT_TEST_SEED, or a random number, and print how to use it again."""
+    """Return OAUTHKIT_TEST_SEED, or a random number, and print how to repeat the run."""
     seed = int(os.environ.get("OAUTHKIT_TEST_SEED") or secrets.randbelow(2**32))
-    print(f"again with: OAUTHKIT_TEST_SEED={seed}")
+    print(f"to repeat this run, set OAUTHKIT_TEST_SEED={seed}")
     return seed
 
 
@@ -234,7 +234,7 @@ def _gather(
 
 
 def _cold_s(directory: Path, seed: int) -> float:
-    """Return the average time of a world in a cold Python form, in seconds."""
+    """Return the average time that a newly started Python form takes for a world, in seconds."""
     spent_s = 0.0
 
     with Runner(directory) as runner:
@@ -263,8 +263,8 @@ def _summary(total: Tally, seed: int, elapsed_s: float, cold_s: float) -> str:
     lines.append(
         f"{total.worlds} worlds in {elapsed_s:.0f} s, seed {seed}: "
         f"{total.worlds / elapsed_s:.1f} worlds a second, both forms compared\n"
-        f"one worker: {rates[0]:.1f} a second in the bash form, {rates[1]:.1f} in the Python form "
-        f"warm, {1 / cold_s:.1f} cold"
+        f"per worker: {rates[0]:.1f} worlds a second in the bash form, {rates[1]:.1f} in the "
+        f"Python form, {1 / cold_s:.1f} if Python is started for each world"
     )
     return "\n".join(lines)
 
@@ -317,11 +317,12 @@ def positive(text: str) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Run scripts/fuzz. Return its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=USAGE)
-    parser.add_argument("--minutes", type=float, help="stop after N minutes", metavar="N")
+    parser.add_argument("--minutes", type=float, metavar="N",
+                        help="stop after N minutes (default: 1; with --worlds, none)")  # fmt: skip
     parser.add_argument("--worlds", type=positive, help="stop after N worlds", metavar="N")
-    parser.add_argument("--seed", type=int, help="seed of the random generator", metavar="S")
-    parser.add_argument("--workers", type=positive, default=2, help="number of processes (2)",
-                        metavar="W")  # fmt: skip
+    parser.add_argument("--seed", type=int, help="random seed (default: a new one)", metavar="S")
+    parser.add_argument("--workers", type=positive, default=2, metavar="W",
+                        help="number of processes (default: 2)")  # fmt: skip
     parser.add_argument("--replay", type=Path, help="run one saved world", metavar="FILE")
     given_options = parser.parse_args(arguments)
     if given_options.replay:

@@ -64,15 +64,15 @@ def kind_of(outcome: Outcome) -> str:
     if "was renewed by another run" in text:
         how = "renewed by another run"
     if "The API refuses the token" in text:
-        how = f"refused, {how}"
+        how = f"rejected, {how}"
     if "Updated .env" in text:
         bearer = " with a bearer file" if text.count("Updated ") > 1 else ""
         return f"{how}, delivered{bearer}"
-    return f"{how}, unchanged" if "already has this token" in text else "the log says nothing of it"
+    return f"{how}, unchanged" if "already has this token" in text else "not logged"
 
 
 def timer_of(outcome: Outcome) -> str:
-    """Return what happened to the next run."""
+    """Return whether the next run was scheduled, such as `timer: armed`."""
     text = "\n".join(messages_of(outcome) or ())
     found = [name for words, name in TIMERS if words in text]
     return f"timer: {found[0]}" if found else "timer: not reached"

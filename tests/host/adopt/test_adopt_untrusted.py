@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, refused
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.adopt import adopt as adopting
 from oauthkit.host.adopt import git as untrusted
 from oauthkit.host.adopt import survey as searching
-from oauthkit.host.adopt.changes import MAX_DIFF_BYTES, MAX_DIFF_LINES
+from oauthkit.host.adopt.changes import MAX_DIFF_BYTES, MAX_DIFF_LINES, WRITTEN
 from oauthkit.host.adopt.git import Git
 from oauthkit.host.adopt.nanoclaw import OLD, SKILL
 from oauthkit.host.errors import HostError
@@ -249,6 +250,17 @@ def test_tracked_files_that_a_refresh_would_write_are_named(checkout: Path, tmp_
     lines = adopt(checkout).stdout.splitlines()
     assert "read this before you run the refresh: .env" in lines
     assert "read this before you run the refresh: logs/oauth-refresh.log" in lines
+
+
+def test_all_files_beside_the_log_are_known() -> None:
+    programs = (REPOSITORY / "py/oauthkit/program").glob("*.py")
+    names = {
+        name
+        for program in programs
+        for name in re.findall(r'"oauth-refresh\.([a-z-]+)"', program.read_text("utf-8"))
+    }
+    assert "revision" in names
+    assert {f"logs/oauth-refresh.{name}" for name in names} <= {*WRITTEN}
 
 
 @pytest.mark.parametrize("link", [".env", "logs", "logs/oauth-refresh.lock"])

@@ -23,7 +23,7 @@ def comment_text(comment: str) -> str:
 
 
 def comments_above(comments: tuple[str, ...], indent: str) -> list[str]:
-    """Return the lines of the comments above a command. An empty one is a blank line."""
+    """Return the lines of the comments above a command. An empty comment becomes a blank line."""
     return [(indent + comment_text(comment)).rstrip() for comment in comments]
 
 
@@ -46,7 +46,7 @@ def break_lines(words: list[str], indent: str, end: str) -> list[str]:
     """Break `words` into lines of at most WIDTH columns, each but the last with `end` after it.
 
     An option stays with its value, the first argument with the command, and | and && with the word
-    before them. A line that ends with one of these needs no `end`.
+    before them. A line that ends with | or && needs no `end`.
     """
     chunks: list[str] = []
     for index, text in enumerate(words):

@@ -30,7 +30,7 @@ PREFIX_PRECEDENCE = 9
 
 # ShellCheck reports these keywords if they are unquoted, in any position (SC1010).
 _KEYWORDS = ("do", "done", "esac", "fi", "then")
-# Characters that need no quotes in any position of a word.
+# Words that need no quotes in any position. An = needs quotes only at the start.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 _CONTROLS = r"\x00-\x1f\x7f"
 _CONTROL = re.compile(rf"[{_CONTROLS}]")
@@ -40,8 +40,8 @@ _APART = re.compile(rf"([{_CONTROLS}]+)")
 _BRACED = re.compile(rf"([{_CONTROLS}]+|[{{'])")
 # Where a nested word without expansions is split.
 _QUOTED = re.compile(rf"""([{_CONTROLS}]+|[{{'"])""")
-# Split points in a nested literal: before ( after $, < or >, and at both ends of a run of control
-# characters.
+# Split points in a nested literal: between $, < or > and a following (, and at both ends of a run
+# of control characters.
 _NESTED = re.compile(
     rf"(?<=[$<>])(?=\()|(?<=[{_CONTROLS}])(?=[^{_CONTROLS}])|(?<=[^{_CONTROLS}])(?=[{_CONTROLS}])"
 )
@@ -68,7 +68,7 @@ def _ansi_quote(text: str) -> str:
 
 
 def _escape(text: str, nested: bool = False) -> str:
-    """Escape `text` for double quotes. If `nested`, an empty pair of quotes separates < from (."""
+    """Escape `text` for double quotes. If `nested`, empty quotes separate < or > from (."""
     escaped = re.sub(r'([\\"$`])', r"\\\1", text)
     return re.sub(r"(?<=[<>])\(", '""(', escaped) if nested else escaped
 
@@ -107,7 +107,7 @@ def quote_if_contains(word: Word, character: str) -> str:
 
 
 def value(word: Word) -> str:
-    """Print a word right of = or in [[, where bash neither splits words nor expands patterns."""
+    """Print a word after = or in [[, where bash neither splits words nor expands patterns."""
     if not word.parts:
         return ""
     if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, ArrayExpansion)):
@@ -136,7 +136,7 @@ def pattern(word: Word, nested: bool = False) -> str:
         if isinstance(part, Glob):
             if plain:
                 text = argument(Word(tuple(plain)), nested)
-                # Only a = at the start of a word needs quotes.
+                # An = needs quotes only at the start of a word.
                 pieces.append("=" if text == "'='" and pieces else text)
             pieces.append("*")
             plain = []
@@ -220,7 +220,7 @@ def _parameter(node: Parameter, quoted: bool, following: Part | None) -> str:
 
 
 def _default(word: Word, quoted: bool) -> str:
-    """Print the word of ${name:-word}. In double quotes, its literals must be a PLAIN_DEFAULT."""
+    """Print the word of ${name:-word}. In double quotes, its literals must match PLAIN_DEFAULT."""
     literals = [part.text for part in word.parts if isinstance(part, Literal)]
     if not all(map(PLAIN_DEFAULT.fullmatch, literals)):
         assert not quoted, word
@@ -230,7 +230,7 @@ def _default(word: Word, quoted: bool) -> str:
 
 
 def append_value(word: Word) -> str:
-    """Print a word right of +=. ShellCheck reports an unquoted number there (SC2324)."""
+    """Print a word after +=. ShellCheck reports an unquoted number there (SC2324)."""
     match word.parts:
         case (Parameter(operator="") | ArithmeticExpansion(),):
             return _quoted(word)

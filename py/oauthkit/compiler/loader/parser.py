@@ -15,7 +15,7 @@ MAX_BLOCK_DEPTH = 40
 
 
 def parse(source: Source) -> ast.Module:
-    """Return the AST of a file. Raise CompileError if it is not Python or nested too deeply."""
+    """Return the AST of a file. Raise CompileError if it is not valid or is nested too deeply."""
     try:
         with warnings.catch_warnings():  # Python shows warnings when it runs the program
             warnings.simplefilter("ignore")
@@ -59,7 +59,7 @@ def _too_deep(module: ast.Module) -> ast.stmt | None:
     for node, blocks in found:
         if blocks > MAX_BLOCK_DEPTH:
             return node
-        found += (  # an elif is in the column of its if
+        found += (  # an elif has the same column as its if, so it adds no level
             (child, blocks + (child.col_offset > node.col_offset))
             for child in ast.iter_child_nodes(node)
             if isinstance(child, ast.stmt)

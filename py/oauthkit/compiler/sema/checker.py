@@ -18,7 +18,7 @@ REJECTED = Name("rejected", Type.ERROR)
 
 
 class Checker:
-    """Checks types and names of one function."""
+    """Checks the types and names of one function."""
 
     def __init__(self, symbols: Symbols, scope: Scope) -> None:
         self.symbols = symbols
@@ -40,7 +40,7 @@ class Checker:
         return REJECTED
 
     def _quote_around(self, node: ast.AST) -> str:
-        """Return the quote of the f-string that contains `node`, or "" if there is none."""
+        """Return the quotation mark of the f-string that contains `node`, or "" without one."""
         statement = self.scope.statement
         for outer in ast.walk(statement) if statement else ():
             if isinstance(outer, ast.JoinedStr) and any(x is node for x in ast.walk(outer)):
@@ -48,19 +48,19 @@ class Checker:
                     "fFrR"
                 )
                 is_one = len(text) > 1 and text[0] == text[-1] and text[1:-1].count(text[0]) == 0
-                return text[0] if is_one else ""  # not of several adjacent literals
+                return text[0] if is_one else ""  # "": triple quotes, or adjacent literals
         return ""
 
     def need(self, node: ast.expr, value: Value, wanted: Type) -> bool:
-        """Return whether a value has the type `wanted`. Report it if not."""
+        """Return whether a value has the type `wanted`. If not, report an error."""
         return self.need_type(node, value.type, wanted)
 
     def need_text(self, node: ast.expr, value: Value) -> bool:
-        """Return whether a value can be part of a string. Report it if not."""
+        """Return whether a value can be part of a string. If not, report an error."""
         return value.type.is_text or self.need(node, value, Type.STR)
 
     def need_type(self, node: ast.expr, found: Type, wanted: Type) -> bool:
-        """Return whether the type `found` can be used as `wanted`. Report it if not."""
+        """Return whether the type `found` can be used as `wanted`. If not, report an error."""
         if found.fits(wanted):
             return True
         written = str(node.value) if isinstance(node, ast.Constant) else ""
@@ -126,7 +126,7 @@ class Checker:
         )
 
     def arguments_in(self, node: ast.expr) -> ast.Name | None:
-        """Return the first name in an expression that means all of main's arguments, or None."""
+        """Return an expression's first name that refers to all of main's arguments, or None."""
         parts = {
             id(inner.value)
             for inner in ast.walk(node)

@@ -19,7 +19,7 @@ class Scope:
     `counters` are the names that are used only in loops over range(…) and set only by them.
 
     `known` are the variables that are set on every path to the current statement. It is None if the
-    statement is unreachable. `statement` is the statement whose expressions are analyzed. `root` is
+    statement is unreachable. `statement` is the statement that is being analyzed. `root` is
     the statement, or a part of it that Python may skip or repeat: an operand of `and` or `or`, the
     condition of `elif` or `while`, a value of a conditional expression. `before` lists the
     statements that run before `root`: the calls inside its expressions.
@@ -51,7 +51,7 @@ class Scope:
         return name in self.parameters or self.known is None or name in self.known
 
     def learn(self, test: ast.expr, *, truth: bool) -> set[str]:
-        """Record which of main's arguments exist if `test` has this result. Return the new ones."""
+        """Record which of main's arguments exist if `test` is `truth`. Return the new ones."""
         if self.arguments is None or self.known is None:
             return set()
         least = _least(test, self.arguments)[not truth]

@@ -29,8 +29,9 @@ from oauthkit.compiler.types import Signature, Type
 class Symbols:
     """The symbols of one file while it is analyzed.
 
-    `files` has the program's own modules that it imports from. `environment` has the environment
-    variables that the program uses, as far as it is analyzed. `environment_names` has all of them.
+    `files` has the program's own modules that the file imports from. `environment` has the
+    environment variables in the part of the program that has been analyzed. `environment_names` has
+    those of the whole program.
     All files share `diagnostics`, `environment` and `environment_names`.
     """
 
@@ -45,12 +46,12 @@ class Symbols:
     imports: set[str] = field(default_factory=set)
     commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
     constants: dict[str, Type] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)  # of constants with a known text
+    texts: dict[str, str] = field(default_factory=dict)  # constant: its text, if known
     functions: dict[str, Signature] = field(default_factory=dict)
     imported_from: dict[str, str] = field(default_factory=dict)  # name: module of the program
-    used: set[str] = field(default_factory=set)  # of the constants
+    used: set[str] = field(default_factory=set)  # the constants that are used
     builtins_used: set[str] = field(default_factory=set)
-    rejected: set[str] = field(default_factory=set)  # their definition was reported
+    rejected: set[str] = field(default_factory=set)  # names whose definition was rejected
     is_python: bool = True  # False for a file with syntax errors, whose names are not known
 
     def report(self, code: str, node: ast.AST | Span, message: str, help: str) -> None:
@@ -90,7 +91,7 @@ class Symbols:
         return ast.unparse(node) if segment is None or "\n" in segment else segment
 
     def part(self, node: ast.AST, text: str) -> Span:
-        """Return the location of `text` on the first line of `node`, or of `node` itself."""
+        """Return the location of `text` on the first line of `node`, else that of `node` itself."""
         span = self.source.span(node)
         first = span.column + len("def ")
         column = self.source.lines[span.line - 1].find(text, first)
@@ -107,24 +108,26 @@ class Symbols:
         return None
 
     def check_environment(self, node: ast.AST, name: str, way: str = "") -> bool:
-        """Return whether `name` can be an environment variable in bash. Report it if not.
+        """Return whether `name` can be an environment variable in bash. If not, report an error.
 
         `way` is the help for a variable that bash owns and programs may read.
         """
         if not (name.isascii() and name.isidentifier()):
-            self.report("D105", node, f"{name!r} is not a variable name", "use A-Z, 0-9 and _")
+            help = "use ASCII letters, digits and _"
+            self.report("D105", node, f"{name!r} is not a valid variable name", help)
             return False
         owned = [BASH_VARIABLES - SHARED_VARIABLES, {"REPLIES", "_"}, self.library.state]
         if any(name in names for names in owned) or name.startswith("BASH_"):
             is_of_bash = name in BASH_VARIABLES or name.startswith("BASH_")
             other = "pass it under another name"
-            self.report("D401", node, f"bash sets {name} itself", (is_of_bash and way) or other)
+            owner = "bash" if is_of_bash or name == "_" else "the script"
+            self.report("D401", node, f"{owner} sets {name} itself", (is_of_bash and way) or other)
             return False
         self.environment.add(name)
         return True
 
     def check_new(self, node: ast.AST | Span, name: str, what: str) -> None:
-        """Report a name for a variable, constant or function that is already defined."""
+        """Report the name of a new variable, constant or function if it is defined or reserved."""
         # Checked set by set, because building their union for each name would be slow.
         taken = [self.builtins, self.imports, self.commands, self.constants]
         owned = [BASH_VARIABLES, {"REPLIES"}, self.library.state]
@@ -134,7 +137,7 @@ class Symbols:
         if what != "variable":
             owned.append({"_"})
         if is_defined_by_dialect(name):
-            self.report("D402", node, f"{name} is a name of the dialect", f"rename the {what}")
+            self.report("D402", node, f"{name} is reserved by the dialect", f"rename the {what}")
         elif what == "function" and name in self.library.builtins:
             self.report(
                 "D402", node, f"{name} is a builtin of the runtime library", f"rename the {what}"
@@ -154,7 +157,7 @@ class Symbols:
             )  # fmt: skip
         elif not name.isascii():
             self.report(
-                "D401", node, f"{name} is not a name in bash", "use ASCII letters, digits and _"
+                "D401", node, f"{name} is not valid in bash", "use ASCII letters, digits and _"
             )
 
 

@@ -25,14 +25,12 @@ from oauthkit.shell import find_program
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+STATE = ("log", "log.1", "lock", "failing", "followed", "rejected", "revision", "login-ending")
 # Where the refresh writes by default: .env, the log, and the files beside it.
 WRITTEN = (
     ".env",
     "logs",
-    *(
-        f"logs/oauth-refresh.{name}"
-        for name in ("log", "log.1", "lock", "failing", "followed", "revision", "login-ending")
-    ),
+    *(f"logs/oauth-refresh.{name}" for name in STATE),
 )
 # Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
 MAX_DIFF_BYTES = 64 << 10

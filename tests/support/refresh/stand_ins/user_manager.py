@@ -20,7 +20,7 @@ NO_BUS = b"Failed to connect to bus: No such file or directory\n"
 
 
 class RefusedError(Exception):
-    """The real manager's error message."""
+    """Raised with the real manager's error message."""
 
 
 def load(call: Call) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def load(call: Call) -> dict[str, Any]:
 
 
 def bus_error(call: Call) -> bytes:
-    """Returns the client's error if it cannot reach the manager, or an empty text."""
+    """Returns the client's error if it cannot reach the manager, or b""."""
     import os  # noqa: PLC0415 - the kit and two stand-ins load this module
 
     runtime = call.env.get("XDG_RUNTIME_DIR", "")
@@ -98,7 +98,7 @@ def reset_failed(state: dict[str, Any], unit: str) -> None:
 
 
 def fire(state: dict[str, Any], name: str) -> None:
-    """Elapses NAME.timer: its service runs, and the timer waits for the service's end."""
+    """Makes NAME.timer elapse: its service runs, and the timer waits for the service to end."""
     state["timers"][name]["is_pending"] = False
     state["services"][name] = "running"
 
