@@ -234,8 +234,8 @@ PARTITION = (
     'unpack its result on a line of its own, as in `before, separator, after = text.partition(":")`'
 )
 SPLIT = (
-    "iterate over its parts, as in `for part in text.split():`. If one character separates them,"
-    " take one at a time with partition"
+    "iterate over its parts, as in `for part in text.split():`. To count or find parts, test them"
+    " in the loop. If one character separates them, take one at a time with partition"
 )
 SEPARATOR = (
     "the separator must be one ASCII character that is not whitespace. Without an argument, split"
@@ -271,7 +271,7 @@ METHODS = {
     "lower": TRANSLATE,
     "split": SPLIT,
     "rsplit": "split it at the last separator with rpartition, as in"
-    ' `_, _, last = text.rpartition("/")`',
+    ' `first, _, last = text.rpartition("/")`. Without a separator, `first` is empty',
     "partition": PARTITION,
     "rpartition": PARTITION,
     "splitlines": "iterate over the lines, as in `for line in text.splitlines():`. To get the last"

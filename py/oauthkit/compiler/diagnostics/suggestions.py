@@ -7,6 +7,7 @@ import builtins
 import re
 from typing import NamedTuple
 
+from oauthkit.compiler.bash.names import BASH_VARIABLES, SHARED_VARIABLES
 from oauthkit.compiler.diagnostics import advice, replacements
 from oauthkit.compiler.diagnostics.describe import (
     describe,
@@ -231,8 +232,13 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
         case ast.Assign(
             targets=[ast.Subscript(value=owner, slice=ast.Constant() as key)], value=value
         ) if _is_environment(owner) and site is not None:
-            if site.type_of(value) is Type.STR:
+            kind = site.type_of(value)
+            if key.value in BASH_VARIABLES - SHARED_VARIABLES:
+                help = of_environment(str(key.value), value)
+            elif kind is Type.STR:
                 help = code("write", f"local.env[{ast.unparse(key)}] = {ast.unparse(value)}")
+            else:
+                help = f"set it to a Str, as in `local.env[{ast.unparse(key)}] = text`"
         case ast.AugAssign(
             target=ast.Subscript(value=owner, slice=ast.Constant(value=str()) as key),
             op=ast.Add(),
@@ -423,8 +429,8 @@ def of_literal(node: ast.BinOp, site: Site) -> Suggestion | None:
                     text = f"{name.id} = {text}"
             return Suggestion(repeated, code("use an f-string", text))
         case ast.BinOp(left=left, op=ast.Mult(), right=right) if Type.STR in (
-            site.type_of(left),
-            site.type_of(right),
+            site.result_of(left),
+            site.result_of(right),
         ):
             return Suggestion(repeated, "add to it in a loop with `+=`")
         case ast.BinOp(left=ast.Constant(value=str() as text), op=ast.Mod(), right=given):
@@ -479,10 +485,11 @@ def of_missing(module: str, standard: set[str]) -> Suggestion:
 def _filled(text: str, given: ast.expr, site: Site) -> str:
     """Return the f-string for `text % given`, or "" if its format is not plain."""
     values = given.elts if isinstance(given, ast.Tuple) else [given]
-    pieces = re.split("%(-?[0-9]*)([sdi])", text)
+    pieces = re.split("%(-?[0-9]*)([sdi])", text.replace("%%", "\0"))
     literals, sizes, formats = pieces[::3], pieces[1::3], pieces[2::3]
     if len(formats) != len(values) or any("%" in literal for literal in literals):
         return ""
+    literals = [literal.replace("\0", "%") for literal in literals]
     parts: list[ast.expr] = [ast.Constant(literals[0])]
     for value, size, wanted, literal in zip(values, sizes, formats, literals[1:], strict=True):
         kind = site.type_of(value)

@@ -432,10 +432,11 @@ class _FileAnalyzer:
         passed = "*sys.argv[1:]" if self.symbols.functions[name].takes_arguments else ""
         wanted = f"sys.exit({name}({passed}))"
         if wrong:
+            parameters = "" if f"{name}()" in call else "*arguments: str"
             header = next(node for node in self.file.definitions if node.name == name)
             self.symbols.report(
                 "D101", self._header(header), f"{name} is the entry, but it {wrong}",
-                f"write `def {name}(*arguments: str) -> Status:`",
+                f"write `def {name}({parameters}) -> Status:`",
             )  # fmt: skip
         elif call != wanted:
             help = f"write `{wanted}`"

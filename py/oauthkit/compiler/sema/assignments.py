@@ -312,6 +312,11 @@ class Assignments:
             kinds[0] in (Type.STR, Type.PATH) or self.expressions.site().is_text(values[0])
         ):
             return True
+        is_unknown = kinds[0] is Type.ERROR and isinstance(
+            values[0], (ast.Attribute, ast.Subscript)
+        )
+        if isinstance(operator, ast.Or) and is_unknown:
+            return True  # it would become a Bool, and be reported again at each use
         return len({*kinds}) == 1 and kinds[0] in (Type.STR, Type.INT, Type.STATUS)
 
     def _read_stdin(self, node: ast.stmt, name: str, value: ast.Call) -> Statement:

@@ -91,6 +91,11 @@ def of_get(site: Site, node: ast.Call) -> str:
             if rest and site.type_of(rest[0]) is not Type.STR:
                 return ""
             variable = f"local.env.get({shown(site, name)}, {default})"
+            if not rest and _is_compared_with_empty(site, node):
+                return (
+                    f"`{variable}` is also empty if the variable is not set. `{shown(site, name)}"
+                    " in local.env` tests whether it is set"
+                )
             match site.statement:
                 case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=operand)) if (
                     operand is node and not site.is_elif()
@@ -98,6 +103,16 @@ def of_get(site: Site, node: ast.Call) -> str:
                     return code("write", f"if {variable} == {empty}:")
             return code("write", f"{variable} != {empty}" if site.is_tested(node) else variable)
     return ""
+
+
+def _is_compared_with_empty(site: Site, node: ast.expr) -> bool:
+    """Return whether the value, which may be None, is compared with an empty text."""
+    return any(
+        isinstance(part, ast.Compare)
+        and part.left is node
+        and any(isinstance(x, ast.Constant) and x.value == "" for x in part.comparators)
+        for part in (ast.walk(site.statement) if site.statement else ())
+    )
 
 
 def of_variable(site: Site, node: ast.Subscript) -> str:

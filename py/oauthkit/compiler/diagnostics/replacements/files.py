@@ -15,23 +15,30 @@ def _of_read(site: Site, node: ast.Call) -> str:
     match node:
         case ast.Call(
             func=ast.Attribute(
-                value=ast.Call(func=ast.Name(id="open"), args=[path], keywords=[])
-                | (ast.Name() as path)
+                value=ast.Call(func=ast.Name(id="open"), args=[path], keywords=[]) | path
             ),
             args=[],
             keywords=[],
-        ) if site.type_of(path) in (Type.STR, Type.PATH):
+        ) if site.result_of(path) in (Type.STR, Type.PATH):
             call = f"read_file({shown(site, path)})"
             return checked(site, node, call, Type.STR, "read it, and check the status")
     return ""
 
 
 def _of_write(site: Site, node: ast.Call) -> str:
+    """Return the help for path.write(text) and open(path, "w").write(text)."""
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name() as path), args=[text], keywords=[]) if (
-            site.type_of(path) is Type.PATH and site.type_of(text) is Type.STR
-        ):
-            call = f"write_file({path.id}, {shown(site, text)})"
+        case ast.Call(
+            func=ast.Attribute(
+                value=ast.Call(
+                    func=ast.Name(id="open"), args=[path, ast.Constant(value="w")], keywords=[]
+                )
+                | path
+            ),
+            args=[text],
+            keywords=[],
+        ) if site.result_of(path) in (Type.STR, Type.PATH) and site.type_of(text) is Type.STR:
+            call = f"write_file({shown(site, path)}, {shown(site, text)})"
             return succeeded(site, node, f"{call} != 0", "write it, and check the status")
     return ""
 

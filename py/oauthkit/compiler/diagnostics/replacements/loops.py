@@ -76,7 +76,14 @@ def of_loop(node: ast.For, site: Site) -> str:
             keywords=[] | [ast.keyword(arg="reverse", value=ast.Constant(value=True))] as order,
         ):
             return of_sorted_lines(site, node, text, items.args, '"-r"' if order else "")
-        case ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[]):
+        case (
+            ast.Call(
+                func=ast.Name(id="sorted"),
+                args=[ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[])],
+                keywords=[],
+            )
+            | ast.Call(func=ast.Attribute(value=owner, attr="iterdir" | "list"), args=[])
+        ):
             files = _files(owner, ast.Constant("*"))
             return f"sort the files, as in `{files}`, which leaves out hidden files"
         case ast.Call(func=ast.Attribute(attr="readlines")) | ast.Call(func=ast.Name(id="open")):

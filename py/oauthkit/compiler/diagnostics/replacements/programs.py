@@ -14,6 +14,7 @@ from oauthkit.compiler.diagnostics.replacements.common import (
     shown,
     with_test,
 )
+from oauthkit.compiler.diagnostics.replacements.conditions import is_test
 from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
@@ -96,11 +97,14 @@ def _of_run(site: Site, node: ast.Call) -> str:
             if names[2] != "_":
                 run = f"({run} >= ERROUT) & CAPTURE"
                 return (
-                    "`& CAPTURE` returns the status and the output. Stderr is discarded, or joins"
-                    f" the output, as in `{names[0]}, {names[1]} = {run}`"
+                    "`& CAPTURE` returns the status and the output without trailing newlines."
+                    f" Stderr joins the output with ERROUT, as in `{names[0]}, {names[1]} = {run}`"
                 )
             if not is_checked:
-                return code("write", f"{names[0]}, {names[1]} = {run} & CAPTURE")
+                return (
+                    "`& CAPTURE` returns the status and the output without trailing newlines, as in"
+                    f" `{names[0]}, {names[1]} = {operand(site, command)} & CAPTURE`"
+                )
             return code("write", f"{names[1]} = {run}()") if names[0] == "_" else ""
     return ""
 
@@ -144,14 +148,29 @@ def of_exit(site: Site, node: ast.Call) -> str:
     match node.args:
         case [] | [ast.Constant(value=None)]:
             return code("write", "return 0")
-        case [value] if site.type_of(value) is Type.INT:
+        case [value] if site.result_of(value) in (Type.INT, Type.STATUS) or _is_int_choice(
+            site, value
+        ):
             return code("write", f"return {shown(site, value)}")
+        case [value] if is_test(site, value):
+            return code("write", f"return 1 if {shown(site, value)} else 0")
         case [text] if site.type_of(text) is Type.STR:
             lines = [f"print({shown(site, text)}, file=sys.stderr)", "return 1"]
             return code("write", lines)
         case [_]:
-            return "print the message with `file=sys.stderr`, and `return 1`"
+            return (
+                "return the status as an Int, as in `return 1`. If this is a message, print it with"
+                " `file=sys.stderr`, and `return 1`"
+            )
     return ""
+
+
+def _is_int_choice(site: Site, node: ast.expr) -> bool:
+    """Return whether a conditional expression chooses one of two Ints."""
+    match node:
+        case ast.IfExp(body=body, orelse=other):
+            return all(site.type_of(choice) is Type.INT for choice in (body, other))
+    return False
 
 
 CALLS: dict[str, Replacement] = {

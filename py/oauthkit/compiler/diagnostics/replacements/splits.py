@@ -159,7 +159,7 @@ def part_of_split(site: Site, node: ast.Subscript) -> tuple[str, Callable[[str],
                 func=ast.Attribute(value=owner, attr="partition" | "rpartition")
             ) as call,
             slice=ast.Constant(value=int() as index),
-        ) if index in range(3) and site.result_of(owner) is Type.STR:
+        ) if index in range(3) and site.result_of(owner) in (Type.STR, Type.PATH):
             before, after = ["_"] * index, ["_"] * (2 - index)
             return SPLIT_TEXT, lambda name: [
                 f"{', '.join([*before, name, *after])} = {shown(site, call)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import string
 
 from oauthkit.compiler.diagnostics.describe import (
@@ -92,24 +93,31 @@ def _of_format(site: Site, node: ast.Call) -> str:
     """Return the help for "{}: {}".format(a, b)."""
     match node:
         case ast.Call(
-            func=ast.Attribute(value=ast.Constant(value=str() as text)), args=values, keywords=[]
+            func=ast.Attribute(value=ast.Constant(value=str() as text)),
+            args=values,
+            keywords=options,
         ):
             try:
                 fields = [*string.Formatter().parse(text)]
             except ValueError:
                 return ""
             kinds = (Type.STR, Type.INT, Type.PATH, Type.STATUS)
-            left = [*values]
+            named = {str(index): value for index, value in enumerate(values)}
+            named |= {option.arg: option.value for option in options if option.arg}
+            unused = {*named}
             parts: list[ast.expr] = []
+            places = itertools.count()
             for literal, name, spec, conversion in fields:
                 parts.append(ast.Constant(literal))
                 if name is None:
                     continue
-                kind = site.type_of(left[0]) if left else Type.ERROR
-                if name or conversion or kind not in kinds or (spec and not is_format(kind, spec)):
+                key = name or str(next(places))
+                kind = site.type_of(named[key]) if key in named else Type.ERROR
+                if conversion or kind not in kinds or (spec and not is_format(kind, spec)):
                     return ""
-                parts.append(formatted(left.pop(0), spec or ""))
-            return "" if left else code("use an f-string", join_parts(parts))
+                parts.append(formatted(named[key], spec or ""))
+                unused.discard(key)
+            return "" if unused else code("use an f-string", join_parts(parts))
     return ""
 
 
