@@ -80,7 +80,7 @@ def test_forms_are_equal_in_random_worlds(
     assert found is None, f"{found.report}\n\n{found.case.to_json()}"
     record_property("worlds", tally.worlds)
     assert tally.worlds == WORLDS
-    reached = [kind for kind in tally.kinds if kind.startswith(("fresh", "renewed", "refused"))]
+    reached = [kind for kind in tally.kinds if kind.startswith(("fresh", "renewed", "rejected"))]
     deep = sum(tally.kinds[kind] for kind in reached)
     assert deep > WORLDS / 6, tally.kinds
     assert len(tally.kinds) >= 8, tally.kinds
