@@ -26,7 +26,7 @@ def _of_read(site: Site, node: ast.Call) -> str:
 
 
 def _of_write(site: Site, node: ast.Call) -> str:
-    """Return the help for path.write(text) and open(path, "w").write(text)."""
+    """Return the help for `write(text)` of a Path, and of a file that is opened to write."""
     match node:
         case ast.Call(
             func=ast.Attribute(
