@@ -301,6 +301,43 @@ def test_settings_that_do_not_matter_to_other_runs(well: HostProject) -> None:
     assert "FAIL  settings" not in well.run("doctor", ETCDCTL_CACERT="/x").stdout
 
 
+def test_setting_of_the_manager_and_another_one_of_this_shell(well: HostProject) -> None:
+    fake_manager(well, environment="OAUTHKIT_DOTENV=/x")
+    text = "the user manager sets OAUTHKIT_DOTENV=/x, but in this shell, it is /y"
+    shown_by_doctor = well.run("doctor", OAUTHKIT_DOTENV="/y").stdout
+    assert f"FAIL  settings: {text}\n      fix: export OAUTHKIT_DOTENV=/x\n" in shown_by_doctor
+
+
+def test_setting_of_a_crontab_line(well: HostProject) -> None:
+    line = f"* * * * * OAUTHKIT_DOTENV=/x bash {well.project}/{SCRIPT}"
+    well.program("crontab", f"#!/bin/sh\necho '{line}'\n")
+    fake_manager(well, heal="")
+    text = f"a crontab line sets OAUTHKIT_DOTENV=/x, but in this shell, it is {well.dotenv}"
+    assert f"{text}. Run: crontab -e" in well.status()["warnings"]  # the units do not set it
+
+
+def test_units_with_two_other_values(well: HostProject) -> None:
+    """A change of this shell would only make the other unit differ."""
+    (well.project / "data/ipc").mkdir(parents=True)
+    argv = f"/bin/bash {well.project}/{SCRIPT}"
+    watch = shown(f"python -m oauthkit watch --project={well.project}", well.bin, "OAUTHKIT_LOG=/y")
+    fake_manager(well, heal=shown(argv, well.bin, "OAUTHKIT_LOG=/x"), watch=watch)
+    assert examined(well)[2] == {"settings": command("install", well.project, "--watch")}
+
+
+@pytest.mark.parametrize("line", ["Environment = OAUTHKIT_LOG=/x", "Environment=OAUTHKIT_LOG=/x"])
+def test_drop_in_with_a_setting_is_moved_away(well: HostProject, line: str) -> None:
+    argv = f"/bin/bash {well.project}/{SCRIPT}"
+    directory = well.unit_directory / f"{UNIT}-heal.service.d"
+    directory.mkdir(parents=True)
+    (directory / "x.conf").write_text(f"[Service]\n{line}\n", "utf-8")
+    (directory / "y.conf").write_text("[Service]\nEnvironmentFile=/etc/proxy\n", "utf-8")
+    fake_manager(well, heal=shown(argv, well.bin, "OAUTHKIT_LOG=/x"))
+    fix = examined(well)[2]["settings"]
+    assert f"mv {directory}/x.conf" in fix
+    assert "y.conf" not in fix
+
+
 def test_units_with_different_settings(well: HostProject) -> None:
     """A change of this shell would only make the other unit differ."""
     (well.project / "data/ipc").mkdir(parents=True)

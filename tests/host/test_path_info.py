@@ -15,6 +15,7 @@ from oauthkit.host.path_info import (
     Content,
     access_fix,
     leads_away,
+    leads_nowhere,
     read,
     real_path,
 )
@@ -114,3 +115,11 @@ def test_fifo_in_place_of_a_file_does_not_block(
     except subprocess.TimeoutExpired:
         pytest.fail("read waits for a FIFO")
     assert printed == f"{file} is not a file but a FIFO"
+
+
+def test_link_below_a_regular_file_leads_nowhere(tmp_path: Path) -> None:
+    """A file cannot be created at its target, as claude would do."""
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "file/x")
+    assert leads_nowhere(link)

@@ -91,10 +91,10 @@ def _kind(status: os.stat_result) -> str:
 
 
 def leads_nowhere(path: Path) -> bool:
-    """Return whether a path is a link to itself, or into a directory that does not exist."""
+    """Return whether a path is a link to itself, or into something that is not a directory."""
     try:
         path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return path.is_symlink() and inspect_path(real_path(path).parent).kind != DIRECTORY
     except OSError as error:
         return error.errno == errno.ELOOP

@@ -53,8 +53,9 @@ class _Starter:
     name: str
     switch: str  # the command that switches its runs to this shell's login
     environment: dict[str, str] = field(default_factory=dict)
-    is_installed: bool = False  # install has written it
-    install: str = ""  # the command that installs it
+    is_transient: bool = False  # a refresh replaces it
+    install: str = ""  # the command that writes or edits it
+    is_unit: bool = True  # its runs inherit the user manager's variables
 
     @property
     def config_dir(self) -> str | None:
@@ -101,24 +102,29 @@ def other_login(paths: ProjectPaths) -> OtherLogin | None:
 
 
 def other_setting(paths: ProjectPaths) -> OtherSetting | None:
-    """Return a setting that differs between the runs of the installed units and this shell.
+    """Return a setting that differs between this shell and scheduled runs.
 
     A transient unit is ignored: a refresh in this shell replaces it.
     """
-    units = [runs for runs in _scheduled(paths) if runs.is_installed]
-    found = {runs.name: differences(paths, runs.name, runs.environment) for runs in units}
+    units = [runs for runs in _scheduled(paths) if not runs.is_transient]
+    found = {
+        runs.name: differences(paths, runs.name, runs.environment, is_unit=runs.is_unit)
+        for runs in units
+    }
     for runs in units:
         for name, other in found[runs.name].items():
-            own = rf"Environment=.*\b{name}=|EnvironmentFile="
+            own = rf"Environment[ \t]*=.*\b{name}="
             fix = installed_units.without_drop_ins(runs.name, runs.install, own)
             is_dropped_in = name in runs.environment and fix != runs.install
-            do_units_differ = any(name not in others for others in found.values())
+            do_units_differ = any(
+                name not in others or others[name].fix != other.fix for others in found.values()
+            )
             return replace(other, fix=fix) if is_dropped_in or do_units_differ else other
     return None
 
 
 def differences(
-    paths: ProjectPaths, name: str, environment: Mapping[str, str]
+    paths: ProjectPaths, name: str, environment: Mapping[str, str], *, is_unit: bool = True
 ) -> dict[str, OtherSetting]:
     """Return the settings that differ between the runs of a unit and this shell.
 
@@ -128,9 +134,10 @@ def differences(
     working directory.
     """
     variables: dict[str, str] = {}
-    with suppress(ManagerError):
-        variables = manager_environment.variables()
-    theirs, _ = read_settings(paths.project, paths.home, environment)
+    if is_unit:
+        with suppress(ManagerError):
+            variables = manager_environment.variables()
+    theirs, _ = read_settings(paths.project, paths.home, {**variables, **environment})
     has_store = any(x.name == "OAUTHKIT_STORE" and x.value for x in (*theirs, *paths.settings))
     found = {}
     for other, own in zip(theirs, paths.settings, strict=True):
@@ -140,14 +147,15 @@ def differences(
             own.name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT")
             or (own.name in OF_STORES and not has_store)
             or (is_path and not _is_absolute(given))
-            or (own.name in variables and not given)
+            or (own.name in variables and not given and own.origin != ENVIRONMENT)
             or other.value == own.value
             or real_path(other.value) == real_path(own.value)
         ):
             continue
         if other.origin == ENVIRONMENT:
             here = f"it is {own.value}" if own.value else "it is not set"
-            text = f"{name} sets {own.name}={other.value}, but in this shell, {here}"
+            owner = name if given else "the user manager"
+            text = f"{owner} sets {own.name}={other.value}, but in this shell, {here}"
             found[own.name] = OtherSetting(text, f"export {own.name}={quote(other.value)}")
         elif own.origin == ENVIRONMENT:
             text = f"this shell sets {own.name}={own.value}, but {name} does not"
@@ -184,12 +192,14 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
                         service.unit,
                         switch,
                         service.environment,
-                        service.name not in paths.units,
+                        service.name in paths.units,
                         install,
                     )
     for line in cron.lines_of(paths):
         if line.variables is not None and not line.missing_program:
-            yield _Starter("a crontab line", "crontab -e", line.variables)
+            yield _Starter(
+                "a crontab line", "crontab -e", line.variables, install="crontab -e", is_unit=False
+            )
 
 
 def _is_absolute(directory: str | None) -> bool:
