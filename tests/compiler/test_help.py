@@ -313,6 +313,13 @@ SAME = [
     "x = 'a'\nn = 5\nprint('%s is %d%% full %%' % (x, n))",
     "x = 'a'\nprint('{0} {1} {0} {n}'.format(x, 'b', n=5))",
     "p = absolute('a/b')\nname = p.rpartition('/')[2]\nprint(name)",
+    "n = 8080\nt = 'x'\ntry:\n    n = int(t)\nexcept ValueError:\n    pass\nprint(n)",
+    "n = 8080\nt = '7'\ntry:\n    n = int(t)\nexcept ValueError:\n    n += 1\nprint(n)",
+    "for x in ('a', 'b', 'c')[:2]:\n    print(x)\nprint(f'last {x}')",
+    "for x in ('a', 'b', 'c')[-2:]:\n    print(x)",
+    "n = 3\nprint(n)\nsys.exit(-1)",
+    "n = 3\nprint(n)\nsys.exit(257)",
+    "n = 3\nprint(n)\nsys.exit(True)",
     "sh['-c', 'echo a >f'].run()\n_, t = cat['f'] & CAPTURE\nprint(t)",
 ]  # fmt: skip
 

@@ -504,10 +504,13 @@ CASES = [
     ("D101", "try:\n    print('a')\nfinally:\n    print('x')", "try:", "write the block of finally after", "print('x')"),
     ("D101", "t = 'a'\nfor n in range(3):\n    for m in range(2):\n        break\nelse:\n    print('x')", "for n in range(3):", "the loop has no `break`", "print('x')"),
     ("D101", "x = 'e'\nt = 'a'\nfor x in t.splitlines()[2:]:\n    print('y')\nprint(x)", "t.splitlines()[2:]", "count in the loop with `+=`", "print('x')"),
-    ("D101", "for x in ('a', 'b')[True:]:\n    print(x)", "('a', 'b')[True:]", "iterate over a tuple literal", "print('x')"),
+    ("D101", "for x in ('a', 'b')[True:]:\n    print(x)", "('a', 'b')[True:]", "write the items: `('b',)`", "print('x')"),
     ("D101", "for x in reversed(range('a')):\n    print(x)", "reversed(range('a'))", "Count down with", "print('x')"),
     ("D101", "for x in reversed(['a', 1]):\n    print(x)", "reversed(['a', 1])", "Count down with", "print('x')"),
     ("D104", "n = max('abc', key=len)\nprint(n)", "max", "compare two numbers", "print('x')"),
+    ("D101", "t = 'a\\nb\\nc'\nfor x in t.splitlines()[:2]:\n    print('y')\nprint(x)", "t.splitlines()[:2]", "count in the loop with `+=`", "print('x')"),
+    ("D104", "p = absolute('a/b')\nprint(p.split('/')[1])", "p.split", "iterate over", "print('x')"),
+    ("D101", "n = 7\nt = ''\nfor n, x in enumerate(t.splitlines()):\n    print(n, x)\nprint(n)", "n, x", "begin the loop with `number += 1`", "print('x')"),
     ("D104", "sys.exit(true & RETCODE)", "sys.exit", "return the status as an Int", "print('x')"),
     ("D104", "if os.environ.get('NOPE') != '':\n    print('x')", "os.environ.get", "is also empty if the variable is not set", "print('x')"),
     ("D105", "if local.env.get('NOPE') == '':\n    print('x')", "local.env.get('NOPE')", "`'NOPE' in local.env` tests whether it is set", "print('x')"),
@@ -704,6 +707,11 @@ def test_a_bool_chosen_with_and_and_or_is_accepted() -> None:
     accept(
         program("number = 3\nis_more = number > 2 and True or False\nif is_more:\n    print('x')")
     )
+
+
+def test_finally_does_not_run_after_an_exit() -> None:
+    text = program("try:\n    sys.exit(3)\nfinally:\n    print('x')")
+    assert "after the block of try" not in rejections(text).diagnostics[0].help
 
 
 def test_two_suggestions_in_one_statement_use_different_variables() -> None:

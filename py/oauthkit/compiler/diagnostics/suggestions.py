@@ -285,7 +285,8 @@ def of_statement(node: ast.stmt, site: Site | None = None) -> Suggestion:
         case ast.Raise(exc=ast.Name(id="SystemExit")) if site is not None:
             help = code("write", "return 0") if site.is_main else advice.MAIN_STATUS
         case ast.Try(handlers=[], body=body) if not any(
-            isinstance(inner, (ast.Return, ast.Break, ast.Continue))
+            isinstance(inner, (ast.Return, ast.Break, ast.Continue, ast.Raise))
+            or (isinstance(inner, ast.Call) and ast.unparse(inner.func) in ("sys.exit", "exit"))
             for part in body
             for inner in ast.walk(part)
         ):

@@ -24,13 +24,14 @@ def of_try(site: Site, node: ast.Try) -> str:
             orelse=[],
             finalbody=[],
         ):
-            call, test = _tried(site, statement, ast.unparse(caught))
+            call, test, after = _tried(site, statement, ast.unparse(caught))
         case _:
             return ""
     if not test:
         return ""
     handler = textwrap.indent(_block(site, caught, body), "    ").split("\n")
-    return code("replace try and except", [*call, f"if {test}:", *handler])
+    success = ["else:", f"    {after}"] if after else []
+    return code("replace try and except", [*call, f"if {test}:", *handler, *success])
 
 
 def _block(site: Site, header: ast.expr, body: list[ast.stmt]) -> str:
@@ -42,10 +43,11 @@ def _block(site: Site, header: ast.expr, body: list[ast.stmt]) -> str:
     return textwrap.dedent("\n".join(site.source.lines[body[0].lineno - 1 : body[-1].end_lineno]))
 
 
-def _tried(site: Site, statement: ast.stmt, caught: str) -> tuple[list[str], str]:
+def _tried(site: Site, statement: ast.stmt, caught: str) -> tuple[list[str], str, str]:
     """Return the statement without its exception, and the test whether it failed, or "".
 
-    `caught` is the name of the exception.
+    Also return the assignment that follows success, or "": a variable that has a value keeps it if
+    the statement fails. `caught` is the name of the exception.
     """
     status = site.fresh("status")
     match statement:
@@ -57,22 +59,34 @@ def _tried(site: Site, statement: ast.stmt, caught: str) -> tuple[list[str], str
             if not given and site.result_of(text) is Type.STR:
                 given = operand(site, text)
             given += "" if given.endswith(".strip()") else ".strip()"
-            line = f"{status}, {name} = parse_int({given})"
-            return ([line], f"{status} != 0") if given != ".strip()" else ([], "")
+            if given == ".strip()":
+                return [], "", ""
+            kept, after = _kept(site, name, "number")
+            return [f"{status}, {kept} = parse_int({given})"], f"{status} != 0", after
         case ast.Expr(value=ast.Call() as run) if _catches(caught, "ProcessExecutionError"):
             command = _called_command(site, run)
-            return [], f"({command} & RETCODE) != 0" if command else ""
+            return [], f"({command} & RETCODE) != 0" if command else "", ""
         case ast.Expr(value=ast.BinOp(left=left, op=ast.BitAnd(), right=ast.Name(id="FG"))) if (
             _catches(caught, "ProcessExecutionError") and site.type_of(left) is Type.COMMAND
         ):
-            return [], f"({shown(site, left)} & RETCODE(FG=True)) != 0"
+            return [], f"({shown(site, left)} & RETCODE(FG=True)) != 0", ""
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as run) if _catches(
             caught, "ProcessExecutionError"
         ) and site.variable(name) in (None, Type.STR):
             command = _called_command(site, run)
-            line = f"{status}, {name} = {command} & CAPTURE"
-            return ([line], f"{status} != 0") if command else ([], "")
-    return [], ""
+            if not command:
+                return [], "", ""
+            kept, after = _kept(site, name, "text")
+            return [f"{status}, {kept} = {command} & CAPTURE"], f"{status} != 0", after
+    return [], "", ""
+
+
+def _kept(site: Site, name: str, new: str) -> tuple[str, str]:
+    """Return the variable for a new value, and the assignment that makes `name` the value."""
+    if site.variable(name) is None:
+        return name, ""
+    fresh = site.fresh(new)
+    return fresh, f"{name} = {fresh}"
 
 
 def _called_command(site: Site, call: ast.Call) -> str:

@@ -142,6 +142,8 @@ def _of_slice(site: Site, node: ast.For) -> str:
             assert bound is not None
         case _:
             return ""
+    if isinstance(items, ast.Tuple):
+        return _of_tuple_slice(items, lower, upper)
     match bound:
         case ast.Constant(value=int() as place) if type(place) is int and place < 1 << 31:
             limit, before = str(place), []
@@ -153,7 +155,9 @@ def _of_slice(site: Site, node: ast.For) -> str:
             before = [f"{count} = 0", f"for _ in {shown(site, items)}:", f"    {count} += 1"]
         case _:
             return ""
-    if site.variable(ast.unparse(node.target)) is not None:  # it would have another value below
+    item = ast.unparse(node.target)
+    is_read = lower is None and _is_read_elsewhere(site, node, item)
+    if is_read or site.variable(item) is not None:  # it would have another value there
         return "count in the loop with `+=`, and leave it with `break`, or go on with `continue`"
     number = site.fresh("number")
     test, end = (
@@ -164,11 +168,30 @@ def _of_slice(site: Site, node: ast.For) -> str:
         [
             *before,
             f"{number} = 0",
-            f"for {ast.unparse(node.target)} in {shown(site, items)}:",
+            f"for {item} in {shown(site, items)}:",
             f"    {number} += 1",
             f"    if {test}:",
             f"        {end}",
         ],
+    )
+
+
+def _of_tuple_slice(items: ast.Tuple, lower: ast.expr | None, upper: ast.expr | None) -> str:
+    try:
+        first = ast.literal_eval(lower) if lower else None
+        end = ast.literal_eval(upper) if upper else None
+        kept = items.elts[first:end]
+    except (TypeError, ValueError):  # not literals, or not integers
+        return ""
+    return code("write the items", tuple_of(kept)) if kept else ""
+
+
+def _is_read_elsewhere(site: Site, node: ast.For, name: str) -> bool:
+    """Return whether the program reads a variable outside a loop, in whatever function."""
+    return any(
+        isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Load)
+        for part in ast.walk(ast.parse(site.source.text))
+        if not node.lineno <= getattr(part, "lineno", 0) <= (node.end_lineno or 0)
     )
 
 
@@ -305,7 +328,7 @@ def of_enumerate(site: Site, node: ast.For, arguments: str | None) -> str:
             )
             is_arguments = isinstance(items, ast.Name) and items.id == arguments
             is_known = is_text or is_arguments or _are_files(site, items)
-            if is_read and is_known and site.variable(number) in (None, Type.INT):
+            if is_read and is_known and site.variable(number) is None:
                 starts = [*given[1:], *(keyword.value for keyword in named)]
                 before = (ast.literal_eval(starts[0]) if starts else 0) - 1
                 lines = [f"{number} = {before}", f"for {item} in {shown(site, items)}:"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 
 from oauthkit.compiler.diagnostics.replacements.common import (
     Replacement,
@@ -148,6 +149,8 @@ def of_exit(site: Site, node: ast.Call) -> str:
     match node.args:
         case [] | [ast.Constant(value=None)]:
             return code("write", "return 0")
+        case [value] if (status := _literal_int(value)) is not None:
+            return code("write", f"return {status & 255}")
         case [value] if site.result_of(value) in (Type.INT, Type.STATUS) or _is_int_choice(
             site, value
         ):
@@ -163,6 +166,14 @@ def of_exit(site: Site, node: ast.Call) -> str:
                 " `file=sys.stderr`, and `return 1`"
             )
     return ""
+
+
+def _literal_int(node: ast.expr) -> int | None:
+    """Return the value of an integer literal, also of a negative one, or None."""
+    with suppress(ValueError):
+        value = ast.literal_eval(node)
+        return value if isinstance(value, int) else None
+    return None
 
 
 def _is_int_choice(site: Site, node: ast.expr) -> bool:

@@ -170,7 +170,7 @@ def part_of_split(site: Site, node: ast.Subscript) -> tuple[str, Callable[[str],
             ),
             slice=ast.Constant(value=int())
             | ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)) as index,
-        ) if site.result_of(owner) in (Type.STR, Type.PATH):
+        ) if site.result_of(owner) is Type.STR:
             place, text = ast.literal_eval(index), operand(site, owner)
             match arguments:
                 case [ast.Constant(value=str() as separator) as literal, *limit] if separator and [
