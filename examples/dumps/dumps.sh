@@ -324,7 +324,7 @@ parse_int() {
   fi
 }
 
-# Set REPLY to the path $1 as an absolute path without `.`, `..` and doubled slashes. Links are not
+# Set REPLY to the path $1 as an absolute path without `.`, `..` or repeated slashes. Links are not
 # followed. End the run with status 1 if the working directory no longer exists.
 absolute() {
   local +x rest=$1 part

@@ -457,7 +457,7 @@ parse_int() {
   fi
 }
 
-# Replace each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
+# Replace each control character in $1 with $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
 # terminal they could move the cursor or hide a line (ECMA-48).
 replace_controls() {
   local +x rest=${1//[[:cntrl:]]/"$2"} found
@@ -502,7 +502,7 @@ mask_secrets() {
   done
 }
 
-# Set REPLY to the path $1 as an absolute path without `.`, `..` and doubled slashes. Links are not
+# Set REPLY to the path $1 as an absolute path without `.`, `..` or repeated slashes. Links are not
 # followed. End the run with status 1 if the working directory no longer exists.
 absolute() {
   local +x rest=$1 part
@@ -597,9 +597,10 @@ open_log() {
   return 1
 }
 
-# Append the time and $1 to the log as one line, on a terminal also to stderr. Replace control
-# characters by ?, and mask secrets (mask_secrets). After 16 KiB, cut the text. A line of a command's
-# output is shorter: a part of a secret would not be masked.
+# Append the time and $1 to the log as one line, on a terminal also to stderr. Cut the text
+# after 16 KiB, and mask secrets (mask_secrets). Replace control characters with ?, or remove them if
+# a secret was masked. Any line of a command's output is shorter than 16 KiB, because part of a
+# secret would not be masked.
 log() {
   local +x text=${1:0:16384} plain line
   # Without control characters first: they could be inside a secret.
@@ -731,8 +732,8 @@ end_command() {
 }
 
 # Wait for the end of the command that start_command started, and return its exit status. Set REPLY
-# to the first 8 KiB of its stdout and stderr, without NUL bytes and final newlines. The rest is
-# discarded. If the limit cuts a word, the word is dropped, because a part of a secret would not be
+# to the first 8 KiB of its stdout and stderr, without NUL bytes or trailing newlines. The rest is
+# discarded. If the limit cuts a word, the word is dropped, because part of a secret would not be
 # masked. $1 is the grace period of start_command.
 finish_command() {
   local +x grace_s=$1 status deadline_s part='' ended

@@ -1921,13 +1921,14 @@ parse_int() {
   fi
 }
 
-# Test whether systemd uses $1 unchanged as a unit's name (systemd.unit(5)). It has no suffix and no
-# @, and at most 80 characters: escape_unit and a suffix fit behind it.
+# Test whether systemd uses $1 unchanged as a unit's name (systemd.unit(5)). $1 is the name without
+# its suffix. It must not contain @, and has at most 80 characters, so that there is room for the
+# output of escape_unit and a suffix.
 is_unit_name() {
   [[ -n $1 && $1 != [.-]* && $1 != *[!A-Za-z0-9:_.\\-]* ]] && ((${#1} <= 80))
 }
 
-# Replace each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
+# Replace each control character in $1 with $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
 # terminal they could move the cursor or hide a line (ECMA-48).
 replace_controls() {
   local +x rest=${1//[[:cntrl:]]/"$2"} found
@@ -1956,7 +1957,7 @@ replace_controls() {
   REPLY+=$rest
 }
 
-# Make mask_secrets and log mask $1 from now on, if it has at least 12 characters.
+# Mask $1 in mask_secrets and log from now on if it has at least 12 characters.
 add_secret() {
   if ((${#1} >= 12)); then
     _secrets+=("$1")
@@ -1979,7 +1980,7 @@ mask_secrets() {
   done
 }
 
-# Set REPLY to the path $1 as an absolute path without `.`, `..` and doubled slashes. Links are not
+# Set REPLY to the path $1 as an absolute path without `.`, `..` or repeated slashes. Links are not
 # followed. End the run with status 1 if the working directory no longer exists.
 absolute() {
   local +x rest=$1 part
@@ -2027,15 +2028,15 @@ read_file() {
 }
 
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
-# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
-# a symbolic link, and must have the content $4: then content and mode are those of one file, and no
-# change to it is lost.
-# Status 1 for any other error. Status 2 if $3 belongs to another user, who could read the content
-# (root keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all
-# users, and the user is not in that group. Status 4 if $1 exists, even as a dangling symbolic link
-# (open(2), O_EXCL).
-# Another user who can write in the directory can exchange both files at any time, so each is opened
-# once, and the programs get it as a stream.
+# exists, otherwise mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be a
+# symbolic link, and must have the content $4. This ensures that the content and the mode come from
+# the same file, and that no change to it is lost.
+# Status 2 if $3 belongs to another user, who could read the content (root keeps the owner). Status 3
+# if the permissions of the group of $3 differ from those of other users, and the user is not in that
+# group. Status 4 if $1 exists, even as a dangling symbolic link (open(2), O_EXCL). Status 1 for any
+# other error.
+# Another user who can write to the directory can replace both files at any time. So each file is
+# opened once, and programs get it as stdin or stdout.
 create_file() {
   local +x new='' model mode='' found name wanted created owner group groups user
   local +x content mask status=1
@@ -2141,9 +2142,9 @@ is_own_link() {
   [[ $found == a???' 0' || $found == a???" $REPLY" ]] # a: S_IFLNK (inode(7))
 }
 
-# Set REPLY to a new name for a temporary file beside the file $1. It is the time in microseconds, so
-# an mv(1) that a killed run has left behind cannot move this run's file. Another run may choose the
-# same name: create_file then returns 4.
+# Set REPLY to a new name for a temporary file beside the file $1. It ends with the time in
+# microseconds, so an mv(1) that a killed run has left behind cannot move this run's file. Another
+# run may choose the same name: create_file then returns 4.
 temporary_name() {
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }
@@ -2205,9 +2206,10 @@ log_size() {
   REPLY=${_log_size:-0}
 }
 
-# Append the time and $1 to the log as one line, on a terminal also to stderr. Replace control
-# characters by ?, and mask secrets (mask_secrets). After 16 KiB, cut the text. A line of a command's
-# output is shorter: a part of a secret would not be masked.
+# Append the time and $1 to the log as one line, on a terminal also to stderr. Cut the text
+# after 16 KiB, and mask secrets (mask_secrets). Replace control characters with ?, or remove them if
+# a secret was masked. Any line of a command's output is shorter than 16 KiB, because part of a
+# secret would not be masked.
 log() {
   local +x text=${1:0:16384} plain line
   # Without control characters first: they could be inside a secret.
@@ -2353,8 +2355,8 @@ end_command() {
 }
 
 # Wait for the end of the command that start_command started, and return its exit status. Set REPLY
-# to the first 8 KiB of its stdout and stderr, without NUL bytes and final newlines. The rest is
-# discarded. If the limit cuts a word, the word is dropped, because a part of a secret would not be
+# to the first 8 KiB of its stdout and stderr, without NUL bytes or trailing newlines. The rest is
+# discarded. If the limit cuts a word, the word is dropped, because part of a secret would not be
 # masked. $1 is the grace period of start_command.
 finish_command() {
   local +x grace_s=$1 status deadline_s part='' ended

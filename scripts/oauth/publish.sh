@@ -1026,13 +1026,14 @@ is_b64token() {
   [[ $1 =~ ^[A-Za-z0-9._~+/-]+=*$ ]]
 }
 
-# Test whether systemd uses $1 unchanged as a unit's name (systemd.unit(5)). It has no suffix and no
-# @, and at most 80 characters: escape_unit and a suffix fit behind it.
+# Test whether systemd uses $1 unchanged as a unit's name (systemd.unit(5)). $1 is the name without
+# its suffix. It must not contain @, and has at most 80 characters, so that there is room for the
+# output of escape_unit and a suffix.
 is_unit_name() {
   [[ -n $1 && $1 != [.-]* && $1 != *[!A-Za-z0-9:_.\\-]* ]] && ((${#1} <= 80))
 }
 
-# Replace each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
+# Replace each control character in $1 with $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
 # terminal they could move the cursor or hide a line (ECMA-48).
 replace_controls() {
   local +x rest=${1//[[:cntrl:]]/"$2"} found
@@ -1061,7 +1062,7 @@ replace_controls() {
   REPLY+=$rest
 }
 
-# Make mask_secrets and log mask $1 from now on, if it has at least 12 characters.
+# Mask $1 in mask_secrets and log from now on if it has at least 12 characters.
 add_secret() {
   if ((${#1} >= 12)); then
     _secrets+=("$1")
@@ -1084,7 +1085,7 @@ mask_secrets() {
   done
 }
 
-# Set REPLY to the path $1 as an absolute path without `.`, `..` and doubled slashes. Links are not
+# Set REPLY to the path $1 as an absolute path without `.`, `..` or repeated slashes. Links are not
 # followed. End the run with status 1 if the working directory no longer exists.
 absolute() {
   local +x rest=$1 part
@@ -1132,15 +1133,15 @@ read_file() {
 }
 
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
-# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
-# a symbolic link, and must have the content $4: then content and mode are those of one file, and no
-# change to it is lost.
-# Status 1 for any other error. Status 2 if $3 belongs to another user, who could read the content
-# (root keeps the owner). Status 3 if the permissions of the group of $3 differ from those of all
-# users, and the user is not in that group. Status 4 if $1 exists, even as a dangling symbolic link
-# (open(2), O_EXCL).
-# Another user who can write in the directory can exchange both files at any time, so each is opened
-# once, and the programs get it as a stream.
+# exists, otherwise mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be a
+# symbolic link, and must have the content $4. This ensures that the content and the mode come from
+# the same file, and that no change to it is lost.
+# Status 2 if $3 belongs to another user, who could read the content (root keeps the owner). Status 3
+# if the permissions of the group of $3 differ from those of other users, and the user is not in that
+# group. Status 4 if $1 exists, even as a dangling symbolic link (open(2), O_EXCL). Status 1 for any
+# other error.
+# Another user who can write to the directory can replace both files at any time. So each file is
+# opened once, and programs get it as stdin or stdout.
 create_file() {
   local +x new='' model mode='' found name wanted created owner group groups user
   local +x content mask status=1
@@ -1236,9 +1237,9 @@ create_file() {
   return "$status"
 }
 
-# Set REPLY to a new name for a temporary file beside the file $1. It is the time in microseconds, so
-# an mv(1) that a killed run has left behind cannot move this run's file. Another run may choose the
-# same name: create_file then returns 4.
+# Set REPLY to a new name for a temporary file beside the file $1. It ends with the time in
+# microseconds, so an mv(1) that a killed run has left behind cannot move this run's file. Another
+# run may choose the same name: create_file then returns 4.
 temporary_name() {
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }

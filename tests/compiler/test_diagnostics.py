@@ -499,6 +499,14 @@ def test_entry_that_is_no_main_is_reported_at_its_header(header: str, said: str)
     assert found.help == f"write `{good}`"
 
 
+def test_entry_that_is_called_without_arguments_gets_no_parameters() -> None:
+    text = program("print('x')").replace("main(*arguments: str) -> Status", "main() -> int")
+    text = text.replace("main(*sys.argv[1:])", "main()")
+    (found,) = rejections(text).diagnostics
+    assert found.help == "write `def main() -> Status:`"
+    accept(text.replace("main() -> int", "main() -> Status"))
+
+
 def test_entry_without_arguments_is_called_without_them() -> None:
     text = program("print('x')").replace("main(*arguments: str)", "main()")
     (found,) = rejections(text).diagnostics

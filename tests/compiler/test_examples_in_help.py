@@ -17,7 +17,7 @@ TYPES = {
     "int": "count number seconds size tenths width",
     "LocalPath": "directory file new old path target",
 }
-PARAMETERS = (f"{name}: {kind}" for kind, names in TYPES.items() for name in names.split())
+PARAMETERS = [f"{name}: {kind}" for kind, names in TYPES.items() for name in names.split()]
 TOP = "\n".join(
     (
         'command = program("git")',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 # What to use instead of functions, by their whole name. Code that does the same is in
-# replacements.py. {0} is the first argument.
+# replacements. {0} is the first argument.
 LINES = (
     'store one item per line in a Str: begin with `names = "\\n"`, add with'
     ' `names += f"{name}\\n"`, test with `f"\\n{name}\\n" in names`, and iterate over'

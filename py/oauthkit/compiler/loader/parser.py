@@ -59,7 +59,7 @@ def _too_deep(module: ast.Module) -> ast.stmt | None:
     for node, blocks in found:
         if blocks > MAX_BLOCK_DEPTH:
             return node
-        found += (  # an elif has the same column as its if, so it adds no level
+        found += (  # an elif is not deeper than the if above it
             (child, blocks + (child.col_offset > node.col_offset))
             for child in ast.iter_child_nodes(node)
             if isinstance(child, ast.stmt)

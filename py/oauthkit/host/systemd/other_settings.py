@@ -126,12 +126,12 @@ def other_setting(paths: ProjectPaths) -> OtherSetting | None:
 def differences(
     paths: ProjectPaths, name: str, environment: Mapping[str, str], *, is_unit: bool = True
 ) -> dict[str, OtherSetting]:
-    """Return the settings that differ between the runs of a unit and this shell.
+    """Return the settings that differ between this shell and the runs of a unit or crontab line.
 
-    `name` and `environment` are the unit's. The keys of the result are the settings' names. Each
-    fix changes this shell. Left out are the settings of other checks (the login, the unit's name,
-    the variables of the user manager), those without an effect here, and paths that depend on the
-    working directory.
+    `name` and `environment` belong to that unit or line. The keys of the result are the settings'
+    names. Each fix changes this shell. Left out are the settings of other checks (the login, the
+    unit's name, a variable of the user manager that this shell does not set), those without an
+    effect here, and paths that depend on the working directory.
     """
     variables: dict[str, str] = {}
     if is_unit:

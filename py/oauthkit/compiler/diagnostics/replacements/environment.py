@@ -9,8 +9,6 @@ from oauthkit.compiler.diagnostics.site import Site, code
 from oauthkit.compiler.types import Type
 
 ENVIRONMENTS = {"os.environ", "local.env"}
-
-
 ENVIRONMENT_READS = ("os.environ.get", "os.getenv", "local.env.get")
 
 

@@ -187,7 +187,7 @@ def _of_tuple_slice(items: ast.Tuple, lower: ast.expr | None, upper: ast.expr | 
 
 
 def _is_read_elsewhere(site: Site, node: ast.For, name: str) -> bool:
-    """Return whether the program reads a variable outside a loop, in whatever function."""
+    """Return whether the program reads a variable of this name outside a loop."""
     return any(
         isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Load)
         for part in ast.walk(ast.parse(site.source.text))

@@ -95,17 +95,12 @@ def _of_run(site: Site, node: ast.Call) -> str:
             value is node
         ):
             names = [ast.unparse(name) for name in (status, text, errors)]
+            captured = "`& CAPTURE` returns the status and the output without trailing newlines"
             if names[2] != "_":
-                run = f"({run} >= ERROUT) & CAPTURE"
-                return (
-                    "`& CAPTURE` returns the status and the output without trailing newlines."
-                    f" Stderr joins the output with ERROUT, as in `{names[0]}, {names[1]} = {run}`"
-                )
+                example = f"{names[0]}, {names[1]} = ({run} >= ERROUT) & CAPTURE"
+                return f"{captured}. With ERROUT, it also captures stderr, as in `{example}`"
             if not is_checked:
-                return (
-                    "`& CAPTURE` returns the status and the output without trailing newlines, as in"
-                    f" `{names[0]}, {names[1]} = {operand(site, command)} & CAPTURE`"
-                )
+                return f"{captured}, as in `{names[0]}, {names[1]} = {run} & CAPTURE`"
             return code("write", f"{names[1]} = {run}()") if names[0] == "_" else ""
     return ""
 
