@@ -20,6 +20,7 @@ TYPES = {
 PARAMETERS = [f"{name}: {kind}" for kind, names in TYPES.items() for name in names.split()]
 TOP = "\n".join(
     (
+        'NAMES = ("a", "b")',
         'command = program("git")',
         *(f'{name} = program("{name}")' for name in PROGRAMS.split()),
         "\n\ndef prepare() -> Status:\n    return 0\n\n",
@@ -37,9 +38,10 @@ USES = (
     "{}\n        print()",
     "print({})",
 )
-# Not a whole expression or statement, or the last statement of a function
+# Not a whole expression or statement, the last statement of a function, or a line of TOP
 PARTS = (
     "& RETCODE(FG=True)",
+    'NAMES = ("a", "b")',
     "arguments[0]",
     "main(*arguments: str)",
     "return 1",

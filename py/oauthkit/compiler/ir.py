@@ -222,6 +222,14 @@ class Affix:
 
 
 @dataclass(frozen=True)
+class IsItem:
+    """value in NAME, a tuple constant"""
+
+    value: Value
+    name: str
+
+
+@dataclass(frozen=True)
 class FileTest:
     """A file test such as path.exists(). `flag` is the flag for bash's [[."""
 
@@ -274,7 +282,7 @@ class StatementCondition:
 
 
 Condition = (
-    Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | BoolOp
+    Compare | Contains | Affix | IsItem | FileTest | IsSet | IsTrue | Succeeds | Not | BoolOp
     | StatementCondition
 )  # fmt: skip
 
@@ -455,7 +463,14 @@ class Arguments:
     first: int = 1
 
 
-Items = tuple[Value, ...] | Lines | Parts | Matches | Numbers | Arguments
+@dataclass(frozen=True)
+class ConstantItems:
+    """The items of a tuple constant, in a for loop."""
+
+    name: str
+
+
+Items = tuple[Value, ...] | ConstantItems | Lines | Parts | Matches | Numbers | Arguments
 
 
 @dataclass
@@ -498,10 +513,10 @@ class Return(Statement):
 
 @dataclass
 class Constant:
-    """NAME = value at the top level of the program."""
+    """NAME = value at the top level of the program. `value` can be a tuple's items."""
 
     name: str
-    value: Value
+    value: Value | tuple[Value, ...]
     comments: list[str]
     beside: str | None
     blank: bool
@@ -533,13 +548,12 @@ class Program:
     builtins: set[str]
 
 
-def runs(node: object) -> Iterator[Run]:
-    """Yield each command that a part of a program runs."""
-    if isinstance(node, Run):
-        yield node
-    elif isinstance(node, (list, tuple)):
+def walk(node: object) -> Iterator[object]:
+    """Yield the nodes of a part of a program."""
+    if isinstance(node, (list, tuple)):
         for inner in node:
-            yield from runs(inner)
+            yield from walk(inner)
     elif is_dataclass(node):
+        yield node
         for item in fields(node):
-            yield from runs(getattr(node, item.name))
+            yield from walk(getattr(node, item.name))

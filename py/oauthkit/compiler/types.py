@@ -16,6 +16,7 @@ class Type(enum.Enum):
     PATH = "Path"
     COMMAND = "Command"
     STATUS = "Status"
+    TUPLE = "Tuple"  # only a constant can have it
     ERROR = "error"
 
     def fits(self, wanted: Type) -> bool:

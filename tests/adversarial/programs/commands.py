@@ -207,12 +207,16 @@ class Commands(Values):
         word = self.dice.pick(("in", "not in"))
         if self.dice.chance(50):
             return f"{self.text(1)} {word} {self.searched()}"
+        if self.world.tuples and self.dice.chance(40):
+            items = self.dice.pick([*self.world.tuples])
+            is_text = self.world.tuples[items][0].kind is Kind.STR
+            return f"{self.text(1) if is_text else self.number(depth=1)[0]} {word} {items}"
         count = 1 + self.dice.below(3)
         if self.dice.chance(30):
             numbers = [self.number(depth=1)[0] for _ in range(count + 1)]
             return f"{numbers[0]} {word} ({', '.join(numbers[1:])},)"
-        items = [self.text(1) for _ in range(count)]
-        return f"{self.text(1)} {word} ({', '.join(items)},)"
+        texts = [self.text(1) for _ in range(count)]
+        return f"{self.text(1)} {word} ({', '.join(texts)},)"
 
     def searched(self) -> str:
         """Return a text in which another one is searched for. It is not a Path."""

@@ -36,6 +36,7 @@ IMPORTS = ("CAPTURE", "FG", "RETCODE", "TF", "Status", "absolute", "change_direc
 # Some are names of programs that a script could run.
 FUNCTIONS = ("f", "readlink", "ls", "date")
 CONSTANTS = ("X", "LIMIT", "EOF", "NAME_1", "IN")
+TUPLES = ("ITEMS", "Y")
 RANGES = ((LEAST, MOST), (-10, 10), (0, 1000), (MOST - 5, MOST), (LEAST, LEAST + 5))
 # Without BASH_COMPAT, whose value bash reports before it reads the script. Without BASH_REMATCH,
 # which each match sets again, so that commands do not see it.
@@ -73,8 +74,8 @@ def cases(draw: DrawFn) -> Case:
     files = ["f", *(texts.file_name() for _ in range(2))]
     world = World(dice, texts, files, is_of_calls=dice.chance(30))
     count = 4 if world.is_of_calls else dice.below(5)
-    functions = [_function(world, name) for name in FUNCTIONS[:count]]
     constants = _constants(world)
+    functions = [_function(world, name) for name in FUNCTIONS[:count]]
     functions.append(_main(world))
     arguments = tuple(texts.any() for _ in range(dice.below(4)))
     names = {dice.pick(GIVEN): texts.any() for _ in range(dice.below(4))}
@@ -95,6 +96,10 @@ def _constants(world: World) -> dict[str, str]:
             source = scope.text()
             world.constants[name] = Slot(Kind.STR, is_fixed=True)
         lines[name] = f"{name} = {source}\n"
+    for name in TUPLES[: world.dice.below(3)]:
+        items, slot = scope.items()
+        world.tuples[name] = slot, len(items)
+        lines[name] = f"{name} = ({', '.join(items)},)\n"
     return lines
 
 

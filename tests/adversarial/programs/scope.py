@@ -93,6 +93,7 @@ class World:
     is_of_calls: bool = False
     functions: list[Known] = field(default_factory=list)
     constants: dict[str, Slot] = field(default_factory=dict)
+    tuples: dict[str, tuple[Slot, int]] = field(default_factory=dict)  # items' slot and number
 
 
 def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:

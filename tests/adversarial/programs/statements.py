@@ -481,20 +481,27 @@ class Statements(Commands):
             self._loop(3)
             self.known = before
             return
-        count = self.dice.below(3) + 1
-        if self.dice.chance(30):
-            numbers = [self.number(depth=1) for _ in range(count)]
-            low, high = min(n[1] for n in numbers), max(n[2] for n in numbers)
-            name = self._loop_name(Slot(Kind.INT, low, high))
-            items = [number[0] for number in numbers]
-        elif self.names(Kind.PATH) and self.dice.chance(20):
-            items = [self.path() for _ in range(count)]
-            name = self._loop_name(PATH)
+        if self.world.tuples and self.dice.chance(40):
+            items = self.dice.pick([*self.world.tuples])
+            slot, count = self.world.tuples[items]
+            self.line(f"for {self._loop_name(slot)} in {items}:")
+            self._loop(count)
+            return
+        if self.names(Kind.PATH) and self.dice.chance(20):
+            given, slot = [self.path() for _ in range(self.dice.below(3) + 1)], PATH
         else:
-            items = [self.plain_text(1) for _ in range(count)]
-            name = self._loop_name(TEXT)
-        self.line(f"for {name} in ({', '.join(items)},):")
-        self._loop(count)
+            given, slot = self.items()
+        self.line(f"for {self._loop_name(slot)} in ({', '.join(given)},):")
+        self._loop(len(given))
+
+    def items(self) -> tuple[list[str], Slot]:
+        """Return a tuple's items, and a slot that can hold each of them."""
+        count = self.dice.below(3) + 1
+        if self.dice.chance(70):
+            return [self.plain_text(1) for _ in range(count)], TEXT
+        numbers = [self.number(depth=1) for _ in range(count)]
+        low, high = min(n[1] for n in numbers), max(n[2] for n in numbers)
+        return [number[0] for number in numbers], Slot(Kind.INT, low, high)
 
     def _for_numbers(self) -> None:
         given = [self.number(-1000, 1000, depth=1) for _ in range(self.dice.below(2) + 1)]

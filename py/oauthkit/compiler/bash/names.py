@@ -38,8 +38,9 @@ FOREGROUND = "foreground"
 TAKE_OUTPUT = "take_output"
 COMMAND_FAILED = "command_failed"
 PIPELINE_STATUS = "pipeline_status"
+IS_ITEM = "is_item"
 GENERATED = frozenset(
-    {"isolate", "start", QUIET, FOREGROUND, TAKE_OUTPUT, COMMAND_FAILED, PIPELINE_STATUS}
+    {"isolate", "start", QUIET, FOREGROUND, TAKE_OUTPUT, COMMAND_FAILED, PIPELINE_STATUS, IS_ITEM}
 )
 # Functions of the runtime library for constructs of the dialect.
 READ_STDIN = "read_stdin"

@@ -13,8 +13,9 @@ LINES = (
     " a separate variable"
 )
 LISTS = (
-    'list the values where they are used, as in `for name in ("a", "b"):` or `name in ("a", "b")`.'
-    f" If they are not known, {LINES}"
+    'write a constant at the top of the file, as in `NAMES = ("a", "b")`, and use it in'
+    " `for name in NAMES:` or `name in NAMES`."
+    f" If the items are not known, {LINES}"
 )
 STDIN = (
     "read the whole input with `sys.stdin.read()`, and iterate over its `.splitlines()`, which are"

@@ -9,6 +9,7 @@ from oauthkit.compiler.bash import ast as bash
 from oauthkit.compiler.bash.names import (
     COMMAND_FAILED,
     FOREGROUND,
+    IS_ITEM,
     PIPELINE_STATUS,
     TAKE_OUTPUT,
 )
@@ -287,6 +288,9 @@ def test(
             parts = word(affix).parts
             pattern = (bash.Glob(), *parts) if at_end else (*parts, bash.Glob())
             return bash.Binary(word(text), "==", bash.Word(pattern))
+        case ir.IsItem(value, name):
+            items = bash.Word((bash.ArrayExpansion(name),))
+            return bash.SimpleCommand((literal(IS_ITEM), word(value), items))
         case ir.FileTest(flag, path):
             return bash.Unary(flag, word(path))
         case ir.IsSet(name):

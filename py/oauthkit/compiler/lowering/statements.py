@@ -10,6 +10,7 @@ from oauthkit.compiler.bash import ast as bash
 from oauthkit.compiler.bash.names import (
     COMMAND_FAILED,
     FOREGROUND,
+    IS_ITEM,
     PIPELINE_STATUS,
     READ_LINE,
     READ_STDIN,
@@ -67,6 +68,15 @@ FUNCTIONS = {
   done
   return "$status"
 }}""",
+    IS_ITEM: f"""\
+# Return whether $1 is one of the other arguments.
+{IS_ITEM}() {{
+  local +x item
+  for item in "${{@:2}}"; do
+    [[ $item != "$1" ]] || return 0
+  done
+  return 1
+}}""",
     COMMAND_FAILED: f"""\
 # Report that the command $2 failed with exit status $1, and exit with this status.
 {COMMAND_FAILED}() {{
@@ -98,7 +108,7 @@ def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Scr
     state = tuple(name for name in library.state if name in used)
     closed = tuple(bash.Redirection(f"{number}>&-") for number in sorted(descriptors))
     reads_stdin = any(item.signature.name in {READ_STDIN, READ_LINE} for item in builtins)
-    lowering = _Lowering([*ir.runs(program.functions)], closed, state, reads_stdin=reads_stdin)
+    lowering = _Lowering([*ir.walk(program.functions)], closed, state, reads_stdin=reads_stdin)
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.has_partition else [])]
     signatures = [item.signature for item in builtins] + [f.signature for f in program.functions]
@@ -120,17 +130,19 @@ def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Scr
 class _Lowering:
     def __init__(
         self,
-        commands: list[ir.Run],
+        nodes: list[object],
         closed: tuple[bash.Redirection, ...],
         state: tuple[str, ...],
         *,
         reads_stdin: bool,
     ) -> None:
+        commands = [node for node in nodes if isinstance(node, ir.Run)]
         foreground = [run for run in commands if run.is_foreground]
         pipelines = any(isinstance(run.command, ir.Pipeline) for run in commands)
         self.functions = {
             *([FOREGROUND] if foreground else []),
             *([PIPELINE_STATUS] if pipelines else []),
+            *([IS_ITEM] if any(isinstance(node, ir.IsItem) for node in nodes) else []),
             *(TAKE_OUTPUT for run in foreground if run.is_exact and run.is_plain),
         }
         self.keeps_stdin = reads_stdin or any(run.stdin == ir.INHERITED for run in commands)
@@ -165,7 +177,11 @@ class _Lowering:
         elif isolates:
             lines.append(bash.Line(_command(ISOLATE)))
         for node in program.constants:
-            constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
+            if isinstance(node.value, tuple):
+                items = tuple(map(word, node.value))
+                constant = bash.Assignment(node.name, items, keyword="local -ar")
+            else:
+                constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
             blank = node.blank or node is program.constants[0]
             lines.append(bash.Line(constant, tuple(node.comments), node.beside, blank))
         main = next(f for f in program.functions if f.signature.name == program.entry)
@@ -300,6 +316,8 @@ class _Lowering:
                 over: tuple[bash.Word, ...] = (bash.Word((bash.ArrayExpansion("@", index),)),)
             case tuple() as items:
                 over = tuple(map(word, items))
+            case ir.ConstantItems(name):
+                over = (bash.Word((bash.ArrayExpansion(name),)),)
             case ir.Lines(text):
                 before = [_call(SPLIT_LINES, text)]
             case ir.Parts(text, separator):

@@ -9,9 +9,16 @@ from pathlib import PurePath
 
 from oauthkit.compiler.bash.names import BASH_BUILTINS, BASH_WORDS, GENERATED, PROGRAM_BUILTINS
 from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.describe import is_condition, list_types, modifier, with_article
+from oauthkit.compiler.diagnostics.describe import (
+    is_condition,
+    list_types,
+    modifier,
+    tuple_of,
+    with_article,
+)
 from oauthkit.compiler.diagnostics.report import CompileError
-from oauthkit.compiler.ir import Constant, Function, Program
+from oauthkit.compiler.diagnostics.site import code
+from oauthkit.compiler.ir import Constant, Function, Program, Value
 from oauthkit.compiler.loader.comments import Comments
 from oauthkit.compiler.loader.program import LoadedProgram, SourceFile
 from oauthkit.compiler.loader.resolver import UnusableModuleError
@@ -260,14 +267,27 @@ class _FileAnalyzer:
             self.symbols.constants[name] = Type.ERROR
             return
         reader = Expressions(Checker(self.symbols, Scope({})))
-        result = reader.value(value)
-        self.symbols.constants[name] = result.type
-        if result.type is Type.ERROR or len(self.diagnostics) > before:
+        result: Value | tuple[Value, ...]
+        if isinstance(value, ast.List) and value.elts:
+            self.symbols.report(
+                "D102", value, "a list is outside the dialect",
+                code("write a tuple", f"{name} = {tuple_of(value.elts)}"),
+            )  # fmt: skip
+            value = ast.copy_location(ast.Tuple(value.elts, ast.Load()), value)
+        if isinstance(value, ast.Tuple) and value.elts:
+            result, kind = reader.items(value)
+            self.symbols.constants[name], self.symbols.tuples[name] = Type.TUPLE, kind
+        else:
+            result = reader.value(value)
+            kind = self.symbols.constants[name] = result.type
+            if (text := reader.known_text(result)) is not None and kind is Type.STR:
+                self.symbols.texts[name] = text
+        if kind is Type.ERROR or len(self.diagnostics) > before:
             self.symbols.constants[name] = Type.ERROR
             return
-        if result.type not in (Type.STR, Type.INT):
+        if kind not in (Type.STR, Type.INT):
             self.symbols.report(
-                "D303", value, f"{with_article(result.type)} cannot be a constant",
+                "D303", value, f"{with_article(kind)} cannot be a constant",
                 f"write `{self.symbols.shown(value)}` where {name} is used",
             )  # fmt: skip
         elif name != name.upper() and name not in self.globals:
@@ -275,9 +295,6 @@ class _FileAnalyzer:
                 "D402", target, f"the constant {name} is not in upper case",
                 f"rename it to {name.upper()}",
             )  # fmt: skip
-        text = reader.known_text(result)
-        if text is not None and result.type is Type.STR:
-            self.symbols.texts[name] = text
         above, blank = self.comments.above(node.lineno)
         inside, beside = self.comments.within(node.lineno, node.end_lineno or node.lineno)
         self.file.constants.append(Constant(name, result, above + inside, beside, blank))

@@ -25,6 +25,7 @@ from oauthkit.compiler.ir import (
     FileTest,
     If,
     IntLiteral,
+    IsItem,
     IsSet,
     IsTrue,
     Name,
@@ -218,6 +219,9 @@ class Conditions:
             is_in = isinstance(operator, ast.In)
             if isinstance(right, ast.Tuple) and right.elts:
                 return self._among(node, left, right.elts, is_in)
+            if isinstance(right, ast.Name) and right.id in self.symbols.tuples:
+                item = self._item_of(node, left, right)
+                return item if is_in else Not(item)
             site = self.expressions.site()
             suggestion = suggestions.of_membership(left, right, is_in, site)
             if suggestion is not None:
@@ -279,6 +283,20 @@ class Conditions:
             for item in items
         ]
         return pairs[0] if len(pairs) == 1 else BoolOp(tuple(pairs), either=is_in)
+
+    def _item_of(self, node: ast.expr, left: ast.expr, items: ast.Name) -> Condition:
+        """Analyze `left in NAME`, a tuple constant."""
+        value, kind = self.expressions.value(left), self.symbols.tuples[items.id]
+        self.symbols.used.add(items.id)
+        is_text, is_number = value.type.is_text, value.type.is_number
+        if not (is_text if kind is Type.STR else is_number) and kind is not Type.ERROR:
+            self.reject(
+                "D303", node,
+                f"the items of {items.id} have the type {kind.value}, and this value is"
+                f" {with_article(value.type)}",
+                "compare values of one type",
+            )  # fmt: skip
+        return IsItem(value, items.id)
 
     def _compare(
         self,

@@ -239,6 +239,24 @@ class Expressions:
             )
         return StrLiteral(text)
 
+    def items(self, node: ast.Tuple) -> tuple[tuple[Value, ...], Type]:
+        """Analyze a tuple literal's items, and return them with their type."""
+        items = tuple(self.value(element) for element in node.elts)
+        kinds = {item.type for item in items}
+        is_one = len(kinds - {Type.ERROR}) < 2
+        kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
+        if kinds == {Type.STR, Type.PATH}:
+            for element, item in zip(node.elts, items, strict=True):
+                self.check.need(element, item, Type.STR)
+        elif not is_one or kind in (Type.BOOL, Type.COMMAND):
+            self.reject(
+                "D303",
+                node,
+                "a tuple's items must be all Str, all Path or all Int",
+                "use items of one type",
+            )
+        return items, kind
+
     def _name(self, node: ast.expr, name: str) -> Value:
         kind = self.scope.type_of(name)
         if kind is not None:
@@ -266,7 +284,13 @@ class Expressions:
             return self._command(name)
         if name in self.symbols.constants:
             self.symbols.used.add(name)
-            return Name(name, self.symbols.constants[name])
+            kind = self.symbols.constants[name]
+            if kind is Type.TUPLE:
+                return self.reject(
+                    "D102", node, f"the tuple {name} cannot be used as a value",
+                    f"iterate over it, as in `for item in {name}:`",
+                )  # fmt: skip
+            return Name(name, kind)
         if self.symbols.function(name) is not None or name in self.symbols.imports:
             return self.reject("D102", node, f"{name} is not a value", "call it")
         self.scope.assume_bound(name)

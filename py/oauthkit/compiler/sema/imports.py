@@ -121,6 +121,8 @@ def _import_from_file(symbols: Symbols, module: str, name: str, file: Symbols) -
         symbols.constants[name] = file.constants[name]
         if name in file.texts:
             symbols.texts[name] = file.texts[name]
+        if name in file.tuples:
+            symbols.tuples[name] = file.tuples[name]
 
 
 def _read_alias(symbols: Symbols, module: str, alias: ast.alias, home: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ from oauthkit.compiler.ir import (
     ChangeToRoot,
     Checked,
     Comment,
+    ConstantItems,
     For,
     If,
     IntLiteral,
@@ -478,39 +479,22 @@ class Statements:
                 return parts, Type.STR
             case ast.Call(func=ast.Name(id="sorted"), args=[ast.BinOp(op=ast.FloorDiv()) as found]):
                 return self._matches(node.iter, found), Type.PATH
-            case ast.Tuple(elts=elements) if elements:
-                return self._elements(node.iter, elements)
+            case ast.Tuple(elts=[_, *_]):
+                return self.expressions.items(node.iter)
+            case ast.Name(id=iterated) if self.symbols.constants.get(iterated) is Type.TUPLE:
+                self.symbols.used.add(iterated)
+                return ConstantItems(iterated), self.symbols.tuples[iterated]
         if self.check.arguments_in(node.iter) is not None:
             self.expressions.value(node.iter)
         elif not self.check.root_is_rejected(node.iter):
             self.reject(
                 "D101",
                 node.iter,
-                "a for loop can only iterate over a tuple literal, range(…), lines, files or"
+                "a for loop can only iterate over a tuple, range(…), lines, files or"
                 f" main's arguments, not over `{self.symbols.shown(node.iter)}`",
                 replacements.of_loop(node, self.expressions.site()),
             )
         return None
-
-    def _elements(
-        self, node: ast.Tuple, elements: list[ast.expr]
-    ) -> tuple[tuple[Value, ...], Type]:
-        """Analyze a tuple literal's items, and return them with their type."""
-        items = tuple(self.expressions.value(element) for element in elements)
-        kinds = {item.type for item in items}
-        is_one = len(kinds - {Type.ERROR}) < 2
-        kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
-        if kinds == {Type.STR, Type.PATH}:
-            for element, item in zip(elements, items, strict=True):
-                self.check.need(element, item, Type.STR)
-        elif not is_one or kind in (Type.BOOL, Type.COMMAND):
-            self.reject(
-                "D303",
-                node,
-                "the items of a loop must be all Str, all Path or all Int",
-                "use items of one type",
-            )
-        return items, kind
 
     def _numbers(self, node: ast.For, name: str, call: ast.Call) -> Numbers | None:
         """Analyze `for name in range(start, stop, step)`. Return None if it is rejected."""
@@ -732,7 +716,7 @@ class Statements:
 def _runs_at_least_once(items: Items) -> bool:
     """Return whether a loop over these items is known to run at least once."""
     match items:
-        case tuple():
+        case tuple() | ConstantItems():
             return True
         case Numbers(_, IntLiteral(start), IntLiteral(stop), step):
             return range(start, stop, step) != range(0)

@@ -47,6 +47,7 @@ class Symbols:
     commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
     constants: dict[str, Type] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)  # constant: its text, if known
+    tuples: dict[str, Type] = field(default_factory=dict)  # constant: its items' type
     functions: dict[str, Signature] = field(default_factory=dict)
     imported_from: dict[str, str] = field(default_factory=dict)  # name: module of the program
     used: set[str] = field(default_factory=set)  # the constants that are used

@@ -127,7 +127,7 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Call() if "os.listdir(" in ast.unparse(node.iter):
             return advice.FILES
     return (
-        "iterate over a tuple literal, `range(3)`, `text.splitlines()`,"
+        "iterate over a tuple, `range(3)`, `text.splitlines()`,"
         ' `sorted(directory // "*.log")`, or the arguments of main'
     )
 
