@@ -103,6 +103,14 @@ start() {
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
+  # All settings. CLAUDE_CONFIG_DIR leads to the credentials.
+  local -ar SETTINGS=(
+    CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT OAUTHKIT_LIGHT
+    OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT
+    ETCDCTL_CERT ETCDCTL_KEY
+  )
+  # The settings that are not paths.
+  local -ar NO_PATHS=(OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST)
   local +x -r LINE_LIMIT=200
 
   # If a record is from further in the future than this, one of the two clocks is wrong.
@@ -829,11 +837,10 @@ paths() {
 # claude runs in another directory. It would treat an empty CLAUDE_CONFIG_DIR as that directory.
 make_absolute() {
   local +x base=$1 name value
-  for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
-    OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
+  for name in "${SETTINGS[@]}"; do
     get_env "$name"
     value=$REPLY
-    if [[ -n $value ]]; then
+    if [[ -n $value ]] && ! is_item "$name" "${NO_PATHS[@]}"; then
       if [[ $value != /* ]]; then
         value="$base/$value"
       fi
@@ -911,32 +918,19 @@ read_setting() {
     REPLY="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
     return
   fi
-  if ! set_default "$name" "$value"; then
+  if ! is_item "$name" "${SETTINGS[@]}"; then
     REPLY="$file line $number is ignored: there is no such setting"$'\n'
     return
+  fi
+  get_env "$name"
+  if [[ -n $value && -z $REPLY ]]; then # the environment takes precedence
+    set_env "$name" "$value"
   fi
   if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # unset, it would disable encryption
     REPLY="$file line $number is ignored: it has no value"$'\n'
     return
   fi
   REPLY=
-}
-
-# Set a setting unless the environment already has it. Return 1 if the name is unknown.
-set_default() {
-  local +x name=$1 value=$2 known
-  for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
-    OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY \
-    ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
-    if [[ $name == "$known" ]]; then
-      get_env "$name"
-      if [[ -n $value && -z $REPLY ]]; then
-        set_env "$name" "$value"
-      fi
-      return 0
-    fi
-  done
-  return 1
 }
 
 # --- lock_log.py ---
@@ -1898,6 +1892,15 @@ pipeline_status() {
     ((number == 0)) || status=$number
   done
   return "$status"
+}
+
+# Return whether $1 is one of the other arguments.
+is_item() {
+  local +x item
+  for item in "${@:2}"; do
+    [[ $item != "$1" ]] || return 0
+  done
+  return 1
 }
 
 # Set REPLY to the time in milliseconds since the epoch, with a resolution of 1 s.

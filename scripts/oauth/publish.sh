@@ -68,6 +68,14 @@ start() {
   # From a program's SIGTERM to its SIGKILL.
   local +x -r GRACE_S=5
 
+  # All settings. CLAUDE_CONFIG_DIR leads to the credentials.
+  local -ar SETTINGS=(
+    CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT OAUTHKIT_LIGHT
+    OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT
+    ETCDCTL_CERT ETCDCTL_KEY
+  )
+  # The settings that are not paths.
+  local -ar NO_PATHS=(OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST)
   local +x -r LINE_LIMIT=200
 
   # Claude Code does not renew a token that has more time left.
@@ -762,11 +770,10 @@ paths() {
 # claude runs in another directory. It would treat an empty CLAUDE_CONFIG_DIR as that directory.
 make_absolute() {
   local +x base=$1 name value
-  for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
-    OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
+  for name in "${SETTINGS[@]}"; do
     get_env "$name"
     value=$REPLY
-    if [[ -n $value ]]; then
+    if [[ -n $value ]] && ! is_item "$name" "${NO_PATHS[@]}"; then
       if [[ $value != /* ]]; then
         value="$base/$value"
       fi
@@ -844,32 +851,19 @@ read_setting() {
     REPLY="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
     return
   fi
-  if ! set_default "$name" "$value"; then
+  if ! is_item "$name" "${SETTINGS[@]}"; then
     REPLY="$file line $number is ignored: there is no such setting"$'\n'
     return
+  fi
+  get_env "$name"
+  if [[ -n $value && -z $REPLY ]]; then # the environment takes precedence
+    set_env "$name" "$value"
   fi
   if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # unset, it would disable encryption
     REPLY="$file line $number is ignored: it has no value"$'\n'
     return
   fi
   REPLY=
-}
-
-# Set a setting unless the environment already has it. Return 1 if the name is unknown.
-set_default() {
-  local +x name=$1 value=$2 known
-  for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
-    OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY \
-    ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
-    if [[ $name == "$known" ]]; then
-      get_env "$name"
-      if [[ -n $value && -z $REPLY ]]; then
-        set_env "$name" "$value"
-      fi
-      return 0
-    fi
-  done
-  return 1
 }
 
 # --- encryption.py ---
@@ -1005,6 +999,15 @@ age_problem() {
 quiet() {
   "$@"
 } >/dev/null 2>&1
+
+# Return whether $1 is one of the other arguments.
+is_item() {
+  local +x item
+  for item in "${@:2}"; do
+    [[ $item != "$1" ]] || return 0
+  done
+  return 1
+}
 
 # Set REPLY to the time in milliseconds since the epoch, with a resolution of 1 s.
 now_ms() {

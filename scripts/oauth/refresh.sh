@@ -111,6 +111,16 @@ start() {
   # How long a renewal by another session can take.
   local +x -r OTHER_LIMIT_S=30
 
+  # All settings. CLAUDE_CONFIG_DIR leads to the credentials.
+  local -ar SETTINGS=(
+    CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT OAUTHKIT_LIGHT
+    OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT
+    ETCDCTL_CERT ETCDCTL_KEY
+  )
+  # The settings that are not paths.
+  local -ar NO_PATHS=(OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST)
+  local +x -r LINE_LIMIT=200
+
   local +x -r SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
   local +x -r RETRY_MS=$((5 * 60 * 1000))
   local +x -r LONGEST_WAIT_MS=$((24 * 60 * 60 * 1000))
@@ -119,8 +129,6 @@ start() {
   # also counts from its own start.
   local +x -r NEAR_MS=$((30 * 1000))
   local +x -r DEFAULT_UNIT=nanoclaw-oauth-refresh-next
-
-  local +x -r LINE_LIMIT=200
 
   local +x -r USAGE='usage: refresh.sh [--ensure | --rejected]'
 
@@ -403,124 +411,6 @@ paths() {
   REPLIES=("$home" "$credentials" "$dotenv" "$REPLY")
 }
 
-# --- settings.py ---
-# Read the settings from the environment, and from scripts/oauth/refresh.conf.
-
-# Make the paths in the environment absolute. Relative ones start in the directory `base`.
-#
-# claude runs in another directory. It would treat an empty CLAUDE_CONFIG_DIR as that directory.
-make_absolute() {
-  local +x base=$1 name value
-  for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG \
-    OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
-    get_env "$name"
-    value=$REPLY
-    if [[ -n $value ]]; then
-      if [[ $value != /* ]]; then
-        value="$base/$value"
-      fi
-      absolute "$value"
-      set_env "$name" "$REPLY"
-    fi
-  done
-  if [[ -z ${CLAUDE_CONFIG_DIR-} ]]; then
-    unset -v CLAUDE_CONFIG_DIR
-  fi
-}
-
-# Set what the environment does not have from refresh.conf: lines NAME=VALUE, and # comments.
-#
-# Return the errors, a line each. Lines with an error are ignored.
-read_settings() {
-  local +x project=$1 file status rest errors number line
-  file="${project%/}/scripts/oauth/refresh.conf"
-  if [[ ! -e $file && ! -L $file ]]; then
-    REPLY=
-    return
-  fi
-  read_file "$file"
-  status=$?
-  rest=$REPLY
-  if ((status == 2)); then
-    REPLY="$file has a NUL byte and is ignored"$'\n'
-    return
-  fi
-  if ((status == 3)); then
-    REPLY="$file is larger than 256 KiB and is ignored"$'\n'
-    return
-  fi
-  if ((status != 0)); then
-    REPLY="$file cannot be read and is ignored"$'\n'
-    return
-  fi
-  errors=
-  number=0
-  while [[ -n $rest ]]; do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    rest=${rest:${#line}+1}
-    line=${line%$'\r'}
-    number=$((number + 1))
-    if ((number > LINE_LIMIT)); then
-      errors+="$file: only the first $LINE_LIMIT lines are read"$'\n'
-      break
-    fi
-    if [[ -n $line && $line != '#'* ]]; then
-      read_setting "$line" "$file" "$number"
-      errors+="$REPLY"
-    fi
-  done
-  make_absolute "$project"
-  REPLY=$errors
-}
-
-# Apply a line of refresh.conf. Return the error as a line, or "" if there is none.
-read_setting() {
-  local +x line=$1 file=$2 number=$3 name equals value
-  [[ $line =~ ^[^=]* ]]
-  name=${BASH_REMATCH[0]}
-  equals=${line:${#name}:1}
-  value=${line:${#name}+1}
-  if [[ -z $equals ]]; then
-    REPLY="$file line $number is not NAME=VALUE and is ignored"$'\n'
-    return
-  fi
-  if [[ $value == '"'* || $value == "'"* || $value == '~'* ]]; then
-    REPLY="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
-    return
-  fi
-  if [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
-    REPLY="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
-    return
-  fi
-  if ! set_default "$name" "$value"; then
-    REPLY="$file line $number is ignored: there is no such setting"$'\n'
-    return
-  fi
-  if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # unset, it would disable encryption
-    REPLY="$file line $number is ignored: it has no value"$'\n'
-    return
-  fi
-  REPLY=
-}
-
-# Set a setting unless the environment already has it. Return 1 if the name is unknown.
-set_default() {
-  local +x name=$1 value=$2 known
-  for known in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
-    OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY \
-    ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
-    if [[ $name == "$known" ]]; then
-      get_env "$name"
-      if [[ -n $value && -z $REPLY ]]; then
-        set_env "$name" "$value"
-      fi
-      return 0
-    fi
-  done
-  return 1
-}
-
 # --- schedule.py ---
 # Schedule the next run with a transient timer of the systemd user manager.
 
@@ -539,9 +429,7 @@ timer_with_settings() {
     --property=RestartSec=7min --property=IgnoreSIGPIPE=no --property=WorkingDirectory=/
     --property=LimitCORE=0 "--setenv=HOME=${HOME-}" "--setenv=PATH=${PATH-}"
   )
-  for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
-    OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY \
-    ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY; do
+  for name in "${SETTINGS[@]}"; do
     get_env "$name"
     value=$REPLY
     if [[ -n $value ]]; then
@@ -769,6 +657,110 @@ next_run_ms() {
     due_ms=$((now + SHORTEST_WAIT_MS))
   fi
   REPLY=$due_ms
+}
+
+# --- settings.py ---
+# Read the settings from the environment, and from scripts/oauth/refresh.conf.
+
+# Make the paths in the environment absolute. Relative ones start in the directory `base`.
+#
+# claude runs in another directory. It would treat an empty CLAUDE_CONFIG_DIR as that directory.
+make_absolute() {
+  local +x base=$1 name value
+  for name in "${SETTINGS[@]}"; do
+    get_env "$name"
+    value=$REPLY
+    if [[ -n $value ]] && ! is_item "$name" "${NO_PATHS[@]}"; then
+      if [[ $value != /* ]]; then
+        value="$base/$value"
+      fi
+      absolute "$value"
+      set_env "$name" "$REPLY"
+    fi
+  done
+  if [[ -z ${CLAUDE_CONFIG_DIR-} ]]; then
+    unset -v CLAUDE_CONFIG_DIR
+  fi
+}
+
+# Set what the environment does not have from refresh.conf: lines NAME=VALUE, and # comments.
+#
+# Return the errors, a line each. Lines with an error are ignored.
+read_settings() {
+  local +x project=$1 file status rest errors number line
+  file="${project%/}/scripts/oauth/refresh.conf"
+  if [[ ! -e $file && ! -L $file ]]; then
+    REPLY=
+    return
+  fi
+  read_file "$file"
+  status=$?
+  rest=$REPLY
+  if ((status == 2)); then
+    REPLY="$file has a NUL byte and is ignored"$'\n'
+    return
+  fi
+  if ((status == 3)); then
+    REPLY="$file is larger than 256 KiB and is ignored"$'\n'
+    return
+  fi
+  if ((status != 0)); then
+    REPLY="$file cannot be read and is ignored"$'\n'
+    return
+  fi
+  errors=
+  number=0
+  while [[ -n $rest ]]; do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    line=${line%$'\r'}
+    number=$((number + 1))
+    if ((number > LINE_LIMIT)); then
+      errors+="$file: only the first $LINE_LIMIT lines are read"$'\n'
+      break
+    fi
+    if [[ -n $line && $line != '#'* ]]; then
+      read_setting "$line" "$file" "$number"
+      errors+="$REPLY"
+    fi
+  done
+  make_absolute "$project"
+  REPLY=$errors
+}
+
+# Apply a line of refresh.conf. Return the error as a line, or "" if there is none.
+read_setting() {
+  local +x line=$1 file=$2 number=$3 name equals value
+  [[ $line =~ ^[^=]* ]]
+  name=${BASH_REMATCH[0]}
+  equals=${line:${#name}:1}
+  value=${line:${#name}+1}
+  if [[ -z $equals ]]; then
+    REPLY="$file line $number is not NAME=VALUE and is ignored"$'\n'
+    return
+  fi
+  if [[ $value == '"'* || $value == "'"* || $value == '~'* ]]; then
+    REPLY="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
+    return
+  fi
+  if [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
+    REPLY="$file line $number is ignored: it has \$, a comment or extra spaces"$'\n'
+    return
+  fi
+  if ! is_item "$name" "${SETTINGS[@]}"; then
+    REPLY="$file line $number is ignored: there is no such setting"$'\n'
+    return
+  fi
+  get_env "$name"
+  if [[ -n $value && -z $REPLY ]]; then # the environment takes precedence
+    set_env "$name" "$value"
+  fi
+  if [[ -z $value && $name == OAUTHKIT_STORE_* ]]; then # unset, it would disable encryption
+    REPLY="$file line $number is ignored: it has no value"$'\n'
+    return
+  fi
+  REPLY=
 }
 
 # --- renewal.py ---
@@ -2127,6 +2119,15 @@ report_output() {
 quiet() {
   "$@"
 } >/dev/null 2>&1 6>&- 7>&- 8>&- 9>&-
+
+# Return whether $1 is one of the other arguments.
+is_item() {
+  local +x item
+  for item in "${@:2}"; do
+    [[ $item != "$1" ]] || return 0
+  done
+  return 1
+}
 
 # Set REPLY to the time in milliseconds since the epoch, with a resolution of 1 s.
 now_ms() {

@@ -8,16 +8,13 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 from oauthkit.console import complain
+from oauthkit.program.settings import NO_PATHS, SETTINGS
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 # Variables with paths that can be relative. They are made absolute, because the child runs in /.
-PATHS = (
-    "HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
-    "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
-    "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
-)  # fmt: skip
+PATHS = ("HOME", *(name for name in SETTINGS if name not in NO_PATHS))
 _LISTS = ("PATH", "PYTHONPATH")
 # The same as RuntimeMaxSec= of a scheduled run. A refresh normally takes at most 9 min: it waits
 # for two locks, starts claude three times, and runs two hooks.

@@ -17,6 +17,7 @@ from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import inspect_path
 from oauthkit.program import settings as program_settings
 from oauthkit.program.schedule import DEFAULT_UNIT, unit_name
+from oauthkit.program.settings import SETTINGS
 from oauthkit.shell import escape_unit, find_program
 
 if TYPE_CHECKING:
@@ -26,22 +27,6 @@ CONF_FILE = "scripts/oauth/refresh.conf"
 
 
 ENVIRONMENT, CONF, DEFAULT = "environment", "refresh.conf", "default"
-# All settings of the refresh. CLAUDE_CONFIG_DIR leads to the credentials.
-SETTINGS = (
-    "CLAUDE_CONFIG_DIR",
-    "OAUTHKIT_DOTENV",
-    "OAUTHKIT_BEARER",
-    "OAUTHKIT_LOG",
-    "OAUTHKIT_UNIT",
-    "OAUTHKIT_LIGHT",
-    "OAUTHKIT_STORE",
-    "OAUTHKIT_HOST",
-    "OAUTHKIT_STORE_RECIPIENTS",
-    "OAUTHKIT_STORE_IDENTITY",
-    "ETCDCTL_CACERT",
-    "ETCDCTL_CERT",
-    "ETCDCTL_KEY",
-)
 
 
 @dataclass(frozen=True)

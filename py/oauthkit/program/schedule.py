@@ -8,6 +8,7 @@ from plumbum.commands import ERROUT, BaseCommand
 from oauthkit.program.command_output import log_output
 from oauthkit.program.credentials import RENEW_BEFORE_MS, outlasts
 from oauthkit.program.renewal import next_try_ms
+from oauthkit.program.settings import SETTINGS
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
@@ -57,12 +58,7 @@ def timer_with_settings() -> BaseCommand:
         f"--setenv=HOME={local.env.get('HOME', '')}",
         f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
-    for name in (
-        "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG", "OAUTHKIT_UNIT",
-        "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",
-        "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
-        "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
-    ):  # fmt: skip
+    for name in SETTINGS:
         value = get_env(name)
         if value != "":
             timer = timer[f"--setenv={name}={value}"]

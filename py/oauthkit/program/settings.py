@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from plumbum import LocalPath, local
 
-from oauthkit.shell import Status, absolute, get_env, read_file, set_env
+from oauthkit.shell import absolute, get_env, read_file, set_env
 
+# All settings. CLAUDE_CONFIG_DIR leads to the credentials.
+SETTINGS = (
+    "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG", "OAUTHKIT_UNIT",
+    "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",
+    "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
+    "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
+)  # fmt: skip
+# The settings that are not paths.
+NO_PATHS = ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST")
 LINE_LIMIT = 200
 
 
@@ -14,35 +23,15 @@ def make_absolute(base: str) -> None:
 
     claude runs in another directory. It would treat an empty CLAUDE_CONFIG_DIR as that directory.
     """
-    for name in (
-        "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
-        "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
-        "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
-    ):  # fmt: skip
+    for name in SETTINGS:
         value = get_env(name)
-        if value != "":
+        if value != "" and name not in NO_PATHS:
             if not value.startswith("/"):
                 value = f"{base}/{value}"
             path = absolute(value)
             set_env(name, path)
     if local.env.get("CLAUDE_CONFIG_DIR", "") == "":
         local.env.pop("CLAUDE_CONFIG_DIR", "")
-
-
-def set_default(name: str, value: str) -> Status:
-    """Set a setting unless the environment already has it. Return 1 if the name is unknown."""
-    for known in (
-        "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG",
-        "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",
-        "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
-        "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
-    ):  # fmt: skip
-        if name == known:
-            current = get_env(name)
-            if value != "" and current == "":
-                set_env(name, value)
-            return 0
-    return 1
 
 
 def read_setting(line: str, file: LocalPath, number: int) -> str:
@@ -54,8 +43,11 @@ def read_setting(line: str, file: LocalPath, number: int) -> str:
         return f"{file} line {number} is ignored: quotes and ~ have no meaning here\n"
     if "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
         return f"{file} line {number} is ignored: it has $, a comment or extra spaces\n"
-    if set_default(name, value) != 0:
+    if name not in SETTINGS:
         return f"{file} line {number} is ignored: there is no such setting\n"
+    given = get_env(name)
+    if value != "" and given == "":  # the environment takes precedence
+        set_env(name, value)
     if value == "" and name.startswith("OAUTHKIT_STORE_"):  # unset, it would disable encryption
         return f"{file} line {number} is ignored: it has no value\n"
     return ""

@@ -197,10 +197,10 @@ def test_empty_path_in_the_environment(host: Host, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*PATHS, *TEXTS])
 def test_default_of_a_setting(host: Host, name: str) -> None:
-    assert host.root.exists()
-    assert settings.set_default(name, "some/../x") == 0
+    file = host.path(host.project / "refresh.conf")
+    assert settings.read_setting(f"{name}=some/../x", file, 1) == ""
     assert local.env[name] == "some/../x"
-    assert settings.set_default(name, "y") == 0
+    assert settings.read_setting(f"{name}=y", file, 1) == ""
     assert local.env[name] == "some/../x"
 
 
@@ -218,9 +218,10 @@ def test_absolute_path_in_the_file(host: Host, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "PATH", "OAUTHKIT_X", "oauthkit_unit", "OAUTHKIT_UNIT "])
 def test_unknown_setting(host: Host, name: str) -> None:
-    assert host.root.exists()
+    file = host.path(host.project / "refresh.conf")
     before = dict(local.env)
-    assert settings.set_default(name, "x") == 1
+    error = f"{file} line 1 is ignored: there is no such setting\n"
+    assert settings.read_setting(f"{name}=x", file, 1) == error
     assert dict(local.env) == before
 
 

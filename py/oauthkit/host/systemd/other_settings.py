@@ -15,6 +15,7 @@ from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd import cron, installed_units, manager_environment
 from oauthkit.host.systemd.client import ManagerError, name_problem, pending_timers
 from oauthkit.host.systemd.services import show_all
+from oauthkit.program.settings import NO_PATHS, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,10 +33,7 @@ class OtherLogin:
 
 
 # These settings have no effect without a store.
-OF_STORES = (
-    "OAUTHKIT_HOST", "OAUTHKIT_STORE_RECIPIENTS", "OAUTHKIT_STORE_IDENTITY",
-    "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY",
-)  # fmt: skip
+OF_STORES = SETTINGS[SETTINGS.index("OAUTHKIT_HOST") :]
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def differences(
     found = {}
     for other, own in zip(theirs, paths.settings, strict=True):
         given = environment.get(own.name, "")
-        is_path = own.name not in ("OAUTHKIT_STORE", "OAUTHKIT_HOST")
+        is_path = own.name not in NO_PATHS
         if (
             own.name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT")
             or (own.name in OF_STORES and not has_store)
