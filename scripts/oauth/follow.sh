@@ -100,6 +100,17 @@ start() {
 
   local +x -r HOOKS=scripts/oauth/hooks
 
+  local +x -r LOG=oauth-refresh.log
+  local +x -r LOCK=oauth-refresh.lock
+  # From the first failed run to the next successful one. It has the kind of failure.
+  local +x -r FAILING=oauth-refresh.failing
+  # Of a follower: the expiry of the last delivered token, and "warned" if the warning was logged.
+  local +x -r FOLLOWED=oauth-refresh.followed
+  # Of a follower: the expiry of the last token that the API rejected.
+  local +x -r REJECTED_EXPIRY=oauth-refresh.rejected
+  # Of a follower: the store's revision, from which it waits for changes.
+  local +x -r REVISION=oauth-refresh.revision
+
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
@@ -142,8 +153,6 @@ start() {
   # future. Of the records from the past, it prints the 100 that expire last. Of those from the
   # future, it prints 20, the latest first.
   local +x -r RECORDS_FILTER=$'def is_name: test("^[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}\\\\z");\ndef is_time: type == "number" and . > 0 and . < 1e15;\ndef is_word: type == "string" and test("^[a-z0-9:._-]{1,64}\\\\z");\ndef problem($host; $text):\n if $host | is_name | not then "has an invalid name"\n elif $text == "" then "is empty"\n elif $text | utf8bytelength > 65536 then "is larger than 64 KiB"\n elif type != "object" then "is not a JSON object"\n elif .version != 1 then "has an unsupported version"\n elif .host != $host then "is for another host"\n elif (.expires_at_ms | is_time | not) then "has no valid expires_at_ms"\n elif (.issued_at_ms | is_time | not) then "has no valid issued_at_ms"\n elif encrypted != null\n then if encrypted | type == "string" and test("\\\\A[A-Za-z0-9+/=\\n -]+\\\\z") then ""\n  else "has no valid encrypted text" end\n elif (.access_token | type != "string" or length > 4096 or (test("^[A-Za-z0-9._~+/-]+=*\\\\z") | not))\n then "has no valid access_token"\n elif .scopes | . != null and (type != "array" or length > 64 or (all(is_word) | not))\n then "has no valid scopes"\n elif .subscription_type | . != null and (is_word | not)\n then "has no valid subscription_type"\n else "" end;\ndef shown: if is_name then . else .[:200] | tojson end;\nstore | .revision, (\n [.records[] | .key as $host | .value as $text | ($text | try fromjson catch null)\n  | {host: $host, record: ., problem: problem($host; $text)}]\n | ([.[] | select(.problem != "")][:20][]\n  | "!the record of \\(.host | shown) \\(.problem)"),\n  ([.[] | select(.problem == "").record] | group_by(.issued_at_ms > limit)[]\n   | sort_by(-.expires_at_ms, .host)[:if .[0].issued_at_ms > limit then 20 else 100 end][]\n   | .host, (.expires_at_ms, .issued_at_ms | floor),\n   if encrypted then "", (encrypted | split("\\n") | join(",")) else .access_token,\n   ({claudeAiOauth: ({accessToken: .access_token, expiresAt: .expires_at_ms, scopes,\n    subscriptionType: .subscription_type} | with_entries(select(.value != null)))}\n   | tojson) end))'
-
-  local +x -r FOLLOWED=oauth-refresh.followed
 
   local +x -r USAGE='usage: follow.sh [--once | --rejected]'
 
@@ -230,7 +239,7 @@ follow_store() {
       wait_for_directory "$directory" "$seen"
       status=$?
     else
-      read_file "${logs%/}/oauth-refresh.revision"
+      read_file "${logs%/}/$REVISION"
       wait_for_etcd "$prefix" "$REPLY"
       status=$?
     fi
@@ -266,7 +275,7 @@ follow_once() {
   problem=${REPLIES[0]}
   event=${REPLIES[1]}
   expiry=${REPLIES[2]}
-  failure_event "${logs%/}/oauth-refresh.failing" "$problem" ''
+  failure_event "${logs%/}/$FAILING" "$problem" ''
   turn=$REPLY
   prepare_hooks "$problem" "$expiry" '' "$dotenv"
   hooks="${project%/}/$HOOKS"
@@ -282,9 +291,6 @@ follow_once() {
 #
 # If the store has none, keep the last delivered token while it is live, and the API does not
 # reject it: that is what the mode "rejected" says. `errors` is what read_settings returned.
-# Three files store state for the next pass: oauth-refresh.followed has the token's expiry and
-# whether the warning was logged, oauth-refresh.rejected the expiry of the last token that the API
-# rejected, and oauth-refresh.revision the store's revision, for follow_store.
 take_token() {
   local +x dotenv=$1 credentials=$2 logs=$3 mode=$4 errors=$5 state expiry warned rejected_expiry
   local +x store problem revision records current login event
@@ -293,16 +299,16 @@ take_token() {
   expiry=${REPLIES[0]}
   warned=${REPLIES[1]}
   if [[ $mode == rejected ]]; then
-    save "${logs%/}/oauth-refresh.rejected" "$expiry"
+    save "${logs%/}/$REJECTED_EXPIRY" "$expiry"
   fi
-  read_file "${logs%/}/oauth-refresh.rejected"
+  read_file "${logs%/}/$REJECTED_EXPIRY"
   rejected_expiry=$REPLY
   store=${OAUTHKIT_STORE-}
   read_records "$store"
   problem=${REPLIES[0]}
   revision=${REPLIES[1]}
   records=${REPLIES[2]}
-  save "${logs%/}/oauth-refresh.revision" "$revision"
+  save "${logs%/}/$REVISION" "$revision"
   read_file "$dotenv"
   token_in "$REPLY"
   current=$REPLY
@@ -825,7 +831,7 @@ paths() {
   credentials="${REPLY%/}/.credentials.json"
   absolute "${OAUTHKIT_DOTENV:-$project/.env}"
   dotenv=$REPLY
-  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
+  absolute "${OAUTHKIT_LOG:-$project/logs/$LOG}"
   REPLIES=("$home" "$credentials" "$dotenv" "$REPLY")
 }
 
@@ -952,7 +958,7 @@ lock_project() {
   local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere status
   logs=${log_file%/*}
   logs=${logs:-/}
-  lock="${logs%/}/oauth-refresh.lock"
+  lock="${logs%/}/$LOCK"
   if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
     replace_controls "$logs" '?'
     complain "oauthkit: the log or the lock in $REPLY is Claude Code's credentials file"

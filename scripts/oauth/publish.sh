@@ -78,6 +78,8 @@ start() {
   local -ar NO_PATHS=(OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST)
   local +x -r LINE_LIMIT=200
 
+  local +x -r LOG=oauth-refresh.log
+
   # Claude Code does not renew a token that has more time left.
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
 
@@ -758,7 +760,7 @@ paths() {
   credentials="${REPLY%/}/.credentials.json"
   absolute "${OAUTHKIT_DOTENV:-$project/.env}"
   dotenv=$REPLY
-  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
+  absolute "${OAUTHKIT_LOG:-$project/logs/$LOG}"
   REPLIES=("$home" "$credentials" "$dotenv" "$REPLY")
 }
 

@@ -97,6 +97,15 @@ start() {
   local +x -r HOOKS=scripts/oauth/hooks
   local +x -r DAY_MS=$((24 * 60 * 60 * 1000))
 
+  local +x -r LOG=oauth-refresh.log
+  local +x -r LOCK=oauth-refresh.lock
+  # From the first failed run to the next successful one. It has the kind of failure.
+  local +x -r FAILING=oauth-refresh.failing
+  # The end of the login for which the hook login-ending last ran.
+  local +x -r LOGIN_ENDING=oauth-refresh.login-ending
+  # Of a follower: the expiry of the last delivered token, and "warned" if the warning was logged.
+  local +x -r FOLLOWED=oauth-refresh.followed
+
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
@@ -190,7 +199,7 @@ refresh() {
   fi
   logs=${log_file%/*}
   logs=${logs:-/}
-  followed="${logs%/}/oauth-refresh.followed"
+  followed="${logs%/}/$FOLLOWED"
   if is_follower "$mode" "$followed" "$credentials"; then
     run_follower "$project" "$mode"
     return
@@ -228,13 +237,13 @@ refresh() {
       quiet rm -f "$followed"
     fi
   fi
-  failure_event "${logs%/}/oauth-refresh.failing" "$problem" "$kind"
+  failure_event "${logs%/}/$FAILING" "$problem" "$kind"
   turn=$REPLY
   expires_at "$login"
   expiry=$REPLY
   login_ends_at "$login"
   login_end=$REPLY
-  if is_login_ending "${logs%/}/oauth-refresh.login-ending" "$login_end"; then
+  if is_login_ending "${logs%/}/$LOGIN_ENDING" "$login_end"; then
     is_ending=true
   else
     is_ending=false
@@ -407,7 +416,7 @@ paths() {
   credentials="${REPLY%/}/.credentials.json"
   absolute "${OAUTHKIT_DOTENV:-$project/.env}"
   dotenv=$REPLY
-  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
+  absolute "${OAUTHKIT_LOG:-$project/logs/$LOG}"
   REPLIES=("$home" "$credentials" "$dotenv" "$REPLY")
 }
 
@@ -1200,7 +1209,7 @@ lock_project() {
   local +x log_file=$1 credentials=$2 logs lock whose end opened is_elsewhere status
   logs=${log_file%/*}
   logs=${logs:-/}
-  lock="${logs%/}/oauth-refresh.lock"
+  lock="${logs%/}/$LOCK"
   if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
     replace_controls "$logs" '?'
     complain "oauthkit: the log or the lock in $REPLY is Claude Code's credentials file"

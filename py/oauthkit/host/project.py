@@ -16,6 +16,7 @@ from plumbum import LocalPath, local
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import inspect_path
 from oauthkit.program import settings as program_settings
+from oauthkit.program import state_files
 from oauthkit.program.schedule import DEFAULT_UNIT, unit_name
 from oauthkit.program.settings import SETTINGS
 from oauthkit.shell import escape_unit, find_program
@@ -75,12 +76,12 @@ class ProjectPaths:
     @property
     def lock(self) -> Path:
         """Return the lock file of the project's runs. The first run creates it."""
-        return self.log.parent / "oauth-refresh.lock"
+        return self.log.parent / state_files.LOCK
 
     @property
     def failing(self) -> Path:
         """Return the file that exists from the first failed run to the next successful one."""
-        return self.log.parent / "oauth-refresh.failing"
+        return self.log.parent / state_files.FAILING
 
     @property
     def claude_files(self) -> tuple[Path, ...]:
@@ -158,7 +159,7 @@ def read_settings(
     defaults = dict.fromkeys(SETTINGS, "") | {
         "CLAUDE_CONFIG_DIR": str(home / ".claude"),
         "OAUTHKIT_DOTENV": str(project / ".env"),
-        "OAUTHKIT_LOG": str(project / "logs/oauth-refresh.log"),
+        "OAUTHKIT_LOG": str(project / "logs" / state_files.LOG),
         "OAUTHKIT_UNIT": DEFAULT_UNIT,
     }
     given, errors = _given_settings(project, environment)

@@ -15,6 +15,7 @@ from oauthkit.program.hooks import HOOKS, failure_event, prepare_hooks, run_hook
 from oauthkit.program.lock_log import is_dotenv, lock_project
 from oauthkit.program.settings import read_settings
 from oauthkit.program.start import paths, script_project, set_up
+from oauthkit.program.state_files import FAILING, FOLLOWED, REJECTED_EXPIRY, REVISION
 from oauthkit.program.store import (
     SERVE_BEFORE_MS,
     choose_token,
@@ -37,8 +38,6 @@ from oauthkit.shell import (
     replace_controls,
     sibling_command,
 )
-
-FOLLOWED = "oauth-refresh.followed"
 
 USAGE = "usage: follow.sh [--once | --rejected]"
 
@@ -72,18 +71,15 @@ def take_token(
 
     If the store has none, keep the last delivered token while it is live, and the API does not
     reject it: that is what the mode "rejected" says. `errors` is what read_settings returned.
-    Three files store state for the next pass: oauth-refresh.followed has the token's expiry and
-    whether the warning was logged, oauth-refresh.rejected the expiry of the last token that the API
-    rejected, and oauth-refresh.revision the store's revision, for follow_store.
     """
     state = logs / FOLLOWED
     expiry, warned = read_state(state)
     if mode == "rejected":
-        save(logs / "oauth-refresh.rejected", expiry)
-    _, rejected_expiry = read_file(logs / "oauth-refresh.rejected")
+        save(logs / REJECTED_EXPIRY, expiry)
+    _, rejected_expiry = read_file(logs / REJECTED_EXPIRY)
     store = local.env.get("OAUTHKIT_STORE", "")
     problem, revision, records = read_records(store)
-    save(logs / "oauth-refresh.revision", revision)
+    save(logs / REVISION, revision)
     _, text = read_file(dotenv)
     current = token_in(text)
     add_secret(current)
@@ -129,7 +125,7 @@ def follow_once(project: LocalPath, mode: str) -> Status:
     log_output("WARN", errors)
     logs = log_file.dirname
     problem, event, expiry = take_token(dotenv, credentials, logs, mode, errors)
-    turn = failure_event(logs / "oauth-refresh.failing", problem, "")
+    turn = failure_event(logs / FAILING, problem, "")
     prepare_hooks(problem, expiry, "", dotenv)
     hooks = project / HOOKS
     run_hook(event, hooks)
@@ -171,7 +167,7 @@ def follow_store(project: LocalPath) -> Status:
         if prefix == "":
             status = wait_for_directory(directory, seen)
         else:
-            _, revision = read_file(logs / "oauth-refresh.revision")
+            _, revision = read_file(logs / REVISION)
             status = wait_for_etcd(prefix, revision)
         if status != 0:  # without sleep, this would be a busy loop
             complain(f"oauthkit: sleep failed (exit {status})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath
 
 from oauthkit.program.links import is_foreign, resolve
+from oauthkit.program.state_files import LOCK
 from oauthkit.shell import (
     RETCODE,
     Status,
@@ -38,7 +39,7 @@ def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
 def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     """Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run."""
     logs = log_file.dirname
-    lock = logs / "oauth-refresh.lock"
+    lock = logs / LOCK
     if same_file(log_file, credentials) or same_file(lock, credentials):
         shown = replace_controls(logs, "?")
         complain(f"oauthkit: the log or the lock in {shown} is Claude Code's credentials file")

@@ -21,6 +21,7 @@ from oauthkit.program.renewal import live_token, was_rejected
 from oauthkit.program.schedule import schedule, timer_with_settings
 from oauthkit.program.settings import read_settings
 from oauthkit.program.start import paths, script_project, set_up
+from oauthkit.program.state_files import FAILING, FOLLOWED, LOGIN_ENDING
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
@@ -107,7 +108,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
     if mode == "ensure" and is_delivered(credentials, dotenv, local.env.get("OAUTHKIT_BEARER", "")):
         return 0
     logs = log_file.dirname
-    followed = logs / "oauth-refresh.followed"
+    followed = logs / FOLLOWED
     if is_follower(mode, followed, credentials):
         return run_follower(project, mode)
 
@@ -129,10 +130,10 @@ def refresh(project: LocalPath, mode: str) -> Status:
             kind = ""
         if followed.exists():
             _ = rm["-f", followed] & RETCODE
-    turn = failure_event(logs / "oauth-refresh.failing", problem, kind)
+    turn = failure_event(logs / FAILING, problem, kind)
     expiry = expires_at(login)
     login_end = login_ends_at(login)
-    is_ending = is_login_ending(logs / "oauth-refresh.login-ending", login_end)
+    is_ending = is_login_ending(logs / LOGIN_ENDING, login_end)
     # Even after a failure: when a person has logged in again, the next run fixes the rest.
     schedule(project, credentials, problem, expiry, timer)
 

@@ -7,6 +7,7 @@ import os
 from plumbum import LocalPath, local
 
 from oauthkit.program.settings import make_absolute
+from oauthkit.program.state_files import LOG
 from oauthkit.shell import (
     Status,
     absolute,
@@ -55,7 +56,7 @@ def paths(project: LocalPath) -> tuple[LocalPath, LocalPath, LocalPath, LocalPat
     config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
     credentials = config / ".credentials.json"
     dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
-    log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")
+    log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/{LOG}")
     return home, credentials, dotenv, log_file
 
 

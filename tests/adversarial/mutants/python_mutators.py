@@ -30,6 +30,7 @@ PROGRAM = tuple(
         "delivery",
         "settings",
         "start",
+        "state_files",
         "links",
         "rename",
         "lock_log",

@@ -80,6 +80,9 @@ CONSTANTS = {
     "refresh": "settings hooks rejected ensure schedule",
     "renewal": "renewal rejected lock_log",
     "schedule": "schedule",
+    "settings": "settings",
+    "start": "settings",
+    "state_files": "lock_log hooks",
 }
 
 

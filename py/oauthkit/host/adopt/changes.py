@@ -19,18 +19,18 @@ from oauthkit.host.path_info import require_no_links
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.settings_writer import with_settings
 from oauthkit.host.shipped_files import CHECKOUT_FILES, shipped_path
+from oauthkit.program import state_files
 from oauthkit.program.hooks import HOOKS
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-STATE = ("log", "log.1", "lock", "failing", "followed", "rejected", "revision", "login-ending")
 # Where the refresh writes by default: .env, the log, and the files beside it.
 WRITTEN = (
     ".env",
     "logs",
-    *(f"logs/oauth-refresh.{name}" for name in STATE),
+    *(f"logs/{name}" for name in state_files.NAMES),
 )
 # Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
 MAX_DIFF_BYTES = 64 << 10

@@ -17,6 +17,7 @@ from plumbum import LocalPath, local
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import read, require_no_links, write_file
 from oauthkit.host.shell_commands import as_root, command, quote
+from oauthkit.program import state_files
 from oauthkit.program.credentials import read_credentials
 from oauthkit.program.hooks import HOOKS
 from oauthkit.program.limits import GRACE_S, HOOK_LIMIT_S
@@ -196,7 +197,7 @@ def write(paths: ProjectPaths, channel: Channel, say: Say) -> None:
         write_file(hook, text, 0o755)
         say(f"wrote {hook}")
         # The next run reports the login's end again: nothing has sent it before.
-        (paths.log.parent / "oauth-refresh.login-ending").unlink(missing_ok=True)
+        (paths.log.parent / state_files.LOGIN_ENDING).unlink(missing_ok=True)
     _report_missing(channel.program, say)
     say(f"to send a test message: {command('install', paths, '--test-notify')}")
 
