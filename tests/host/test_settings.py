@@ -10,8 +10,9 @@ from tests.support.host.doctor_host import examined, fake_manager
 from tests.support.host.host_project import OTHER, TOKEN, UNIT, HostProject, command
 from tests.support.host.run_host import renewing
 
-from oauthkit.host.doctor import files
+from oauthkit.host.doctor import delivered
 from oauthkit.host.project import find_paths
+from oauthkit.host.status import bearer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,9 +151,9 @@ def test_a_bearer_file_that_is_out_of_date(
     conf(well, f"OAUTHKIT_BEARER={file}\n")
     data = well.status()
     assert (data["live"], data["bearer"]["carries_token"]) == (False, False)
-    text = "its token or expiry differs from the credentials': {}"
-    text = text.format(command("refresh", well.project))
-    assert data["warnings"] == [f"bearer file {file}: {text}"]
+    problem = f"the token or the expiry in {file} differs from the credentials'"
+    refresh = command("refresh", well.project)
+    assert data["warnings"] == [f"bearer file: {problem}: {refresh}"]
     assert examined(well)[1:] == (
         {"bearer file": "it does not have the credentials' token"},
         {"bearer file": command("refresh", well.project)},
@@ -201,7 +202,8 @@ def test_a_bearer_file_that_is_another_file(well: HostProject, kind: str) -> Non
         {"bearer file": said.format(file)},
         {"bearer file": f"choose another path. Run: {again} PATH"},
     )
-    assert well.status()["bearer"]["carries_token"] is False
+    shown = well.status()["bearer"]
+    assert (shown["carries_token"], shown["problem"]) == (False, said.format(file))
 
 
 def test_a_bearer_file_whose_directory_is_missing_or_closed(well: HostProject) -> None:
@@ -230,7 +232,7 @@ def test_a_bearer_file_that_is_a_mount_point(
     file.write_text(bearer_of(well), "utf-8")
     conf(well, f"OAUTHKIT_BEARER={file}\n")
     monkeypatch.setenv("HOME", str(well.home))
-    monkeypatch.setattr(files, "is_mount_point", lambda path: str(path) == str(file))
-    (found,) = files.bearer(find_paths(str(well.project)))
+    monkeypatch.setattr(bearer, "is_mount_point", lambda path: str(path) == str(file))
+    (found,) = delivered.bearer(find_paths(str(well.project)))
     assert found.text == f"{file} is a mount point and cannot be replaced"
     assert found.fix == "mount that file's directory instead"

@@ -381,3 +381,13 @@ def creating(directory: Path, options: str = "-p") -> str:
 def quoted(path: Path) -> str:
     """Quote a path for a shell."""
     return quote(str(path))
+
+
+def changing(base: Path, path: Path, command: str) -> str:
+    """Return a command with the file that it changes, or advice to inspect the file first.
+
+    `base` is the directory out of which no link may lead (see may_change).
+    """
+    if may_change(path, base):
+        return f"{command} {quoted(real_path(path))}"
+    return inspection_hint(path)

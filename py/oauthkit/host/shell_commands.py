@@ -83,3 +83,8 @@ def _program() -> list[str]:
     found = shutil.which("oauthkit")
     is_same = found is not None and os.path.realpath(found) == os.path.realpath(beside)
     return ["oauthkit"] if is_same else [str(beside)]
+
+
+def see_doctor(paths: ProjectPaths) -> str:
+    """Return the hint at the end of a problem whose fix doctor shows."""
+    return f"To see the fix, run: {command('doctor', paths)}"

@@ -563,7 +563,8 @@ def test_bearer_file_with_other_content(live: HostProject) -> None:
     bearer.write_text('{"other": 1}\n', "utf-8")
     (warning,) = live.status(OAUTHKIT_BEARER=str(bearer))["warnings"]
     fix = "unset OAUTHKIT_BEARER"
-    assert warning == f"bearer file {bearer}: it is not a bearer file: {fix}"
+    problem = f"{bearer} is not a bearer file. A refresh does not touch it"
+    assert warning == f"bearer file: {problem}: {fix}"
 
 
 def test_login_is_that_of_the_setting(live: HostProject) -> None:

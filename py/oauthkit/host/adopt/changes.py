@@ -13,7 +13,7 @@ from oauthkit.atomic import replace_file
 from oauthkit.host.adopt import nanoclaw
 from oauthkit.host.adopt.files import read_bytes, stored_content
 from oauthkit.host.adopt.nanoclaw import OLD
-from oauthkit.host.doctor.files import EVENTS
+from oauthkit.host.doctor.runs import EVENTS
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import require_no_links
 from oauthkit.host.project import CONF_FILE

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from oauthkit.host import settings_writer
 from oauthkit.host.adopt import changes
 from oauthkit.host.commands import notify
-from oauthkit.host.doctor import files, programs, write_access
+from oauthkit.host.doctor import delivered, login, programs, write_access
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import real_path, require_no_links, write_file
 from oauthkit.host.project import find_paths, require_own_project
@@ -159,7 +159,7 @@ def report_unready(paths: ProjectPaths, say: Say) -> None:
         programs.program("flock", "util-linux"),
     ]
     if not is_follower(paths):
-        needed += files.login(paths)
+        needed += login.login(paths)
     for finding in needed:
         if not finding.is_ok:
             say(f"a run will fail: {finding.name}: {finding.text}. Fix: {finding.fix}")
@@ -246,7 +246,7 @@ def _require_bearer(paths: ProjectPaths, settings: Mapping[str, str]) -> None:
         return
     path = os.path.abspath(paths.project / value)  # noqa: PTH100 - does not follow links
     wanted = replace(paths, bearer=Path(path))
-    for finding in (*write_access.bearer(wanted), *files.bearer(wanted)):
+    for finding in (*write_access.bearer(wanted), *delivered.bearer(wanted)):
         if not finding.is_ok and not finding.needs_refresh:
             raise HostError(f"--bearer {value!r}: {finding.text}: {finding.fix}")
 

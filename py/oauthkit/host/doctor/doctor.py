@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from oauthkit.host.doctor import files, permissions, programs, scheduling, store, write_access
+from oauthkit.host.doctor import (
+    delivered,
+    login,
+    permissions,
+    programs,
+    project,
+    runs,
+    scheduling,
+    store,
+    write_access,
+)
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.shell_commands import command
 from oauthkit.host.status.store import is_follower, lost_login, read_store, refresh_command
@@ -40,9 +50,9 @@ def examine(paths: ProjectPaths) -> Iterator[Finding]:
 
     If a refresh fixes a finding, but cannot succeed yet, the text says so.
     """
-    project = files.project(paths)
-    yield project
-    if not project.is_ok:  # nothing there may be changed
+    first = project.project(paths)
+    yield first
+    if not first.is_ok:  # nothing there may be changed
         return
     if other := other_login(paths):  # a refresh from this shell would deliver another token
         yield Finding("login", other.problem, other.fix)
@@ -88,24 +98,24 @@ def _findings(paths: ProjectPaths) -> Iterator[Finding]:
     yield programs.program("jq", "jq")
     yield programs.timeout()
     yield programs.program("flock", "util-linux")
-    yield from files.settings(paths)
+    yield from project.settings(paths)
     others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
         "claude": lambda paths: [programs.claude(paths)],
         "login's directory": write_access.login,
-        "login": files.login,
+        "login": login.login,
         "store": store.check,
         "logs": write_access.logs,
         "delivery": write_access.delivery,
         "bearer file's directory": write_access.bearer,
         "runs and files": _runs,
-        "modes": files.modes,
-        "git": files.ignored_by_git,
+        "modes": delivered.modes,
+        "git": delivered.ignored_by_git,
         "permissions": permissions.writers,
         "PATH": permissions.search_path,
-        "variables": files.variables,
-        "claude's lock": files.lock_of_claude,
-        "script": files.script,
-        "hooks": files.hooks,
+        "variables": delivered.variables,
+        "claude's lock": login.lock_of_claude,
+        "script": project.script,
+        "hooks": runs.hooks,
         "systemd": scheduling.systemd,
         "clock": scheduling.clock,
     }
@@ -120,7 +130,7 @@ def _findings(paths: ProjectPaths) -> Iterator[Finding]:
 
 def _runs(paths: ProjectPaths) -> Iterator[Finding]:
     """Check .env, the bearer file and the last run: first what a refresh does not fix."""
-    delivered = [*files.dotenv(paths), *files.bearer(paths)]
-    yield from (finding for finding in delivered if finding.fix)
-    yield from files.runs(paths)
-    yield from (finding for finding in delivered if not finding.fix)
+    files = [*delivered.dotenv(paths), *delivered.bearer(paths)]
+    yield from (finding for finding in files if finding.fix)
+    yield from runs.runs(paths)
+    yield from (finding for finding in files if not finding.fix)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import oauthkit
-from oauthkit.host.doctor.files import EVENTS
 from oauthkit.host.doctor.finding import Finding
+from oauthkit.host.doctor.runs import EVENTS
 from oauthkit.host.path_info import (
     DIRECTORY,
     entries_to,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from oauthkit.host.doctor import files, programs, store, timers, write_access
+from oauthkit.host.doctor import delivered, programs, store, timers, write_access
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import real_path
 from oauthkit.host.project import ENVIRONMENT
@@ -162,7 +162,7 @@ def _without_manager(paths: ProjectPaths, error: str) -> Iterator[Finding]:
 
 def _not_due(paths: ProjectPaths, name: str, text: str, fix: str) -> Finding:
     """Return the finding that no run is scheduled: a note if a run would replace a manual token."""
-    if files.has_manual_token(paths):
+    if delivered.has_manual_token(paths):
         text += ". A run would replace the token in .env"
         return Finding(name, text, is_note=True)
     return Finding(name, text, fix)

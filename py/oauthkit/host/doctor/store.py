@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.doctor import files, programs
+from oauthkit.host.doctor import programs, project
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import (
     DIRECTORY,
@@ -60,7 +60,7 @@ def check(paths: ProjectPaths) -> Iterator[Finding]:
         return
     if problem := url_error(paths.store):
         is_in_conf = any(x.name == "OAUTHKIT_STORE" and x.origin == CONF for x in paths.settings)
-        fix = files.edit_command(paths) if is_in_conf else "unset OAUTHKIT_STORE"
+        fix = project.edit_command(paths) if is_in_conf else "unset OAUTHKIT_STORE"
         yield Finding("store", problem, fix)
         return
     if paths.store.startswith("dir:"):

@@ -12,7 +12,8 @@ from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.path_info import clearing, inspect_path, is_file, quoted, read
 from oauthkit.host.shell_commands import command, command_on, own_unit, quote
 from oauthkit.host.shipped_files import SCRIPT
-from oauthkit.host.status.log import log_problem, read_log
+from oauthkit.host.status.log import read_log
+from oauthkit.host.status.runs import log_problem
 from oauthkit.host.systemd import cron, installed_units, unit_texts
 from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.other_settings import differences

@@ -22,8 +22,8 @@ from oauthkit.host.path_info import (
     quoted,
     real_path,
 )
-from oauthkit.host.status.log import is_log_dotenv
 from oauthkit.host.status.model import LONGEST_RUN_S
+from oauthkit.host.status.runs import is_log_dotenv
 from oauthkit.host.systemd import installed_units
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from oauthkit.host.status.coverage import SPAN_S
 from oauthkit.host.status.failures import fix_of
+from oauthkit.host.status.warnings import warnings
 
 if TYPE_CHECKING:
     from oauthkit.host.status.login import Dotenv
@@ -76,7 +77,7 @@ def to_json(status: Status) -> dict[str, Any]:
             "known_s": status.coverage.until_s - status.coverage.from_s,
             "share": status.coverage.share,
         },
-        "warnings": status.warnings,
+        "warnings": warnings(status),
     }
 
 

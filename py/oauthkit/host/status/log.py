@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oauthkit.host.path_info import (
-    DIRECTORY,
-    access_fix,
-    inspect_path,
-    is_file,
-    leads_nowhere,
-    read,
-)
-from oauthkit.host.shell_commands import command
+from oauthkit.host.path_info import read
 from oauthkit.host.status.failures import (
     HELD,
     NOT_SCHEDULED,
     TOO_OFTEN,
     TOO_SOON,
     Failure,
-    modified_s,
 )
-from oauthkit.shell import LINE_LIMIT_BYTES, is_b64token, mask_secrets, same_file
+from oauthkit.shell import LINE_LIMIT_BYTES, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,61 +84,6 @@ def unresolved_failure(entries: Sequence[Entry], *, is_locked: bool = False) -> 
     delivered = [n for n, entry in enumerate(entries, 1) if entry.expires_at_s is not None]
     failure = last_failure(entries[delivered[-1] if delivered else 0 :])
     return None if failure and failure.text.startswith(HELD) and not is_locked else failure
-
-
-def is_manual_token(paths: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
-    """Return whether a person has put the token into .env, for example one from claude setup-token.
-
-    False if .env has not changed since the last delivery. If no delivery is known, False if runs
-    fail, or if there were runs and the login is newer: then .env may have its earlier token.
-    """
-    if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
-        return False
-    deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
-    changed_s = paths.dotenv.stat().st_mtime
-    if not deliveries:
-        has_run = is_file(paths.lock)
-        is_newer = changed_s >= modified_s(paths.credentials)
-        return not is_file(paths.failing) and (is_newer or not has_run)
-    # The log's times have a resolution of one second.
-    return changed_s >= deliveries[-1] + 2
-
-
-def is_log_dotenv(paths: ProjectPaths) -> bool:
-    """Return whether the log and .env are the same file. If so, no run starts."""
-    return paths.log == paths.dotenv or same_file(str(paths.log), str(paths.dotenv))
-
-
-def can_mark_failure(paths: ProjectPaths) -> bool:
-    """Return whether a failed run that can write its log can also create `paths.failing`."""
-    directory = paths.failing.parent
-    return not is_file(paths.log) or os.access(directory, os.W_OK | os.X_OK)
-
-
-def log_problem(paths: ProjectPaths) -> str:
-    """Return why the log cannot be read or written, and the fix. Return "" if nothing is wrong."""
-    see_doctor = f"To see the fix, run: {command('doctor', paths)}"
-    if is_log_dotenv(paths):
-        return f"the log is .env, so no run can start. {see_doctor}"
-    found = read(paths.log, 0)
-    if found.fix:
-        fix = access_fix(paths.log, os.R_OK | os.W_OK) or found.fix
-        return f"{found.problem}: {fix}"
-    files = [file for file in (paths.log, paths.lock) if is_file(file)]
-    for file in (paths.log, paths.lock):
-        is_closed = is_file(file) and not os.access(file, os.W_OK)
-        if is_closed or leads_nowhere(file) or inspect_path(file).kind == DIRECTORY:
-            return f"no run can write {file}. {see_doctor}"
-    if len(files) == 2:
-        return ""
-    directory = paths.log.parent
-    while not os.path.lexists(directory):
-        directory = directory.parent
-    if directory.is_dir() and os.access(directory, os.W_OK | os.X_OK):
-        return ""
-    if directory != paths.log.parent:
-        return f"no run can create {paths.log.parent}. {see_doctor}"
-    return f"no run can write its log in {directory}. {see_doctor}"
 
 
 def last(entries: Sequence[Entry], text: str) -> Entry | None:

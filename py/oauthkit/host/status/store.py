@@ -13,8 +13,9 @@ from plumbum import local
 
 from oauthkit.host.path_info import inspect_path
 from oauthkit.host.shell_commands import command
-from oauthkit.host.status.log import is_manual_token, read_log
+from oauthkit.host.status.log import read_log
 from oauthkit.host.status.login import Dotenv, Login, read_dotenv
+from oauthkit.host.status.runs import is_manual_token
 from oauthkit.host.systemd import installed_units
 from oauthkit.host.systemd.client import name_problem
 from oauthkit.host.systemd.services import Service, show
@@ -177,7 +178,7 @@ def followed_login(paths: ProjectPaths, store: Store | None) -> Login:
         return Login("", found.token, found.expires_at_s)
     entries = read_log(paths)
     deliveries = [x.expires_at_s for x in entries if x.expires_at_s is not None]
-    if dotenv.tokens and deliveries and not is_manual_token(paths, dotenv.tokens, entries):
+    if dotenv.tokens and deliveries and not is_manual_token(paths, dotenv, entries):
         return Login("", dotenv.tokens[0].decode("utf-8", "replace"), deliveries[-1])
     return Login(no_token(store))
 

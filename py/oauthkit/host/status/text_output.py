@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from plumbum import colors
 
 from oauthkit.console import printable
-from oauthkit.host.shell_commands import command, wrap
+from oauthkit.host.shell_commands import command, see_doctor, wrap
 from oauthkit.host.status.failures import fix_of
+from oauthkit.host.status.warnings import warnings
 
 if TYPE_CHECKING:
     from oauthkit.host.status.model import Status
@@ -88,7 +89,7 @@ def summary(status: Status) -> str:
         text = f"{span(status.left_s)} left"
         if status.next_run_s is not None:
             text += f", next run {clock(status.next_run_s, status.now_s)}"
-    problems = status.warnings
+    problems = warnings(status)
     if status.failing_since_s is not None and status.failure is not None:
         fix = fix_of(status.failure, status.paths)
         problems = [f"{status.failure.text} → {fix}" if fix else status.failure.text]
@@ -100,10 +101,10 @@ def summary(status: Status) -> str:
 
 def _to_do(status: Status) -> list[str]:
     """Return the warnings. If several end with the command that shows the fix, show it once."""
-    hint, warnings = f". {status.see_doctor}", status.warnings
-    if sum(warning.endswith(hint) for warning in warnings) < 2:
-        return warnings
-    short = [warning.removesuffix(hint) for warning in warnings]
+    hint, problems = f". {see_doctor(status.paths)}", warnings(status)
+    if sum(problem.endswith(hint) for problem in problems) < 2:
+        return problems
+    short = [problem.removesuffix(hint) for problem in problems]
     return [*short, hint.removeprefix(". ").replace("the fix", "the other fixes", 1)]
 
 
