@@ -13,7 +13,16 @@ PACKAGE = Path(__file__).parents[2] / "py/oauthkit"
 COMPILER = PACKAGE / "compiler"
 # Each stage imports only from itself and from stages above it.
 STAGES = [
-    ["source", "types", "reserved_names", "ir", "bash.ast", "bash.names"],
+    [
+        "source",
+        "types",
+        "evaluation_order",
+        "constructs",
+        "reserved_names",
+        "ir",
+        "bash.ast",
+        "bash.names",
+    ],
     ["diagnostics"],
     ["runtime_library"],
     ["loader"],

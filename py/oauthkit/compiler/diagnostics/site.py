@@ -5,10 +5,16 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from oauthkit.compiler.diagnostics.describe import absolute_of, outermost_join
+from oauthkit.compiler.evaluation_order import (
+    PURE_METHODS,
+    depends_on_calls,
+    follows_call,
+    is_always_evaluated,
+    is_pure,
+)
 from oauthkit.compiler.source import Source
 from oauthkit.compiler.types import Type
 
@@ -26,7 +32,6 @@ VARIABLES = {
 
 # The assignment of a text without items.
 EMPTY_LIST = r"""^ *{} = ["']\\n["'] *$"""
-PURE_METHODS = ("strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "replace")
 
 
 @dataclass(frozen=True)
@@ -266,165 +271,3 @@ def is_operand(test: ast.expr, node: ast.expr) -> bool:
         case ast.UnaryOp(op=ast.Not(), operand=inner):
             return is_operand(inner, node)
     return test is node
-
-
-def is_always_evaluated(outer: ast.AST | None, node: ast.expr) -> bool:
-    """Return whether `node` is evaluated exactly once in `outer`, whatever the values are."""
-    if outer is node:
-        return True
-    if outer is None:
-        return False
-    return any(is_always_evaluated(child, node) for child in _always_evaluated(outer))
-
-
-def is_pure(node: ast.expr, arguments: str | None) -> bool:
-    """Return whether an expression only depends on variables, so that it can be evaluated earlier.
-
-    An argument of main may not exist earlier.
-    """
-    for inner in ast.walk(node):
-        match inner:
-            case ast.Name(id=name) if name in ("local", arguments):
-                return False
-            case ast.Call(func=ast.Name(id="len")):
-                pass
-            case ast.Call(func=ast.Attribute(attr=method)) if method in PURE_METHODS:
-                pass
-            case ast.Call() | ast.IfExp() | ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
-                return False
-            case ast.BinOp(op=ast.FloorDiv() | ast.Mod(), right=right):
-                if not isinstance(right, ast.Constant):
-                    return False
-    return True
-
-
-def depends_on_calls(outer: ast.AST, moved: ast.expr) -> bool:
-    """Return whether running `moved` first could change the value of a part that precedes it.
-
-    Such a part reads the environment or the file system, or runs a command.
-    """
-    return _reads_before(outer, moved)[0]
-
-
-def _reads_before(outer: ast.AST, moved: ast.expr) -> tuple[bool, bool]:
-    """Return whether `outer` has such a part before `moved`, and whether it contains `moved`."""
-    if outer is moved:
-        return False, True
-    parts = _always_evaluated(outer)  # in evaluation order
-    if isinstance(outer, ast.Call) and ast.unparse(outer.func) == "local.env.get":
-        parts = [*parts[1:], outer.func]  # the default is evaluated before the variable is read
-    for inner in parts:
-        reads, is_found = _reads_before(inner, moved)
-        if reads or is_found:
-            return reads, is_found
-    match outer:
-        case (
-            ast.Name(id="local")
-            | ast.Attribute(attr="exists" | "is_file" | "is_dir" | "is_symlink" | "access")
-            | ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF") | ast.Call(func=ast.Name(id="TF")))
-        ):
-            return True, False
-    return False, False
-
-
-def follows_call(outer: ast.AST, moved: ast.expr) -> bool:
-    """Return whether a statement makes an impure call before it evaluates `moved`."""
-    start = (moved.lineno, moved.col_offset)
-    return any(
-        (inner.end_lineno or 0, inner.end_col_offset or 0) <= start
-        for inner in ast.walk(outer)
-        if isinstance(inner, ast.Call) and not is_pure(inner, None)
-    )
-
-
-def _always_evaluated(outer: ast.AST) -> list[ast.AST]:
-    """Return the parts of a node that are evaluated exactly once, whatever the values are."""
-    inner: list[ast.AST] = [*ast.iter_child_nodes(outer)]
-    match outer:
-        case (
-            ast.BoolOp(values=[first, *_])
-            | ast.IfExp(test=first)
-            | ast.If(test=first)
-            | ast.For(iter=first)
-            | ast.Assign(value=first)  # the target is evaluated last
-        ):
-            inner = [first]
-        case ast.Compare(left=left, comparators=[right, *_]):
-            inner = [left, right]
-        case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            inner = []
-        case ast.While() | ast.With() | ast.Try() | ast.FunctionDef() | ast.Match():
-            inner = []
-    return inner
-
-
-INLINE = re.compile(r": `([^`]+)`")
-
-
-def requoted(help: str, quote: str) -> str:
-    """Replace the quote of the surrounding f-string in a help's inline code.
-
-    Before Python 3.12, an expression in an f-string cannot contain its quote.
-    """
-    other = {'"': "'", "'": '"'}.get(quote, "")
-
-    def swapped(found: re.Match[str]) -> str:
-        text = found[0]
-        return text if other in text else text.replace(quote, other)
-
-    return INLINE.sub(swapped, help) if other and "\n" not in help else help
-
-
-def used_names(help: str) -> list[str]:
-    """Return the names in the code of a help."""
-    first, *block = help.splitlines()
-    parts = [*INLINE.findall(first), "\n".join(block)]
-    if block and block[-1].endswith(":"):
-        parts[-1] += " pass"
-    names: dict[str, None] = {}
-    for part in parts:
-        try:
-            tree = ast.parse(part)
-        except (SyntaxError, ValueError):
-            continue
-        names.update((node.id, None) for node in ast.walk(tree) if isinstance(node, ast.Name))
-    return [*names]
-
-
-def mentioned_names(help: str) -> list[str]:
-    """Return the names in the code of a help, in its examples, and the only one in its words.
-
-    If the words name several, such as RETCODE and CAPTURE, the author chooses.
-    """
-    first = help.partition("\n")[0]
-    names = dict.fromkeys(used_names(help))
-    for part in re.findall("`([^`]+)`", first):
-        with suppress(SyntaxError, ValueError):
-            tree = ast.parse(f"{part} pass" if part.endswith(":") else part)
-            names.update((node.id, None) for node in ast.walk(tree) if isinstance(node, ast.Name))
-    words = {*re.findall(r"\b[a-z]+_\w+\b|\b[A-Z]{2,}\b", first)}
-    return [*dict.fromkeys([*names, *(words if len(words) == 1 else ())])]
-
-
-def with_import(help: str, line: str) -> str:
-    """Return a help that also says to add an import at the top."""
-    first, _, block = help.partition("\n")
-    if block:
-        first = first.removesuffix(":").removesuffix(". Here")
-        return f"{first}. At the top: `{line}`. Here:\n{block}"
-    return f"{help}. At the top: `{line}`"
-
-
-def code(intro: str, lines: list[str] | str, otherwise: str = "") -> str:
-    """Return the help for code that replaces the rejected code: an expression, or statements.
-
-    A line is put between backticks. Several are on lines of their own below `intro`. Without lines,
-    the help is `otherwise`.
-    """
-    if isinstance(lines, str):
-        lines = lines.split("\n") if lines else []
-    if not lines:
-        return otherwise
-    if len(lines) == 1 and "`" not in lines[0]:
-        return f"{intro}: `{lines[0]}`"
-    return "\n".join([f"{intro}:", *lines])

@@ -8,15 +8,11 @@ import re
 from typing import NamedTuple
 
 from oauthkit.compiler.bash.names import BASH_VARIABLES, SHARED_VARIABLES
+from oauthkit.compiler.constructs import is_format
 from oauthkit.compiler.diagnostics import advice, replacements
-from oauthkit.compiler.diagnostics.describe import (
-    describe,
-    formatted,
-    is_format,
-    join_parts,
-    tuple_of,
-)
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.describe import describe, formatted, join_parts, tuple_of
+from oauthkit.compiler.diagnostics.help import code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import ANNOTATIONS, Type
 
 

@@ -8,16 +8,11 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from oauthkit.compiler.bash.names import BASH_BUILTINS, BASH_WORDS, GENERATED, PROGRAM_BUILTINS
+from oauthkit.compiler.constructs import is_condition, modifier
 from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.describe import (
-    is_condition,
-    list_types,
-    modifier,
-    tuple_of,
-    with_article,
-)
+from oauthkit.compiler.diagnostics.describe import list_types, tuple_of, with_article
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.report import CompileError
-from oauthkit.compiler.diagnostics.site import code
 from oauthkit.compiler.ir import Constant, Function, Program, Value
 from oauthkit.compiler.loader.comments import Comments
 from oauthkit.compiler.loader.program import LoadedProgram, SourceFile

@@ -12,17 +12,16 @@ from oauthkit.compiler.bash.names import (
     SLICE_TEXT,
     STRIP_TEXT,
 )
+from oauthkit.compiler.constructs import is_condition, is_stdin_read, modifier
 from oauthkit.compiler.diagnostics import replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     as_fstring,
     describe_results,
-    is_condition,
-    is_stdin_read,
     list_types,
-    modifier,
     with_article,
 )
-from oauthkit.compiler.diagnostics.site import VARIABLES, code
+from oauthkit.compiler.diagnostics.help import code
+from oauthkit.compiler.diagnostics.site import VARIABLES
 from oauthkit.compiler.ir import (
     Append,
     Assign,

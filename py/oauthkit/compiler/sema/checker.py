@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from oauthkit.compiler.diagnostics import advice, replacements
 from oauthkit.compiler.diagnostics.describe import with_article
-from oauthkit.compiler.diagnostics.site import Site, code, requoted, used_names
+from oauthkit.compiler.diagnostics.help import code, requoted, used_names
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.ir import Call, Name, Value
 from oauthkit.compiler.sema.scope import Scope
 from oauthkit.compiler.sema.symbols import Symbols

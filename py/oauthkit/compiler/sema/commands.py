@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from oauthkit.compiler.diagnostics.describe import REDIRECTIONS, modifier
+from oauthkit.compiler.constructs import REDIRECTIONS, modifier
 from oauthkit.compiler.ir import Name
 from oauthkit.compiler.sema.checker import Checker
 from oauthkit.compiler.types import Type

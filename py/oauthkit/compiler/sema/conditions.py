@@ -5,15 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from oauthkit.compiler.constructs import is_condition, modifier
 from oauthkit.compiler.diagnostics import replacements, suggestions
-from oauthkit.compiler.diagnostics.describe import (
-    condition_for,
-    describe_results,
-    is_condition,
-    modifier,
-    with_article,
-)
-from oauthkit.compiler.diagnostics.site import code, is_pure
+from oauthkit.compiler.diagnostics.describe import condition_for, describe_results, with_article
+from oauthkit.compiler.diagnostics.help import code
+from oauthkit.compiler.evaluation_order import is_pure
 from oauthkit.compiler.ir import (
     COUNT,
     Affix,

@@ -7,25 +7,17 @@ import builtins
 from dataclasses import replace
 
 from oauthkit.compiler.bash.names import DIVIDE, PAD_NUMBER, PAD_TEXT
+from oauthkit.compiler.constructs import is_choice, is_condition, is_format, is_stdin_read, modifier
 from oauthkit.compiler.diagnostics import advice, replacements, suggestions
 from oauthkit.compiler.diagnostics.describe import (
     absolute_of,
     describe,
-    is_choice,
-    is_condition,
-    is_format,
-    is_stdin_read,
-    modifier,
     outermost_join,
     with_article,
 )
-from oauthkit.compiler.diagnostics.site import (
-    VARIABLES,
-    code,
-    depends_on_calls,
-    is_always_evaluated,
-    is_pure,
-)
+from oauthkit.compiler.diagnostics.help import code
+from oauthkit.compiler.diagnostics.site import VARIABLES
+from oauthkit.compiler.evaluation_order import depends_on_calls, is_always_evaluated, is_pure
 from oauthkit.compiler.ir import (
     COUNT,
     Arithmetic,

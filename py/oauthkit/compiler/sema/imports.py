@@ -6,7 +6,7 @@ import ast
 import sys
 
 from oauthkit.compiler.diagnostics import suggestions
-from oauthkit.compiler.diagnostics.site import code
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.loader.resolver import UnusableModuleError
 from oauthkit.compiler.reserved_names import MODULES, is_foreign_module
 from oauthkit.compiler.sema.commands import FOREIGN_RUNNERS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from oauthkit.compiler.diagnostics.describe import REDIRECTIONS, with_article
-from oauthkit.compiler.diagnostics.site import code
+from oauthkit.compiler.constructs import REDIRECTIONS
+from oauthkit.compiler.diagnostics.describe import with_article
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.ir import INHERITED, NULL, Call, Pipeline, Run
 from oauthkit.compiler.sema.checker import REJECTED
 from oauthkit.compiler.sema.commands import pipeline_stages

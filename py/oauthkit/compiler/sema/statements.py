@@ -6,16 +6,10 @@ import ast
 from collections.abc import Sequence
 
 from oauthkit.compiler.bash.names import SORTED_GLOB, SPLIT_LINES, SPLIT_TEXT
+from oauthkit.compiler.constructs import is_choice, is_condition, is_stdin_read, modifier
 from oauthkit.compiler.diagnostics import advice, replacements, suggestions
-from oauthkit.compiler.diagnostics.describe import (
-    describe,
-    is_choice,
-    is_condition,
-    is_stdin_read,
-    list_types,
-    modifier,
-)
-from oauthkit.compiler.diagnostics.site import code
+from oauthkit.compiler.diagnostics.describe import describe, list_types
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.ir import (
     Arguments,
     Bind,

@@ -14,8 +14,8 @@ from oauthkit.compiler.bash.names import (
     GENERATED,
     SHARED_VARIABLES,
 )
+from oauthkit.compiler.diagnostics.help import mentioned_names, used_names, with_import
 from oauthkit.compiler.diagnostics.report import Diagnostic
-from oauthkit.compiler.diagnostics.site import mentioned_names, used_names, with_import
 from oauthkit.compiler.ir import Constant, Function
 from oauthkit.compiler.loader.resolver import UnusableModuleError
 from oauthkit.compiler.reserved_names import IMPORTS, PRIMITIVES, is_defined_by_dialect

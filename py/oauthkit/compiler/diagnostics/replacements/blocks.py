@@ -9,9 +9,10 @@ import ast
 import re
 import textwrap
 
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import operand, said, shown
 from oauthkit.compiler.diagnostics.replacements.environment import variable_text
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 

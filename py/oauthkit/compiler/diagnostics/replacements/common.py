@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.help import code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 # Return the help for a call, or "" if no code in the dialect does the same.

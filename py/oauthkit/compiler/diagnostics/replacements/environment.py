@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import Replacement, said, shown, with_test
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 ENVIRONMENTS = {"os.environ", "local.env"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from oauthkit.compiler.diagnostics.describe import join_parts
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import Replacement, checked, shown, succeeded
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from oauthkit.compiler.constructs import is_stdin_read
 from oauthkit.compiler.diagnostics import advice
-from oauthkit.compiler.diagnostics.describe import is_stdin_read, tuple_of
+from oauthkit.compiler.diagnostics.describe import tuple_of
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import at_the_top, bound_name, operand, shown
 from oauthkit.compiler.diagnostics.replacements.paths import of_glob
 from oauthkit.compiler.diagnostics.replacements.splits import can_be_appended
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 ASCENDING = "sorted always sorts in ascending order"

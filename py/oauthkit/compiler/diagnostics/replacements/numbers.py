@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 
 from oauthkit.compiler.diagnostics.describe import condition_for
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import (
     Replacement,
     checked,
@@ -18,7 +19,7 @@ from oauthkit.compiler.diagnostics.replacements.common import (
 from oauthkit.compiler.diagnostics.replacements.conditions import is_test
 from oauthkit.compiler.diagnostics.replacements.environment import variable_text
 from oauthkit.compiler.diagnostics.replacements.splits import part_of_split
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 

@@ -6,9 +6,10 @@ import ast
 import re
 
 from oauthkit.compiler.diagnostics.describe import as_fstring
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import Replacement, called, shown, succeeded
 from oauthkit.compiler.diagnostics.replacements.environment import variable_text
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 # A pattern that is the same in Python and bash.

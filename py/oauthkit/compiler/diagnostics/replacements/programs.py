@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from contextlib import suppress
 
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import (
     Replacement,
     at_the_top,
@@ -16,7 +17,7 @@ from oauthkit.compiler.diagnostics.replacements.common import (
     with_test,
 )
 from oauthkit.compiler.diagnostics.replacements.conditions import is_test
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 # The program, and its options, for each replaced function of os and method of a Path.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import Replacement, operand, shown
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 SPLIT_TEXT = "split the text"

@@ -6,13 +6,9 @@ import ast
 import itertools
 import string
 
-from oauthkit.compiler.diagnostics.describe import (
-    as_fstring,
-    formatted,
-    is_format,
-    join_parts,
-    with_article,
-)
+from oauthkit.compiler.constructs import is_format
+from oauthkit.compiler.diagnostics.describe import as_fstring, formatted, join_parts, with_article
+from oauthkit.compiler.diagnostics.help import code
 from oauthkit.compiler.diagnostics.replacements.common import (
     Replacement,
     at_the_top,
@@ -21,7 +17,7 @@ from oauthkit.compiler.diagnostics.replacements.common import (
     shown,
 )
 from oauthkit.compiler.diagnostics.replacements.splits import SPLIT_TEXT
-from oauthkit.compiler.diagnostics.site import Site, code
+from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
 SLICES = "use a slice, `text[start:end]`. It has no step: to reverse a text, run the program rev"
