@@ -22,6 +22,7 @@ from oauthkit.shell import (
 )
 
 HOOKS = "scripts/oauth/hooks"
+EVENTS = ("renewed", "failed", "recovered", "login-ending")
 DAY_MS = 24 * 60 * 60 * 1000
 
 rm = program("rm")

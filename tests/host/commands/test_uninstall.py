@@ -60,14 +60,18 @@ def test_uninstall_without_a_manager_and_units(
     (ready.bin / "systemctl").unlink()
     said: list[str] = []
     paths = find_paths(str(ready.project))
+    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
+    crontab = f"#!/bin/sh\necho {shlex.quote(line)}\n"
     if is_booted:
         with pytest.raises(HostError, match=r"Run this in a login session of this user$"):
+            uninstall.uninstall(paths, said.append)
+        ready.program("crontab", crontab)
+        with pytest.raises(HostError, match=r"Also, a line in the crontab .* run: crontab -e$"):
             uninstall.uninstall(paths, said.append)
         return
     assert uninstall.uninstall(paths, said.append) == 0
     assert said[-1].startswith("no run of this project is scheduled")
-    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
-    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
+    ready.program("crontab", crontab)
     assert uninstall.uninstall(paths, said.append) == 0
     assert said[-1].endswith("To remove it, run: crontab -e")
 
@@ -152,6 +156,21 @@ def test_uninstall_during_a_run_that_systemd_did_not_start(ready: HostProject) -
     assert "no run of this project is scheduled" not in done.stdout
     done = ready.run("uninstall")
     assert (done.returncode, done.stdout) == (0, f"{NOTHING_LEFT}\n")
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_crontab_line_of_a_removed_project(ready: HostProject, *, answers: bool) -> None:
+    ready.project = ready.home / "gone"
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not a directory" in done.stderr
+    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
+    if not answers:
+        (ready.bin / "systemctl").unlink()
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{uninstall.CRONTAB_LINE}\n"
 
 
 def test_uninstall_reports_the_remaining_crontab_line(ready: HostProject) -> None:

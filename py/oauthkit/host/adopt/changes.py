@@ -13,14 +13,13 @@ from oauthkit.atomic import replace_file
 from oauthkit.host.adopt import nanoclaw
 from oauthkit.host.adopt.files import read_bytes, stored_content
 from oauthkit.host.adopt.nanoclaw import OLD
-from oauthkit.host.doctor.runs import EVENTS
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import require_no_links
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.settings_writer import with_settings
 from oauthkit.host.shipped_files import CHECKOUT_FILES, shipped_path
 from oauthkit.program import state_files
-from oauthkit.program.hooks import HOOKS
+from oauthkit.program.hooks import EVENTS, HOOKS
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-EVENTS = ("failed", "recovered", "login-ending")
+# The events that send a message.
+NOTIFIED = ("failed", "recovered", "login-ending")
 # A hook with this line is install's own.
 MARKER = "# Written by oauthkit install --notify. To keep your own changes, remove this line."
 # In front of the argument of --notify.
@@ -173,7 +174,7 @@ def _parse_command(where: str) -> Channel:
 def require_own(paths: ProjectPaths) -> None:
     """Raise HostError for a hook that install did not write, or a link on the way to the hooks."""
     require_no_links(paths.project, Path(HOOKS))
-    for event in EVENTS:
+    for event in NOTIFIED:
         hook = paths.project / HOOKS / event
         if os.path.lexists(hook) and not _is_own(hook):
             raise HostError(
@@ -189,7 +190,7 @@ def write(paths: ProjectPaths, channel: Channel, say: Say) -> None:
     """
     require_own(paths)
     text = channel.hook().encode()
-    for event in EVENTS:
+    for event in NOTIFIED:
         hook = paths.project / HOOKS / event
         if _is_own(hook) and read(hook).data == text and stat.S_IMODE(hook.stat().st_mode) == 0o755:
             say(f"{hook} is up to date")
@@ -212,7 +213,7 @@ def _report_missing(name: str, say: Say) -> None:
 def missing_programs(paths: ProjectPaths) -> dict[str, str]:
     """Return the problems of install's own hooks that lack their program, each with its fix."""
     names = set()
-    for event in EVENTS:
+    for event in NOTIFIED:
         hook = paths.project / HOOKS / event
         if _is_own(hook):
             comment = read(hook).data.decode("utf-8", "surrogateescape").partition(ABOUT)[2]
@@ -247,7 +248,7 @@ def _is_own(hook: Path) -> bool:
 
 def report_left(paths: ProjectPaths, say: Say) -> None:
     """Report the hooks that uninstall keeps, and how to remove them."""
-    hooks = [paths.project / HOOKS / event for event in EVENTS]
+    hooks = [paths.project / HOOKS / event for event in NOTIFIED]
     own = [quote(str(hook)) for hook in hooks if _is_own(hook)]
     if own:
         say(f"kept the hooks that send notifications. To remove them: rm {' '.join(own)}")

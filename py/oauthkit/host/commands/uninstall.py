@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
+CRONTAB_LINE = "a line in the crontab still refreshes this project. To remove it, run: crontab -e"
+
 
 def uninstall(paths: ProjectPaths, say: Say) -> int:
     """Remove the units, and stop this project's pending timers. Return 0.
@@ -50,9 +52,10 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     result = (
         "no run of this project is scheduled. Its .env gets no new token until you start a refresh"
     )
-    if cron.line_of(paths) is not None:
-        result = "a line in the crontab still refreshes this project. To remove it, run: crontab -e"
     hint = "Run this in a login session of this user"
+    if cron.line_of(paths) is not None:
+        result = CRONTAB_LINE
+        hint += f". Also, {CRONTAB_LINE}"
     if there:
         hint += f". Until then, these are kept: {', '.join(map(str, there))}"
     notify.report_left(paths, say)
@@ -95,30 +98,38 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
 def uninstall_removed(project: Path, say: Say) -> int:
     """Remove the units of a project whose directory no longer exists. Return 0.
 
-    Raise UsageError if there are none.
+    Raise UsageError if there are none, and no crontab line.
     """
     files = installed_units.written_for(project)
+    has_line = bool(cron.lines_of(project))
     try:
         names = units_of(project)
     except ManagerError:
         if files:
             raise
         names = []
-    if not files and not names:
+    if not files and not names and not has_line:
         raise UsageError(f"{str(project)!r} is not a directory. Pass --project DIR")
+    left = _stop_all(project, files, names, say) if files or names else []
+    for name in left:
+        disable = f"systemctl --user disable --now {quote(name)}.timer"
+        say(f"{name} is kept: install did not write it. To stop it: {disable}")
+    if has_line:
+        say(CRONTAB_LINE)
+    elif not left:
+        say(f"no run of {project} is scheduled")
+    return 0
+
+
+def _stop_all(project: Path, files: list[Path], names: list[str], say: Say) -> list[str]:
+    """Remove the unit files, and stop the units. Return the names that are still loaded."""
     remove(files, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     for kind in ("timer", "service", "timer"):
         names = list(dict.fromkeys([*names, *units_of(project)]))
         stop([f"{name}.{kind}" for name in names])
     reset_failed(names)
-    left = units_of(project)
-    for name in left:
-        disable = f"systemctl --user disable --now {quote(name)}.timer"
-        say(f"{name} is kept: install did not write it. To stop it: {disable}")
-    if not left:
-        say(f"no run of {project} is scheduled")
-    return 0
+    return units_of(project)
 
 
 def _remove_leftovers(missing: list[Path], say: Say) -> None:

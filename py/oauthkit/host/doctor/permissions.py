@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import oauthkit
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.doctor.runs import EVENTS
 from oauthkit.host.path_info import (
     DIRECTORY,
     entries_to,
@@ -25,7 +24,7 @@ from oauthkit.host.path_info import (
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.shell_commands import as_root
 from oauthkit.host.shipped_files import SCRIPT, STORE_SCRIPTS
-from oauthkit.program.hooks import HOOKS
+from oauthkit.program.hooks import EVENTS, HOOKS
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:

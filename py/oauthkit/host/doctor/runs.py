@@ -32,7 +32,7 @@ from oauthkit.host.status.login import (
 )
 from oauthkit.host.status.runs import failing_since_s
 from oauthkit.host.status.text_output import clock
-from oauthkit.program.hooks import HOOKS
+from oauthkit.program.hooks import EVENTS, HOOKS
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ _ABOUT_FILES = re.compile(
     r"is not a (?:directory|file) |is not writable|cannot be written(?! and)|is a mount point"
     r"|NUL byte|is larger than 256 KiB|leads nowhere"
 )
-EVENTS = ("renewed", "failed", "recovered", "login-ending")
 
 
 def runs(paths: ProjectPaths) -> Iterator[Finding]:

@@ -58,12 +58,12 @@ def line_of(paths: ProjectPaths) -> Line | None:
 
     Return None if no line names the project.
     """
-    return min(lines_of(paths), key=lambda line: line.missing_program != "", default=None)
+    return min(lines_of(paths.project), key=lambda line: line.missing_program != "", default=None)
 
 
-def lines_of(paths: ProjectPaths) -> list[Line]:
-    """Return the lines that name this project."""
-    wanted = os.path.realpath(paths.project)
+def lines_of(project: Path) -> list[Line]:
+    """Return the lines that name a project, which need not exist any more."""
+    wanted = os.path.realpath(project)
     return [line for line in _lines() if line.project == wanted]
 
 

@@ -193,7 +193,7 @@ def _scheduled(paths: ProjectPaths) -> Iterator[_Starter]:
                         service.name in paths.units,
                         install,
                     )
-    for line in cron.lines_of(paths):
+    for line in cron.lines_of(paths.project):
         if line.variables is not None and not line.missing_program:
             yield _Starter(
                 "a crontab line", "crontab -e", line.variables, install="crontab -e", is_unit=False
