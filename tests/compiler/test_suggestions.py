@@ -21,6 +21,10 @@ HELPERS = """def try_it(name: str) -> Status:
 
 def name_of(number: int) -> str:
     return f"{number}"
+
+
+def is_ready(name: str) -> bool:
+    return name == "c"
 """
 
 # code, a rejected body of main, the text under the caret, the suggestion, and a body that compiles
@@ -80,6 +84,12 @@ CASES = [
         )
     ),
     ("D102", "is_a = 'a' == 'b'\nis_a |= 'c' == 'c'\nif is_a:\n    print('x')", "is_a |= 'c' == 'c'", "is_a = 'c' == 'c' or is_a", "print('x')"),
+    ("D102", "is_a = True\nis_a &= is_ready('c')\nif not is_a:\n    print('x')", "is_a &= is_ready('c')", "is_a = is_ready('c') and is_a", "print('x')"),
+    ("D102", "is_a = False\nis_a |= true & TF\nif is_a:\n    print('x')", "is_a |= true & TF", "is_a = (true & TF) or is_a", "print('x')"),
+    ("D102", "is_a = True\nis_a &= 'c' == 'd' or 'c' == 'c'\nif is_a:\n    print('x')", "is_a &= 'c' == 'd' or 'c' == 'c'", "is_a = ('c' == 'd' or 'c' == 'c') and is_a", "print('x')"),
+    ("D104", "a = 1\na, b = 'a b'.split(' ')\nprint(f'{a} {b}')", "'a b'.split", "iterate over its parts", "print('x')"),
+    ("D104", "a = 1\na, b, c = 'a b c'.split(' ')\nprint(f'{a} {b} {c}')", "'a b c'.split", "iterate over its parts", "print('x')"),
+    ("D101", "c = 5\nt = 'abc'\nfor c in t:\n    print(c)", "t", "iterate over a tuple", "for x in ('a', 'b'):\n    print(x)"),
     ("D102", "is_a = 'a' == 'a'\nis_a &= 'c' == 'd'\nif not is_a:\n    print('x')", "is_a &= 'c' == 'd'", "is_a = 'c' == 'd' and is_a", "print('x')"),
     ("D105", "cat('y', retcode=None)", "retcode=None", "`status = cat['y'] & RETCODE`", "print('x')"),
     ("D105", "t = cat('y', retcode=(0, 1))\nprint(t)", "retcode=(0, 1)", "`status, t = cat['y'] & CAPTURE`", "print('x')"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from oauthkit.compiler.diagnostics.describe import absolute_of, outermost_join
@@ -58,6 +58,10 @@ class Site:
     def can_fail(self) -> bool:
         """Return whether `return 1` reports a failure."""
         return self.results == (Type.STATUS,)
+
+    def can_hold(self, names: Iterable[str], kind: Type) -> bool:
+        """Return whether variables can get a value of a type: none has a value of another type."""
+        return all(self.variable(name) in (None, kind) for name in names)
 
     def failure(self, status: str) -> str:
         """Return the operands of `return` after a failed call, whose status is in `status`.

@@ -258,7 +258,9 @@ def of_characters(site: Site, node: ast.For) -> str:
         return code("iterate over its items", f"{shown(site, node.iter)}[1:].splitlines()")
     match node:
         case ast.For(target=ast.Name(id=character), iter=ast.Name(id=text) as owner) if (
-            site.type_of(owner) is Type.STR and text not in {character, *_changed(node)}
+            site.type_of(owner) is Type.STR
+            and text not in {character, *_changed(node)}
+            and site.can_hold([character], Type.STR)
         ):
             index = site.fresh("index")
             lines = [
@@ -292,8 +294,10 @@ def of_split_loop(site: Site, node: ast.For) -> str:
                 args=[ast.Constant(value=str() as separator)],
                 keywords=[],
             ),
-        ) if can_be_appended(separator) and (
-            is_stdin_read(text) or site.result_of(text) is Type.STR
+        ) if (
+            can_be_appended(separator)
+            and (is_stdin_read(text) or site.result_of(text) is Type.STR)
+            and site.can_hold([part], Type.STR)
         ):
             rest = site.fresh("rest")
             begin = [f"{rest} = {shown(site, text)}", f"{rest} += {separator!r}"]

@@ -198,10 +198,12 @@ def of_bool_update(site: Site, node: ast.BinOp) -> str:
     """Return the help for `flag |= test` and `flag &= test`, which always evaluate the test."""
     word = {ast.BitOr: "or", ast.BitAnd: "and"}.get(type(node.op))
     match site.statement:
-        case ast.AugAssign(target=ast.Name(id=name), value=ast.Compare() as test) if (
-            word and site.variable(name) is Type.BOOL
+        case ast.AugAssign(target=ast.Name(id=name), value=test) if (
+            word and site.variable(name) is Type.BOOL and site.result_of(test) is Type.BOOL
         ):
-            return code("write", f"{name} = {shown(site, test)} {word} {name}")
+            plain = isinstance(test, (ast.Compare, ast.Call, ast.Name, ast.UnaryOp))
+            first = shown(site, test) if plain else f"({shown(site, test)})"
+            return code("write", f"{name} = {first} {word} {name}")
     return ""
 
 

@@ -146,7 +146,7 @@ def _of_splitext(site: Site, node: ast.Call) -> str:
     names = (root, extension)
     if extension in (path, root, "_"):
         return ""
-    if any(site.variable(name) not in (None, Type.STR) for name in names):
+    if not site.can_hold(names, Type.STR):
         return ""
     last, stem, end = (site.fresh(name) for name in ("last", "stem", "end"))
     lines = [

@@ -40,7 +40,7 @@ def _of_split(site: Site, node: ast.Call) -> str:
                 case ast.Assign(
                     targets=[ast.Tuple(elts=[ast.Name() as head, ast.Name() as tail])], value=value
                 ) if value is node:
-                    if not site.is_text(owner):
+                    if not (site.is_text(owner) and site.can_hold((head.id, tail.id), Type.STR)):
                         return ""
                     text = operand(site, owner)
                     found, part = site.fresh("separator"), shown(site, literal)
@@ -77,7 +77,7 @@ def _of_first_word(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
             site.failure("1")
             and site.is_text(owner)
             and len({first, rest}) == 2
-            and all(site.variable(name) in (None, Type.STR) for name in (first, rest))
+            and site.can_hold((first, rest), Type.STR)
         ):
             rest = rest if rest != "_" else site.fresh("rest")
             text = site.fresh("text")
@@ -99,9 +99,8 @@ def _of_all_words(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
             site.failure("1") and site.result_of(owner) is Type.STR
         ):
             names = [*map(ast.unparse, targets)]
-            is_free = all(site.variable(name) in (None, Type.STR) for name in names)
             are_names = all(name.isidentifier() for name in names)
-            if not (are_names and is_free) or len({*names}) < len(names):
+            if not (are_names and site.can_hold(names, Type.STR)) or len({*names}) < len(names):
                 return ""
             text, word, count = (site.fresh(name) for name in ("text", "word", "count"))
             begin = [f"{text} = {shown(site, owner)}"]
@@ -126,7 +125,8 @@ def _of_many_parts(site: Site, node: ast.Call, targets: list[ast.expr]) -> str:
             keywords=[],
         ) if separator and site.failure("1") and site.result_of(owner) is Type.STR:
             names, part = [*map(ast.unparse, targets)], shown(site, literal)
-            if not all(name.isidentifier() for name in names):
+            are_names = all(name.isidentifier() for name in names)
+            if not (are_names and site.can_hold(names, Type.STR)):
                 return ""
             rest, found = site.fresh("rest"), site.fresh("separator")
             names[-1] = names[-1] if names[-1] != "_" else site.fresh("last")
