@@ -67,7 +67,7 @@ class ProjectCommand(cli.Application):
         """Return the project as given on the command line."""
         return "." if self.given_project is None else str(self.given_project)
 
-    def is_project(self) -> bool:
+    def check_project(self) -> bool:
         """Return whether --project was given or the current directory looks like a project.
 
         If not, report it: a command must not create .env in an arbitrary directory.
@@ -91,7 +91,7 @@ class ProjectCommand(cli.Application):
             shown = str(project) if self.project else ""
             complain(f"{self.PROGNAME}: {shown!r} is not a directory. Pass --project DIR")
             return 2
-        if not self.is_project():
+        if not self.check_project():
             return 2
         try:
             os.getcwd()  # noqa: PTH109 - raises if it no longer exists
@@ -291,7 +291,7 @@ class Status(ProjectCommand):
         return self.run_on_project(
             lambda paths: (
                 report(paths, is_json=bool(self.json), metrics_file=self.prometheus)
-                if self.is_project()
+                if self.check_project()
                 else 2
             )
         )
@@ -411,7 +411,7 @@ class Install(ProjectCommand, SettingsOptions):
                 channel=channel,
             )
 
-        return self.run_on_project(work) if self.is_project() else 2
+        return self.run_on_project(work) if self.check_project() else 2
 
 
 @OAuthKit.subcommand("uninstall")
@@ -431,7 +431,7 @@ class Uninstall(ProjectCommand):
             project = Path(os.path.abspath(self.project))  # noqa: PTH100 - does not follow links
             if inspect_path(project).is_nothing:
                 return report_errors(self, lambda: uninstall.uninstall_removed(project, OUT.line))
-        if not self.is_project():
+        if not self.check_project():
             return 2
         return self.run_on_project(lambda paths: uninstall.uninstall(paths, OUT.line))
 
@@ -483,7 +483,7 @@ class Run(ProjectCommand):
         if not command:
             complain("oauthkit run: no command. See oauthkit run --help")
             return 2
-        if not self.is_project():
+        if not self.check_project():
             return 2
         return self.run_on_project(lambda paths: run.run(paths, command))
 
@@ -505,7 +505,7 @@ class Watch(ProjectCommand):
         """Watch until a signal ends it."""
         from oauthkit.host.commands import watch  # noqa: PLC0415
 
-        if not self.is_project():
+        if not self.check_project():
             return 2
         return self.run_on_project(lambda paths: watch.watch(paths, directories))
 

@@ -265,7 +265,7 @@ follow_once() {
   credentials=${REPLIES[1]}
   dotenv=${REPLIES[2]}
   log_file=${REPLIES[3]}
-  if is_dotenv "$log_file" "$dotenv" || ! lock_project "$log_file" "$credentials"; then
+  if ! check_log_path "$log_file" "$dotenv" || ! lock_project "$log_file" "$credentials"; then
     return 1
   fi
   log_output WARN "$errors"
@@ -275,7 +275,7 @@ follow_once() {
   problem=${REPLIES[0]}
   event=${REPLIES[1]}
   expiry=${REPLIES[2]}
-  failure_event "${logs%/}/$FAILING" "$problem" ''
+  track_failure "${logs%/}/$FAILING" "$problem" ''
   turn=$REPLY
   prepare_hooks "$problem" "$expiry" '' "$dotenv"
   hooks="${project%/}/$HOOKS"
@@ -942,15 +942,15 @@ read_setting() {
 # --- lock_log.py ---
 # Open the log and take the project's lock for the rest of a run.
 
-# Return whether the log and .env are the same file, and report that as an error.
-is_dotenv() {
+# Return 0, or 1 if the log and .env are the same file. Report that as an error.
+check_log_path() {
   local +x log_file=$1 dotenv=$2
   if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
-    return 1
+    return 0
   fi
   replace_controls "$log_file" '?'
   complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV are the same file: $REPLY"
-  return 0
+  return 1
 }
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
@@ -1043,7 +1043,7 @@ take_project_lock() {
 # Return "failed" when the failure starts, "recovered" when it ends, else "". The kind is
 # "rejected" if the API rejects the token, else "". Such a failure does not end when the same
 # token is delivered again. If a failure of the other kind follows it, return "failed" again.
-failure_event() {
+track_failure() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
   read_file "$failing"
   last=$REPLY

@@ -208,7 +208,7 @@ refresh() {
   # Before the wait for the lock: another run may deliver a new token meanwhile.
   rejected_token "$mode" "$dotenv"
   rejected=$REPLY
-  if is_dotenv "$log_file" "$dotenv" || ! lock_project "$log_file" "$credentials"; then
+  if ! check_log_path "$log_file" "$dotenv" || ! lock_project "$log_file" "$credentials"; then
     return 1
   fi
   log_output WARN "$errors"
@@ -237,13 +237,13 @@ refresh() {
       quiet rm -f "$followed"
     fi
   fi
-  failure_event "${logs%/}/$FAILING" "$problem" "$kind"
+  track_failure "${logs%/}/$FAILING" "$problem" "$kind"
   turn=$REPLY
   expires_at "$login"
   expiry=$REPLY
   login_ends_at "$login"
   login_end=$REPLY
-  if is_login_ending "${logs%/}/$LOGIN_ENDING" "$login_end"; then
+  if track_login_end "${logs%/}/$LOGIN_ENDING" "$login_end"; then
     is_ending=true
   else
     is_ending=false
@@ -1193,15 +1193,15 @@ was_rejected() {
 # --- lock_log.py ---
 # Open the log and take the project's lock for the rest of a run.
 
-# Return whether the log and .env are the same file, and report that as an error.
-is_dotenv() {
+# Return 0, or 1 if the log and .env are the same file. Report that as an error.
+check_log_path() {
   local +x log_file=$1 dotenv=$2
   if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
-    return 1
+    return 0
   fi
   replace_controls "$log_file" '?'
   complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV are the same file: $REPLY"
-  return 0
+  return 1
 }
 
 # Open the log and take the lock for the rest of the run. Return 0, or 1 to end the run.
@@ -1294,7 +1294,7 @@ take_project_lock() {
 # Return "failed" when the failure starts, "recovered" when it ends, else "". The kind is
 # "rejected" if the API rejects the token, else "". Such a failure does not end when the same
 # token is delivered again. If a failure of the other kind follows it, return "failed" again.
-failure_event() {
+track_failure() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
   read_file "$failing"
   last=$REPLY
@@ -1328,11 +1328,12 @@ failure_event() {
   REPLY=failed
 }
 
-# Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
+# Log a warning once when 3 days of the login are left, and once when 1 day is.
 #
-# `login_end` is what login_ends_at returns. The file `state` keeps what was reported. Return
-# False if it cannot be written: otherwise, the hook would run each time.
-is_login_ending() {
+# Return whether the hook login-ending must run. `login_end` is what login_ends_at returns. The
+# file `state` keeps what was reported. Return False if it cannot be written: otherwise, the hook
+# would run each time.
+track_login_end() {
   local +x state=$1 login_end=$2 status ends_at_ms left_ms days report written when
   if [[ -z $login_end ]]; then
     return 1

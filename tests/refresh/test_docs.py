@@ -168,7 +168,7 @@ def test_each_explained_line_is_logged(line: str) -> None:
 def test_messages_on_stderr_are_documented() -> None:
     said = {
         text
-        for name in ("set_up", "is_dotenv", "lock_project")
+        for name in ("set_up", "check_log_path", "lock_project")
         for node in ast.walk(FUNCTIONS[name])
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "complain"
         if (text := literal_text(node.args[0]))

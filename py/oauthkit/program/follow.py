@@ -11,8 +11,8 @@ from oauthkit.program.credentials import expires_at, outlasts
 from oauthkit.program.delivery import deliver_all, token_in
 from oauthkit.program.directory import directory_state, open_directory, wait_for_directory
 from oauthkit.program.etcd import open_etcd, wait_for_etcd
-from oauthkit.program.hooks import HOOKS, failure_event, prepare_hooks, run_hook
-from oauthkit.program.lock_log import is_dotenv, lock_project
+from oauthkit.program.hooks import HOOKS, prepare_hooks, run_hook, track_failure
+from oauthkit.program.lock_log import check_log_path, lock_project
 from oauthkit.program.settings import read_settings
 from oauthkit.program.start import paths, script_project, set_up
 from oauthkit.program.state_files import FAILING, FOLLOWED, REJECTED_EXPIRY, REVISION
@@ -120,12 +120,12 @@ def follow_once(project: LocalPath, mode: str) -> Status:
         return 1
     errors = read_settings(project)
     _, credentials, dotenv, log_file = paths(project)
-    if is_dotenv(log_file, dotenv) or lock_project(log_file, credentials) != 0:
+    if check_log_path(log_file, dotenv) != 0 or lock_project(log_file, credentials) != 0:
         return 1
     log_output("WARN", errors)
     logs = log_file.dirname
     problem, event, expiry = take_token(dotenv, credentials, logs, mode, errors)
-    turn = failure_event(logs / FAILING, problem, "")
+    turn = track_failure(logs / FAILING, problem, "")
     prepare_hooks(problem, expiry, "", dotenv)
     hooks = project / HOOKS
     run_hook(event, hooks)

@@ -28,7 +28,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 rm = program("rm")
 
 
-def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
+def track_failure(failing: LocalPath, problem: str, kind: str) -> str:
     """Keep a file with the failure's kind from the first failed run to the next successful one.
 
     Return "failed" when the failure starts, "recovered" when it ends, else "". The kind is
@@ -53,11 +53,12 @@ def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
     return "failed"
 
 
-def is_login_ending(state: LocalPath, login_end: str) -> bool:
-    """Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
+def track_login_end(state: LocalPath, login_end: str) -> bool:
+    """Log a warning once when 3 days of the login are left, and once when 1 day is.
 
-    `login_end` is what login_ends_at returns. The file `state` keeps what was reported. Return
-    False if it cannot be written: otherwise, the hook would run each time.
+    Return whether the hook login-ending must run. `login_end` is what login_ends_at returns. The
+    file `state` keeps what was reported. Return False if it cannot be written: otherwise, the hook
+    would run each time.
     """
     if login_end == "":
         return False

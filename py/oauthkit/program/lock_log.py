@@ -27,13 +27,13 @@ mkdir = program("mkdir")
 mv = program("mv")
 
 
-def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
-    """Return whether the log and .env are the same file, and report that as an error."""
+def check_log_path(log_file: LocalPath, dotenv: LocalPath) -> Status:
+    """Return 0, or 1 if the log and .env are the same file. Report that as an error."""
     if log_file != dotenv and not same_file(log_file, dotenv):
-        return False
+        return 0
     shown = replace_controls(log_file, "?")
     complain(f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV are the same file: {shown}")
-    return True
+    return 1
 
 
 def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:

@@ -14,9 +14,9 @@ from plumbum.commands import ERROUT
 from oauthkit.program.command_output import log_output
 from oauthkit.program.credentials import expires_at, login_ends_at
 from oauthkit.program.delivery import deliver_all, is_delivered, sweep, token_in
-from oauthkit.program.hooks import HOOKS, failure_event, is_login_ending, prepare_hooks, run_hook
+from oauthkit.program.hooks import HOOKS, prepare_hooks, run_hook, track_failure, track_login_end
 from oauthkit.program.limits import GRACE_S, PUBLISH_LIMIT_S
-from oauthkit.program.lock_log import is_dotenv, lock_project
+from oauthkit.program.lock_log import check_log_path, lock_project
 from oauthkit.program.renewal import live_token, was_rejected
 from oauthkit.program.schedule import schedule, timer_with_settings
 from oauthkit.program.settings import read_settings
@@ -114,7 +114,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
 
     # Before the wait for the lock: another run may deliver a new token meanwhile.
     rejected = rejected_token(mode, dotenv)
-    if is_dotenv(log_file, dotenv) or lock_project(log_file, credentials) != 0:
+    if check_log_path(log_file, dotenv) != 0 or lock_project(log_file, credentials) != 0:
         return 1
     log_output("WARN", errors)
     problem, login = live_token(credentials, home, rejected)
@@ -130,10 +130,10 @@ def refresh(project: LocalPath, mode: str) -> Status:
             kind = ""
         if followed.exists():
             _ = rm["-f", followed] & RETCODE
-    turn = failure_event(logs / FAILING, problem, kind)
+    turn = track_failure(logs / FAILING, problem, kind)
     expiry = expires_at(login)
     login_end = login_ends_at(login)
-    is_ending = is_login_ending(logs / LOGIN_ENDING, login_end)
+    is_ending = track_login_end(logs / LOGIN_ENDING, login_end)
     # Even after a failure: when a person has logged in again, the next run fixes the rest.
     schedule(project, credentials, problem, expiry, timer)
 

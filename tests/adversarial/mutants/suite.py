@@ -58,8 +58,8 @@ SUBJECTS = (
     ("is_delivered", "ensure delivery bearer"),
     ("timer_with_settings|next_run_ms|start_timer|schedule|(is_)?unit_name|owner_of|escape_unit|own_command"
      "|is_pending|timestamp|user_id|now_ms", "schedule"),
-    ("failure_(event|kind)|prepare_hooks|run_hook|is_login_ending|login_ends_at", "hooks"),
-    ("is_dotenv|lock_project|take_project_lock|take_lock|(un)?lock_directory|open_log|log_error|log_size"
+    ("failure_kind|track_failure|prepare_hooks|run_hook|track_login_end|login_ends_at", "hooks"),
+    ("check_log_path|lock_project|take_project_lock|take_lock|(un)?lock_directory|open_log|log_error|log_size"
      "|_open_to_append|log|replace_controls|complain",
      "lock_log"),
     ("refresh", "settings hooks rejected ensure schedule"),

@@ -19,7 +19,7 @@ from tests.support.refresh.fake_host import (
 )
 from tests.support.refresh.whole_run import RETRY, SCHEDULED, failing_mark, hook_environment, run
 
-from oauthkit.program.hooks import failure_event, is_login_ending, prepare_hooks, run_hook
+from oauthkit.program.hooks import prepare_hooks, run_hook, track_failure, track_login_end
 
 HOOK_VARIABLES = ("REASON", "OUTPUT", "EXPIRES_AT", "LOGIN_ENDS_AT", "DOTENV")
 
@@ -41,7 +41,7 @@ def test_failed_and_recovered_are_marked_once(host: Host) -> None:
     problems = ["", "wrong", "still wrong", "", "", "wrong"]
     events = []
     for problem in problems:
-        events.append(failure_event(host.path(failing), problem, ""))
+        events.append(track_failure(host.path(failing), problem, ""))
         assert failing.exists() == (problem != "")
     assert events == ["", "failed", "", "recovered", "", "failed"]
 
@@ -63,7 +63,7 @@ def test_failures_of_two_kinds(host: Host) -> None:
         ("", "", "", None),
     ]
     for problem, kind, event, mark in calls:
-        assert failure_event(host.path(failing), problem, kind) == event
+        assert track_failure(host.path(failing), problem, kind) == event
         assert (failing.read_text(encoding="utf-8") if failing.exists() else None) == mark
 
 
@@ -74,12 +74,12 @@ def test_mark_of_a_rejected_token_keeps_its_time(host: Host) -> None:
     failing.write_text("rejected", encoding="utf-8")
     os.utime(failing, (1, 1))
     for problem in ("", "still rejected"):
-        assert failure_event(host.path(failing), problem, "rejected") == ""
+        assert track_failure(host.path(failing), problem, "rejected") == ""
     assert failing.stat().st_mtime == 1
 
 
 def test_failure_to_create_the_mark_does_not_change_the_event(host: Host) -> None:
-    assert failure_event(host.path(host.root / "none" / "failing"), "wrong", "") == "failed"
+    assert track_failure(host.path(host.root / "none" / "failing"), "wrong", "") == "failed"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and
 
 
 def ending(host: Host, login_end: str) -> bool:
-    return is_login_ending(host.path(host.logs / "ending"), login_end)
+    return track_login_end(host.path(host.logs / "ending"), login_end)
 
 
 @pytest.mark.parametrize(
