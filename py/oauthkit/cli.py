@@ -356,9 +356,8 @@ class Install(ProjectCommand, SettingsOptions):
 
     def main(self) -> int:
         """Install the units, print the crontab line, or send a test message."""
-        from oauthkit.host.commands import install, install_follower, notify  # noqa: PLC0415
-        from oauthkit.host.systemd import cron  # noqa: PLC0415
-        from oauthkit.host.systemd.start_command import command_of  # noqa: PLC0415
+        from oauthkit.host import notify  # noqa: PLC0415
+        from oauthkit.host.commands import install, install_cron, install_follower  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
             problem = f"--form must be bash or python, not {self.form!r}"
@@ -371,27 +370,7 @@ class Install(ProjectCommand, SettingsOptions):
             settings = self.settings()
             channel = None if self.notify is None else notify.parse_option(self.notify)
             if self.cron:
-                if channel:
-                    notify.require_own(paths)
-                install.require_no_earlier_units(paths, settings)
-                if settings:
-                    paths = install.change_settings(paths, settings, lambda _: None)
-                if channel:
-                    notify.write(paths, channel, complain)  # stdout has the crontab line
-                line = cron.new_line(command_of(paths, self.form))
-                install.report_unready(paths, complain)
-                if cron.line_of(paths) is None:
-                    OUT.write(line)
-                    if sys.__stdout__ is not None and sys.__stdout__.isatty():
-                        add = cron.install_command(paths)
-                        complain(f"the crontab has not been changed. To add this line, run: {add}")
-                elif line.rstrip("\n") in cron.crontab().split("\n"):
-                    complain("the crontab already has this line")
-                else:
-                    complain("the crontab already has a line for this project. To change it to the")
-                    complain("following one, run: crontab -e")
-                    complain(line.rstrip())
-                return 0
+                return install_cron.install_cron(paths, self.form, settings, channel)
             if self.follow:
                 return install_follower.install_follower(
                     paths,

@@ -41,7 +41,7 @@ LIBRARY = "py/oauthkit/shell.py"
 # `oauthkit watch` with its module `ipc`, `oauthkit run`, and what writes refresh.conf.
 HOST = tuple(
     f"py/oauthkit/host/{name}.py"
-    for name in ("commands/ipc", "commands/watch", "commands/run", "settings_writer")
+    for name in ("ipc", "commands/watch", "commands/run", "settings_writer")
 )
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",

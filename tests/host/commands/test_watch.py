@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from tests.support.host.host_project import REQUEST, TOKEN
 from tests.support.refresh.world import REPOSITORY
 
-from oauthkit.host.commands import ipc
-from oauthkit.host.commands.ipc import LARGEST_BYTES, MAX_ENTRIES, MAX_READS, Inbox, IpcDirectory
+from oauthkit.host import ipc
 from oauthkit.host.errors import HostError
+from oauthkit.host.ipc import LARGEST_BYTES, MAX_ENTRIES, MAX_READS, Inbox, IpcDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

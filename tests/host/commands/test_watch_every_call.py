@@ -18,8 +18,8 @@ from tests.support.host.host_project import REQUEST
 from tests.support.host.watch_flipper import exchange
 from tests.support.host.watch_victim import NAMES, Victim
 
-from oauthkit.host.commands import ipc
-from oauthkit.host.commands.ipc import Inbox, IpcDirectory
+from oauthkit.host import ipc
+from oauthkit.host.ipc import Inbox, IpcDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,7 @@ import pytest
 from tests.support.host.host_project import REQUEST
 from tests.support.host.watch_host import running
 
-from oauthkit.host.commands import ipc
-from oauthkit.host.commands.ipc import IpcDirectory
+from oauthkit.host import ipc
 from oauthkit.host.commands.watch import (
     COMPLAINTS_WINDOW_S,
     MAX_COMPLAINTS,
@@ -24,6 +23,7 @@ from oauthkit.host.commands.watch import (
     Watcher,
     remaining_pause_s,
 )
+from oauthkit.host.ipc import IpcDirectory
 from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:

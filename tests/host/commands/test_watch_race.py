@@ -25,7 +25,8 @@ RACE_S = float(os.environ.get("WATCH_RACE_S", "10"))
 START = """\
 import time
 from oauthkit.cli import main
-from oauthkit.host.commands import ipc, watch
+from oauthkit.host import ipc
+from oauthkit.host.commands import watch
 watch.PAUSE_S = 0.0
 watch.SCAN_INTERVAL_S = 0.0
 ipc.IDLE_SHARE = 0

@@ -74,7 +74,7 @@ def test_project_of_another_user(well: HostProject, secret: Path) -> None:
 
 
 # What may be changed if it is in the project, by the check that finds it. A linked script is in
-# test_files.py: its link is replaced, and its target is not changed.
+# test_project.py: its link is replaced, and its target is not changed.
 BY_A_LINK = {
     ".env": ".env's mode",
     "logs": "logs",

@@ -14,7 +14,7 @@ from tests.support.host.host_project import (
     quoted,
 )
 
-from oauthkit.host.commands import notify
+from oauthkit.host import notify
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject

@@ -21,7 +21,8 @@ DEADLINE_S = 30
 START = """\
 import os
 from oauthkit.cli import main
-from oauthkit.host.commands import ipc, watch
+from oauthkit.host import ipc
+from oauthkit.host.commands import watch
 watch.PAUSE_S = float(os.environ.get("PAUSE_S", "0"))
 watch.PAUSE_AFTER_FAILURE_S = float(os.environ.get("PAUSE_S", "0"))
 ipc.SETTLE_S = 2.0

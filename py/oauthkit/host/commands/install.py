@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host import settings_writer
+from oauthkit.host import notify, settings_writer
 from oauthkit.host.adopt import changes
-from oauthkit.host.commands import notify
 from oauthkit.host.doctor import delivered, login, programs, write_access
 from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import real_path, require_no_links, write_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from oauthkit.host.commands import notify
+from oauthkit.host import notify
 from oauthkit.host.commands.install import (
     change_settings,
     check_linger,

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.commands import notify
+from oauthkit.host import notify
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.lock_holder import holder_of, is_locked, process_name
 from oauthkit.host.path_info import read

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from oauthkit.console import printable, write_all
 from oauthkit.host import child
-from oauthkit.host.commands.ipc import Inbox, IpcDirectory
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.ipc import Inbox, IpcDirectory
 from oauthkit.host.shell_commands import command
 from oauthkit.host.status.login import read_dotenv
 

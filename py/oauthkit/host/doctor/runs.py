@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from oauthkit.host.commands import notify
+from oauthkit.host import notify
 from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.delivered import delivered_login
 from oauthkit.host.doctor.finding import Finding

@@ -17,7 +17,7 @@ from tests.support.host.host_project import SAME_CODE, command, quoted
 from tests.support.host.ntfy_server import add_curl, serving
 from tests.support.refresh.world import REPOSITORY
 
-from oauthkit.host.commands import notify
+from oauthkit.host import notify
 from oauthkit.host.errors import UsageError
 from oauthkit.host.project import CONF_FILE, find_paths
 
