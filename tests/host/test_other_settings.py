@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -314,6 +315,38 @@ def test_setting_of_a_crontab_line(well: HostProject) -> None:
     fake_manager(well, heal="")
     text = f"a crontab line sets OAUTHKIT_DOTENV=/x, but in this shell, it is {well.dotenv}"
     assert f"{text}. Run: crontab -e" in well.status()["warnings"]  # the units do not set it
+
+
+@pytest.mark.parametrize(
+    ("lines", "env", "problem"),
+    [
+        ("OAUTHKIT_DOTENV=/x\n* * * * * {}", {"OAUTHKIT_DOTENV": "/x"}, ""),
+        ('OAUTHKIT_DOTENV = "/x"\n* * * * * {}', {"OAUTHKIT_DOTENV": "/x"}, ""),
+        ("OAUTHKIT_DOTENV=/x\n* * * * * {}", {}, "sets OAUTHKIT_DOTENV=/x"),
+        ("* * * * * OAUTHKIT_DOTENV=/srv/$LOGNAME/.env {}", {}, ""),
+        ("@reboot OAUTHKIT_DOTENV=/x {}\n* * * * * {}", {}, "sets OAUTHKIT_DOTENV=/x"),
+        ("* * * * * {}\n@reboot OAUTHKIT_DOTENV=/x {}", {}, "sets OAUTHKIT_DOTENV=/x"),
+        (
+            "@reboot OAUTHKIT_DOTENV=/x {}\n* * * * * OAUTHKIT_DOTENV=/y {}",
+            {"OAUTHKIT_DOTENV": "/y"}, "sets OAUTHKIT_DOTENV=/x",
+        ),
+    ],
+)  # fmt: skip
+def test_settings_of_crontab_lines(
+    well: HostProject, lines: str, env: dict[str, str], problem: str
+) -> None:
+    crontab = lines.replace("{}", f"bash {well.project}/{SCRIPT}")
+    well.program("crontab", f"#!/bin/sh\nprintf '%s\\n' {shlex.quote(crontab)}\n")
+    (well.bin / "systemctl").unlink()
+    shown_by_doctor = well.run("doctor", **env).stdout
+    assert ("FAIL  settings" in shown_by_doctor) == (problem != ""), shown_by_doctor
+    assert problem in shown_by_doctor
+
+
+def test_relative_setting_of_the_manager_is_not_compared(well: HostProject) -> None:
+    """Where it leads depends on a run's working directory."""
+    fake_manager(well, environment="OAUTHKIT_DOTENV=rel")
+    assert "FAIL  settings" not in well.run("doctor", OAUTHKIT_DOTENV="/y").stdout
 
 
 def test_units_with_two_other_values(well: HostProject) -> None:

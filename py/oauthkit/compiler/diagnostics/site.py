@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ VARIABLES = {
 
 # The assignment of a text without items.
 EMPTY_LIST = r"""^ *{} = ["']\\n["'] *$"""
+# A statement that adds an item to such a text.
+ADDED_LINE = r"""^ *{} \+= .*\\n["'] *$"""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Site:
     def fresh(self, name: str) -> str:
         """Return a name that the function does not use yet, such as `name`."""
         number, found = 2, name
-        while self.is_taken(found):
+        while self.is_taken(found) or keyword.iskeyword(found):
             number, found = number + 1, f"{name}_{number}"
         return found
 
@@ -90,15 +93,16 @@ class Site:
         *,
         name: str = "",
         known: str = "",
+        use: str = "{}",
         read_again: Sequence[ast.expr] = (),
     ) -> list[str]:
         """Return lines that replace the statement, or [] if there are none.
 
         `lines(name)` are statements that assign the value of `node`, of the type `kind`, to `name`.
-        They are followed by the statement, with the name in place of `node`. If the statement only
-        assigns `node` to a name, this name is used, unless it occurs in `read_again`, expressions
-        that the lines evaluate after they first assign the name. Otherwise it is `known`, or a new
-        name like `name`.
+        They are followed by the statement, with the name in place of `node`, in the code `use`. If
+        the statement only assigns `node` to a name, this name is used, unless it occurs in
+        `read_again`, expressions that the lines evaluate after they first assign the name.
+        Otherwise it is `known`, or a new name like `name`.
         """
         kept = {x.id for part in read_again for x in ast.walk(part) if isinstance(x, ast.Name)}
         match self.statement:
@@ -118,7 +122,7 @@ class Site:
             return []
         if target := self.retyped(node, kind):
             return [*lines(name), f"# From here on, use {name} instead of {target}."]
-        return [*lines(name), *self._rest(node, name)]
+        return [*lines(name), *self._rest(node, use.format(name))]
 
     def assigns(self, node: ast.expr, name: str) -> bool:
         """Return whether the statement only assigns `node` to this variable."""
@@ -178,6 +182,19 @@ class Site:
         assert self.statement is not None
         return depends_on_calls(self.statement, node) or follows_call(self.statement, node)
 
+    def parent(self, node: ast.expr) -> ast.AST | None:
+        """Return the node of which `node` is a direct part, or None for the whole statement."""
+        parts = ast.walk(self.statement) if self.statement else ()
+        return next((x for x in parts if any(y is node for y in ast.iter_child_nodes(x))), None)
+
+    def is_in_loop(self) -> bool:
+        """Return whether a loop contains the statement."""
+        at = self.statement.lineno if self.statement else 0
+        return any(
+            isinstance(node, (ast.For, ast.While)) and node.lineno < at <= (node.end_lineno or 0)
+            for node in ast.walk(ast.parse(self.source.text))
+        )
+
     def is_whole(self, node: ast.expr) -> bool:
         """Return whether the statement only assigns `node` to a name."""
         match self.statement:
@@ -202,11 +219,12 @@ class Site:
         return False
 
     def holds_lines(self, node: ast.expr) -> bool:
-        """Return whether a variable begins as a newline, and so has one item per line."""
+        """Return whether a variable has one item per line: a newline to which lines are added."""
         if not isinstance(node, ast.Name):
             return False
-        pattern = EMPTY_LIST.format(re.escape(node.id))
-        return re.search(pattern, self.source.text, re.MULTILINE) is not None
+        patterns = (EMPTY_LIST, ADDED_LINE)
+        name = re.escape(node.id)
+        return all(re.search(x.format(name), self.source.text, re.MULTILINE) for x in patterns)
 
     def is_tested(self, node: ast.expr) -> bool:
         """Return whether `node` is a condition of the statement, or an operand in one."""

@@ -311,9 +311,13 @@ class Assignments:
             kinds[0] in (Type.STR, Type.PATH) or self.expressions.site().is_text(values[0])
         ):
             return True
-        is_unknown = kinds[0] is Type.ERROR and isinstance(
-            values[0], (ast.Attribute, ast.Subscript)
-        )
+        match values[0]:
+            case ast.Call(func=ast.Attribute(attr="get" | "getenv")):
+                is_unknown = False
+            case ast.Attribute() | ast.Subscript() | ast.Call():
+                is_unknown = kinds[0] is Type.ERROR
+            case _:
+                is_unknown = False
         if isinstance(operator, ast.Or) and is_unknown:
             return True  # it would become a Bool, and be reported again at each use
         return len({*kinds}) == 1 and kinds[0] in (Type.STR, Type.INT, Type.STATUS)

@@ -15,6 +15,7 @@ from oauthkit.host.errors import HostError
 from oauthkit.host.path_info import inspect_path
 from oauthkit.host.shell_commands import as_root, command
 from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.program.settings import SETTINGS
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
-_SETTING = re.compile(r"\s*(PATH|HOME|CLAUDE_CONFIG_DIR)\s*=\s*([\"']?)(.*?)\2\s*")
+_SETTING = re.compile(r"\s*(\w+)\s*=\s*([\"']?)(.*?)\2\s*")
 # Commands that can give a program another environment.
 _CHANGERS = {".", "doas", "docker", "env", "eval", "runuser", "source", "ssh", "su", "sudo"}
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
@@ -100,12 +101,12 @@ def _variables(words: list[str], settings: dict[str, str]) -> dict[str, str] | N
     """Return the variables that a crontab sets for the refresh of a line, or None if unknown.
 
     They are known if the line is [cd DIRECTORY &&] [NAME=VALUE]... [WRAPPER] REFRESH, with literal
-    values of HOME and CLAUDE_CONFIG_DIR.
+    values of HOME and the settings.
     """
     command = words[3:] if words[:1] == ["cd"] and words[2:3] == ["&&"] else words
     own = [*itertools.takewhile(bool, map(_ASSIGNMENT.fullmatch, command))]
     given = {found[1]: found[2] for found in own if found}
-    if any(re.search(r"[$`~]", given.get(name, "")) for name in ("HOME", "CLAUDE_CONFIG_DIR")):
+    if any(re.search(r"[$`~]", given.get(name, "")) for name in ("HOME", *SETTINGS)):
         return None
     rest = [*itertools.takewhile(lambda word: not set(word) <= set("();<>|&"), command[len(own) :])]
     scripts = [number for number, word in enumerate(rest) if f"/{word}".endswith(f"/{SCRIPT}")]

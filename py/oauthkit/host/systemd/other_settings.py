@@ -105,17 +105,14 @@ def other_setting(paths: ProjectPaths) -> OtherSetting | None:
     A transient unit is ignored: a refresh in this shell replaces it.
     """
     units = [runs for runs in _scheduled(paths) if not runs.is_transient]
-    found = {
-        runs.name: differences(paths, runs.name, runs.environment, is_unit=runs.is_unit)
-        for runs in units
-    }
-    for runs in units:
-        for name, other in found[runs.name].items():
+    found = [differences(paths, x.name, x.environment, is_unit=x.is_unit) for x in units]
+    for runs, others in zip(units, found, strict=True):
+        for name, other in others.items():
             own = rf"Environment[ \t]*=.*\b{name}="
             fix = installed_units.without_drop_ins(runs.name, runs.install, own)
             is_dropped_in = name in runs.environment and fix != runs.install
             do_units_differ = any(
-                name not in others or others[name].fix != other.fix for others in found.values()
+                x.get(name, other).fix != other.fix or name not in x for x in found
             )
             return replace(other, fix=fix) if is_dropped_in or do_units_differ else other
     return None
@@ -135,24 +132,25 @@ def differences(
     if is_unit:
         with suppress(ManagerError):
             variables = manager_environment.variables()
-    theirs, _ = read_settings(paths.project, paths.home, {**variables, **environment})
+    given = {**variables, **environment}
+    theirs, _ = read_settings(paths.project, paths.home, given)
     has_store = any(x.name == "OAUTHKIT_STORE" and x.value for x in (*theirs, *paths.settings))
     found = {}
     for other, own in zip(theirs, paths.settings, strict=True):
-        given = environment.get(own.name, "")
         is_path = own.name not in NO_PATHS
+        is_own = bool(environment.get(own.name))
         if (
             own.name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT")
             or (own.name in OF_STORES and not has_store)
-            or (is_path and not _is_absolute(given))
-            or (own.name in variables and not given and own.origin != ENVIRONMENT)
+            or (is_path and not _is_absolute(given.get(own.name)))
+            or (own.name in variables and not is_own and own.origin != ENVIRONMENT)
             or other.value == own.value
             or real_path(other.value) == real_path(own.value)
         ):
             continue
         if other.origin == ENVIRONMENT:
             here = f"it is {own.value}" if own.value else "it is not set"
-            owner = name if given else "the user manager"
+            owner = name if is_own else "the user manager"
             text = f"{owner} sets {own.name}={other.value}, but in this shell, {here}"
             found[own.name] = OtherSetting(text, f"export {own.name}={quote(other.value)}")
         elif own.origin == ENVIRONMENT:

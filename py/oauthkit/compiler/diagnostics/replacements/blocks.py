@@ -32,6 +32,9 @@ def of_try(site: Site, node: ast.Try) -> str:
         return ""
     handler = textwrap.indent(_block(site, caught, body), "    ").split("\n")
     success = ["else:", f"    {after}"] if after else []
+    if call and call[0].endswith("& CAPTURE"):
+        text = "capture the output, and test the status, as in"
+        return f"{text} `{call[0]}`. That output is without trailing newlines"
     return code("replace try and except", [*call, f"if {test}:", *handler, *success])
 
 
@@ -84,7 +87,7 @@ def _tried(site: Site, statement: ast.stmt, caught: str) -> tuple[list[str], str
 
 def _kept(site: Site, name: str, new: str) -> tuple[str, str]:
     """Return the variable for a new value, and the assignment that makes `name` the value."""
-    if site.variable(name) is None:
+    if site.variable(name) is None and not site.is_in_loop():
         return name, ""
     fresh = site.fresh(new)
     return fresh, f"{name} = {fresh}"

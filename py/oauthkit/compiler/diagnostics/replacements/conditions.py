@@ -28,8 +28,7 @@ def of_condition(site: Site, node: ast.expr) -> str:
         return help
     if not is_test(site, node):
         return "use if and else"
-    parts = ast.walk(site.statement) if site.statement else ()
-    parent = next((x for x in parts if node in ast.iter_child_nodes(x)), None)
+    parent = site.parent(node)
     if isinstance(parent, ast.BinOp):
         if Type.INT not in (site.result_of(parent.left), site.result_of(parent.right)):
             return "use if and else"
@@ -43,7 +42,9 @@ def compared(
     site: Site, node: ast.expr, pairs: list[tuple[ast.expr, str, ast.expr]], word: str
 ) -> str:
     """Return the help for comparisons that are joined by `word`."""
-    for left, _, right in pairs:
+    for left, sign, right in pairs:
+        if sign not in ("==", "!=") and Type.STR in (site.type_of(left), site.type_of(right)):
+            return ""
         kinds = {site.type_of(left), site.type_of(right)}
         kinds = {Type.INT if kind.is_number else kind for kind in kinds - {Type.ERROR}}
         if Type.ERROR in (site.type_of(left), site.type_of(right)) or len(kinds) > 1:

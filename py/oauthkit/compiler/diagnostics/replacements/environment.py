@@ -90,7 +90,7 @@ def of_get(site: Site, node: ast.Call) -> str:
             if rest and site.type_of(rest[0]) is not Type.STR:
                 return ""
             variable = f"local.env.get({shown(site, name)}, {default})"
-            if not rest and _is_compared_with_empty(site, node):
+            if not rest and _may_be_compared_with_empty(site, node):
                 return (
                     f"`{variable}` is also empty if the variable is not set. `{shown(site, name)}"
                     " in local.env` tests whether it is set"
@@ -104,14 +104,14 @@ def of_get(site: Site, node: ast.Call) -> str:
     return ""
 
 
-def _is_compared_with_empty(site: Site, node: ast.expr) -> bool:
-    """Return whether the value, which may be None, is compared with an empty text."""
-    return any(
-        isinstance(part, ast.Compare)
-        and part.left is node
-        and any(isinstance(x, ast.Constant) and x.value == "" for x in part.comparators)
-        for part in (ast.walk(site.statement) if site.statement else ())
-    )
+def _may_be_compared_with_empty(site: Site, node: ast.expr) -> bool:
+    """Return whether the value, which may be None, is compared with what may be an empty text."""
+    parent = site.parent(node)
+    if not isinstance(parent, ast.Compare):
+        return False
+    others = [x for x in (parent.left, *parent.comparators) if x is not node]
+    items = [y for x in others for y in (x.elts if isinstance(x, ast.Tuple) else [x])]
+    return not all(isinstance(x, ast.Constant) and x.value for x in items)
 
 
 def of_variable(site: Site, node: ast.Subscript) -> str:

@@ -46,7 +46,8 @@ def _of_write(site: Site, node: ast.Call) -> str:
 
 def _of_stream(site: Site, node: ast.Call) -> str:
     """Return the help for sys.stdout.write, and for sys.stderr.write of a line."""
-    if len(node.args) != 1 or site.type_of(node.args[0]) is not Type.STR:
+    is_statement = isinstance(site.statement, ast.Expr)
+    if not is_statement or len(node.args) != 1 or site.type_of(node.args[0]) is not Type.STR:
         return ""
     where = ", file=sys.stderr" if "stderr" in ast.unparse(node.func) else ""
     match node.args:
@@ -59,7 +60,7 @@ def _of_stream(site: Site, node: ast.Call) -> str:
             return code("write", f"print({line}{where})")
         case [ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value="\n"))]:
             return code("write", f"print({shown(site, left)}{where})")
-        case [text] if not where and isinstance(site.statement, ast.Expr):
+        case [text] if not where:
             return code("write", f'print({shown(site, text)}, end="")')
     return ""
 

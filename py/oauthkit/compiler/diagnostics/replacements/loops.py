@@ -46,6 +46,8 @@ def of_loop(node: ast.For, site: Site) -> str:
             return of_split_loop(site, node) or advice.STDIN
         case ast.List(elts=items) | ast.Set(elts=items) if items:
             if not any(isinstance(item, ast.Starred) for item in items):
+                if isinstance(node.iter, ast.Set):
+                    items = [*{ast.unparse(item): item for item in items}.values()]
                 return code("write the items in parentheses", tuple_of(items))
         case ast.Call(func=ast.Attribute(attr="split"), args=[ast.Constant(value=str() as given)]):
             is_plain = len(given) == 1 and not given.isspace()
@@ -69,10 +71,11 @@ def of_loop(node: ast.For, site: Site) -> str:
         case ast.Call(
             func=ast.Name(id="sorted"),
             args=[
-                ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[])
+                ast.Call(func=ast.Attribute(value=text, attr="splitlines"), args=[], keywords=[])
                 | ast.Call(
                     func=ast.Attribute(value=text, attr="split"),
                     args=[ast.Constant(value=str())],
+                    keywords=[],
                 ) as items
             ],
             keywords=[] | [ast.keyword(arg="reverse", value=ast.Constant(value=True))] as order,

@@ -49,9 +49,9 @@ def _of_int(site: Site, node: ast.Call) -> str:
             return ""
         case ast.Call(args=[text], keywords=[]) if site.type_of(text) in (Type.STR, Type.PATH):
             given = shown(site, text)
-            is_text = isinstance(text, (ast.Name, ast.Call)) and site.type_of(text) is Type.STR
-            strip = ".strip()" if is_text and not given.endswith(".strip()") else ""
-            call = f"parse_int({given}{strip})"
+            if site.type_of(text) is Type.STR and not given.endswith(".strip()"):
+                given = f"{operand(site, text)}.strip()"
+            call = f"parse_int({given})"
             return checked(site, node, call, Type.INT, "convert it, and check the status")
         case ast.Call(args=[ast.Call() as call], keywords=[]) if site.result_of(call) is Type.STR:
             given = shown(site, call)
@@ -113,7 +113,8 @@ def _of_bool(site: Site, node: ast.Call) -> str:
     match node:
         case ast.Call(args=[ast.Name(id=name) as value], keywords=[]):
             kind = site.type_of(value)
-            if kind in (Type.STR, Type.PATH, Type.INT, Type.STATUS):
+            is_operand = isinstance(site.parent(node), (ast.BinOp, ast.Compare))
+            if kind in (Type.STR, Type.PATH, Type.INT, Type.STATUS) and not is_operand:
                 test = condition_for(kind, name)
                 if isinstance(site.statement, ast.Return) and site.can_fail:
                     return code("choose the Status", f"1 if {test} else 0")

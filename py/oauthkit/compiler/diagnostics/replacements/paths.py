@@ -58,7 +58,8 @@ def _of_join(site: Site, node: ast.Call) -> str:
                 isinstance(text, str) and {"", ".", ".."}.isdisjoint(text.split("/"))
                 for text in texts
             )
-            if site.type_of(path) is Type.PATH and is_plain:
+            is_operand = isinstance(site.parent(node), (ast.Attribute, ast.Subscript))
+            if site.type_of(path) is Type.PATH and is_plain and not is_operand:
                 whole = "/".join(map(str, texts))
                 return code("join with /", f"{path.id} / {whole!r}")
     return ""
@@ -179,22 +180,29 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
         return ""
     path = site.fresh("path")
     result = f"{path}.{test}"
-    intro = "make a Path first"
+    intro = "make a Path first (`absolute` removes `..`, and a / at the end)"
     match node.args[0]:
         case ast.Constant(value=""):
             return "no file has an empty name. `absolute` returns the working directory for it"
         case ast.Constant():
-            pass
+            intro = "make a Path first"
         case ast.Name() if exact := _exact_path_test(site, node, f'{given} != "" and {result}'):
             return code(intro, [f"{path} = absolute({given})", exact])
         case _:
-            intro += " (an empty text becomes the working directory)"
+            intro = (
+                "make a Path first (`absolute` removes `..` and a / at the end, and makes an empty"
+            )
+            intro += " text the working directory)"
     match site.statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
             return code(intro, [f"{path} = absolute({given})", f"{name} = {result}"])
-    lines = site.assigned(node, Type.PATH, lambda name: [f"{name} = absolute({given})"], name=path)
-    if lines:
-        lines[-1] = lines[-1].replace(path, result, 1)
+    lines = site.assigned(
+        node,
+        Type.PATH,
+        lambda name: [f"{name} = absolute({given})"],
+        name=path,
+        use=f"{{}}.{test}",
+    )
     return code(intro, lines)
 
 

@@ -119,7 +119,7 @@ def _of_isatty(site: Site, node: ast.Call) -> str:
         case _:
             number = ""
     way = f'{bound_name(site, "test")}["-t", "{number}"] & TF(FG=True)' if number else ""
-    return code("run the program test", way)
+    return code(f"run the program test{at_the_top(site, 'test')}", way)
 
 
 def _of_strftime(_: Site, node: ast.Call) -> str:
@@ -166,7 +166,7 @@ def of_exit(site: Site, node: ast.Call) -> str:
 
 def _literal_int(node: ast.expr) -> int | None:
     """Return the value of an integer literal, also of a negative one, or None."""
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError):
         value = ast.literal_eval(node)
         return value if isinstance(value, int) else None
     return None

@@ -49,10 +49,12 @@ def _of_split(site: Site, node: ast.Call) -> str:
                         empty = head.id if method == "rsplit" else tail.id
                         line = f"{head.id}, _, {tail.id} = {text}.{partition}({part})"
                         return code(f"split it once ({empty} is empty if {part} is missing)", line)
-                    left = head.id if head.id != "_" else site.fresh("first")
-                    right = tail.id if tail.id != "_" else site.fresh("rest")
-                    wrong = f'{found} == ""'
+                    left, right, wrong = head.id, tail.id, f'{found} == ""'
                     if not rest:  # Python fails if there are more than two parts
+                        if method == "rsplit":
+                            left = left if left != "_" else site.fresh("first")
+                        else:
+                            right = right if right != "_" else site.fresh("rest")
                         wrong += f" or {part} in {left if method == 'rsplit' else right}"
                     lines = [
                         f"{left}, {found}, {right} = {text}.{partition}({part})",
@@ -171,7 +173,7 @@ def part_of_split(site: Site, node: ast.Subscript) -> tuple[str, Callable[[str],
             ),
             slice=ast.Constant(value=int())
             | ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)) as index,
-        ) if site.result_of(owner) is Type.STR:
+        ) if site.result_of(owner) is Type.STR and ast.unparse(index) not in ("True", "False"):
             place, text = ast.literal_eval(index), operand(site, owner)
             match arguments:
                 case [ast.Constant(value=str() as separator) as literal, *limit] if separator and [
