@@ -44,7 +44,7 @@ def through(command: BaseCommand) -> str:
     _, text = command[{x}, "."] & CAPTURE
     return text
 """
-# Positions of a text, and the resulting value of t. x and y are literals. fx and fy are the same
+# Positions of a Str, and the resulting value of t. x and y are literals. fx and fy are the same
 # literals in an f-string. g contains input bytes. n is a file name.
 POSITIONS = (
     ("t = {x}", "{x}"),

@@ -203,7 +203,7 @@ class Commands(Values):
         return f"({word.join(self.condition(depth - 1) for _ in range(self.dice.below(2) + 2))})"
 
     def _membership(self) -> str:
-        """Return a test whether a text is part of another one, or a value is one of several."""
+        """Return a test whether a Str is part of another one, or a value is one of several."""
         word = self.dice.pick(("in", "not in"))
         if self.dice.chance(50):
             return f"{self.text(1)} {word} {self.searched()}"
@@ -219,12 +219,12 @@ class Commands(Values):
         return f"{self.text(1)} {word} ({', '.join(texts)},)"
 
     def searched(self) -> str:
-        """Return a text in which another one is searched for. It is not a Path."""
+        """Return a Str in which another one is searched for. It is not a Path."""
         names = self.names(Kind.STR)
         return self.dice.pick(names) if names else self.literal()
 
     def owner(self) -> str:
-        """Return a text whose method is called in a condition."""
+        """Return a Str whose method is called in a condition."""
         names = self.names(Kind.STR)
         return self.dice.pick(names) if names and self.dice.chance(80) else self.literal()
 

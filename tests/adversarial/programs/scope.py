@@ -47,7 +47,7 @@ STATUS = Slot(Kind.INT, 0, 255, is_status=True)
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a run: processes, statements, and how often a text can be doubled."""
+    """The cost of a run: processes, statements, and how often a Str can be doubled."""
 
     processes: int = 0
     steps: int = 0

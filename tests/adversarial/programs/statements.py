@@ -207,7 +207,7 @@ class Statements(Commands):
             self.line(f"{self.target(COMMAND)} = {source}")
 
     def _add(self) -> None:
-        """Append to a text."""
+        """Append to a Str."""
         texts = [n for n in self.names(Kind.STR) if self._is_variable(n)]
         if texts and self.spend(DOUBLING):
             self.line(f"{self.dice.pick(texts)} += {self.text(1)}")

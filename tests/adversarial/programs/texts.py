@@ -70,7 +70,7 @@ class Texts:
         self._any = self._literal + "".join(chr(0xDC00 + byte) for byte in self.bytes)
 
     def literal(self) -> str:
-        """Return a text that a program may contain."""
+        """Return a Str that a program may contain."""
         return self._text(self._literal)
 
     def any(self) -> str:

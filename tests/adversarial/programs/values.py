@@ -54,7 +54,7 @@ class Values(Scope):
         return self.literal()
 
     def left(self, names: list[str]) -> str:
-        """Return a text whose method is called: one of these variables, or an expression."""
+        """Return a Str whose method is called: one of these variables, or an expression."""
         name = self.dice.pick(names)
         if not self.is_open or not self.dice.chance(30):
             return name
@@ -91,7 +91,7 @@ class Values(Scope):
         return f"(local.env.get({quoted(self.dice.pick(ENVIRONMENT))}) or {default})"
 
     def _replace(self, names: list[str], depth: int) -> str:
-        # bash never matches an empty text, but Python matches it everywhere. Therefore the replaced
+        # bash never matches an empty Str, but Python matches it everywhere. Therefore the replaced
         # text is a literal, not a variable.
         old = self.texts.literal() or "a"
         new = self.text(depth - 1) if self.spend(Cost(doublings=5)) else quoted("x")
@@ -126,7 +126,7 @@ class Values(Scope):
         return self.number(depth=depth - 1)[0]
 
     def safe_name(self) -> str:
-        """Return a text that is the name of a file in the program's directory."""
+        """Return a Str that is the name of a file in the program's directory."""
         safe = [name for name in self.names(Kind.STR, Kind.PATH) if self.slot(name).is_safe]
         choice = self.dice.below(6)
         if choice == 5 and safe:

@@ -336,7 +336,7 @@ def _fold_first_values(body: Body, constants: Collection[str], arrays: Collectio
     """Fold initial assignments into the `local` declaration.
 
     Only literals and `constants` are folded, because bash expands all values of a declaration
-    before it declares the first variable. The assignment of a text is not folded if its name is in
+    before it declares the first variable. The assignment of a Str is not folded if its name is in
     `arrays`, because ShellCheck tracks types across functions and would report it (SC2178).
     """
     if not body or not isinstance(body[0].command, Locals):

@@ -96,11 +96,11 @@ ITERATORS = (
 CALLS = {
     "int": TO_NUMBER,
     "str": "an f-string converts numbers and Paths. Choose the text for a Bool with if and else",
-    "repr": "an f-string converts numbers. Write quotes around a text yourself",
+    "repr": "an f-string converts numbers. Write quotes around a Str yourself",
     "format": 'an f-string converts numbers, and pads them, as in `f"{number:>5}"`',
-    "bool": "compare the value with an empty text or with 0",
+    "bool": "compare the value with an empty Str or with 0",
     "float": "use integers in a smaller unit, such as milliseconds",
-    "len": "len takes one text, and counts its characters",
+    "len": "len takes one Str, and counts its characters",
     "range": "use it in a for loop, as in `for number in range(3):`",
     "enumerate": "before the loop, set a number to one less than the first one, and begin the loop"
     " with `number += 1`",
@@ -140,10 +140,10 @@ CALLS = {
     "os.putenv": "set it with `local.env[…]`",
     "open": "read_file returns a Status and the text, and write_file returns a Status",
     "input": READ_LINE + '. Print the prompt first, with `end=""`',
-    "LocalPath": "absolute makes a Path of one text",
-    "Path": "absolute makes a Path of one text",
-    "local.path": "absolute makes a Path of one text",
-    "os.path.abspath": "absolute makes a Path of one text",
+    "LocalPath": "absolute makes a Path of one Str",
+    "Path": "absolute makes a Path of one Str",
+    "local.path": "absolute makes a Path of one Str",
+    "os.path.abspath": "absolute makes a Path of one Str",
     "os.path.join": "join a Path and literals with `/`, or make a Path of the whole text",
     "os.path.dirname": "make a Path with absolute, and use its `.dirname`, which is absolute, too",
     "os.path.basename": "split the text with rpartition, at its last slash",
@@ -242,7 +242,7 @@ SEPARATOR = (
     "the separator must be one ASCII character that is not whitespace. Without an argument, split"
     " treats consecutive whitespace as one separator"
 )
-FORMAT = 'an f-string puts values into a text, as in `f"{name}: {count}"`'
+FORMAT = 'an f-string puts values into a Str, as in `f"{name}: {count}"`'
 JOIN = "an f-string joins texts. In a loop, add each part with `+=`"
 TRANSLATE = (
     'run the program tr, bound at the top with `program`, as in `(tr["A-Z", "a-z"] << text)()`'
@@ -337,7 +337,7 @@ METHODS = {
     "expanduser": "read HOME with `local.env.get`, and add the rest in an f-string",
 }
 METHODS_OTHERWISE = (
-    "a text has removeprefix, removesuffix, replace, partition, rpartition, split, splitlines,"
+    "a Str has removeprefix, removesuffix, replace, partition, rpartition, split, splitlines,"
     " strip, lstrip, rstrip, startswith and endswith. A Path also has exists, is_file, is_dir,"
     " is_symlink and access"
 )
@@ -392,7 +392,7 @@ MODULES = {
     "logging": "oauthkit.shell has open_log and log",
     "math": FRACTION,
     "optparse": ARGUMENTS,
-    "pathlib": "oauthkit.shell has absolute, which makes a Path of a text",
+    "pathlib": "oauthkit.shell has absolute, which makes a Path of a Str",
     "random": PROGRAM.format("shuf"),
     "re": f"split texts with partition, or {PROGRAM.format('grep')}",
     "requests": PROGRAM.format("curl"),

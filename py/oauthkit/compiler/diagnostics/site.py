@@ -31,9 +31,9 @@ VARIABLES = {
 }
 
 
-# The assignment of a text without items.
+# The assignment of a Str without items.
 EMPTY_LIST = r"""^ *{} = ["']\\n["'] *$"""
-# A statement that adds an item to such a text.
+# A statement that adds an item to such a Str.
 ADDED_LINE = r"""^ *{} \+= .*\\n["'] *$"""
 
 
@@ -142,7 +142,7 @@ class Site:
         return ""
 
     def _retypes_whole(self, node: ast.expr, kind: Type) -> bool:
-        """Return whether the statement assigns a number of which `node` is a part to a text."""
+        """Return whether the statement assigns a number of which `node` is a part to a Str."""
         match self.statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=ast.BinOp() as value):
                 old = self.variable(target)

@@ -407,8 +407,8 @@ def of_identity(
 
 
 def of_literal(node: ast.BinOp, site: Site) -> Suggestion | None:
-    """Suggest a replacement for * and % with a text."""
-    repeated = "a text cannot be repeated"
+    """Suggest a replacement for * and % with a Str."""
+    repeated = "a Str cannot be repeated"
     match node:
         case ast.BinOp(
             left=ast.Constant(value=str() as text),

@@ -32,7 +32,7 @@ from oauthkit.compiler.lowering.expressions import (
 from oauthkit.compiler.runtime_library import ISOLATE, RuntimeLibrary
 from oauthkit.compiler.types import Signature, Type
 
-# The variables in which functions return results. REPLY is for one text or number.
+# The variables in which functions return results. REPLY is for one Str or number.
 REPLY = "REPLY"
 REPLIES = "REPLIES"
 # The function that runs the program. Constants are its local variables, so commands do not see
@@ -426,7 +426,7 @@ _PLAIN_SEPARATOR = re.compile(r"[A-Za-z0-9_:;,.=/ \n\t]")
 
 
 def _partition(node: ir.Partition) -> list[bash.Command]:
-    """Split a text at its first or last separator, in linear time.
+    """Split a Str at its first or last separator, in linear time.
 
     ${text%%character*}, ${text##*separator} and ${text#"$head"} take quadratic time.
     """

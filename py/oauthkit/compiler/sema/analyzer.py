@@ -415,7 +415,7 @@ class _FileAnalyzer:
         if shown.startswith("Optional[") or "None" in shown.split(" | ")[1:]:
             help = 'there is no None in the dialect. Use str, and "" for a missing text'
         elif shown.lower().startswith(("list", "dict", "set")):
-            help = "use str for a text with lines, and iterate over its `.splitlines()`. A slice of"
+            help = "use str for text with lines, and iterate over its `.splitlines()`. A slice of"
             help += " it cuts characters, not lines"
         self.symbols.report(
             "D306", node, f"{what} has no {'type that bash supports' if shown else 'annotation'}",

@@ -43,7 +43,7 @@ from oauthkit.compiler.sema.conditions import Conditions
 from oauthkit.compiler.sema.scope import bound_names
 from oauthkit.compiler.types import Signature, Type, read_annotation
 
-# Where each method strips a text.
+# Where each method strips a Str.
 _SIDES = {"strip": "both", "lstrip": "start", "rstrip": "end"}
 
 

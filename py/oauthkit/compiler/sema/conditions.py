@@ -130,7 +130,7 @@ class Conditions:
                     "D305", node, "a Str cannot be used as a condition",
                     "to test whether it succeeds, write"
                     f" `{self.commands.bracketed(node)} & TF`. To test its output, compare it with"
-                    " a text",
+                    " a Str",
                 )  # fmt: skip
                 return IsTrue(REJECTED)
             case ast.Call(func=ast.Attribute(value=owner, attr=attr)):
@@ -389,7 +389,7 @@ class Conditions:
                 if repeats_owner or any(isinstance(item, ast.Starred) for item in items):
                     tests = ""
                 self.reject(
-                    "D105", node, f"{attr} takes one text",
+                    "D105", node, f"{attr} takes one Str",
                     code("join the tests", tests, "assign the text, and join its tests with `or`"),
                 )  # fmt: skip
                 return IsTrue(REJECTED)

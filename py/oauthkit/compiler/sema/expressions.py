@@ -202,7 +202,7 @@ class Expressions:
             return value
         return self.reject(
             "D303", node, f"len counts the characters of a Str, not of {with_article(value.type)}",
-            "pass a text",
+            "pass a Str",
         )  # fmt: skip
 
     def counts_arguments(self, node: ast.expr) -> bool:
@@ -773,7 +773,7 @@ class Expressions:
             "D105", owner, f".{method} needs a variable on its left", self.first(owner, Type.STR)
         )
         if len(node.args) != (2 if method == "replace" else 1) or node.keywords:
-            count = "two texts" if method == "replace" else "one text"
+            count = "two Strs" if method == "replace" else "one Str"
             help = f"it takes {count}"
             if method == "replace" and len(node.args) == 3:
                 help += ", and replaces each occurrence. To replace only the first, use partition"
@@ -784,7 +784,7 @@ class Expressions:
                 self.reject(
                     "D105",
                     node,
-                    "replace cannot search for an empty text",
+                    "replace cannot search for an empty Str",
                     "pass the text to replace",
                 )
             return Replace(text, arguments[0], arguments[1])
@@ -805,7 +805,7 @@ class Expressions:
         if path.type is Type.ERROR:
             return REJECTED
         if path.type is not Type.PATH:
-            help = "make a Path of a text that has a slash with absolute"
+            help = "make a Path of a Str that has a slash with absolute"
             if isinstance(path, StrLiteral):
                 help = "bind the program at the top level"
                 if path.value.isidentifier():

@@ -47,7 +47,7 @@ def of_arguments(site: Site, node: ast.expr) -> str:
                 return _of_last_argument(site, part, ast.unparse(node))
             case ast.Call(func=ast.Name(id="sorted"), args=[value]) if value is node:
                 return (
-                    "if none contains a line end, put each into a text, on a line of its own. Sort"
+                    "if none contains a line end, put each into a Str, on a line of its own. Sort"
                     ' its lines with the program env, as in `(env["LC_ALL=C", "sort"] << text)()`'
                 )
     return ""

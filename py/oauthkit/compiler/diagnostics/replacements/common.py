@@ -45,7 +45,7 @@ def checked(site: Site, node: ast.expr, call: str, kind: Type, intro: str) -> st
 
 
 def not_a_number(name: str) -> str:
-    """Return the message about a text that is not the number for a variable."""
+    """Return the message about a Str that is not the number for a variable."""
     return f"{'the text' if name.startswith('number') else name} is not a number"
 
 

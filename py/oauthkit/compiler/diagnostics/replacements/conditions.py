@@ -129,7 +129,7 @@ def of_and_or(site: Site, node: ast.expr) -> str:
 
 
 def _bracketed(site: Site, node: ast.expr) -> str:
-    """Return the code of a text, with a default for an environment variable, or ""."""
+    """Return the code of a Str, with a default for an environment variable, or ""."""
     match node:
         case ast.Call(func=function, args=[name], keywords=[]) if (
             ast.unparse(function) == "local.env.get"

@@ -33,7 +33,7 @@ def variable_text(site: Site, node: ast.expr) -> str:
 
 
 def _no_text(site: Site, literal: ast.expr) -> str:
-    """Return an empty text in the quotes of a literal: both may be inside an f-string."""
+    """Return an empty Str in the quotes of a literal: both may be inside an f-string."""
     return "''" if shown(site, literal).startswith("'") else '""'
 
 
@@ -105,7 +105,7 @@ def of_get(site: Site, node: ast.Call) -> str:
 
 
 def _may_be_compared_with_empty(site: Site, node: ast.expr) -> bool:
-    """Return whether the value, which may be None, is compared with what may be an empty text."""
+    """Return whether the value, which may be None, is compared with what may be an empty Str."""
     parent = site.parent(node)
     if not isinstance(parent, ast.Compare):
         return False

@@ -419,7 +419,7 @@ def _sorted_loop(site: Site, node: ast.For, text: str, options: str = "") -> str
 def of_sorted_lines(
     site: Site, node: ast.For, text: ast.expr, separators: list[ast.expr], option: str
 ) -> str:
-    """Return the help for a loop over a text's sorted lines, or over its sorted parts."""
+    """Return the help for a loop over a Str's sorted lines, or over its sorted parts."""
     if site.result_of(text) is not Type.STR:
         return "run the program sort on the text"
     sort, lines = shown(site, text), []

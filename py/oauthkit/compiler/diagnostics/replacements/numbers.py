@@ -95,7 +95,7 @@ def _of_int_of_split(site: Site, node: ast.Call, index: ast.Subscript) -> str:
 
 
 def to_number(site: Site, node: ast.expr) -> str:
-    """Return the help for a text that is used as a number."""
+    """Return the help for a Str that is used as a number."""
     text = shown(site, node)
     match node:
         case ast.Constant(value=str() as written):

@@ -207,7 +207,7 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
 
 
 def _exact_path_test(site: Site, node: ast.Call, test: str) -> str:
-    """Return the statement with a test that is also false for an empty text, or ""."""
+    """Return the statement with a test that is also false for an empty Str, or ""."""
     match site.statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
             return f"{name} = {test}"

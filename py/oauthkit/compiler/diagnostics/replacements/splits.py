@@ -213,7 +213,7 @@ def _partitioned(
 
 
 def can_be_appended(text: str) -> bool:
-    """Return whether a separator can be appended to a text that is then split.
+    """Return whether a separator can be appended to a Str that is then split.
 
     One that ends with its own beginning may be found too early, as "aa" in "a" + "aa".
     """

@@ -20,7 +20,7 @@ from oauthkit.compiler.diagnostics.replacements.splits import SPLIT_TEXT
 from oauthkit.compiler.diagnostics.site import Site
 from oauthkit.compiler.types import Type
 
-SLICES = "use a slice, `text[start:end]`. It has no step: to reverse a text, run the program rev"
+SLICES = "use a slice, `text[start:end]`. It has no step: to reverse a Str, run the program rev"
 
 
 def conversion(site: Site, node: ast.expr, found: Type, wanted: Type) -> str:
@@ -57,7 +57,7 @@ def _of_str(site: Site, node: ast.Call) -> str:
     match node:
         case ast.Call(args=[value], keywords=[]):
             kind = site.type_of(value)
-            # repr adds quotes to a text
+            # repr adds quotes to a Str
             is_shown = kind.is_number or ast.unparse(node.func) != "repr"
             if kind not in (Type.BOOL, Type.COMMAND, Type.ERROR) and is_shown:
                 text = as_fstring(shown(site, value))
