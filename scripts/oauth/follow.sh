@@ -115,13 +115,13 @@ start() {
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
   # All settings. CLAUDE_CONFIG_DIR leads to the credentials.
-  local -ar SETTINGS=(
+  local +x -ar SETTINGS=(
     CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT OAUTHKIT_LIGHT
     OAUTHKIT_STORE OAUTHKIT_HOST OAUTHKIT_STORE_RECIPIENTS OAUTHKIT_STORE_IDENTITY ETCDCTL_CACERT
     ETCDCTL_CERT ETCDCTL_KEY
   )
   # The settings that are not paths.
-  local -ar NO_PATHS=(OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST)
+  local +x -ar NO_PATHS=(OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST)
   local +x -r LINE_LIMIT=200
 
   # If a record is from further in the future than this, one of the two clocks is wrong.

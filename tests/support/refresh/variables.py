@@ -69,7 +69,8 @@ def given() -> set[str]:
     names = {name for pattern in GIVEN for name in re.findall(pattern, text)}
     for pattern in LISTS:
         for _, words in re.findall(pattern, text):
-            names |= {*re.findall(rf"(?<!\S){NAME}", words)}
+            without_items = re.sub(r"=\([^)]*", "=", words)  # those of an array
+            names |= {*re.findall(rf"(?<!\S){NAME}", without_items)}
     return names - {"_"}  # bash's own variable, whatever its inherited value
 
 

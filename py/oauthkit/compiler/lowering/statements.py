@@ -179,7 +179,7 @@ class _Lowering:
         for node in program.constants:
             if isinstance(node.value, tuple):
                 items = tuple(map(word, node.value))
-                constant = bash.Assignment(node.name, items, keyword="local -ar")
+                constant = bash.Assignment(node.name, items, keyword="local +x -ar")
             else:
                 constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
             blank = node.blank or node is program.constants[0]
