@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,8 @@ from tests.support.refresh.runs import (
     assert_no_token_in_any_environment,
     renews,
 )
-from tests.support.refresh.world import SCRIPT, record_tools
+from tests.support.refresh.variables import MEANT_TO_BE_READ, OF_BASH, given
+from tests.support.refresh.world import record_tools
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
@@ -40,8 +40,8 @@ def test_locale_changes_nothing(parity: Parity, locale: dict[str, str]) -> None:
     assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.messages == FRESH_RUN
     assert run.dotenv_bytes == b"\xc3\n\xff\xfe=\xe2\x82\n" + LINE.encode()
-    given = {name for name in run.call("jq").env if name.startswith(("LANG", "LC_"))}
-    assert given == {name for name, value in locale.items() if value}
+    passed = {name for name in run.call("jq").env if name.startswith(("LANG", "LC_"))}
+    assert passed == {name for name, value in locale.items() if value}
 
 
 def test_exported_functions_have_no_effect(parity: Parity) -> None:
@@ -49,18 +49,8 @@ def test_exported_functions_have_no_effect(parity: Parity) -> None:
     assert renews(parity).stderr == ""
 
 
-# Every name that the script or its functions assign, and some more.
-TEXT = SCRIPT.read_text("utf-8")
-NAMES = {
-    *re.findall(r"(?<![\w$\"'{-])([A-Za-z_]\w*)\+?=", TEXT),
-    *re.findall(r"(?<!\S)[A-Za-z_]\w*", " ".join(re.findall(r"local (?:\+x |-a )*(.*)", TEXT))),
-}
-MEANT_TO_BE_READ = {
-    "HOME", "PATH", "LC_ALL", "IFS", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_BEARER",
-    "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN",
-    "POSIXLY_CORRECT", "OAUTHKIT_OUTPUT",
-    "BASH_COMPAT",  # bash itself reports a value that is not a version
-}  # fmt: skip
+# Every name that the script or its functions assign.
+NAMES = given()
 
 
 def test_names_in_the_program_are_known() -> None:
@@ -73,7 +63,7 @@ def test_names_in_the_program_are_known() -> None:
 
 def test_caller_s_variables_do_not_affect_the_program_s_own(parity: Parity) -> None:
     record_tools(parity)
-    exported = dict.fromkeys(sorted(NAMES - MEANT_TO_BE_READ), "of the caller")
+    exported = dict.fromkeys(sorted(NAMES - MEANT_TO_BE_READ - OF_BASH), "of the caller")
     parity.env.update(exported)
     run = renews(parity)
     assert run.stderr == ""
