@@ -106,6 +106,8 @@ CASES = [
     ("D104", "n = sys.stdout.write('a\\n')\nprint(n)", "sys.stdout.write", "print", "print('x')"),
     ("D102", "s = 'b'\nif 'a' < s < 'c':\n    print(s)", "'a' < s < 'c'", "compare", "print('x')"),
     ("D104", "t = 'a b'\nprint(t.split()[True])", "t.split", "iterate over its parts", "print('x')"),
+    ("D104", "a = 1\nx = bool(a) + 1\nprint(x)", "bool", "compare the value with an empty Str or with 0", "print('x')"),
+    ("D102", "_ = local['import']['a'] & RETCODE", "local['import']", 'import_2 = program("import")', "print('x')"),
     ("D102", "is_a = True\nis_a &= is_ready('c')\nif not is_a:\n    print('x')", "is_a &= is_ready('c')", "is_a = is_ready('c') and is_a", "print('x')"),
     ("D102", "is_a = False\nis_a |= true & TF\nif is_a:\n    print('x')", "is_a |= true & TF", "is_a = (true & TF) or is_a", "print('x')"),
     ("D102", "is_a = True\nis_a &= 'c' == 'd' or 'c' == 'c'\nif is_a:\n    print('x')", "is_a &= 'c' == 'd' or 'c' == 'c'", "is_a = ('c' == 'd' or 'c' == 'c') and is_a", "print('x')"),
@@ -740,6 +742,24 @@ def test_code_in_help_is_between_backticks(text: str) -> None:
 )
 def test_bool_beside_a_comparison_is_accepted(condition: str) -> None:
     accept(program(f"text = 'x'\nnumber = 3\nif {condition}:\n    print(text)"))
+
+
+def test_program_that_is_not_bound_is_bound_at_the_top() -> None:
+    text = program("if sys.stdin.isatty():\n    print('x')").replace(
+        'testing = program("test")\n', ""
+    )
+    (found,) = rejections(text).diagnostics
+    assert found.help == (
+        'run the program test. At the top: `test = program("test")`. Here: '
+        '`test["-t", "0"] & TF(FG=True)`'
+    )
+
+
+@pytest.mark.parametrize("call", ["os.cpu_count()", "nope()"])
+def test_unknown_call_before_or_is_not_a_bool(call: str) -> None:
+    """Its other uses would be reported, too."""
+    found = rejections(program(f"n = {call} or 1\nif n > 1:\n    print(n)")).diagnostics
+    assert not [x.message for x in found if "Bool" in x.message]
 
 
 def test_a_bool_chosen_with_and_and_or_is_accepted() -> None:

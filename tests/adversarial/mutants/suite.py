@@ -63,7 +63,7 @@ SUBJECTS = (
      "|_open_to_append|log|replace_controls|complain",
      "lock_log"),
     ("refresh", "settings hooks rejected ensure schedule"),
-    ("find_program|absolute|script_(path|project)|main|is_project|set_up|paths|make_absolute|is_item|read_setting"
+    ("find_program|absolute|script_(path|project)|main|is_project|set_up|paths|make_absolute|read_setting"
      "|read_settings|(get|set)_env", "settings"),
     ("|isolate|start|remove_other_logins|forget_functions|disable_core_dumps",
      "environment settings signals"),

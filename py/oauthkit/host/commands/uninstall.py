@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-CRONTAB_LINE = "a line in the crontab still refreshes this project. To remove it, run: crontab -e"
-
 
 def uninstall(paths: ProjectPaths, say: Say) -> int:
     """Remove the units, and stop this project's pending timers. Return 0.
@@ -54,8 +52,8 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
     )
     hint = "Run this in a login session of this user"
     if cron.line_of(paths) is not None:
-        result = CRONTAB_LINE
-        hint += f". Also, {CRONTAB_LINE}"
+        result = "a line in the crontab still refreshes this project. To remove it, run: crontab -e"
+        hint += f". Also, {result}"
     if there:
         hint += f". Until then, these are kept: {', '.join(map(str, there))}"
     notify.report_left(paths, say)
@@ -98,7 +96,7 @@ def uninstall(paths: ProjectPaths, say: Say) -> int:
 def uninstall_removed(project: Path, say: Say) -> int:
     """Remove the units of a project whose directory no longer exists. Return 0.
 
-    Raise UsageError if there are none, and no crontab line.
+    Raise UsageError if there are no units and no crontab line.
     """
     files = installed_units.written_for(project)
     has_line = bool(cron.lines_of(project))
@@ -115,7 +113,7 @@ def uninstall_removed(project: Path, say: Say) -> int:
         disable = f"systemctl --user disable --now {quote(name)}.timer"
         say(f"{name} is kept: install did not write it. To stop it: {disable}")
     if has_line:
-        say(CRONTAB_LINE)
+        say(f"a line in the crontab still names {project}. To remove it, run: crontab -e")
     elif not left:
         say(f"no run of {project} is scheduled")
     return 0

@@ -24,19 +24,9 @@ from oauthkit.host.path_info import (
 )
 from oauthkit.host.status import runs
 from oauthkit.host.status.bearer import read_bearer, replacement_problem
-from oauthkit.host.status.failures import (
-    Failure,
-)
-from oauthkit.host.status.log import (
-    read_log,
-)
-from oauthkit.host.status.login import (
-    OVERRIDING,
-    VARIABLE,
-    Login,
-    read_dotenv,
-    read_login,
-)
+from oauthkit.host.status.failures import Failure
+from oauthkit.host.status.log import read_log
+from oauthkit.host.status.login import OVERRIDING, VARIABLE, Login, read_dotenv, read_login
 from oauthkit.host.status.store import followed_login, is_follower, read_store
 from oauthkit.shell import same_file
 

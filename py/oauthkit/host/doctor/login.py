@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor.delivered import has_manual_token
 from oauthkit.host.doctor.finding import Finding
-from oauthkit.host.path_info import (
-    changing,
-)
-from oauthkit.host.status.failures import (
-    log_in,
-    log_in_and_refresh,
-)
-from oauthkit.host.status.login import (
-    read_login,
-)
+from oauthkit.host.path_info import changing
+from oauthkit.host.status.failures import log_in, log_in_and_refresh
+from oauthkit.host.status.login import read_login
 from oauthkit.host.status.text_output import span
 from oauthkit.host.status.warnings import LOGIN_WARNING_S
 

@@ -12,24 +12,10 @@ from oauthkit.host.doctor import programs
 from oauthkit.host.doctor.delivered import delivered_login
 from oauthkit.host.doctor.finding import Finding
 from oauthkit.host.lock_holder import is_locked
-from oauthkit.host.path_info import (
-    changing,
-    is_file,
-)
-from oauthkit.host.status.failures import (
-    BAD_CREDENTIALS,
-    fix_of,
-    log_in,
-)
-from oauthkit.host.status.log import (
-    failed_hooks,
-    last_failure,
-    read_log,
-    unresolved_failure,
-)
-from oauthkit.host.status.login import (
-    read_dotenv,
-)
+from oauthkit.host.path_info import changing, is_file
+from oauthkit.host.status.failures import BAD_CREDENTIALS, fix_of, log_in
+from oauthkit.host.status.log import failed_hooks, last_failure, read_log, unresolved_failure
+from oauthkit.host.status.login import read_dotenv
 from oauthkit.host.status.runs import failing_since_s
 from oauthkit.host.status.text_output import clock
 from oauthkit.program.hooks import EVENTS, HOOKS
@@ -40,7 +26,7 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# Errors about files, which this module's checks also detect. The cause may be gone by now.
+# Errors about files, which other checks of doctor also detect. The cause may be gone by now.
 _ABOUT_FILES = re.compile(
     r"is not a (?:directory|file) |is not writable|cannot be written(?! and)|is a mount point"
     r"|NUL byte|is larger than 256 KiB|leads nowhere"

@@ -6,31 +6,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from oauthkit.host.lock_holder import (
-    holder_of,
-    is_suspended,
-    process_age_s,
-    process_name,
-)
+from oauthkit.host.lock_holder import holder_of, is_suspended, process_age_s, process_name
 from oauthkit.host.path_info import read
 from oauthkit.host.status.bearer import read_bearer
 from oauthkit.host.status.coverage import Coverage, measure
-from oauthkit.host.status.failures import (
-    Failure,
-)
-from oauthkit.host.status.log import (
-    RENEWED,
-    last,
-    last_failure,
-    read_log,
-)
+from oauthkit.host.status.failures import Failure
+from oauthkit.host.status.log import RENEWED, last, last_failure, read_log
 from oauthkit.host.status.login import Dotenv, Login, read_dotenv, read_login
-from oauthkit.host.status.runs import (
-    failing_since_s,
-    has_manual_token,
-    is_delivered,
-    log_problem,
-)
+from oauthkit.host.status.runs import failing_since_s, has_manual_token, is_delivered, log_problem
 from oauthkit.host.status.store import (
     Store,
     follow_service,
@@ -47,11 +30,7 @@ from oauthkit.host.systemd.other_settings import (
     other_login,
     other_setting,
 )
-from oauthkit.host.systemd.services import (
-    Schedule,
-    Service,
-    find_schedule,
-)
+from oauthkit.host.systemd.services import Schedule, Service, find_schedule
 from oauthkit.program.renewal import REJECTED
 
 if TYPE_CHECKING:

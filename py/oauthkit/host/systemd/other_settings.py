@@ -111,9 +111,7 @@ def other_setting(paths: ProjectPaths) -> OtherSetting | None:
             own = rf"Environment[ \t]*=.*\b{name}="
             fix = installed_units.without_drop_ins(runs.name, runs.install, own)
             is_dropped_in = name in runs.environment and fix != runs.install
-            do_units_differ = any(
-                x.get(name, other).fix != other.fix or name not in x for x in found
-            )
+            do_units_differ = any(name not in x or x[name].fix != other.fix for x in found)
             return replace(other, fix=fix) if is_dropped_in or do_units_differ else other
     return None
 

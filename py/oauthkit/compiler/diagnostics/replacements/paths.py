@@ -163,6 +163,9 @@ def _of_splitext(site: Site, node: ast.Call) -> str:
     return code("split it", lines)
 
 
+LEXICAL = "`absolute` removes `..` and a / at the end"
+
+
 def _of_path_test(site: Site, node: ast.Call) -> str:
     """Return the help for os.path.exists and the like, and for os.access."""
     function = ast.unparse(node.func)
@@ -180,7 +183,7 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
         return ""
     path = site.fresh("path")
     result = f"{path}.{test}"
-    intro = "make a Path first (`absolute` removes `..`, and a / at the end)"
+    intro = f"make a Path first ({LEXICAL})"
     match node.args[0]:
         case ast.Constant(value=""):
             return "no file has an empty name. `absolute` returns the working directory for it"
@@ -189,10 +192,7 @@ def _of_path_test(site: Site, node: ast.Call) -> str:
         case ast.Name() if exact := _exact_path_test(site, node, f'{given} != "" and {result}'):
             return code(intro, [f"{path} = absolute({given})", exact])
         case _:
-            intro = (
-                "make a Path first (`absolute` removes `..` and a / at the end, and makes an empty"
-            )
-            intro += " text the working directory)"
+            intro = f"make a Path first ({LEXICAL}, and makes an empty Str the working directory)"
     match site.statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
             return code(intro, [f"{path} = absolute({given})", f"{name} = {result}"])
